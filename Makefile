@@ -1,0 +1,76 @@
+# Everything a developer or an operator runs by hand. Each target sets up what it needs; `make help`
+# lists them. Build results are kept outside the checkout, so that a clean clone starts warm.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CACHE := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/concordat
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+
+# RocksDB's C++ is compiled once for its version and then linked from the cache: no change of
+# profile, feature or checkout compiles it again.
+ROCKSDB_VERSION := $(shell awk '/^name = "librocksdb-sys"/{getline; gsub(/"/, "", $$3); print $$3}' Cargo.lock)
+export ROCKSDB_LIB_DIR := $(CACHE)/rocksdb-$(ROCKSDB_VERSION)
+export ROCKSDB_STATIC := 1
+ROCKSDB := $(ROCKSDB_LIB_DIR)/librocksdb.a
+ROCKSDB_BUILD := $(CACHE)/rocksdb-build
+
+# What the machine must have: command or library, and the Debian package that brings it.
+APT_PACKAGES := g++ make libclang1-14 libclang-common-14-dev
+
+.PHONY: help
+help: ## This list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Install what is missing (apt where root or sudo, otherwise it says what)
+	@missing=(); for package in $(APT_PACKAGES); do \
+	  dpkg-query -W -f='$${Status}' "$$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$$package"); \
+	done; \
+	if [ "$${#missing[@]}" -gt 0 ]; then \
+	  if [ "$$(id -u)" = 0 ]; then root=; elif command -v sudo >/dev/null; then root=sudo; \
+	  else echo "please install: $${missing[*]}" >&2; exit 1; fi; \
+	  $$root apt-get update -qq; \
+	  DEBIAN_FRONTEND=noninteractive $$root apt-get install -y -qq "$${missing[@]}" >/dev/null; \
+	fi; \
+	command -v cargo >/dev/null || { echo "please install Rust 1.95 or newer (rustup, or Debian's rustup package)" >&2; exit 1; }
+
+$(ROCKSDB): | setup
+	@echo "Compiling RocksDB once (about a quarter of an hour on two cores) …"
+	@env -u ROCKSDB_LIB_DIR -u ROCKSDB_STATIC CARGO_TARGET_DIR=$(ROCKSDB_BUILD) \
+	  cargo build --locked --quiet -p librocksdb-sys
+	@mkdir -p $(ROCKSDB_LIB_DIR)
+	@cp "$$(find $(ROCKSDB_BUILD) -name librocksdb.a -print -quit)" $@.part && mv $@.part $@
+	@rm -rf $(ROCKSDB_BUILD)
+
+.PHONY: rocksdb
+rocksdb: $(ROCKSDB)
+
+.PHONY: build
+build: setup $(ROCKSDB) ## Build concordatd and concordat
+	cargo build --locked --workspace --bins
+
+.PHONY: demo
+demo: build ## A whole cluster in one process, with its tour
+	$(CARGO_TARGET_DIR)/debug/concordatd demo $(ARGS)
+
+.PHONY: test
+test: setup $(ROCKSDB) ## All tests (what CI runs)
+	cargo fmt --all --check
+	cargo check --locked --quiet -p concordat-cluster --no-default-features
+	cargo build --locked --workspace --all-targets
+	cargo test --locked --workspace
+
+.PHONY: lint
+lint: setup $(ROCKSDB) ## Clippy with all the house's lints
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+.PHONY: bench
+bench: setup $(ROCKSDB) ## Writes, reads, CPU and fsyncs, as a table (ARGS=--help for its options)
+	cargo build --locked --release -p concordat-node -p concordat-tests --bins
+	$(CARGO_TARGET_DIR)/release/concordat-bench $(ARGS)
+
+.PHONY: clean
+clean: ## Drop build results (RocksDB's library stays)
+	rm -rf $(CARGO_TARGET_DIR)

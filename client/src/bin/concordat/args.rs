@@ -1,0 +1,305 @@
+//! The arguments, as clap reads them from the command line and the environment.
+
+use std::{convert::Infallible, path::PathBuf, time::Duration};
+
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+use concordat_client::{OrgId, Provider, Region, RequiredConsistency, Secret, WriteId};
+use concordat_proto::consistency::parse_timeout;
+
+/// Manages SSO credentials that are replicated over regions, and says how far each write has come.
+///
+/// Exit codes: 0 done, 2 usage, 3 refused, 4 unavailable, 5 the required consistency was not reached
+/// in time (the write goes on), 6 the outcome is not known.
+#[derive(Parser)]
+#[command(name = "concordat", version)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) noun: Noun,
+}
+
+/// What every command understands.
+#[derive(clap::Args)]
+pub(crate) struct Global {
+    /// A node, like http://127.0.0.1:8080; repeated in order of preference
+    #[arg(
+        long = "endpoint",
+        value_name = "URL",
+        global = true,
+        env = "CONCORDAT_ENDPOINTS",
+        value_delimiter = ','
+    )]
+    pub(crate) endpoints: Vec<String>,
+    /// The organization whose credentials are managed
+    #[arg(long, value_name = "ID", global = true, env = "CONCORDAT_ORG")]
+    pub(crate) org: Option<OrgId>,
+    /// Its API key (visible in the process list: prefer the environment or the config file)
+    #[arg(
+        long,
+        value_name = "KEY",
+        global = true,
+        env = "CONCORDAT_API_KEY",
+        hide_env_values = true,
+        value_parser = secret
+    )]
+    pub(crate) api_key: Option<Secret>,
+    /// The key for `status` and `org` (visible in the process list, like --api-key)
+    #[arg(
+        long,
+        value_name = "KEY",
+        global = true,
+        env = "CONCORDAT_OPERATOR_KEY",
+        hide_env_values = true,
+        value_parser = secret
+    )]
+    pub(crate) operator_key: Option<Secret>,
+    /// A context of the config file; what is given here or in the environment goes before it
+    #[arg(long, value_name = "NAME", global = true, env = "CONCORDAT_CONTEXT")]
+    pub(crate) context: Option<String>,
+    /// The config file [default: $XDG_CONFIG_HOME/concordat/config.toml]
+    #[arg(long, value_name = "PATH", global = true, env = "CONCORDAT_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// What to print
+    #[arg(short, long, global = true, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
+    /// How far a write must have travelled: `local_region` or `all_regions`
+    #[arg(long, value_name = "LEVEL", global = true)]
+    pub(crate) consistency: Option<RequiredConsistency>,
+    /// How long to wait for that, 1 to 120 [default: 30]
+    #[arg(long, value_name = "SECONDS", global = true, value_parser = parse_timeout)]
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// What to print.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// The first word: what it is about.
+#[derive(Subcommand)]
+pub(crate) enum Noun {
+    /// Shows regions, nodes and groups, and whether writes would succeed now (operator)
+    Status,
+    /// Manages OIDC credentials
+    #[command(subcommand)]
+    Credential(Box<Credential>),
+    /// Follows a write
+    #[command(subcommand)]
+    Write(WriteVerb),
+    /// Manages organizations (operator)
+    #[command(subcommand)]
+    Org(Org),
+}
+
+/// Verbs of credentials.
+#[derive(Subcommand)]
+pub(crate) enum Credential {
+    /// Lists credentials, ordered by client id
+    List(ListCredentials),
+    /// Shows a credential and its version
+    Get {
+        /// The OAuth client id
+        client_id: String,
+    },
+    /// Makes a credential
+    Create(CreateCredential),
+    /// Changes what is given and leaves the rest as it is
+    Patch(PatchCredential),
+    /// Removes a credential
+    Delete(DeleteCredential),
+}
+
+#[derive(clap::Args)]
+pub(crate) struct ListCredentials {
+    /// Only those of this provider
+    #[arg(long)]
+    pub(crate) provider: Option<Provider>,
+    #[command(flatten)]
+    pub(crate) page: Page,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Page {
+    /// At most so many
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) limit: Option<u64>,
+    /// Passes over so many
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) offset: Option<u64>,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct CreateCredential {
+    /// The OAuth client id
+    pub(crate) client_id: String,
+    /// google, github, bitbucket, gitlab, facebook, line, azuread, okta or apple
+    #[arg(long)]
+    pub(crate) provider: Provider,
+    #[command(flatten)]
+    pub(crate) secret: SecretSource,
+    #[command(flatten)]
+    pub(crate) members: Members,
+    #[command(flatten)]
+    pub(crate) repeat: Repeat,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct PatchCredential {
+    /// The OAuth client id
+    pub(crate) client_id: String,
+    /// Whose options are given (needed for --scope alone); a credential's provider never changes
+    #[arg(long)]
+    pub(crate) provider: Option<Provider>,
+    #[command(flatten)]
+    pub(crate) secret: SecretSource,
+    #[command(flatten)]
+    pub(crate) members: Members,
+    #[command(flatten)]
+    pub(crate) condition: Condition,
+    #[command(flatten)]
+    pub(crate) repeat: Repeat,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct DeleteCredential {
+    /// The OAuth client id
+    pub(crate) client_id: String,
+    #[command(flatten)]
+    pub(crate) condition: Condition,
+    #[command(flatten)]
+    pub(crate) repeat: Repeat,
+}
+
+/// Where the client secret comes from.
+#[derive(clap::Args)]
+#[group(multiple = false)]
+pub(crate) struct SecretSource {
+    /// Reads the client secret from a file, or from standard input (-); a line's end is taken off
+    #[arg(long, value_name = "PATH")]
+    pub(crate) client_secret_file: Option<PathBuf>,
+    /// Takes the client secret from an environment variable
+    #[arg(long, value_name = "VAR")]
+    pub(crate) client_secret_env: Option<String>,
+    /// The client secret itself: every user of this machine can see it in the process list
+    #[arg(long, value_name = "SECRET", value_parser = secret)]
+    pub(crate) client_secret: Option<Secret>,
+}
+
+/// What a creation and a change may set.
+#[derive(clap::Args)]
+pub(crate) struct Members {
+    /// Free text
+    #[arg(long)]
+    pub(crate) label: Option<String>,
+    /// An external credential's id
+    #[arg(long, value_name = "ID")]
+    pub(crate) external_cred_id: Option<String>,
+    /// Whether the authorization server may use it
+    #[arg(long, value_name = "BOOL", action = ArgAction::Set)]
+    pub(crate) enable_in_authz_server: Option<bool>,
+    /// A scope beside those that are always requested; may be repeated
+    #[arg(long = "scope", value_name = "SCOPE")]
+    pub(crate) scopes: Vec<String>,
+    /// Azure AD: a GUID, a domain, common, organizations or consumers
+    #[arg(long)]
+    pub(crate) tenant: Option<String>,
+    /// Okta: the organization's https URL
+    #[arg(long, value_name = "URL")]
+    pub(crate) organization_url: Option<String>,
+    /// Apple: 10 characters
+    #[arg(long, value_name = "ID", requires = "apple_key_id")]
+    pub(crate) apple_team_id: Option<String>,
+    /// Apple: 10 characters
+    #[arg(long, value_name = "ID", requires = "apple_team_id")]
+    pub(crate) apple_key_id: Option<String>,
+    /// Apple: the private key (PKCS#8 PEM); without it a change keeps the stored one
+    #[arg(long, value_name = "PATH", requires = "apple_team_id")]
+    pub(crate) apple_private_key_file: Option<PathBuf>,
+    /// Apple: how long minted client secrets live, like 24h
+    #[arg(long, value_name = "DURATION", requires = "apple_team_id")]
+    pub(crate) apple_secret_lifetime: Option<String>,
+}
+
+/// A write that depends on a version.
+#[derive(clap::Args)]
+pub(crate) struct Condition {
+    /// Only if the stored version still has this tag (`credential get` shows it)
+    #[arg(long, value_name = "ETAG")]
+    pub(crate) if_match: Option<String>,
+}
+
+/// A write that may be the repeat of an earlier one.
+#[derive(clap::Args)]
+pub(crate) struct Repeat {
+    /// Repeats an earlier write under its key (within ten minutes), to learn how it ended
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
+}
+
+/// Verbs of writes.
+#[derive(Subcommand)]
+pub(crate) enum WriteVerb {
+    /// Waits for the rest of a write, up to --timeout, and shows its receipt
+    Wait {
+        /// The write id
+        write_id: WriteId,
+        /// It is a write of the operator, not of the organization
+        #[arg(long)]
+        operator: bool,
+    },
+}
+
+/// Verbs of organizations.
+#[derive(Subcommand)]
+pub(crate) enum Org {
+    /// Makes an organization and shows its API key, this once
+    Create(CreateOrg),
+    /// Lists organizations
+    List(Page),
+}
+
+#[derive(clap::Args)]
+pub(crate) struct CreateOrg {
+    /// Its name
+    pub(crate) name: String,
+    /// A second name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tenant_name: Option<String>,
+    /// Where its writes are ordered [default: the region of the answering node]
+    #[arg(long, value_name = "REGION")]
+    pub(crate) home_region: Option<Region>,
+    /// An id of your choice
+    #[arg(long)]
+    pub(crate) id: Option<OrgId>,
+    #[command(flatten)]
+    pub(crate) repeat: Repeat,
+}
+
+fn secret(text: &str) -> Result<Secret, Infallible> {
+    Ok(Secret::new(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_holds_together() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn one_source_of_the_secret() {
+        let twice = ["concordat", "credential", "patch", "x", "--client-secret", "a"];
+        assert!(Args::try_parse_from(twice).is_ok());
+        let twice = twice.into_iter().chain(["--client-secret-env", "B"]);
+        assert!(Args::try_parse_from(twice).is_err());
+    }
+}

@@ -1,0 +1,166 @@
+//! `concordat credential …`
+
+use std::fmt::Write as _;
+
+use concordat_client::{Client, OidcCredential, Secret};
+use serde_json::json;
+
+use super::options;
+use crate::{
+    args::{
+        CreateCredential, Credential, DeleteCredential, ListCredentials, PatchCredential,
+        SecretSource,
+    },
+    config,
+    failure::Failure,
+    print::{self, Shown, or_dash, printable, table},
+};
+
+pub(super) async fn run(client: &Client, verb: Credential) -> Result<Shown, Failure> {
+    match verb {
+        Credential::List(args) => list(client, &args).await,
+        Credential::Get { client_id } => get(client, &client_id).await,
+        Credential::Create(args) => create(client, args).await,
+        Credential::Patch(args) => patch(client, args).await,
+        Credential::Delete(args) => delete(client, args).await,
+    }
+}
+
+async fn list(client: &Client, args: &ListCredentials) -> Result<Shown, Failure> {
+    let mut list = client.oidc().list();
+    if let Some(provider) = args.provider {
+        list = list.provider(provider);
+    }
+    if let Some(limit) = args.page.limit {
+        list = list.limit(limit);
+    }
+    if let Some(offset) = args.page.offset {
+        list = list.offset(offset);
+    }
+    let page = list.send().await?;
+    let rows: Vec<_> = page.items.iter().map(row).collect();
+    let text = table(["CLIENT ID", "PROVIDER", "LABEL", "AUTHZ SERVER"], &rows);
+    let json = json!({
+        "items": page.items, "total_count": page.total_count, "freshness": page.freshness,
+    });
+    Ok(Shown::read(json, text, &page.freshness))
+}
+
+fn row(credential: &OidcCredential) -> [String; 4] {
+    [
+        credential.client_id.clone(),
+        credential.provider.clone(),
+        or_dash(credential.label.as_ref()),
+        or_dash(credential.enable_in_slashid_oidc_authz_server),
+    ]
+}
+
+async fn get(client: &Client, client_id: &str) -> Result<Shown, Failure> {
+    let read = client.oidc().get(client_id).await?;
+    let json = json!({
+        "credential": read.value, "etag": read.etag, "freshness": read.freshness,
+    });
+    let text = describe(&read.value, read.etag.as_deref());
+    Ok(Shown::read(json, text, &read.freshness))
+}
+
+fn describe(credential: &OidcCredential, etag: Option<&str>) -> String {
+    let [client_id, provider, label, authz_server] = row(credential);
+    let lines = [
+        ("client id", client_id),
+        ("provider", provider),
+        ("label", label),
+        ("external cred id", or_dash(credential.external_cred_id.as_ref())),
+        ("authz server", authz_server),
+        ("etag", or_dash(etag)),
+    ];
+    let mut text = String::new();
+    for (name, value) in lines {
+        let _ = writeln!(text, "{name:18}{}", printable(&value));
+    }
+    for (provider, options) in &credential.options {
+        let scopes = options.authorize_scopes.join(" ");
+        let specific = [
+            ("scopes", Some(&scopes)),
+            ("tenant", options.tenant.as_ref()),
+            ("organization url", options.organization_url.as_ref()),
+            ("team id", options.team_id.as_ref()),
+            ("key id", options.key_id.as_ref()),
+            ("secret lifetime", options.secret_lifetime.as_ref()),
+        ];
+        let _ = writeln!(text, "{}", printable(provider));
+        for (name, value) in specific {
+            if let Some(value) = value {
+                let _ = writeln!(text, "  {name:16}{}", printable(value));
+            }
+        }
+    }
+    text
+}
+
+/// The secret from wherever it was said to be.
+fn secret(source: SecretSource) -> Result<Option<Secret>, Failure> {
+    if let Some(path) = source.client_secret_file {
+        return config::read_secret(&path).map(Some);
+    }
+    if let Some(variable) = source.client_secret_env {
+        let missing = || Failure::usage(format!("the variable {variable} is not set, or empty"));
+        return config::environment(&variable).map(|s| Some(Secret::new(s))).ok_or_else(missing);
+    }
+    Ok(source.client_secret)
+}
+
+/// The settings that creations and changes have in common, whatever type of write it is.
+macro_rules! with_members {
+    ($write:ident, $members:expr, $options:expr, $repeat:expr) => {{
+        let (members, options, repeat) = ($members, $options, $repeat);
+        if let Some(label) = members.label {
+            $write = $write.label(label);
+        }
+        if let Some(id) = members.external_cred_id {
+            $write = $write.external_cred_id(id);
+        }
+        if let Some(enable) = members.enable_in_authz_server {
+            $write = $write.enable_in_authz_server(enable);
+        }
+        if let Some(options) = options {
+            $write = $write.options(options);
+        }
+        if let Some(key) = repeat.idempotency_key {
+            $write = $write.idempotency_key(key);
+        }
+    }};
+}
+
+async fn create(client: &Client, args: CreateCredential) -> Result<Shown, Failure> {
+    let missing = || Failure::usage("a client secret is needed: --client-secret-file PATH or -");
+    let options = options::of(Some(args.provider), &args.members)?;
+    let secret = secret(args.secret)?.ok_or_else(missing)?;
+    let mut write = client.oidc().create(args.client_id, secret, args.provider);
+    with_members!(write, args.members, options, args.repeat);
+    Ok(print::written(&write.send().await?))
+}
+
+async fn patch(client: &Client, args: PatchCredential) -> Result<Shown, Failure> {
+    let options = options::of(args.provider, &args.members)?;
+    let mut write = client.oidc().patch(args.client_id);
+    if let Some(secret) = secret(args.secret)? {
+        write = write.client_secret(secret);
+    }
+    if let Some(etag) = args.condition.if_match {
+        write = write.if_match(etag);
+    }
+    with_members!(write, args.members, options, args.repeat);
+    Ok(print::written(&write.send().await?))
+}
+
+async fn delete(client: &Client, args: DeleteCredential) -> Result<Shown, Failure> {
+    let mut write = client.oidc().delete(args.client_id);
+    if let Some(etag) = args.condition.if_match {
+        write = write.if_match(etag);
+    }
+    if let Some(key) = args.repeat.idempotency_key {
+        write = write.idempotency_key(key);
+    }
+    Ok(print::written(&write.send().await?))
+}

@@ -1,0 +1,147 @@
+//! What is shown: tables for people, JSON for programs. Texts from a server are shown without their
+//! control characters, which a terminal would obey.
+
+use std::fmt::Write;
+
+use concordat_client::{Freshness, Receipt, Written};
+use serde_json::{Value, json};
+
+use crate::args::Output;
+
+/// A command's answer in both forms.
+pub(crate) struct Shown {
+    /// For programs.
+    pub(crate) json: Value,
+    /// For people.
+    pub(crate) text: String,
+    /// For people, beside the answer.
+    pub(crate) note: Option<String>,
+}
+
+impl Shown {
+    pub(crate) const fn new(json: Value, text: String) -> Self {
+        Self { json, text, note: None }
+    }
+
+    /// Marks a read that may be out of date.
+    pub(crate) fn read(json: Value, text: String, freshness: &Freshness) -> Self {
+        let note = match freshness {
+            Freshness::Current | Freshness::Unmarked => None,
+            Freshness::Stale { as_of } => {
+                let as_of = printable(as_of.as_deref().unwrap_or("an unknown time"));
+                Some(format!("note: this may be out of date, it was current as of {as_of}"))
+            }
+        };
+        Self { json, text, note }
+    }
+
+    pub(crate) fn render(&self, output: Output) -> String {
+        match output {
+            Output::Table => self.text.clone(),
+            Output::Json => format!("{:#}\n", self.json),
+        }
+    }
+}
+
+/// Without control characters.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+/// Columns as wide as their widest cell.
+pub(crate) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
+    let head = head.map(str::to_owned);
+    let rows: Vec<_> = std::iter::once(&head).chain(rows).map(clean).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let widths: Vec<_> = (0..N).map(|column| width(column).unwrap_or_default()).collect();
+    let mut text = String::new();
+    for row in &rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            let _ = write!(line, "{cell:width$}  ");
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn clean<const N: usize>(row: &[String; N]) -> [String; N] {
+    std::array::from_fn(|column| printable(&row[column]))
+}
+
+/// A receipt: one line of it all, then a line per region.
+pub(crate) fn receipt(receipt: &Receipt) -> Shown {
+    let reached = if receipt.achieved { "reached" } else { "not reached" };
+    let after = milliseconds(receipt.elapsed);
+    let mut text = format!(
+        "write {}: {} {reached} after {after} ms, {}\n",
+        receipt.write_id,
+        receipt.required,
+        receipt.outcome.as_str()
+    );
+    let width = receipt.regions.iter().map(|r| r.region.as_str().len()).max().unwrap_or_default();
+    for region in &receipt.regions {
+        let state = if region.applied { "applied" } else { "pending" };
+        let after = region.applied_after.map(|after| format!("  {:>9} ms", milliseconds(after)));
+        let name = region.region.as_str();
+        let _ = writeln!(text, "  {name:width$}  {state}{}", after.unwrap_or_default());
+    }
+    Shown::new(receipt_json(receipt), text)
+}
+
+/// The form of the API.
+fn receipt_json(receipt: &Receipt) -> Value {
+    let regions = receipt.regions.iter().map(|region| {
+        let state = if region.applied { "applied" } else { "pending" };
+        let mut line = json!({"region": region.region.as_str(), "state": state});
+        if let Some(after) = region.applied_after {
+            line["applied_ms"] = json!(after.as_secs_f64() * 1000.0);
+        }
+        line
+    });
+    json!({
+        "required": receipt.required.as_str(),
+        "achieved": receipt.achieved,
+        "outcome": receipt.outcome.as_str(),
+        "write_id": receipt.write_id.to_string(),
+        "position": receipt.position.map(|position| position.to_string()),
+        "elapsed_ms": receipt.elapsed.as_secs_f64() * 1000.0,
+        "regions": regions.collect::<Vec<_>>(),
+    })
+}
+
+/// A write that reached what it required.
+pub(crate) fn written(written: &Written) -> Shown {
+    let Shown { json, mut text, note } = receipt(&written.receipt);
+    if let Some(etag) = &written.etag {
+        let _ = writeln!(text, "etag {}", printable(etag));
+    }
+    let json = json!({
+        "write_id": written.write_id.to_string(),
+        "position": written.position.map(|position| position.to_string()),
+        "etag": written.etag,
+        "receipt": json,
+    });
+    Shown { json, text, note }
+}
+
+fn milliseconds(duration: std::time::Duration) -> String {
+    format!("{:.1}", duration.as_secs_f64() * 1000.0)
+}
+
+/// A value that may not be there.
+pub(crate) fn or_dash(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_align_and_obey_nobody() {
+        let rows = [["a".into(), "\u{1b}[2Jx".into()], ["long".into(), String::new()]];
+        assert_eq!(table(["ID", "LABEL"], &rows), "ID    LABEL\na     \u{fffd}[2Jx\nlong\n");
+    }
+}

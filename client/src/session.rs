@@ -1,0 +1,65 @@
+//! How far the writes of this client have brought each organisation, so that its reads need not
+//! fall behind its own writes, through whichever node they go.
+//!
+//! The last position is always remembered. Sending it with reads (`Concordat-At-Least`) is off
+//! until [`crate::ClientBuilder::read_your_writes`] turns it on: a server that does not know the
+//! header ignores it, and the promise would be an empty one.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
+use concordat_proto::{consistency::Position, id::OrgId};
+
+#[derive(Debug, Default)]
+pub(crate) struct Session {
+    reads_wait: bool,
+    last: Mutex<BTreeMap<OrgId, Position>>,
+}
+
+impl Session {
+    pub(crate) fn new(reads_wait: bool) -> Self {
+        Self { reads_wait, last: Mutex::default() }
+    }
+
+    /// Notes a write. Answers may overtake each other: the furthest one counts.
+    pub(crate) fn on_write(&self, org: OrgId, position: Position) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.entry(org).and_modify(|known| *known = position.max(*known)).or_insert(position);
+    }
+
+    /// The furthest write known.
+    pub(crate) fn position(&self, org: OrgId) -> Option<Position> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).get(&org).copied()
+    }
+
+    /// What a read has to wait for.
+    pub(crate) fn at_least(&self, org: OrgId) -> Option<Position> {
+        self.reads_wait.then(|| self.position(org)).flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use concordat_proto::{id::GroupId, log::LogIndex};
+
+    use super::*;
+
+    #[test]
+    fn the_furthest_position_of_each_organisation() {
+        let at = |epoch, index| Position { epoch, group: GroupId(1), index: LogIndex(index) };
+        let (a, b) = (OrgId::from_bytes([1; 16]), OrgId::from_bytes([2; 16]));
+        let session = Session::new(true);
+        session.on_write(a, at(1, 9));
+        session.on_write(a, at(1, 7));
+        assert_eq!(session.at_least(a), Some(at(1, 9)));
+        session.on_write(a, at(2, 1));
+        assert_eq!(session.at_least(a), Some(at(2, 1)), "a move begins a new epoch");
+        assert_eq!(session.at_least(b), None);
+
+        let quiet = Session::new(false);
+        quiet.on_write(a, at(1, 1));
+        assert_eq!((quiet.at_least(a), quiet.position(a)), (None, Some(at(1, 1))));
+    }
+}

@@ -1,0 +1,222 @@
+//! A write in the making, whatever it changes: how far it must travel, how long to wait, under
+//! which key it happens at most once.
+
+use std::{fmt, time::Duration};
+
+use bytes::Bytes;
+use concordat_proto::{
+    consistency::{Position, Receipt, RequiredConsistency},
+    id::WriteId,
+    limits,
+};
+use http::{HeaderMap, HeaderValue, Method};
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use crate::{
+    call::{self, Answer, Call, Kind},
+    client::{Client, Identity},
+    entropy,
+    error::ClientError,
+    header,
+};
+
+/// Seconds for which a server remembers a write's key; longer than any call lasts.
+const KEY_LIFETIME_S: u64 = 600;
+const _: () = {
+    assert!(KEY_LIFETIME_S >= limits::KEY_LIFETIME_MIN.as_secs(), "the contract's least");
+    assert!(KEY_LIFETIME_S > 2 * limits::CONSISTENCY_TIMEOUT_MAX.as_secs(), "outlives a call");
+};
+
+/// A write that reached what it required.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Written {
+    /// What was required, and what is known of each region.
+    pub receipt: Receipt,
+    /// The write's name.
+    pub write_id: WriteId,
+    /// Its place in the order of its organisation's writes.
+    pub position: Option<Position>,
+    /// The new version's tag, for `if_match`.
+    pub etag: Option<String>,
+}
+
+/// A write before it is sent. Every setting is optional.
+#[must_use = "a write does nothing until it is sent"]
+pub struct Write<'a, A> {
+    client: &'a Client,
+    pub(crate) action: A,
+    consistency: Option<RequiredConsistency>,
+    timeout: Option<Duration>,
+    idempotency_key: Option<String>,
+    if_match: Option<String>,
+}
+
+/// What a write changes. Not for use outside of this crate.
+pub trait Action: sealed::Action {}
+impl<A: sealed::Action> Action for A {}
+
+/// A change of something that exists, which may depend on its version.
+pub trait Conditional: Action {}
+
+pub(crate) mod sealed {
+    use super::{Bytes, ClientError, Method, Written};
+
+    /// What differs between writes.
+    pub trait Action {
+        /// What a success tells.
+        type Done;
+        /// Whether it is the operator's, not an organisation's.
+        const OPERATOR: bool;
+        /// Method and path.
+        fn target(&self) -> (Method, String);
+        /// The JSON, or nothing.
+        fn body(&self) -> Result<Bytes, ClientError>;
+        /// Makes the answer of a success out of its body; `None` if that has not the form.
+        fn done(&self, written: Written, body: &[u8]) -> Option<Self::Done>;
+    }
+}
+
+impl<'a, A: Action> Write<'a, A> {
+    pub(crate) const fn new(client: &'a Client, action: A) -> Self {
+        let (consistency, timeout, idempotency_key, if_match) = (None, None, None, None);
+        Self { client, action, consistency, timeout, idempotency_key, if_match }
+    }
+
+    /// How far it must have travelled when it is answered.
+    pub fn consistency(mut self, required: RequiredConsistency) -> Self {
+        self.consistency = Some(required);
+        self
+    }
+
+    /// How long to wait for that: 1 to 120 s, whole seconds (rounded up).
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// A key of your own in place of the one made for this write: to repeat a write whose outcome
+    /// is unknown, or one of an earlier run of your program. It is remembered for ten minutes.
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.idempotency_key = Some(key.into());
+        self
+    }
+
+    /// Sends it, to as many nodes and as often as it takes, always under the same key.
+    ///
+    /// # Errors
+    /// [`ClientError::Pending`] when it is not yet where it is required to be;
+    /// [`ClientError::OutcomeUnknown`] when it is not known whether it was done; with every other
+    /// error it was not done.
+    pub async fn send(self) -> Result<A::Done, ClientError> {
+        let key = self.idempotency_key.clone().unwrap_or_else(entropy::idempotency_key);
+        let timeout = self.timeout.unwrap_or(self.client.shared.timeout);
+        check_timeout(timeout)?;
+        let (method, target) = self.action.target();
+        let call = Call {
+            identity: Self::identity(),
+            method,
+            target,
+            headers: self.headers(&key)?,
+            body: self.action.body()?,
+            kind: Kind::Write { key: key.clone() },
+            timeout,
+        };
+        let outcome = call::run(self.client, &call).await;
+        self.remember(&outcome);
+        let answer = outcome?;
+        // A success that does not tell what it must is one of something else than a node.
+        self.done(&answer).ok_or_else(|| ClientError::OutcomeUnknown {
+            idempotency_key: key,
+            attempts: 1,
+            source: Box::new(answer.malformed("it has no receipt, or not the expected result")),
+        })
+    }
+
+    fn done(&self, answer: &Answer) -> Option<A::Done> {
+        let receipt = answer.head.receipt()?;
+        let etag = header::text(&answer.headers, &http::header::ETAG).map(str::to_owned);
+        let position = receipt.position.or_else(|| header::position(&answer.headers));
+        let written = Written { write_id: receipt.write_id, position, etag, receipt };
+        self.action.done(written, &answer.body)
+    }
+
+    const fn identity() -> Identity {
+        if A::OPERATOR { Identity::Operator } else { Identity::Org }
+    }
+
+    fn headers(&self, key: &str) -> Result<HeaderMap, ClientError> {
+        if !concordat_proto::header::is_idempotency_key(key) {
+            return Err(ClientError::config("an idempotency key is 1 to 255 printable characters"));
+        }
+        let required = self.consistency.unwrap_or(self.client.shared.consistency);
+        let mut headers = HeaderMap::new();
+        let required = HeaderValue::from_static(required.as_str());
+        headers.insert(header::REQUIRED_CONSISTENCY, required);
+        headers.insert(header::IDEMPOTENCY_KEY, header::value("the idempotency key", key)?);
+        headers.insert(header::KEY_LIFETIME, KEY_LIFETIME_S.into());
+        if let Some(tag) = &self.if_match {
+            let tag = header::value("the entity tag", &header::entity_tag(tag))?;
+            headers.insert(http::header::IF_MATCH, tag);
+        }
+        Ok(headers)
+    }
+
+    /// Keeps the position for reads that shall see this write.
+    fn remember(&self, outcome: &Result<Answer, ClientError>) {
+        let (Identity::Org, Some(org)) = (Self::identity(), &self.client.org) else { return };
+        let position = match outcome {
+            Ok(answer) => header::position(&answer.headers)
+                .or_else(|| answer.head.receipt().and_then(|receipt| receipt.position)),
+            Err(ClientError::Pending(pending)) => pending.receipt.position,
+            Err(_) => None,
+        };
+        if let Some(position) = position {
+            self.client.shared.session.on_write(org.id, position);
+        }
+    }
+}
+
+impl<A: Conditional> Write<'_, A> {
+    /// Only if the stored version still has this tag; else it is refused with 412.
+    pub fn if_match(mut self, etag: impl Into<String>) -> Self {
+        self.if_match = Some(etag.into());
+        self
+    }
+}
+
+impl<A> fmt::Debug for Write<'_, A> {
+    /// Without what is written: there are secrets in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Write")
+            .field("consistency", &self.consistency)
+            .field("timeout", &self.timeout)
+            .field("idempotency_key", &self.idempotency_key)
+            .field("if_match", &self.if_match)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The contract's bounds of every wait.
+pub(crate) fn check_timeout(timeout: Duration) -> Result<(), ClientError> {
+    let (min, max) = (limits::CONSISTENCY_TIMEOUT_MIN, limits::CONSISTENCY_TIMEOUT_MAX);
+    let seconds = Duration::from_secs(header::seconds_up(timeout));
+    if (min..=max).contains(&seconds) {
+        Ok(())
+    } else {
+        let (min, max) = (min.as_secs(), max.as_secs());
+        Err(ClientError::config(format!("a timeout is {min} to {max} seconds")))
+    }
+}
+
+/// A body of JSON that is wiped when it is no longer needed, as far as that is in our hands.
+pub(crate) fn json_body(value: &impl Serialize) -> Result<Bytes, ClientError> {
+    let mut text = Zeroizing::new(Vec::with_capacity(limits::BODY_BYTES_MAX));
+    serde_json::to_writer(&mut *text, value)
+        .map_err(|_| ClientError::config("the body cannot be written as JSON"))?;
+    if text.len() > limits::BODY_BYTES_MAX {
+        return Err(ClientError::config("the body is larger than a server accepts"));
+    }
+    Ok(Bytes::from_owner(text))
+}

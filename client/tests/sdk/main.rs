@@ -1,0 +1,7 @@
+//! The SDK and the command line against a scripted node on the loopback interface.
+#![cfg(test)]
+
+mod calls;
+mod cli;
+mod failures;
+mod fake;

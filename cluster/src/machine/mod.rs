@@ -1,0 +1,126 @@
+//! The state machine: what each command does to the state, and what it answers.
+//!
+//! [`apply`] is a function of what it is given: the state, the entry's place and time, the
+//! proposal. It never reads a clock, draws randomness, iterates in hash order or does IO of its own,
+//! and no input makes it panic. A no is an answer ([`Refusal`]) that every replica computes alike;
+//! an error means that the store is broken or holds what this build cannot read.
+//!
+//! # The order of checks
+//! 1. A write id that is remembered is answered as it was answered first.
+//! 2. After `not_after` it is refused as expired: certainly not done.
+//! 3. A command that its group does not carry out is refused.
+//! 4. An idempotency key that is remembered is answered from the first one's outcome, or refused
+//!    when it named another request.
+//! 5. The key that authorised it must still live.
+//! 6. There must be room for its idempotency key.
+//! 7. The command's own rule, one file per resource.
+
+use concordat_proto::{
+    command::{Command, Proposal},
+    id::GroupId,
+    refusal::Refusal,
+    reply::Applied,
+};
+
+mod changes;
+mod cluster;
+mod context;
+pub mod digest;
+mod oidc;
+mod org;
+pub mod query;
+mod session;
+mod turn;
+mod view;
+
+#[cfg(test)]
+mod machine_test;
+#[cfg(test)]
+mod model_test;
+#[cfg(test)]
+mod rules_test;
+#[cfg(test)]
+mod testkit;
+
+pub use changes::Changes;
+pub use context::ApplyContext;
+pub use view::Overlay;
+
+use crate::store::{Reader, StoreError};
+use turn::{Ruling, Turn};
+
+/// Carries out one proposal: what it answers, and what it changes.
+///
+/// # Errors
+/// When the store is broken or holds bytes that cannot be read.
+pub fn apply(
+    view: &dyn Reader,
+    context: &ApplyContext,
+    proposal: &Proposal,
+) -> Result<(Applied, Changes), StoreError> {
+    let log_time = context.log_time(proposal);
+    let index = context.log_id.index;
+    let mut turn = Turn::new(view, context.group, proposal.write_id, index, log_time);
+    let remembered = session::remembered_write(&turn)?;
+    if log_time > context.log_time_before {
+        session::forget(&mut turn)?;
+    }
+    let applied = match remembered {
+        Some(applied) => applied,
+        None => decide(&mut turn, proposal)?,
+    };
+    Ok((applied, turn.into_changes()))
+}
+
+fn decide(turn: &mut Turn<'_>, proposal: &Proposal) -> Result<Applied, StoreError> {
+    // Neither of these two leaves a record: they will be answered alike for ever.
+    if turn.log_time > proposal.not_after {
+        return Ok(turn.answer(Err(Refusal::Expired)));
+    }
+    if let Some(refusal) = refuse_misplaced(turn.group, &proposal.command) {
+        return Ok(turn.answer(Err(refusal)));
+    }
+    if let Some(applied) = session::remembered_key(turn, proposal)? {
+        session::remember_write(turn, proposal.not_after, &applied);
+        return Ok(applied);
+    }
+    let outcome = turn.attempt(|turn| {
+        session::require_alive(turn, proposal)?;
+        session::require_room(turn, proposal)?;
+        carry_out(turn, proposal)
+    })?;
+    let applied = turn.answer(outcome);
+    session::remember(turn, proposal, &applied)?;
+    Ok(applied)
+}
+
+fn carry_out(turn: &mut Turn<'_>, proposal: &Proposal) -> Ruling {
+    match &proposal.command {
+        Command::Form { cluster, operator_key } => cluster::form(turn, cluster, operator_key),
+        Command::RegisterNode(node) => cluster::register_node(turn, node),
+        Command::ClaimOrg(org) => org::claim(turn, org),
+        Command::CreateOrg(org) => org::create(turn, org),
+        Command::CreateOidc { org, credential } => oidc::create(turn, *org, credential),
+        Command::PatchOidc { org, client_id, patch, precondition } => {
+            oidc::patch(turn, *org, client_id, patch, precondition.as_ref())
+        }
+        Command::DeleteOidc { org, client_id, precondition } => {
+            oidc::delete(turn, *org, client_id, precondition.as_ref())
+        }
+    }
+}
+
+/// Why a group does not carry a command out: the cluster's own belong to the system group, those of
+/// organisations to home groups. Only a fault of the proposing node brings one to the wrong group.
+fn refuse_misplaced(group: GroupId, command: &Command) -> Option<Refusal> {
+    let (of_system, refusal) = match command {
+        Command::Form { .. } => (true, Refusal::AlreadyFormed),
+        Command::RegisterNode(_) => (true, Refusal::NodeRefused),
+        Command::ClaimOrg(_) => (true, Refusal::RegionNotFound),
+        Command::CreateOrg(_)
+        | Command::CreateOidc { .. }
+        | Command::PatchOidc { .. }
+        | Command::DeleteOidc { .. } => (false, Refusal::OrgNotFound),
+    };
+    (of_system != (group == GroupId::SYSTEM)).then_some(refusal)
+}

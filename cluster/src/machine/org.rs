@@ -1,0 +1,39 @@
+//! The rules of organisations: the claim of an id in the system group, then the beginning in the
+//! home group.
+//!
+//! The home group never looks at the claim (it is another group's state): the claim is in the
+//! command, and the same claim makes the same organisation however often it is proposed.
+
+use concordat_proto::{org::Org, refusal::Refusal, reply::Reply};
+
+use super::{
+    query,
+    turn::{Ruling, Turn},
+};
+use crate::store::keys;
+
+/// Claims an id. A second claim is refused, unless it is a repeat of the first (which never comes
+/// here: its write id or idempotency key is remembered).
+pub(super) fn claim(turn: &mut Turn<'_>, org: &Org) -> Ruling {
+    if query::region(turn.view(), &org.home_region)?.is_none() {
+        return Err(Refusal::RegionNotFound.into());
+    }
+    if query::claim(turn.view(), org.id)?.is_some() {
+        return Err(Refusal::OrgExists.into());
+    }
+    turn.put(keys::org(turn.group, org.id), org);
+    Ok(Reply::Org(Box::new(org.clone())))
+}
+
+/// Begins a claimed organisation with its first key. Only once: its first key may have died since.
+pub(super) fn create(turn: &mut Turn<'_>, org: &Org) -> Ruling {
+    match query::org(turn.view(), turn.group, org.id)? {
+        Some(present) if present == *org => {}
+        Some(_) => return Err(Refusal::OrgExists.into()),
+        None => {
+            turn.put(keys::org(turn.group, org.id), org);
+            turn.put(keys::api_key(turn.group, org.id, &org.first_key.hash), &org.first_key);
+        }
+    }
+    Ok(Reply::Org(Box::new(org.clone())))
+}

@@ -1,0 +1,277 @@
+//! Typed reads of the state, over the newest state, a snapshot or an overlay alike.
+//!
+//! Nothing here decides or changes anything. Bytes that cannot be read are a fault, never an
+//! absence.
+
+use std::collections::BTreeMap;
+
+use concordat_proto::{
+    id::{ClientId, GroupId, NodeId, OrgId, WriteId},
+    oidc::{OidcCredential, Provider},
+    org::{ApiKey, ClusterRecord, KeyHash, NodeRecord, Org, RegionRecord},
+    record::{AppliedRecord, WriteRecord},
+    region::Region,
+    wire::Wire,
+};
+
+use crate::store::{
+    Reader, StoreError,
+    keys::{self, Kind},
+};
+
+/// Pairs read from a store at a time.
+pub(super) const PAGE_PAIRS: usize = 256;
+
+/// An organisation in its home group.
+///
+/// # Errors
+/// When the store is broken.
+pub fn org(reader: &dyn Reader, group: GroupId, id: OrgId) -> Result<Option<Org>, StoreError> {
+    load(reader, &keys::org(group, id))
+}
+
+/// The claim of an organisation.
+///
+/// # Errors
+/// When the store is broken.
+pub fn claim(reader: &dyn Reader, id: OrgId) -> Result<Option<Org>, StoreError> {
+    org(reader, GroupId::SYSTEM, id)
+}
+
+/// A group's organisations in order of id, those after `after`, at most `limit`.
+///
+/// # Errors
+/// When the store is broken.
+pub fn orgs(
+    reader: &dyn Reader,
+    group: GroupId,
+    after: Option<OrgId>,
+    limit: usize,
+) -> Result<Vec<Org>, StoreError> {
+    let prefix = keys::group_prefix(group);
+    let mut begin = after.map(|org| keys::after_org(group, org));
+    let mut found = Vec::new();
+    // An organisation's keys stand together, whatever their kind: look at the first, skip the rest.
+    while found.len() < limit {
+        let first = reader.scan(&prefix, begin.as_deref(), 1)?;
+        let Some((key, _)) = first.first() else { break };
+        let parsed = keys::parse(key).ok_or_else(|| StoreError::new("a key of no known kind"))?;
+        found.extend(org(reader, group, parsed.org)?);
+        begin = Some(keys::after_org(group, parsed.org));
+    }
+    Ok(found)
+}
+
+/// The claims in order of organisation, those after `after`, at most `limit`.
+///
+/// # Errors
+/// When the store is broken.
+pub fn claims(
+    reader: &dyn Reader,
+    after: Option<OrgId>,
+    limit: usize,
+) -> Result<Vec<Org>, StoreError> {
+    orgs(reader, GroupId::SYSTEM, after, limit)
+}
+
+/// An organisation's API key.
+///
+/// # Errors
+/// When the store is broken.
+pub fn api_key(
+    reader: &dyn Reader,
+    group: GroupId,
+    org: OrgId,
+    hash: &KeyHash,
+) -> Result<Option<ApiKey>, StoreError> {
+    load(reader, &keys::api_key(group, org, hash))
+}
+
+/// An operator's key.
+///
+/// # Errors
+/// When the store is broken.
+pub fn operator_key(reader: &dyn Reader, hash: &KeyHash) -> Result<Option<ApiKey>, StoreError> {
+    load(reader, &keys::operator_key(hash))
+}
+
+/// An OIDC credential.
+///
+/// # Errors
+/// When the store is broken.
+pub fn oidc(
+    reader: &dyn Reader,
+    group: GroupId,
+    org: OrgId,
+    client_id: &ClientId,
+) -> Result<Option<OidcCredential>, StoreError> {
+    load(reader, &keys::oidc(group, org, client_id))
+}
+
+/// Which part of a list is wanted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OidcFilter {
+    /// Only those of this provider.
+    pub provider: Option<Provider>,
+    /// How many of those to leave out at the beginning.
+    pub offset: usize,
+    /// How many to give at most; all when absent.
+    pub limit: Option<usize>,
+}
+
+/// A part of a list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OidcPage {
+    /// The wanted part, in order of client id.
+    pub items: Vec<OidcCredential>,
+    /// How many there are in all that the filter lets through.
+    pub total_count: usize,
+}
+
+/// An organisation's OIDC credentials.
+///
+/// # Errors
+/// When the store is broken.
+pub fn oidc_page(
+    reader: &dyn Reader,
+    group: GroupId,
+    org: OrgId,
+    filter: &OidcFilter,
+) -> Result<OidcPage, StoreError> {
+    let mut page = OidcPage::default();
+    let limit = filter.limit.unwrap_or(usize::MAX);
+    each(reader, &keys::kind_prefix(group, org, Kind::Oidc), |key, value| {
+        let credential: OidcCredential = decode(key, value)?;
+        if filter.provider.is_none_or(|provider| provider == credential.provider) {
+            if page.total_count >= filter.offset && page.items.len() < limit {
+                page.items.push(credential);
+            }
+            page.total_count += 1;
+        }
+        Ok(())
+    })?;
+    Ok(page)
+}
+
+/// The cluster, once it is formed.
+///
+/// # Errors
+/// When the store is broken.
+pub fn cluster(reader: &dyn Reader) -> Result<Option<ClusterRecord>, StoreError> {
+    load(reader, &keys::cluster())
+}
+
+/// A region.
+///
+/// # Errors
+/// When the store is broken.
+pub fn region(reader: &dyn Reader, region: &Region) -> Result<Option<RegionRecord>, StoreError> {
+    load(reader, &keys::region(region))
+}
+
+/// All regions, in order of name.
+///
+/// # Errors
+/// When the store is broken.
+pub fn regions(reader: &dyn Reader) -> Result<Vec<RegionRecord>, StoreError> {
+    let mut found = Vec::new();
+    each(reader, &system_prefix(Kind::Region), |key, value| {
+        found.push(decode(key, value)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// A node.
+///
+/// # Errors
+/// When the store is broken.
+pub fn node(reader: &dyn Reader, id: NodeId) -> Result<Option<NodeRecord>, StoreError> {
+    load(reader, &keys::node(id))
+}
+
+/// All nodes that ever registered, the replaced ones too.
+///
+/// # Errors
+/// When the store is broken.
+pub fn nodes(reader: &dyn Reader) -> Result<BTreeMap<NodeId, NodeRecord>, StoreError> {
+    let mut found = BTreeMap::new();
+    each(reader, &system_prefix(Kind::Node), |key, value| {
+        let node: NodeRecord = decode(key, value)?;
+        found.insert(node.id, node);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// A remembered write.
+///
+/// # Errors
+/// When the store is broken.
+pub fn write(
+    reader: &dyn Reader,
+    group: GroupId,
+    write_id: WriteId,
+) -> Result<Option<WriteRecord>, StoreError> {
+    load(reader, &keys::write(group, write_id))
+}
+
+/// How many idempotency keys an organisation has (in the system group: the operators, under
+/// [`keys::NO_ORG`]).
+///
+/// # Errors
+/// When the store is broken.
+pub fn idempotency_keys(
+    reader: &dyn Reader,
+    group: GroupId,
+    org: OrgId,
+) -> Result<u64, StoreError> {
+    let Some(bytes) = reader.get(&keys::idempotency_count(group, org))? else { return Ok(0) };
+    let bytes: [u8; 8] =
+        bytes.try_into().map_err(|_| StoreError::new("a count cannot be read"))?;
+    Ok(u64::from_be_bytes(bytes))
+}
+
+/// How far a group's state has come; the default before its first entry.
+///
+/// # Errors
+/// When the store is broken.
+pub fn applied(reader: &dyn Reader, group: GroupId) -> Result<AppliedRecord, StoreError> {
+    Ok(load(reader, &keys::applied(group))?.unwrap_or_default())
+}
+
+/// The record at a key.
+pub(super) fn load<T: Wire>(reader: &dyn Reader, key: &[u8]) -> Result<Option<T>, StoreError> {
+    reader.get(key)?.map(|bytes| decode(key, &bytes)).transpose()
+}
+
+/// A record; the key is for the error's text.
+pub(super) fn decode<T: Wire>(key: &[u8], bytes: &[u8]) -> Result<T, StoreError> {
+    T::decode(bytes).map_err(|error| {
+        let kind = keys::parse(key).map(|parsed| parsed.kind);
+        StoreError::caused(format!("a record of kind {kind:?} cannot be read"), error)
+    })
+}
+
+/// Every pair under a prefix, in order of key, read in pages.
+pub(super) fn each(
+    reader: &dyn Reader,
+    prefix: &[u8],
+    mut visit: impl FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut after: Option<Vec<u8>> = None;
+    loop {
+        let pairs = reader.scan(prefix, after.as_deref(), PAGE_PAIRS)?;
+        for (key, value) in &pairs {
+            visit(key, value)?;
+        }
+        if pairs.len() < PAGE_PAIRS {
+            return Ok(());
+        }
+        after = pairs.into_iter().last().map(|(key, _)| key);
+    }
+}
+
+fn system_prefix(kind: Kind) -> Vec<u8> {
+    keys::kind_prefix(GroupId::SYSTEM, keys::NO_ORG, kind)
+}

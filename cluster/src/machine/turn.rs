@@ -1,0 +1,117 @@
+//! One entry's turn: what its rules see, and what they have changed so far.
+//!
+//! A rule writes only through here, and what it wrote is kept only when it says yes.
+
+use concordat_proto::{
+    id::{GroupId, WriteId},
+    log::LogIndex,
+    refusal::Refusal,
+    reply::{Applied, Reply},
+    time::LogTime,
+    wire::Wire,
+};
+
+use super::{changes::Changes, query, view::Overlay};
+use crate::store::{Reader, StoreError};
+
+/// Why a rule ended without a yes.
+#[derive(Debug)]
+pub(super) enum Halt {
+    /// An expected no: an answer like any other.
+    Refused(Refusal),
+    /// A fault: the replica stops.
+    Broken(StoreError),
+}
+
+impl From<Refusal> for Halt {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<StoreError> for Halt {
+    fn from(error: StoreError) -> Self {
+        Self::Broken(error)
+    }
+}
+
+/// What a rule answers.
+pub(super) type Ruling = Result<Reply, Halt>;
+
+/// What an entry sees and changes.
+#[derive(Debug)]
+pub(super) struct Turn<'a> {
+    overlay: Overlay<'a>,
+    /// The group whose log the entry is in.
+    pub(super) group: GroupId,
+    /// Its write.
+    pub(super) write_id: WriteId,
+    /// Its place.
+    pub(super) index: LogIndex,
+    /// Its log time.
+    pub(super) log_time: LogTime,
+}
+
+impl<'a> Turn<'a> {
+    pub(super) fn new(
+        view: &'a dyn Reader,
+        group: GroupId,
+        write_id: WriteId,
+        index: LogIndex,
+        log_time: LogTime,
+    ) -> Self {
+        Self { overlay: Overlay::new(view), group, write_id, index, log_time }
+    }
+
+    /// What the entry sees.
+    pub(super) fn view(&self) -> &Overlay<'a> {
+        &self.overlay
+    }
+
+    /// Sets a record.
+    pub(super) fn put<T: Wire>(&mut self, key: Vec<u8>, record: &T) {
+        self.overlay.put(key, record.encode());
+    }
+
+    /// Sets bytes that are no record.
+    pub(super) fn put_bytes(&mut self, key: Vec<u8>, bytes: Vec<u8>) {
+        self.overlay.put(key, bytes);
+    }
+
+    /// Removes a key.
+    pub(super) fn remove(&mut self, key: Vec<u8>) {
+        self.overlay.remove(key);
+    }
+
+    /// The record at a key.
+    pub(super) fn load<T: Wire>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
+        query::load(&self.overlay, key)
+    }
+
+    /// Lets a rule decide. What it changed is kept when it says yes, and dropped otherwise.
+    pub(super) fn attempt(
+        &mut self,
+        rule: impl FnOnce(&mut Turn<'_>) -> Ruling,
+    ) -> Result<Result<Reply, Refusal>, StoreError> {
+        let mut inner =
+            Turn::new(&self.overlay, self.group, self.write_id, self.index, self.log_time);
+        match rule(&mut inner) {
+            Ok(reply) => {
+                let changes = inner.into_changes();
+                self.overlay.add(changes);
+                Ok(Ok(reply))
+            }
+            Err(Halt::Refused(refusal)) => Ok(Err(refusal)),
+            Err(Halt::Broken(error)) => Err(error),
+        }
+    }
+
+    /// An answer about this entry itself.
+    pub(super) fn answer(&self, outcome: Result<Reply, Refusal>) -> Applied {
+        Applied { write_id: self.write_id, index: self.index, outcome }
+    }
+
+    pub(super) fn into_changes(self) -> Changes {
+        self.overlay.into_changes()
+    }
+}

@@ -1,0 +1,126 @@
+//! What a node's replicas are told at their start, and the outside world handed to them.
+
+use std::{fmt, io, sync::Arc, time::Duration};
+
+use concordat_proto::{
+    id::{ClusterId, NodeId},
+    org::ApiKey,
+    region::Region,
+    time::LogTime,
+};
+
+use super::transport::PeerTransport;
+use crate::{log::RaftLog, store::Store};
+
+/// The wall clock, for stamps only: nothing waits by it.
+pub trait WallClock: fmt::Debug + Send + Sync + 'static {
+    /// Now.
+    fn now(&self) -> LogTime;
+}
+
+/// Saves the cluster's id beside the node's own, durably.
+pub type SaveCluster = Arc<dyn Fn(ClusterId) -> io::Result<()> + Send + Sync>;
+
+/// The outside world.
+#[derive(Clone)]
+pub struct Environment {
+    /// Keeps the state.
+    pub store: Arc<dyn Store>,
+    /// Keeps the logs and votes.
+    pub log: RaftLog,
+    /// Reaches the peers.
+    pub transport: Arc<dyn PeerTransport>,
+    /// Stamps entries.
+    pub clock: Arc<dyn WallClock>,
+    /// Called once the node belongs to a cluster.
+    pub save_cluster: SaveCluster,
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Environment")
+    }
+}
+
+/// Raft's times for one kind of group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timings {
+    /// Between heartbeats; also one heartbeat's own time limit, so it must exceed the round trip
+    /// between voters.
+    pub heartbeat: Duration,
+    /// Shortest silence before an election.
+    pub election_min: Duration,
+    /// Longest; also the leader's lease.
+    pub election_max: Duration,
+}
+
+impl Timings {
+    /// For a group whose voters are in one region.
+    #[must_use]
+    pub const fn home() -> Self {
+        Self {
+            heartbeat: Duration::from_millis(200),
+            election_min: Duration::from_millis(600),
+            election_max: Duration::from_millis(1200),
+        }
+    }
+
+    /// For a group whose voters are regions apart.
+    #[must_use]
+    pub const fn across() -> Self {
+        Self {
+            heartbeat: Duration::from_millis(500),
+            election_min: Duration::from_millis(1500),
+            election_max: Duration::from_millis(3000),
+        }
+    }
+}
+
+/// How much of a log is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Entries after which the state is synced, so that the log before may go.
+    pub snapshot_every: u64,
+    /// Entries that stay before that point, for followers that are a little behind.
+    pub keep: u64,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { snapshot_every: 10_000, keep: 20_000 }
+    }
+}
+
+/// The beginning of a cluster, given to one node once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bootstrap {
+    /// The cluster's id.
+    pub cluster: ClusterId,
+    /// The first operator key.
+    pub operator_key: ApiKey,
+}
+
+/// What a node's replicas are told at their start.
+#[derive(Debug, Clone)]
+pub struct GroupsConfig {
+    /// This node: random, made once for its data directory.
+    pub node: NodeId,
+    /// Its region, which never changes.
+    pub region: Region,
+    /// The cluster, once the node belongs to one.
+    pub cluster: Option<ClusterId>,
+    /// Where peers reach it.
+    pub peer_address: String,
+    /// Where clients reach it.
+    pub api_url: String,
+    /// Peer addresses to ask for admission.
+    pub seeds: Vec<String>,
+    /// Begin a cluster. Does nothing on a node that belongs to one.
+    pub bootstrap: Option<Bootstrap>,
+    /// For home groups.
+    pub home_timings: Timings,
+    /// For the system group.
+    pub system_timings: Timings,
+    /// For all groups.
+    pub retention: Retention,
+}

@@ -1,0 +1,234 @@
+//! How a node comes to belong: beginning a cluster, joining one, opening the groups that the system
+//! group's state names, founding the group of its region.
+//!
+//! Driven by level: whatever was interrupted is found undone and done again. No hand is needed, and
+//! nothing here ever initialises a group that has a log.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use bytes::Bytes;
+use concordat_proto::{
+    command::{Command, Proposal},
+    id::{ClusterId, GroupId, NodeId},
+    limits,
+    org::{ClusterRecord, NodeRecord},
+    wire::{
+        Wire,
+        peer::{PeerReply, PeerRequest},
+    },
+};
+use tokio::time::Instant;
+
+use super::{
+    config::Bootstrap,
+    fault::Fault,
+    groups::Groups,
+    propose::Proposed,
+    service::register,
+    transport::Peer,
+    types::Member,
+};
+
+/// Between attempts to join or to form.
+const RETRY_EVERY: Duration = Duration::from_millis(200);
+/// For one seed's answer to a request to join.
+const JOIN_LIMIT: Duration = Duration::from_secs(6);
+/// For the first entries of a cluster to be committed.
+const FORM_LIMIT: Duration = Duration::from_secs(5);
+/// How often the level is looked at even if nothing seems to have changed.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+
+/// Makes the node a member and keeps its groups as the system group's state has them, until it is
+/// stopped; returns a fault when it must stop.
+pub(crate) async fn run(groups: Groups) -> Fault {
+    if let Err(fault) = belong(&groups).await {
+        return fault;
+    }
+    loop {
+        if let Err(fault) = settle(&groups).await {
+            return fault;
+        }
+        drop(tokio::time::timeout(CHECK_EVERY, groups.system_changed().notified()).await);
+    }
+}
+
+/// Bootstraps or joins, unless the node belongs to a cluster already.
+async fn belong(groups: &Groups) -> Result<(), Fault> {
+    if let Some(cluster) = groups.cluster() {
+        groups.set_cluster(cluster);
+    } else if let Some(bootstrap) = groups.config().bootstrap.clone() {
+        // A wiped node whose settings still say "bootstrap" must not begin a second cluster
+        // beside the one that its seeds belong to.
+        while join(groups).await? == Joining::NotNow {
+            tokio::time::sleep(RETRY_EVERY).await;
+        }
+        if groups.cluster().is_none() {
+            begin(groups, bootstrap.cluster)?;
+        }
+    }
+    if groups.cluster().is_some() {
+        groups.open(GroupId::SYSTEM).await?;
+        groups.reload_system()?;
+    }
+    if let Some(bootstrap) = groups.config().bootstrap.clone() {
+        form(groups, &bootstrap).await?;
+    }
+    while !groups.system().nodes.contains_key(&groups.node()) {
+        if join(groups).await? == Joining::Done {
+            break;
+        }
+        tokio::time::sleep(RETRY_EVERY).await;
+        groups.reload_system()?;
+    }
+    Ok(())
+}
+
+/// The first node of a cluster: names it. What follows happens at every start until it is done.
+fn begin(groups: &Groups, cluster: ClusterId) -> Result<(), Fault> {
+    (groups.environment().save_cluster)(cluster)
+        .map_err(|error| Fault::caused("saving the cluster's id", error))?;
+    groups.set_cluster(cluster);
+    Ok(())
+}
+
+/// Initialises the system group with this node alone, and writes the cluster's first entries.
+async fn form(groups: &Groups, bootstrap: &Bootstrap) -> Result<(), Fault> {
+    if groups.cluster() != Some(bootstrap.cluster) || groups.system().cluster.is_some() {
+        return Ok(()); // It belongs to a cluster already: a second bootstrap does nothing.
+    }
+    initialize_alone(groups, GroupId::SYSTEM).await?;
+    loop {
+        let cluster = ClusterRecord { id: bootstrap.cluster, feature_level: 1 };
+        let operator_key = bootstrap.operator_key.clone();
+        let formed = propose(groups, Command::Form { cluster, operator_key }).await;
+        if let Proposed::Committed(_) = formed {
+            // A refusal says that it is formed already: by this node, before it was stopped.
+            break;
+        }
+        tokio::time::sleep(RETRY_EVERY).await;
+    }
+    while !matches!(register(groups, groups.own_record()).await, Proposed::Committed(_)) {
+        tokio::time::sleep(RETRY_EVERY).await;
+    }
+    groups.reload_system()
+}
+
+async fn propose(groups: &Groups, command: Command) -> Proposed {
+    let now = groups.environment().clock.now();
+    let proposal = Proposal {
+        write_id: groups.internal_write_id(),
+        stamped: now,
+        not_after: now.after(limits::NOT_AFTER),
+        origin: groups.node(),
+        idempotency: None,
+        authorised_by: None,
+        command,
+    };
+    groups.propose(GroupId::SYSTEM, proposal, Instant::now() + FORM_LIMIT).await
+}
+
+/// Makes this node the only voter of a group whose replica has nothing in it.
+async fn initialize_alone(groups: &Groups, group: GroupId) -> Result<(), Fault> {
+    let Some(replica) = groups.replica(group) else { return Ok(()) };
+    let doing = || format!("founding group {group}");
+    let initialized = replica.raft.is_initialized().await;
+    if initialized.map_err(|error| Fault::caused(doing(), error))? {
+        return Ok(());
+    }
+    let member = Member { region: groups.region().to_string() };
+    let members = BTreeMap::from([(groups.node().0, member)]);
+    replica.raft.initialize(members).await.map_err(|error| Fault::caused(doing(), error))
+}
+
+/// How asking the seeds ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Joining {
+    /// The cluster knows this node.
+    Done,
+    /// There is a cluster, and it could not admit this node just now.
+    NotNow,
+    /// No seed answered that belongs to a cluster.
+    Nobody,
+}
+
+/// Asks every seed once.
+async fn join(groups: &Groups) -> Result<Joining, Fault> {
+    let mut joining = Joining::Nobody;
+    for seed in &groups.config().seeds {
+        if *seed == groups.config().peer_address {
+            continue;
+        }
+        let body = Bytes::from(PeerRequest::Join(groups.own_record()).encode());
+        let asked = groups.environment().transport.request_join(seed.clone(), body, JOIN_LIMIT);
+        let reply = match asked.await {
+            Ok(bytes) => PeerReply::decode(&bytes),
+            Err(error) => {
+                tracing::debug!(%seed, %error, "a seed did not answer");
+                continue;
+            }
+        };
+        match reply {
+            Ok(PeerReply::Joined { cluster, nodes }) => {
+                joined(groups, cluster, &nodes).await?;
+                return Ok(Joining::Done);
+            }
+            Ok(PeerReply::NotLeader { .. }) => joining = Joining::NotNow,
+            Ok(PeerReply::Refused(reason)) => tracing::info!(%seed, reason, "not admitted yet"),
+            Ok(other) => tracing::warn!(%seed, ?other, "an unexpected answer to a join"),
+            Err(error) => tracing::warn!(%seed, %error, "a malformed answer to a join"),
+        }
+    }
+    Ok(joining)
+}
+
+async fn joined(groups: &Groups, cluster: ClusterId, nodes: &[NodeRecord]) -> Result<(), Fault> {
+    match groups.cluster() {
+        Some(own) if own != cluster => {
+            let reason = format!("this node belongs to cluster {own}, the seeds to {cluster}");
+            return Err(Fault::caused("joining", reason));
+        }
+        Some(_) => {}
+        None => begin(groups, cluster)?,
+    }
+    groups.set_peers(nodes.iter());
+    groups.open(GroupId::SYSTEM).await?;
+    tracing::info!(%cluster, nodes = nodes.len(), "joined");
+    Ok(())
+}
+
+/// Brings peers and groups to what the system group's state says.
+async fn settle(groups: &Groups) -> Result<(), Fault> {
+    groups.reload_system()?;
+    let system = groups.system();
+    if let Some(own) = system.nodes.get(&groups.node()) {
+        if let Some(successor) = own.replaced_by {
+            let reason = format!("node {successor} has taken this node's address over");
+            return Err(Fault::caused("this node is no longer part of the cluster", reason));
+        }
+        if *own != groups.own_record() {
+            drop(register(groups, groups.own_record()).await); // Tried again at the next look.
+        }
+    }
+    if !system.nodes.is_empty() {
+        groups.set_peers(system.nodes.values());
+    }
+    for region in system.regions.values() {
+        groups.open(region.group).await?;
+        if region.founder == groups.node() {
+            initialize_alone(groups, region.group).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The nodes that are still there, as the transport's address book.
+pub(crate) fn peers<'a>(nodes: impl Iterator<Item = &'a NodeRecord>, own: NodeId) -> Vec<Peer> {
+    nodes
+        .filter(|node| node.id != own && node.replaced_by.is_none())
+        .map(|node| Peer {
+            id: node.id,
+            region: node.region.clone(),
+            address: node.peer_address.clone(),
+        })
+        .collect()
+}

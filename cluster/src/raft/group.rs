@@ -1,0 +1,168 @@
+//! One group's replica on this node: the running library instance and what is known of it without
+//! asking it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use concordat_proto::{
+    id::{GroupId, NodeId},
+    log::LogIndex,
+};
+use openraft::{Config, RaftMetrics, SnapshotPolicy, rt::WatchReceiver};
+use tokio::sync::watch;
+
+use super::{
+    config::{GroupsConfig, Timings},
+    fault::Fault,
+    groups::Groups,
+    log_store::LogStore,
+    machine_store::{MachineStore, OnAdvanced, SyncedState, read_applied},
+    network::NetworkFactory,
+    types::{Raft, RaftTypes, StoredMembership},
+};
+use crate::log::RaftLog;
+
+/// Entries of one append request at the most.
+const APPEND_ENTRIES_MAX: u64 = 512;
+/// Entries behind which a follower gets a snapshot even though the log still has them.
+const LAG_FOR_SNAPSHOT: u64 = 200_000;
+/// Entries purged at a time.
+const PURGE_BATCH: u64 = 1024;
+/// For a whole snapshot to arrive.
+const SNAPSHOT_TIMEOUT: Duration = Duration::from_mins(10);
+
+/// One group's replica on this node.
+#[derive(Debug)]
+pub(crate) struct Replica {
+    pub(crate) group: GroupId,
+    pub(crate) raft: Raft,
+    pub(crate) timings: Timings,
+    /// The newest applied entry: visible to every read that starts now.
+    pub(crate) visible: Arc<AtomicU64>,
+    /// Whether a snapshot is being received.
+    pub(crate) receiving: AtomicBool,
+    leader: watch::Sender<Option<NodeId>>,
+    log: RaftLog,
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn raft_config(group: GroupId, timings: Timings, config: &GroupsConfig) -> Result<Config, Fault> {
+    let raft = Config {
+        cluster_name: format!("group {group}"),
+        heartbeat_interval: millis(timings.heartbeat),
+        heartbeat_min_interval: Some(millis(timings.heartbeat) * 2 / 3),
+        election_timeout_min: millis(timings.election_min),
+        election_timeout_max: millis(timings.election_max),
+        max_payload_entries: APPEND_ENTRIES_MAX,
+        snapshot_policy: SnapshotPolicy::LogsSinceLast(config.retention.snapshot_every),
+        max_in_snapshot_log_to_keep: config.retention.keep,
+        purge_batch_size: PURGE_BATCH.min(config.retention.snapshot_every.max(1)),
+        replication_lag_threshold: LAG_FOR_SNAPSHOT,
+        install_snapshot_timeout: millis(SNAPSHOT_TIMEOUT),
+        enable_pre_vote: Some(true),
+        enable_leader_restore: Some(false),
+        ..Config::default()
+    };
+    raft.validate().map_err(|error| Fault::caused(format!("settings of group {group}"), error))
+}
+
+impl Replica {
+    /// Starts the replica from what the log and the store hold.
+    pub(crate) async fn open(
+        group: GroupId,
+        groups: &Groups,
+        visible: Arc<AtomicU64>,
+        on_advanced: OnAdvanced,
+    ) -> Result<Arc<Self>, Fault> {
+        let (config, environment, store) =
+            (groups.config(), groups.environment(), groups.slotted());
+        let doing = || format!("opening the replica of group {group}");
+        let timings =
+            if group == GroupId::SYSTEM { config.system_timings } else { config.home_timings };
+        let synced = Arc::new(SyncedState::new(group, Arc::clone(store)));
+        let log_store = LogStore::new(group, environment.log.clone(), Arc::clone(&synced));
+        let applied = read_applied(&**store, group).map_err(|e| Fault::caused(doing(), e))?;
+        visible.fetch_max(applied.log_id.map_or(0, |id| id.index.0), Ordering::AcqRel);
+        let machine =
+            MachineStore::open(synced, on_advanced).map_err(|e| Fault::caused(doing(), e))?;
+        let network = NetworkFactory {
+            group,
+            transport: Arc::clone(&environment.transport),
+            store: Arc::clone(store),
+        };
+        let settings = Arc::new(raft_config(group, timings, config)?);
+        let raft = Raft::new(config.node.0, settings, network, log_store, machine).await;
+        let raft = raft.map_err(|error| Fault::caused(doing(), error))?;
+        Ok(Arc::new(Self {
+            group,
+            raft,
+            timings,
+            visible,
+            receiving: AtomicBool::new(false),
+            leader: watch::Sender::new(None),
+            log: environment.log.clone(),
+        }))
+    }
+
+    /// The newest entry that is both visible here and in this node's synced log: what a report may
+    /// claim. The library may apply on a follower what its own disk has not got yet.
+    pub(crate) fn reportable(&self) -> LogIndex {
+        let visible = self.visible.load(Ordering::Acquire);
+        let state = self.log.state(self.group.0);
+        let synced = self.log.synced_index(self.group.0).max(state.purged_index);
+        LogIndex(visible.min(synced))
+    }
+
+    /// What the library says of itself now.
+    pub(crate) fn metrics(&self) -> RaftMetrics<RaftTypes> {
+        self.raft.metrics().borrow_watched().clone()
+    }
+
+    /// Who leads, as far as this replica knows.
+    pub(crate) fn leader(&self) -> Option<NodeId> {
+        *self.leader.borrow()
+    }
+
+    /// Returns once this replica knows a leader other than `than`.
+    pub(crate) async fn other_leader(&self, than: NodeId) -> NodeId {
+        let mut leader = self.leader.subscribe();
+        let other = |known: &Option<NodeId>| known.is_some_and(|known| known != than);
+        let found = leader.wait_for(other).await.ok().and_then(|known| *known);
+        match found {
+            Some(known) => known,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Takes note of the library's news until it stops; returns why it did.
+    pub(crate) async fn follow(&self, on_membership: impl Fn(&StoredMembership)) -> String {
+        let mut metrics = self.raft.server_metrics();
+        loop {
+            {
+                let now = metrics.borrow_and_update();
+                on_membership(&now.membership_config);
+                let leader = now.current_leader.map(NodeId);
+                self.leader.send_if_modified(|known| {
+                    let changed = *known != leader;
+                    *known = leader;
+                    changed
+                });
+            }
+            if metrics.changed().await.is_err() {
+                let state = self.metrics().running_state;
+                return match state {
+                    Ok(()) => format!("group {}: the replica has stopped", self.group),
+                    Err(fatal) => format!("group {}: {fatal}", self.group),
+                };
+            }
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! The façade: all replicas of a node, and the tasks that keep them.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use concordat_proto::{
+    id::{ClusterId, GroupId, NodeId, WriteId},
+    org::{ClusterRecord, NodeRecord, RegionRecord},
+    region::Region,
+};
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinHandle,
+    time::Instant,
+};
+
+use super::{
+    config::{Environment, GroupsConfig},
+    fault::Fault,
+    formation,
+    group::Replica,
+    machine_store::{Advanced, OnAdvanced},
+    membership,
+    report::{self, Reporter},
+    service::{self, Service},
+    transport::PeerService,
+    types::StoredMembership,
+    wait::Tracker,
+};
+use crate::{
+    machine::query,
+    store::{Store, slots::SlottedStore},
+};
+
+/// All replicas of a node. Cheap to clone.
+#[derive(Clone)]
+pub struct Groups {
+    inner: Arc<Inner>,
+}
+
+impl fmt::Debug for Groups {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Groups(node {})", self.inner.config.node)
+    }
+}
+
+struct Inner {
+    config: GroupsConfig,
+    environment: Environment,
+    store: Arc<SlottedStore>,
+    replicas: RwLock<BTreeMap<GroupId, Arc<Replica>>>,
+    opening: tokio::sync::Mutex<()>,
+    system: RwLock<Arc<SystemView>>,
+    system_changed: Notify,
+    cluster: Mutex<Option<ClusterId>>,
+    tracker: Tracker,
+    reporter: Reporter,
+    faulted: watch::Sender<Option<String>>,
+    started: Instant,
+    internal_writes: AtomicU64,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What the system group's state says, read from it whenever it changes.
+#[derive(Debug, Default)]
+pub(crate) struct SystemView {
+    pub(crate) cluster: Option<ClusterRecord>,
+    pub(crate) regions: BTreeMap<Region, RegionRecord>,
+    pub(crate) nodes: BTreeMap<NodeId, NodeRecord>,
+}
+
+impl SystemView {
+    /// The region whose home group it is; none for the system group.
+    pub(crate) fn home_of(&self, group: GroupId) -> Option<Region> {
+        let of = |record: &&RegionRecord| record.group == group;
+        self.regions.values().find(of).map(|record| record.region.clone())
+    }
+}
+
+impl Groups {
+    /// Starts the node's replicas from what its log and store hold. The node begins or joins its
+    /// cluster in the background; the caller gives [`Groups::service`] to the transport.
+    ///
+    /// # Errors
+    /// When the store cannot be opened.
+    pub async fn start(environment: Environment, config: GroupsConfig) -> Result<Self, Fault> {
+        let store = SlottedStore::open(Arc::clone(&environment.store))
+            .map_err(|error| Fault::caused("opening the store", error))?;
+        let tracker = Tracker::new(Instant::now());
+        let groups = Self {
+            inner: Arc::new(Inner {
+                cluster: Mutex::new(config.cluster),
+                config,
+                environment,
+                store: Arc::new(store),
+                replicas: RwLock::default(),
+                opening: tokio::sync::Mutex::default(),
+                system: RwLock::default(),
+                system_changed: Notify::new(),
+                tracker,
+                reporter: Reporter::default(),
+                faulted: watch::Sender::new(None),
+                started: Instant::now(),
+                internal_writes: AtomicU64::new(0),
+                tasks: Mutex::default(),
+            }),
+        };
+        let synced = Arc::downgrade(&groups.inner);
+        groups.inner.environment.log.on_synced(Arc::new(move |group, _| {
+            if let Some(inner) = synced.upgrade() {
+                inner.reporter.on_advanced(GroupId(group), &[]);
+            }
+        }));
+        let formation = groups.clone();
+        groups.spawn(async move {
+            let fault = formation::run(formation.clone()).await;
+            formation.fail(&fault);
+        });
+        groups.spawn(report::run(groups.clone()));
+        groups.spawn(membership::run(groups.clone()));
+        Ok(groups)
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let handle = tokio::spawn(task);
+        self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
+    }
+
+    fn fail(&self, fault: &Fault) {
+        let reason = match &fault.source {
+            Some(source) => format!("{fault}: {source}"),
+            None => fault.to_string(),
+        };
+        self.inner.faulted.send_if_modified(|known| {
+            let first = known.is_none();
+            known.get_or_insert(reason);
+            first
+        });
+    }
+
+    /// Turns to `Some` when the process must stop, with the reason.
+    #[must_use]
+    pub fn faulted(&self) -> watch::Receiver<Option<String>> {
+        self.inner.faulted.subscribe()
+    }
+
+    /// The receiving side, for the transport.
+    #[must_use]
+    pub fn service(&self) -> Arc<dyn PeerService> {
+        Arc::new(Service(self.clone()))
+    }
+
+    /// This node.
+    #[must_use]
+    pub fn node(&self) -> NodeId {
+        self.inner.config.node
+    }
+
+    /// Its region.
+    #[must_use]
+    pub fn region(&self) -> &Region {
+        &self.inner.config.region
+    }
+
+    /// The state of all groups, for reading.
+    #[must_use]
+    pub fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.inner.store) as Arc<dyn Store>
+    }
+
+    /// The home groups and their regions, in order of region.
+    #[must_use]
+    pub fn home_groups(&self) -> Vec<(GroupId, Region)> {
+        let system = self.system();
+        system.regions.values().map(|record| (record.group, record.region.clone())).collect()
+    }
+
+    /// The cluster, once the node belongs to one.
+    #[must_use]
+    pub fn cluster(&self) -> Option<ClusterId> {
+        *self.inner.cluster.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stops the replicas and their tasks. What was acknowledged is on disk already.
+    pub async fn shutdown(&self) {
+        let tasks = std::mem::take(
+            &mut *self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner),
+        );
+        for task in &tasks {
+            task.abort();
+        }
+        for replica in self.replicas() {
+            if let Err(error) = replica.raft.shutdown().await {
+                tracing::warn!(group = %replica.group, %error, "a replica did not stop in order");
+            }
+        }
+        self.inner.replicas.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    pub(crate) fn set_cluster(&self, cluster: ClusterId) {
+        *self.inner.cluster.lock().unwrap_or_else(PoisonError::into_inner) = Some(cluster);
+        self.inner.environment.transport.set_identity(cluster, self.node());
+    }
+
+    pub(crate) fn set_peers<'a>(&self, nodes: impl Iterator<Item = &'a NodeRecord>) {
+        self.inner.environment.transport.set_peers(formation::peers(nodes, self.node()));
+    }
+
+    pub(crate) fn own_record(&self) -> NodeRecord {
+        NodeRecord {
+            id: self.node(),
+            region: self.region().clone(),
+            peer_address: self.inner.config.peer_address.clone(),
+            api_url: self.inner.config.api_url.clone(),
+            replaced_by: None,
+        }
+    }
+
+    pub(crate) fn internal_write_id(&self) -> WriteId {
+        let count = self.inner.internal_writes.fetch_add(1, Ordering::Relaxed);
+        service::internal_write_id(self.node(), self.inner.environment.clock.now().0, count)
+    }
+
+    pub(crate) fn config(&self) -> &GroupsConfig {
+        &self.inner.config
+    }
+
+    pub(crate) fn environment(&self) -> &Environment {
+        &self.inner.environment
+    }
+
+    pub(crate) fn slotted(&self) -> &Arc<SlottedStore> {
+        &self.inner.store
+    }
+
+    pub(crate) fn tracker(&self) -> &Tracker {
+        &self.inner.tracker
+    }
+
+    pub(crate) fn reporter(&self) -> &Reporter {
+        &self.inner.reporter
+    }
+
+    pub(crate) fn system_changed(&self) -> &Notify {
+        &self.inner.system_changed
+    }
+
+    pub(crate) fn since_start(&self) -> Duration {
+        self.inner.started.elapsed()
+    }
+
+    pub(crate) fn system(&self) -> Arc<SystemView> {
+        Arc::clone(&self.inner.system.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn peers(&self) -> Vec<NodeId> {
+        let system = self.system();
+        let there = system.nodes.values().filter(|node| node.replaced_by.is_none());
+        there.map(|node| node.id).filter(|id| *id != self.node()).collect()
+    }
+
+    pub(crate) fn replica(&self, group: GroupId) -> Option<Arc<Replica>> {
+        let replicas = self.inner.replicas.read().unwrap_or_else(PoisonError::into_inner);
+        replicas.get(&group).cloned()
+    }
+
+    pub(crate) fn replicas(&self) -> Vec<Arc<Replica>> {
+        let replicas = self.inner.replicas.read().unwrap_or_else(PoisonError::into_inner);
+        replicas.values().cloned().collect()
+    }
+
+    pub(crate) fn leader_of(&self, group: GroupId) -> Option<NodeId> {
+        self.replica(group)?.leader()
+    }
+
+    /// Reads the system group's state again.
+    pub(crate) fn reload_system(&self) -> Result<(), Fault> {
+        let doing = |error| Fault::caused("reading the system group's state", error);
+        let store = &*self.inner.store;
+        let regions = query::regions(store).map_err(doing)?;
+        let nodes = query::nodes(store).map_err(doing)?;
+        let view = SystemView {
+            cluster: query::cluster(store).map_err(doing)?,
+            regions: regions.into_iter().map(|record| (record.region.clone(), record)).collect(),
+            nodes,
+        };
+        *self.inner.system.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
+        Ok(())
+    }
+
+    /// Opens a group's replica, unless it is open.
+    pub(crate) async fn open(&self, group: GroupId) -> Result<(), Fault> {
+        let _one_at_a_time = self.inner.opening.lock().await;
+        if self.replica(group).is_some() {
+            return Ok(());
+        }
+        let inner = &self.inner;
+        // Made before the replica: the library applies what it finds in the log while it starts.
+        let visible = Arc::new(AtomicU64::new(0));
+        let told = self.on_advanced(Arc::clone(&visible));
+        let replica =
+            Replica::open(group, self, visible, told).await?;
+        inner
+            .replicas
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(group, Arc::clone(&replica));
+        let groups = self.clone();
+        self.spawn(async move {
+            let members = |membership: &StoredMembership| groups.on_membership(group, membership);
+            let reason = replica.follow(members).await;
+            groups.fail(&Fault { doing: reason, source: None });
+        });
+        Ok(())
+    }
+
+    /// Called by a replica's state machine after each batch; must not keep the node alive.
+    fn on_advanced(&self, visible: Arc<AtomicU64>) -> OnAdvanced {
+        let inner = Arc::downgrade(&self.inner);
+        Arc::new(move |advanced: Advanced| {
+            let Some(inner) = inner.upgrade() else { return };
+            let groups = Groups { inner };
+            visible.fetch_max(advanced.applied.0, Ordering::AcqRel);
+            groups.inner.reporter.on_advanced(advanced.group, &advanced.origins);
+            groups.inner.tracker.on_visible(advanced.group, advanced.applied);
+            if advanced.group == GroupId::SYSTEM {
+                groups.inner.system_changed.notify_one();
+            }
+        })
+    }
+
+    fn on_membership(&self, group: GroupId, membership: &StoredMembership) {
+        let members = membership.nodes().filter_map(|(id, member)| {
+            Some((NodeId(*id), Region::new(member.region.clone()).ok()?))
+        });
+        self.inner.tracker.set_members(group, members.collect());
+    }
+}

@@ -1,0 +1,95 @@
+//! Which links are cut: a pure set of regions, nodes and one-way pairs.
+//!
+//! It never heals anything by itself and knows no connections.
+
+use std::collections::BTreeSet;
+
+use concordat_proto::{id::NodeId, region::Region};
+
+/// One end of a cut link.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// Every node of a region.
+    Region(Region),
+    /// One node.
+    Node(NodeId),
+}
+
+impl From<Region> for Place {
+    fn from(region: Region) -> Self {
+        Self::Region(region)
+    }
+}
+
+impl From<&Region> for Place {
+    fn from(region: &Region) -> Self {
+        Self::Region(region.clone())
+    }
+}
+
+impl From<NodeId> for Place {
+    fn from(node: NodeId) -> Self {
+        Self::Node(node)
+    }
+}
+
+/// Where a node stands, as far as cuts care. A node without a name cannot be cut by name.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Standing<'a> {
+    pub(super) region: &'a Region,
+    pub(super) node: Option<NodeId>,
+}
+
+impl Standing<'_> {
+    fn is_at(self, place: &Place) -> bool {
+        match place {
+            Place::Region(region) => self.region == region,
+            Place::Node(node) => self.node == Some(*node),
+        }
+    }
+}
+
+/// All cuts in force.
+#[derive(Debug, Default)]
+pub(super) struct Cuts {
+    pub(super) regions: BTreeSet<Region>,
+    pub(super) nodes: BTreeSet<NodeId>,
+    pub(super) links: BTreeSet<(Place, Place)>,
+}
+
+impl Cuts {
+    /// Whether frames pass from one node to another. A region that is cut off stays whole inside.
+    pub(super) fn passable(&self, from: Standing<'_>, to: Standing<'_>) -> bool {
+        let region_cut = from.region != to.region
+            && (self.regions.contains(from.region) || self.regions.contains(to.region));
+        let node_cut = from.node != to.node
+            && [from.node, to.node].iter().flatten().any(|node| self.nodes.contains(node));
+        let link_cut = self.links.iter().any(|(a, b)| from.is_at(a) && to.is_at(b));
+        !(region_cut || node_cut || link_cut)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_cut_stops_what_it_says_and_no_more() {
+        let (east, west) = (Region::new("east").unwrap(), Region::new("west").unwrap());
+        let at = |region, node| Standing { region, node: Some(NodeId(node)) };
+        let (e1, e2, w3) = (at(&east, 1), at(&east, 2), at(&west, 3));
+
+        let mut cuts = Cuts::default();
+        cuts.regions.insert(east.clone());
+        assert!(!cuts.passable(e1, w3) && !cuts.passable(w3, e1) && cuts.passable(e1, e2));
+
+        let mut cuts = Cuts::default();
+        cuts.nodes.insert(NodeId(1));
+        assert!(!cuts.passable(e1, e2) && !cuts.passable(w3, e1));
+        assert!(cuts.passable(e2, w3) && cuts.passable(e1, e1));
+
+        let mut cuts = Cuts::default();
+        cuts.links.insert((Place::Node(NodeId(2)), Place::from(&west)));
+        assert!(!cuts.passable(e2, w3) && cuts.passable(w3, e2) && cuts.passable(e1, w3));
+    }
+}

@@ -1,0 +1,283 @@
+//! The Raft library's state machine over the pure machine and the store: decide, write one batch,
+//! then tell.
+//!
+//! A batch of entries becomes one atomic, unsynced write with the applied position in it. Replies
+//! and reports go out only after that write. Nothing here decides anything about a command.
+
+use std::{
+    fmt, io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use concordat_proto::{
+    command::Proposal,
+    id::{GroupId, NodeId},
+    log::LogIndex,
+    record::AppliedRecord,
+    wire::Wire,
+};
+use futures::{Stream, StreamExt};
+use openraft::{
+    EntryPayload, OptionalSend, RaftSnapshotBuilder,
+    entry::RaftEntry,
+    storage::{ApplyResponder, EntryResponder, RaftStateMachine},
+};
+
+use super::{
+    convert,
+    types::{Entry, RaftLogId, RaftTypes, Response, Snapshot, SnapshotData, SnapshotMeta, StoredMembership},
+};
+use crate::{
+    machine::{self, ApplyContext, Overlay},
+    store::{Reader, Store, StoreError, WriteBatch, keys, slots::SlottedStore},
+};
+
+/// Entries that become one write at the most.
+const BATCH_ENTRIES_MAX: usize = 512;
+
+/// What a replica tells after a batch became visible.
+#[derive(Debug, Clone)]
+pub(crate) struct Advanced {
+    pub(crate) group: GroupId,
+    /// The newest applied entry.
+    pub(crate) applied: LogIndex,
+    /// Where the batch's writes landed first: their nodes wait for this.
+    pub(crate) origins: Vec<NodeId>,
+}
+
+/// Is told when a replica's state has advanced. Must not block.
+pub(crate) type OnAdvanced = Arc<dyn Fn(Advanced) + Send + Sync>;
+
+/// How far a group's state survives a power loss, and the means to bring that up.
+#[derive(Debug)]
+pub(crate) struct SyncedState {
+    group: GroupId,
+    store: Arc<SlottedStore>,
+    synced: AtomicU64,
+}
+
+impl SyncedState {
+    pub(crate) fn new(group: GroupId, store: Arc<SlottedStore>) -> Self {
+        Self { group, store, synced: AtomicU64::new(0) }
+    }
+
+    /// Returns once the state up to `index` is synced. Blocks for the sync when it is not; snapshots
+    /// are taken (and synced, elsewhere) before logs are purged, so that is rare.
+    pub(crate) fn ensure_synced(&self, index: u64) -> Result<(), io::Error> {
+        if self.synced.load(Ordering::Acquire) >= index {
+            return Ok(());
+        }
+        let applied = read_applied(&*self.store, self.group)?;
+        let applied = applied.log_id.map_or(0, |id| id.index.0);
+        if applied < index {
+            return Err(io::Error::other("a purge beyond the applied state"));
+        }
+        self.sync_at(applied)
+    }
+
+    /// Syncs the store, which holds the state up to `applied` at least.
+    fn sync_at(&self, applied: u64) -> Result<(), io::Error> {
+        self.store.sync().map_err(io::Error::other)?;
+        self.synced.fetch_max(applied, Ordering::AcqRel);
+        Ok(())
+    }
+}
+
+/// A group's state.
+pub struct MachineStore {
+    group: GroupId,
+    store: Arc<SlottedStore>,
+    synced: Arc<SyncedState>,
+    on_advanced: OnAdvanced,
+    applied: AppliedRecord,
+}
+
+impl fmt::Debug for MachineStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MachineStore({}, {:?})", self.group, self.applied.log_id)
+    }
+}
+
+/// The group's `AppliedRecord`, or the one of an empty state.
+pub(crate) fn read_applied(store: &dyn Reader, group: GroupId) -> Result<AppliedRecord, io::Error> {
+    let bytes = store.get(&keys::applied(group)).map_err(io::Error::other)?;
+    let record = bytes.map(|bytes| AppliedRecord::decode(&bytes)).transpose();
+    Ok(record.map_err(io::Error::other)?.unwrap_or_default())
+}
+
+/// The position and the membership that an `AppliedRecord` holds.
+pub(crate) fn position_of(
+    record: &AppliedRecord,
+) -> Result<(Option<RaftLogId>, StoredMembership), io::Error> {
+    let membership = if record.membership.is_empty() {
+        StoredMembership::default()
+    } else {
+        convert::decode(&record.membership)?
+    };
+    Ok((record.log_id.map(convert::raft_log_id), membership))
+}
+
+/// The description of the state that an `AppliedRecord` belongs to, as a snapshot's.
+pub(crate) fn meta_of(record: &AppliedRecord) -> Result<SnapshotMeta, io::Error> {
+    let (last_log_id, last_membership) = position_of(record)?;
+    Ok(SnapshotMeta { last_log_id, last_membership })
+}
+
+impl MachineStore {
+    /// The group's state as the store holds it.
+    pub(crate) fn open(
+        synced: Arc<SyncedState>,
+        on_advanced: OnAdvanced,
+    ) -> Result<Self, io::Error> {
+        let (group, store) = (synced.group, Arc::clone(&synced.store));
+        let applied = read_applied(&*store, group)?;
+        Ok(Self { group, store, synced, on_advanced, applied })
+    }
+
+    /// Applies what is there and writes it as one batch.
+    fn apply_batch(&mut self, batch: Vec<EntryResponder<RaftTypes>>) -> Result<(), StoreError> {
+        let mut overlay = Overlay::new(&*self.store);
+        let mut record = self.applied.clone();
+        let mut replies: Vec<(ApplyResponder<RaftTypes>, Response)> = Vec::new();
+        let mut origins = Vec::new();
+        for (entry, responder) in batch {
+            let response =
+                apply_entry(self.group, &mut overlay, &mut record, &entry, &mut origins)?;
+            if let Some(responder) = responder {
+                replies.push((responder, response));
+            }
+        }
+        let mut write: WriteBatch = overlay.into_batch();
+        write.changes.push((keys::applied(self.group), Some(record.encode())));
+        self.store.write(write)?;
+        self.applied = record;
+        self.tell(origins);
+        for (responder, response) in replies {
+            responder.send(response);
+        }
+        Ok(())
+    }
+
+    fn tell(&self, mut origins: Vec<NodeId>) {
+        origins.sort_unstable();
+        origins.dedup();
+        let applied = self.applied.log_id.map_or(LogIndex(0), |id| id.index);
+        (self.on_advanced)(Advanced { group: self.group, applied, origins });
+    }
+}
+
+fn apply_entry(
+    group: GroupId,
+    overlay: &mut Overlay<'_>,
+    record: &mut AppliedRecord,
+    entry: &Entry,
+    origins: &mut Vec<NodeId>,
+) -> Result<Response, StoreError> {
+    let log_id = convert::log_id(entry.log_id());
+    record.log_id = Some(log_id);
+    match &entry.payload {
+        EntryPayload::Blank => Ok(Response(None)),
+        EntryPayload::Membership(membership) => {
+            let stored = StoredMembership::new(Some(entry.log_id()), membership.clone());
+            record.membership = convert::encode(&stored).to_vec();
+            Ok(Response(None))
+        }
+        EntryPayload::Normal(payload) => {
+            let proposal = Proposal::decode(&payload.0)
+                .map_err(|error| StoreError::caused("a committed entry cannot be read", error))?;
+            let context = ApplyContext { group, log_id, log_time_before: record.log_time };
+            let (applied, changes) = machine::apply(overlay, &context, &proposal)?;
+            record.log_time = record.log_time.max(proposal.stamped);
+            overlay.add(changes);
+            origins.push(proposal.origin);
+            Ok(Response(Some(applied)))
+        }
+    }
+}
+
+impl RaftStateMachine<RaftTypes> for MachineStore {
+    type SnapshotData = SnapshotData;
+    type SnapshotBuilder = SnapshotBuilder;
+
+    async fn applied_state(&mut self) -> Result<(Option<RaftLogId>, StoredMembership), io::Error> {
+        position_of(&self.applied)
+    }
+
+    async fn apply<S>(&mut self, mut entries: S) -> Result<(), io::Error>
+    where
+        S: Stream<Item = Result<EntryResponder<RaftTypes>, io::Error>> + Unpin + OptionalSend,
+    {
+        let mut batch = Vec::new();
+        while let Some(entry) = entries.next().await {
+            batch.push(entry?);
+            if batch.len() >= BATCH_ENTRIES_MAX {
+                self.apply_batch(std::mem::take(&mut batch)).map_err(io::Error::other)?;
+            }
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.apply_batch(batch).map_err(io::Error::other)
+    }
+
+    async fn try_create_snapshot_builder(&mut self, _force: bool) -> Option<SnapshotBuilder> {
+        Some(self.get_snapshot_builder().await)
+    }
+
+    async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
+        SnapshotBuilder { synced: Arc::clone(&self.synced), applied: self.applied.clone() }
+    }
+
+    async fn install_snapshot(
+        &mut self,
+        meta: &SnapshotMeta,
+        snapshot: SnapshotData,
+    ) -> Result<(), io::Error> {
+        if snapshot == SnapshotData::Live {
+            // The live state is at least that far already.
+            return Ok(());
+        }
+        let staged = self.store.get_spare(self.group, &keys::applied(self.group));
+        let staged = staged.map_err(io::Error::other)?;
+        let staged = staged.ok_or_else(|| io::Error::other("the staged snapshot is not whole"))?;
+        let record = AppliedRecord::decode(&staged).map_err(io::Error::other)?;
+        if meta_of(&record)? != *meta {
+            return Err(io::Error::other("the staged snapshot is another one"));
+        }
+        self.store.swap(self.group).map_err(io::Error::other)?;
+        self.applied = record;
+        self.synced.sync_at(meta.last_log_id.map_or(0, |id| id.index))?;
+        self.tell(Vec::new());
+        Ok(())
+    }
+
+    async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot>, io::Error> {
+        if self.applied.log_id.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Snapshot { meta: meta_of(&self.applied)?, snapshot: SnapshotData::Live }))
+    }
+}
+
+/// "Builds" a snapshot: the state as it is, synced, so that the log before it may go.
+#[derive(Debug)]
+pub struct SnapshotBuilder {
+    synced: Arc<SyncedState>,
+    applied: AppliedRecord,
+}
+
+impl RaftSnapshotBuilder<RaftTypes> for SnapshotBuilder {
+    type SnapshotData = SnapshotData;
+
+    async fn build_snapshot(&mut self) -> Result<Snapshot, io::Error> {
+        let synced = Arc::clone(&self.synced);
+        let index = self.applied.log_id.map_or(0, |id| id.index.0);
+        tokio::task::spawn_blocking(move || synced.sync_at(index))
+            .await
+            .map_err(io::Error::other)??;
+        Ok(Snapshot { meta: meta_of(&self.applied)?, snapshot: SnapshotData::Live })
+    }
+}

@@ -1,0 +1,52 @@
+//! The replicas: Raft groups on openraft over [`crate::log`] and [`crate::store`], one of each
+//! group on every node, reached through [`transport::PeerTransport`].
+//!
+//! [`Groups`] is the façade: propose anywhere, wait until a write has arrived, ask how things
+//! stand. No type of the Raft library leaves this module.
+//!
+//! # How a write goes
+//! 1. [`Groups::propose`] finds the group's leader and asks it, again and again under the same
+//!    write id until the time is up (`propose.rs`).
+//! 2. The leader stamps the time and appends; the library replicates (`network.rs`, `service.rs`)
+//!    through the node's log (`log_store.rs`).
+//! 3. Committed entries are applied in batches (`machine_store.rs`).
+//! 4. What has become visible and synced is reported to the leader and to the nodes where the
+//!    writes landed (`report.rs`), whose waiters it wakes (`wait.rs`).
+//!
+//! # Who changes memberships
+//! Each group's leader, for its own group, from the nodes that the system group's state names, one
+//! safe step of [`crate::placement`] at a time, conditional on the membership it was planned from
+//! (`membership.rs`). Why not one planner for all: the condition makes two planners harmless either
+//! way, and a group's leader knows at first hand what a remote planner would have to be told (who
+//! has caught up, who is alive).
+
+mod config;
+mod convert;
+mod fault;
+mod formation;
+mod group;
+mod groups;
+pub mod in_process;
+mod log_store;
+mod machine_store;
+mod membership;
+mod network;
+mod propose;
+mod report;
+mod service;
+mod snapshot;
+mod status;
+pub mod transport;
+pub mod transport_contract;
+mod types;
+mod wait;
+
+pub use config::{Bootstrap, Environment, GroupsConfig, Retention, Timings, WallClock};
+pub use fault::Fault;
+pub use groups::Groups;
+pub use propose::Proposed;
+pub use status::{ClusterStatus, Freshness, GroupStatus, GroupsMetrics, NodeStatus, RegionLag, Role};
+pub use wait::{Progress, RegionProgress, Scope};
+
+/// For the Raft library's own storage test suite, run on our log and state.
+pub mod storage_suite;

@@ -1,0 +1,142 @@
+//! Getting a write committed: at the group's leader wherever it is, again under the same write id
+//! after every unclear end, until the time is up.
+//!
+//! It never says "not proposed" unless every attempt certainly appended nothing.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use bytes::Bytes;
+use concordat_proto::{
+    command::Proposal,
+    id::{GroupId, NodeId},
+    reply::Applied,
+    wire::{
+        Wire,
+        peer::{PeerReply, PeerRequest, ProposeReply},
+    },
+};
+use openraft::errors::{ClientWriteError, RaftError};
+use tokio::time::Instant;
+
+use super::{
+    groups::Groups,
+    transport::{Channel, TransportError},
+    types::Payload,
+};
+
+/// Before the next attempt when nobody is known to lead.
+const RETRY_PAUSE: Duration = Duration::from_millis(20);
+/// How long one attempt at another node may take before the next one is made.
+const ATTEMPT_MAX: Duration = Duration::from_secs(3);
+
+/// How proposing ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proposed {
+    /// It is committed and applied at the leader: it cannot be lost.
+    Committed(Applied),
+    /// Every attempt certainly ended without an entry in any log.
+    NotProposed,
+    /// Not known: it may have happened, or may still.
+    Unknown,
+}
+
+impl Groups {
+    /// Proposes at the group's leader until the outcome is known or the deadline has come.
+    pub async fn propose(
+        &self,
+        group: GroupId,
+        proposal: Proposal,
+        deadline: Instant,
+    ) -> Proposed {
+        let mut certain = true;
+        let mut hint: Option<NodeId> = None;
+        loop {
+            let reply = match hint.take().or_else(|| self.leader_of(group)) {
+                None => ProposeReply::NotLeader { leader: None },
+                Some(leader) => {
+                    let attempt = self.attempt(group, leader, &proposal, deadline);
+                    match tokio::time::timeout_at(deadline, attempt).await {
+                        Ok(reply) => reply,
+                        Err(_) => return Proposed::Unknown,
+                    }
+                }
+            };
+            match reply {
+                ProposeReply::Committed(applied) => return Proposed::Committed(applied),
+                ProposeReply::NotLeader { leader } => hint = leader,
+                ProposeReply::Unknown => certain = false,
+            }
+            let pause = if hint.is_some() { Duration::from_millis(1) } else { RETRY_PAUSE };
+            if Instant::now() + pause >= deadline {
+                tokio::time::sleep_until(deadline).await;
+                return if certain { Proposed::NotProposed } else { Proposed::Unknown };
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn attempt(
+        &self,
+        group: GroupId,
+        leader: NodeId,
+        proposal: &Proposal,
+        deadline: Instant,
+    ) -> ProposeReply {
+        if leader == self.node() {
+            return self.propose_here(group, proposal.clone()).await;
+        }
+        let Some(replica) = self.replica(group) else {
+            return ProposeReply::NotLeader { leader: None };
+        };
+        let limit = deadline.saturating_duration_since(Instant::now()).min(ATTEMPT_MAX);
+        let request = PeerRequest::Propose { group, proposal: proposal.encode() };
+        let body = Bytes::from(request.encode());
+        let transport = &self.environment().transport;
+        tokio::select! {
+            reply = transport.request(leader, Channel::Control, body, limit) => read_reply(reply),
+            // It leads no longer: do not wait for an answer that may never come.
+            _ = replica.other_leader(leader) => ProposeReply::Unknown,
+        }
+    }
+
+    /// Appends on this node, if it leads the group, and answers once applied.
+    pub(crate) async fn propose_here(&self, group: GroupId, mut proposal: Proposal) -> ProposeReply {
+        let Some(replica) = self.replica(group) else {
+            return ProposeReply::NotLeader { leader: None };
+        };
+        proposal.stamped = self.environment().clock.now();
+        let payload = Payload(Bytes::from(proposal.encode()));
+        match replica.raft.client_write(payload).await {
+            Ok(written) => match written.data.0 {
+                Some(applied) => {
+                    // The library answers after apply; a reader on this node sees it already.
+                    debug_assert!(replica.visible.load(Ordering::Acquire) >= applied.index.0);
+                    ProposeReply::Committed(applied)
+                }
+                None => ProposeReply::Unknown,
+            },
+            Err(RaftError::APIError(error)) => match error {
+                ClientWriteError::ForwardToLeader(to) => {
+                    ProposeReply::NotLeader { leader: to.leader_id.map(NodeId) }
+                }
+                ClientWriteError::LogEntryDiscarded(_)
+                | ClientWriteError::ChangeMembershipError(_)
+                | ClientWriteError::PreconditionFailed(_) => ProposeReply::Unknown,
+            },
+            Err(RaftError::Fatal(_)) => ProposeReply::Unknown,
+        }
+    }
+}
+
+fn read_reply(reply: Result<Bytes, TransportError>) -> ProposeReply {
+    match reply {
+        Ok(bytes) => match PeerReply::decode(&bytes) {
+            Ok(PeerReply::Proposed(reply)) => reply,
+            Ok(_) | Err(_) => ProposeReply::Unknown,
+        },
+        Err(TransportError::UnknownPeer(_) | TransportError::Unreachable { .. }) => {
+            ProposeReply::NotLeader { leader: None }
+        }
+        Err(TransportError::Lost | TransportError::TimedOut) => ProposeReply::Unknown,
+    }
+}

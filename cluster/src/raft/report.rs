@@ -1,0 +1,106 @@
+//! Progress reports: what has become visible here *and* is in this node's synced log, told to the
+//! leaders and to the nodes that wait for it.
+//!
+//! Coalesced: one frame a peer for all groups, sent when something advanced, and to everybody a few
+//! times a second, so that silence means something. A report is never ahead of what a read that
+//! starts now would see.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use concordat_proto::{
+    id::{GroupId, NodeId},
+    log::LogIndex,
+    wire::{
+        Wire,
+        peer::{GroupProgress, Notice},
+    },
+};
+use tokio::{sync::Notify, time::MissedTickBehavior};
+
+use super::groups::Groups;
+
+/// Between reports to everybody. Four fit into the window in which a silent node counts as there.
+const TO_ALL_EVERY: Duration = Duration::from_millis(250);
+
+/// What has advanced since the last report, and who waits for it beside the leader.
+#[derive(Debug, Default)]
+pub(crate) struct Reporter {
+    origins: Mutex<BTreeMap<GroupId, BTreeSet<NodeId>>>,
+    advanced: Notify,
+}
+
+impl Reporter {
+    /// Takes note that a group's replica advanced; `origins` are told beside the leader.
+    pub(crate) fn on_advanced(&self, group: GroupId, origins: &[NodeId]) {
+        let mut waiting = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.entry(group).or_default().extend(origins);
+        drop(waiting);
+        self.advanced.notify_one();
+    }
+
+    fn take(&self) -> BTreeMap<GroupId, BTreeSet<NodeId>> {
+        std::mem::take(&mut *self.origins.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Reports until the node stops.
+pub(crate) async fn run(groups: Groups) {
+    let mut tick = tokio::time::interval(TO_ALL_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // Origins stay noted until the index they wait for is synced too, not only visible.
+    let mut waiting: BTreeMap<GroupId, BTreeSet<NodeId>> = BTreeMap::new();
+    let mut sent = BTreeMap::new();
+    loop {
+        let to_all = tokio::select! {
+            () = groups.reporter().advanced.notified() => false,
+            _ = tick.tick() => true,
+        };
+        for (group, origins) in groups.reporter().take() {
+            waiting.entry(group).or_default().extend(origins);
+        }
+        send(&groups, &mut waiting, &mut sent, to_all);
+    }
+}
+
+fn send(
+    groups: &Groups,
+    waiting: &mut BTreeMap<GroupId, BTreeSet<NodeId>>,
+    sent: &mut BTreeMap<GroupId, LogIndex>,
+    to_all: bool,
+) {
+    let mut frames: BTreeMap<NodeId, Vec<GroupProgress>> = BTreeMap::new();
+    let peers = if to_all { groups.peers() } else { Vec::new() };
+    for replica in groups.replicas() {
+        let group = replica.group;
+        let applied = replica.reportable();
+        let origins = waiting.get(&group);
+        if !to_all && (origins.is_none() || sent.get(&group) == Some(&applied)) {
+            continue;
+        }
+        sent.insert(group, applied);
+        groups.tracker().on_report(groups.node(), group, applied);
+        let progress = GroupProgress { group, applied };
+        let mut targets: BTreeSet<NodeId> = peers.iter().copied().collect();
+        targets.extend(origins.into_iter().flatten());
+        targets.extend(replica.leader());
+        targets.remove(&groups.node());
+        for target in targets {
+            frames.entry(target).or_default().push(progress);
+        }
+        if replica.visible.load(std::sync::atomic::Ordering::Acquire) <= applied.0 {
+            waiting.remove(&group);
+        }
+    }
+    for (target, entries) in frames {
+        let notice = Notice::Report { entries };
+        groups.environment().transport.notify(target, Bytes::from(notice.encode()));
+    }
+    if to_all {
+        groups.tracker().on_tick();
+    }
+}

@@ -1,0 +1,239 @@
+//! What peers ask of this node: votes, appends, snapshots, forwarded proposals, admission.
+//!
+//! It unpacks, hands on and packs; a malformed frame is answered with a refusal and changes nothing.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use concordat_proto::{
+    command::{Command, Proposal},
+    id::{GroupId, NodeId, WriteId},
+    limits,
+    org::NodeRecord,
+    wire::{
+        Wire,
+        peer::{Notice, PeerReply, PeerRequest, StreamHead},
+    },
+};
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
+use openraft::errors::{Infallible, RaftError};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::Instant;
+
+use super::{
+    convert,
+    group::Replica,
+    groups::Groups,
+    propose::Proposed,
+    snapshot,
+    transport::{FrameReceiver, FrameStream, PeerService},
+};
+
+/// For a joining node's registration to be committed.
+const JOIN_LIMIT: Duration = Duration::from_secs(5);
+
+/// The receiving side of a node.
+pub(crate) struct Service(pub(crate) Groups);
+
+impl PeerService for Service {
+    fn on_request(&self, _from: NodeId, body: Bytes) -> BoxFuture<'static, Bytes> {
+        let groups = self.0.clone();
+        async move { Bytes::from(answer(&groups, &body).await.encode()) }.boxed()
+    }
+
+    fn on_join(&self, body: Bytes) -> BoxFuture<'static, Bytes> {
+        let groups = self.0.clone();
+        async move { Bytes::from(admit(&groups, &body).await.encode()) }.boxed()
+    }
+
+    fn on_stream(&self, _from: NodeId, head: Bytes, stream: FrameStream) -> BoxFuture<'static, ()> {
+        let groups = self.0.clone();
+        async move {
+            match StreamHead::decode(&head) {
+                Ok(StreamHead::Append { group }) => {
+                    if let Some(replica) = groups.replica(group) {
+                        serve_append(&replica, stream).await;
+                    }
+                }
+                Ok(StreamHead::Snapshot { group, body }) => {
+                    serve_snapshot(&groups, group, &body, stream).await;
+                }
+                Err(error) => tracing::warn!(%error, "a stream with a malformed head"),
+            }
+        }
+        .boxed()
+    }
+
+    fn on_notice(&self, from: NodeId, body: Bytes) {
+        match Notice::decode(&body) {
+            Ok(Notice::Report { entries }) => {
+                for entry in entries {
+                    self.0.tracker().on_report(from, entry.group, entry.applied);
+                }
+            }
+            Err(error) => tracing::warn!(%from, %error, "a malformed notice"),
+        }
+    }
+}
+
+fn refused(reason: impl Into<String>) -> PeerReply {
+    PeerReply::Refused(reason.into())
+}
+
+async fn answer(groups: &Groups, body: &[u8]) -> PeerReply {
+    match PeerRequest::decode(body) {
+        Err(error) => refused(error.to_string()),
+        Ok(PeerRequest::Propose { group, proposal }) => match Proposal::decode(&proposal) {
+            Ok(proposal) => PeerReply::Proposed(groups.propose_here(group, proposal).await),
+            Err(error) => refused(error.to_string()),
+        },
+        Ok(PeerRequest::Vote { group, body }) => {
+            with_vote(groups, group, &body, |replica, request| async move {
+                replica.raft.vote(request).await
+            })
+            .await
+        }
+        Ok(PeerRequest::PreVote { group, body }) => {
+            with_vote(groups, group, &body, |replica, request| async move {
+                replica.raft.pre_vote(request).await
+            })
+            .await
+        }
+        Ok(PeerRequest::TransferLeader { group, body }) => transfer(groups, group, &body).await,
+        Ok(_) => refused("not a request of this version"),
+    }
+}
+
+/// A vote or a pre-vote. A voter that has just been started does not answer: it has forgotten which
+/// leader it granted a lease to, and would help a second one up beside it.
+async fn with_vote<A, B, F>(
+    groups: &Groups,
+    group: GroupId,
+    body: &[u8],
+    ask: impl FnOnce(Arc<Replica>, A) -> F,
+) -> PeerReply
+where
+    A: DeserializeOwned,
+    B: Serialize,
+    F: Future<Output = Result<B, RaftError<super::types::RaftTypes, Infallible>>>,
+{
+    let Some(replica) = groups.replica(group) else {
+        return refused("no replica of this group");
+    };
+    if groups.since_start() < replica.timings.election_max {
+        return refused("just started: silent for one leader lease");
+    }
+    let Ok(request) = convert::decode(body) else { return refused("a malformed vote") };
+    match ask(replica, request).await {
+        Ok(response) => PeerReply::Raft(convert::encode(&response).to_vec()),
+        Err(error) => refused(error.to_string()),
+    }
+}
+
+async fn transfer(groups: &Groups, group: GroupId, body: &[u8]) -> PeerReply {
+    let Some(replica) = groups.replica(group) else {
+        return refused("no replica of this group");
+    };
+    let Ok(request) = convert::decode(body) else { return refused("a malformed transfer") };
+    match replica.raft.handle_transfer_leader(request).await {
+        Ok(response) => PeerReply::Raft(convert::encode(&response).to_vec()),
+        Err(error) => refused(error.to_string()),
+    }
+}
+
+/// Appends of one leader, pipelined: requests in, answers out, in order.
+async fn serve_append(replica: &Replica, stream: FrameStream) {
+    let FrameStream { tx, rx } = stream;
+    let mut answers = Box::pin(replica.raft.stream_append(requests(rx)).fuse());
+    while let Some(answer) = answers.next().await {
+        let Ok(answer) = answer else { return };
+        let ends = answer.is_err();
+        if tx.send(convert::encode_append_answer(&answer)).await.is_err() || ends {
+            return;
+        }
+    }
+}
+
+fn requests(
+    rx: FrameReceiver,
+) -> impl futures::Stream<Item = openraft::raft::AppendEntriesRequest<super::types::RaftTypes>> + Send
+{
+    stream::unfold(rx, |mut rx| async move {
+        let frame = rx.recv().await?.ok()?;
+        match convert::decode_append(&frame) {
+            Ok(request) => Some((request, rx)),
+            Err(error) => {
+                tracing::warn!(%error, "a malformed append");
+                None
+            }
+        }
+    })
+    .fuse()
+}
+
+async fn serve_snapshot(groups: &Groups, group: GroupId, body: &[u8], stream: FrameStream) {
+    let Some(replica) = groups.replica(group) else { return };
+    let Ok(vote) = convert::decode(body) else { return };
+    if replica.receiving.swap(true, Ordering::AcqRel) {
+        tracing::warn!(%group, error = %snapshot::SnapshotError::Busy, "a snapshot is refused");
+        return;
+    }
+    let received =
+        snapshot::receive(&replica.raft, groups.slotted(), group, vote, stream).await;
+    replica.receiving.store(false, Ordering::Release);
+    if let Err(error) = received {
+        tracing::warn!(%group, %error, "a snapshot was not received");
+    }
+}
+
+/// Registers a node that wants to join, and tells it the cluster.
+async fn admit(groups: &Groups, body: &[u8]) -> PeerReply {
+    let record = match PeerRequest::decode(body) {
+        Ok(PeerRequest::Join(record)) => record,
+        Ok(_) => return refused("a stranger may only ask to join"),
+        Err(error) => return refused(error.to_string()),
+    };
+    let Some(cluster) = groups.cluster() else {
+        return refused("this node belongs to no cluster yet");
+    };
+    match register(groups, record).await {
+        Proposed::Committed(applied) => match applied.outcome {
+            Ok(_) => {
+                let nodes = groups.system().nodes.values().cloned().collect();
+                PeerReply::Joined { cluster, nodes }
+            }
+            Err(refusal) => refused(refusal.to_string()),
+        },
+        Proposed::NotProposed | Proposed::Unknown => PeerReply::NotLeader { leader: None },
+    }
+}
+
+/// Proposes a node's registration.
+pub(crate) async fn register(groups: &Groups, record: NodeRecord) -> Proposed {
+    let now = groups.environment().clock.now();
+    let proposal = Proposal {
+        write_id: groups.internal_write_id(),
+        stamped: now,
+        not_after: now.after(limits::NOT_AFTER),
+        origin: groups.node(),
+        idempotency: None,
+        authorised_by: None,
+        command: Command::RegisterNode(record),
+    };
+    groups.propose(GroupId::SYSTEM, proposal, Instant::now() + JOIN_LIMIT).await
+}
+
+/// A write id for what the cluster itself does: unique by the node and a count since its start.
+pub(crate) fn internal_write_id(node: NodeId, now_ms: u64, count: u64) -> WriteId {
+    let mut bytes = [0; 16];
+    bytes[..6].copy_from_slice(&now_ms.to_be_bytes()[2..]);
+    bytes[6..8].copy_from_slice(&count.to_be_bytes()[6..]);
+    bytes[8..].copy_from_slice(&node.0.to_be_bytes());
+    // Version 7, variant 2, as RFC 9562 has them.
+    bytes[6] = (bytes[6] & 0x0f) | 0x70;
+    bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    WriteId::from_bytes(bytes)
+}

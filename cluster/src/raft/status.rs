@@ -1,0 +1,283 @@
+//! How things stand, for people and probes. Read from what replicas know already; it asks nobody
+//! and promises nothing beyond the age it states.
+
+use std::{collections::BTreeMap, io, sync::Arc};
+
+use concordat_proto::{
+    id::{ClusterId, GroupId, NodeId},
+    log::LogIndex,
+    region::Region,
+    time::LogTime,
+};
+
+use super::{
+    fault::Fault,
+    group::Replica,
+    groups::{Groups, SystemView},
+    machine_store::read_applied,
+    membership,
+};
+use crate::{machine::digest, placement, store::Store};
+
+/// What a node is to a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It orders the writes.
+    Leader,
+    /// It votes.
+    Voter,
+    /// It only follows.
+    Learner,
+}
+
+impl Role {
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Leader => "leader",
+            Self::Voter => "voter",
+            Self::Learner => "learner",
+        }
+    }
+}
+
+/// Whether this node's replica of a group has heard of its leader lately.
+///
+/// First form: by reports, within a second. Leases, which can prove it, come with "The promise".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// It has.
+    Current,
+    /// It has not; its state is as of that log time at least.
+    Stale {
+        /// The newest log time it has applied.
+        as_of: LogTime,
+    },
+}
+
+/// The whole cluster as this node sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterStatus {
+    /// The cluster.
+    pub cluster: Option<ClusterId>,
+    /// Its nodes, in order of id, without those that were replaced.
+    pub nodes: Vec<NodeStatus>,
+    /// Its groups, in order of id.
+    pub groups: Vec<GroupStatus>,
+}
+
+/// One node as this node sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeStatus {
+    /// Who.
+    pub id: NodeId,
+    /// Where.
+    pub region: Region,
+    /// For clients.
+    pub api_url: String,
+    /// Heard of within the last second.
+    pub live: bool,
+    /// Since it was last heard of; zero for this node.
+    pub heard_ms_ago: Option<u64>,
+    /// What it is to each group and how far it has applied.
+    pub groups: Vec<(GroupId, Role, LogIndex)>,
+}
+
+/// One group as this node sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupStatus {
+    /// Which.
+    pub group: GroupId,
+    /// Its home region; none for the system group.
+    pub region: Option<Region>,
+    /// Who leads, as far as this node knows.
+    pub leader: Option<NodeId>,
+    /// The term.
+    pub term: u64,
+    /// What this node has applied.
+    pub applied: LogIndex,
+    /// Who votes.
+    pub voters: Vec<NodeId>,
+    /// Who follows.
+    pub learners: Vec<NodeId>,
+    /// How far each region is.
+    pub regions: Vec<RegionLag>,
+}
+
+/// How far a region is with a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegionLag {
+    /// The region.
+    pub region: Region,
+    /// What every live replica of it has applied.
+    pub applied: LogIndex,
+    /// Behind the furthest replica known.
+    pub lag_entries: u64,
+    /// Age of the oldest report this is taken from.
+    pub age_ms: Option<u64>,
+    /// Whether a write would be called applied there now.
+    pub reached: bool,
+}
+
+/// Counters and gauges of one group's replica.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupsMetrics {
+    /// Per group: id, term, applied index, last log index, whether this node leads it.
+    pub groups: Vec<(GroupId, u64, u64, u64, bool)>,
+    /// Writes of this node that wait for their consistency.
+    pub waiters: usize,
+}
+
+impl Groups {
+    /// Whether this node's replica of a group is as new as it can tell.
+    #[must_use]
+    pub fn freshness(&self, group: GroupId) -> Freshness {
+        let leader = self.leader_of(group);
+        let heard = |leader| leader == self.node() || self.tracker().is_live(leader);
+        if leader.is_some_and(heard) {
+            return Freshness::Current;
+        }
+        let applied = read_applied(&**self.slotted(), group).unwrap_or_default();
+        Freshness::Stale { as_of: applied.log_time }
+    }
+
+    /// The cluster as this node sees it.
+    pub async fn status(&self) -> ClusterStatus {
+        let system = self.system();
+        let groups: Vec<GroupStatus> =
+            self.replicas().iter().map(|replica| self.group_status(&system, replica)).collect();
+        let nodes = system.nodes.values().filter(|node| node.replaced_by.is_none());
+        let nodes = nodes.map(|node| {
+            let own = node.id == self.node();
+            let heard_ms_ago = if own { Some(0) } else { self.tracker().heard_ms_ago(node.id) };
+            NodeStatus {
+                id: node.id,
+                region: node.region.clone(),
+                api_url: node.api_url.clone(),
+                live: own || self.tracker().is_live(node.id),
+                heard_ms_ago,
+                groups: groups.iter().filter_map(|group| self.role(group, node.id)).collect(),
+            }
+        });
+        ClusterStatus { cluster: self.cluster(), nodes: nodes.collect(), groups }
+    }
+
+    fn role(&self, group: &GroupStatus, node: NodeId) -> Option<(GroupId, Role, LogIndex)> {
+        let role = if group.leader == Some(node) {
+            Role::Leader
+        } else if group.voters.contains(&node) {
+            Role::Voter
+        } else if group.learners.contains(&node) {
+            Role::Learner
+        } else {
+            return None;
+        };
+        let applied = self.tracker().applied_of(group.group, node).unwrap_or_default();
+        Some((group.group, role, applied))
+    }
+
+    fn group_status(&self, system: &SystemView, replica: &Arc<Replica>) -> GroupStatus {
+        let metrics = replica.metrics();
+        let membership = &metrics.membership_config;
+        let voters: Vec<NodeId> = membership.voter_ids().map(NodeId).collect();
+        let all = membership.nodes().map(|(id, _)| NodeId(*id));
+        let learners = all.filter(|id| !voters.contains(id)).collect();
+        GroupStatus {
+            group: replica.group,
+            region: system.home_of(replica.group),
+            leader: replica.leader(),
+            term: metrics.current_term,
+            applied: self.applied(replica.group),
+            voters,
+            learners,
+            regions: self.tracker().region_lags(replica.group),
+        }
+    }
+
+    /// The newest entry visible to reads that start now on this node.
+    #[must_use]
+    pub fn applied(&self, group: GroupId) -> LogIndex {
+        let visible = self.replica(group).map(|replica| {
+            replica.visible.load(std::sync::atomic::Ordering::Acquire)
+        });
+        LogIndex(visible.unwrap_or(0))
+    }
+
+    /// The state's digest of one group and the index it belongs to.
+    ///
+    /// # Errors
+    /// When the store is broken.
+    pub async fn digest(&self, group: GroupId) -> Result<(LogIndex, u128), Fault> {
+        let store = Arc::clone(self.slotted());
+        let read = move || -> Result<(LogIndex, u128), Fault> {
+            let doing = |error: io::Error| Fault::caused("reading the state's position", error);
+            let mut result = Ok((LogIndex(0), 0));
+            store
+                .read_snapshot(&mut |reader| {
+                    let digest = digest::of_group(reader, group)?.sum;
+                    let applied = read_applied(reader, group).map_err(doing);
+                    result = applied
+                        .map(|record| (record.log_id.map(|id| id.index).unwrap_or_default(), digest));
+                    Ok(())
+                })
+                .map_err(|error| Fault::caused("computing the state's digest", error))?;
+            result
+        };
+        let joined = tokio::task::spawn_blocking(read).await;
+        joined.map_err(|error| Fault::caused("computing the state's digest", error))?
+    }
+
+    /// Whether this node is a full member: all its groups are open and led, and every membership
+    /// that it leads is as placement wants it.
+    ///
+    /// # Errors
+    /// What is in the way, for people.
+    pub fn ready(&self) -> Result<(), String> {
+        let system = self.system();
+        if !system.nodes.contains_key(&self.node()) {
+            return Err("this node has not joined a cluster yet".into());
+        }
+        let groups = std::iter::once(GroupId::SYSTEM)
+            .chain(system.regions.values().map(|record| record.group));
+        for group in groups {
+            let replica =
+                self.replica(group).ok_or_else(|| format!("group {group} is not open yet"))?;
+            let leader = replica.leader().ok_or_else(|| format!("group {group} has no leader"))?;
+            let member = replica.metrics().membership_config;
+            if member.get_node(&self.node().0).is_none() {
+                return Err(format!("this node is not yet a member of group {group}"));
+            }
+            if leader == self.node()
+                && let Some(view) = membership::view(self, &system, &replica)
+                && let Some(step) = placement::next_step(&view, &system.nodes)
+            {
+                return Err(format!("the membership of group {group} is being changed: {step:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Gauges for the metrics page.
+    #[must_use]
+    pub fn metrics(&self) -> GroupsMetrics {
+        let gauges = |replica: &Arc<Replica>| {
+            let metrics = replica.metrics();
+            let leads = replica.leader() == Some(self.node());
+            let last = metrics.last_log_index.unwrap_or(0);
+            (replica.group, metrics.current_term, self.applied(replica.group).0, last, leads)
+        };
+        GroupsMetrics {
+            groups: self.replicas().iter().map(gauges).collect(),
+            waiters: self.tracker().waiters(),
+        }
+    }
+
+    /// Regions of every group's membership, for what a receipt lists.
+    #[must_use]
+    pub fn member_regions(&self, group: GroupId) -> Vec<Region> {
+        let lags = self.tracker().region_lags(group);
+        let regions: BTreeMap<Region, ()> = lags.into_iter().map(|lag| (lag.region, ())).collect();
+        regions.into_keys().collect()
+    }
+}

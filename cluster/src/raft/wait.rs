@@ -1,0 +1,337 @@
+//! Who has applied what, as reports tell, and the waits that they wake.
+//!
+//! The rules are [`crate::consistency`]'s; here are the lock, the clock and the wake-ups. Nothing
+//! polls: a report wakes exactly the waiters whose region it completes, and a tick a few times a
+//! second lets a silent replica drop out of the count.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use concordat_proto::{
+    id::{GroupId, NodeId},
+    limits,
+    log::LogIndex,
+    region::Region,
+};
+use tokio::{sync::Notify, time::Instant};
+
+use super::{groups::Groups, status::RegionLag};
+use crate::consistency::{self, ProgressTable};
+
+/// Where a write must have been applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// In one region.
+    Region(Region),
+    /// In every region of the group's membership.
+    All,
+}
+
+/// What is known of one region and one write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegionProgress {
+    /// The region.
+    pub region: Region,
+    /// Whether every read that starts there now sees the write.
+    pub applied: bool,
+    /// When this node learned that, where it was waiting.
+    pub at: Option<Instant>,
+}
+
+/// How a wait ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// Whether the scope was reached.
+    pub reached: bool,
+    /// Every region of the group's membership, in order of name.
+    pub regions: Vec<RegionProgress>,
+}
+
+/// One wait: the index, what is still missing, and what was learned when.
+struct Waiter {
+    group: GroupId,
+    index: LogIndex,
+    reached_at: BTreeMap<Region, Instant>,
+    wake: std::sync::Arc<Notify>,
+}
+
+#[derive(Default)]
+struct GroupState {
+    table: ProgressTable,
+    /// Waits by region and index: those that a region has not satisfied yet.
+    waiting: BTreeMap<Region, BTreeSet<(LogIndex, u64)>>,
+    /// Waits for this node's own state, by index.
+    local: BTreeMap<(LogIndex, u64), std::sync::Arc<Notify>>,
+    visible: LogIndex,
+}
+
+#[derive(Default)]
+struct State {
+    groups: BTreeMap<GroupId, GroupState>,
+    heard: BTreeMap<NodeId, Duration>,
+    waiters: BTreeMap<u64, Waiter>,
+    next_waiter: u64,
+}
+
+/// All groups' progress and waits.
+pub(crate) struct Tracker {
+    started: Instant,
+    state: Mutex<State>,
+}
+
+impl Tracker {
+    pub(crate) fn new(started: Instant) -> Self {
+        Self { started, state: Mutex::default() }
+    }
+
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_members(&self, group: GroupId, members: BTreeMap<NodeId, Region>) {
+        let now = self.now();
+        let mut state = self.state();
+        let state = &mut *state;
+        let of = state.groups.entry(group).or_default();
+        of.table.set_members(members);
+        wake_reached(of, &mut state.waiters, now);
+    }
+
+    pub(crate) fn on_report(&self, node: NodeId, group: GroupId, applied: LogIndex) {
+        let now = self.now();
+        let mut state = self.state();
+        let state = &mut *state;
+        state.heard.insert(node, now);
+        let of = state.groups.entry(group).or_default();
+        of.table.on_report(node, applied, now);
+        wake_reached(of, &mut state.waiters, now);
+    }
+
+    /// This node's own state of a group has advanced.
+    pub(crate) fn on_visible(&self, group: GroupId, applied: LogIndex) {
+        let mut state = self.state();
+        let of = state.groups.entry(group).or_default();
+        of.visible = of.visible.max(applied);
+        while let Some(entry) = of.local.first_entry()
+            && entry.key().0 <= applied
+        {
+            entry.remove().notify_one();
+        }
+    }
+
+    /// Looks again: a replica that has fallen silent may have been all that was missing.
+    pub(crate) fn on_tick(&self) {
+        let now = self.now();
+        let mut state = self.state();
+        let state = &mut *state;
+        for of in state.groups.values_mut() {
+            wake_reached(of, &mut state.waiters, now);
+        }
+    }
+
+    pub(crate) fn is_live(&self, node: NodeId) -> bool {
+        let heard = self.state().heard.get(&node).copied();
+        heard.is_some_and(|heard| self.now().saturating_sub(heard) <= consistency::HEARD_WINDOW)
+    }
+
+    pub(crate) fn heard_ms_ago(&self, node: NodeId) -> Option<u64> {
+        let heard = self.state().heard.get(&node).copied()?;
+        u64::try_from(self.now().saturating_sub(heard).as_millis()).ok()
+    }
+
+    /// Nodes heard of within the window, and this one.
+    pub(crate) fn live(&self, own: NodeId) -> BTreeSet<NodeId> {
+        let now = self.now();
+        let state = self.state();
+        let recent =
+            |heard: &Duration| now.saturating_sub(*heard) <= consistency::HEARD_WINDOW;
+        let live = state.heard.iter().filter(|(_, heard)| recent(heard)).map(|(node, _)| *node);
+        live.chain([own]).collect()
+    }
+
+    pub(crate) fn applied_of(&self, group: GroupId, node: NodeId) -> Option<LogIndex> {
+        self.state().groups.get(&group)?.table.applied_of(node)
+    }
+
+    pub(crate) fn region_lags(&self, group: GroupId) -> Vec<RegionLag> {
+        let now = self.now();
+        let state = self.state();
+        let Some(of) = state.groups.get(&group) else { return Vec::new() };
+        of.table
+            .region_lags(now)
+            .into_iter()
+            .map(|lag| RegionLag {
+                region: lag.region,
+                applied: lag.applied,
+                lag_entries: lag.lag_entries,
+                age_ms: lag.age.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
+                reached: lag.live && lag.lag_entries <= lag_limit(),
+            })
+            .collect()
+    }
+
+    pub(crate) fn waiters(&self) -> usize {
+        self.state().waiters.len()
+    }
+
+    fn regions(&self, group: GroupId, index: LogIndex) -> Vec<(Region, bool)> {
+        let now = self.now();
+        let state = self.state();
+        state.groups.get(&group).map(|of| of.table.regions(index, now)).unwrap_or_default()
+    }
+
+    /// Notes a wait for every region; it is woken each time one of them is reached.
+    fn register(&self, group: GroupId, index: LogIndex) -> (u64, std::sync::Arc<Notify>) {
+        let now = self.now();
+        let mut state = self.state();
+        let state = &mut *state;
+        let id = state.next_waiter;
+        state.next_waiter += 1;
+        let wake = std::sync::Arc::new(Notify::new());
+        let of = state.groups.entry(group).or_default();
+        for (region, _) in of.table.regions(index, now) {
+            of.waiting.entry(region).or_default().insert((index, id));
+        }
+        let waiter = Waiter {
+            group,
+            index,
+            reached_at: BTreeMap::new(),
+            wake: std::sync::Arc::clone(&wake),
+        };
+        state.waiters.insert(id, waiter);
+        wake_reached(of, &mut state.waiters, now);
+        (id, wake)
+    }
+
+    fn reached_at(&self, id: u64) -> BTreeMap<Region, Instant> {
+        self.state().waiters.get(&id).map(|waiter| waiter.reached_at.clone()).unwrap_or_default()
+    }
+
+    fn unregister(&self, id: u64) {
+        let mut state = self.state();
+        let Some(waiter) = state.waiters.remove(&id) else { return };
+        if let Some(of) = state.groups.get_mut(&waiter.group) {
+            for waiting in of.waiting.values_mut() {
+                waiting.remove(&(waiter.index, id));
+            }
+        }
+    }
+
+    /// Whether so many waits are under way that a further one must be turned away.
+    pub(crate) fn is_full(&self) -> bool {
+        self.waiters() >= limits::WAITERS_MAX
+    }
+}
+
+/// Entries behind which a region is said to be late: it would still be reached, but not soon.
+fn lag_limit() -> u64 {
+    1000
+}
+
+/// Wakes the waits that each region satisfies now.
+fn wake_reached(of: &mut GroupState, waiters: &mut BTreeMap<u64, Waiter>, now: Duration) {
+    for (region, waiting) in &mut of.waiting {
+        while let Some(&(index, id)) = waiting.first()
+            && of.table.reached(region, index, now)
+        {
+            waiting.pop_first();
+            if let Some(waiter) = waiters.get_mut(&id) {
+                waiter.reached_at.insert(region.clone(), Instant::now());
+                waiter.wake.notify_one();
+            }
+        }
+    }
+}
+
+/// Ends a wait however its future ends.
+struct Registered<'a> {
+    tracker: &'a Tracker,
+    id: u64,
+}
+
+impl Drop for Registered<'_> {
+    fn drop(&mut self) {
+        self.tracker.unregister(self.id);
+    }
+}
+
+impl Groups {
+    /// Returns when the entry at `index` has been applied in the scope, or at the deadline.
+    pub async fn wait(
+        &self,
+        group: GroupId,
+        index: LogIndex,
+        scope: &Scope,
+        deadline: Instant,
+    ) -> Progress {
+        let (id, wake) = self.tracker().register(group, index);
+        let registered = Registered { tracker: self.tracker(), id };
+        loop {
+            let progress = self.progress_of(group, index, scope, id);
+            if progress.reached {
+                return progress;
+            }
+            if tokio::time::timeout_at(deadline, wake.notified()).await.is_err() {
+                let progress = self.progress_of(group, index, scope, id);
+                drop(registered);
+                return progress;
+            }
+        }
+    }
+
+    fn progress_of(&self, group: GroupId, index: LogIndex, scope: &Scope, id: u64) -> Progress {
+        // What a wait has seen reached stays so: state never goes back.
+        let mut seen = self.tracker().reached_at(id);
+        let mut regions = self.progress(group, index);
+        for region in &mut regions {
+            region.at = seen.remove(&region.region);
+            region.applied |= region.at.is_some();
+        }
+        let reached = match scope {
+            Scope::Region(wanted) => {
+                regions.iter().any(|region| region.region == *wanted && region.applied)
+            }
+            Scope::All => !regions.is_empty() && regions.iter().all(|region| region.applied),
+        };
+        Progress { reached, regions }
+    }
+
+    /// What is known now of every region of the group's membership.
+    #[must_use]
+    pub fn progress(&self, group: GroupId, index: LogIndex) -> Vec<RegionProgress> {
+        let regions = self.tracker().regions(group, index).into_iter();
+        regions.map(|(region, applied)| RegionProgress { region, applied, at: None }).collect()
+    }
+
+    /// Returns true when reads on this node see the entry at `index`, false at the deadline.
+    pub async fn wait_visible(&self, group: GroupId, index: LogIndex, deadline: Instant) -> bool {
+        let wake = {
+            let mut state = self.tracker().state();
+            let id = state.next_waiter;
+            state.next_waiter += 1;
+            let of = state.groups.entry(group).or_default();
+            if of.visible >= index || self.applied(group) >= index {
+                return true;
+            }
+            let wake = std::sync::Arc::new(Notify::new());
+            of.local.insert((index, id), std::sync::Arc::clone(&wake));
+            wake
+        };
+        // One that times out leaves its entry until the index is reached: bounded by the requests
+        // that may be in flight.
+        tokio::time::timeout_at(deadline, wake.notified()).await.is_ok()
+    }
+
+    /// Whether so many writes wait here that a further one must be turned away.
+    #[must_use]
+    pub fn waits_are_full(&self) -> bool {
+        self.tracker().is_full()
+    }
+}

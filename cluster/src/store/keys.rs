@@ -1,0 +1,275 @@
+//! The layout of keys: `group u32 | org 16 bytes | kind u8 | name`, big-endian, so that a group, an
+//! organisation and a kind are each one range.
+//!
+//! Pure; never knows a value.
+
+use concordat_proto::{
+    id::{ClientId, GroupId, NodeId, OrgId, WriteId},
+    region::Region,
+    time::LogTime,
+};
+
+/// What a key holds. The numbers are on disk: never reuse one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Kind {
+    /// The group's `AppliedRecord` (no organisation, no name).
+    Applied = 0,
+    /// An `Org`: in the system group its claim, in a home group the organisation itself.
+    Org = 1,
+    /// An `ApiKey`, by its hash.
+    ApiKey = 2,
+    /// An `OidcCredential`, by client id.
+    Oidc = 3,
+    /// A `WriteRecord`, by write id (no organisation in the key: ids are unique).
+    Write = 4,
+    /// A `KeyRecord`, by the idempotency key's text.
+    IdempotencyKey = 5,
+    /// How many live idempotency keys the organisation has (u64).
+    IdempotencyCount = 6,
+    /// What to forget, by `expires u64 | the key to forget`; the value is empty.
+    Expiry = 7,
+    /// The newest key of [`Kind::Expiry`] that was worked off (no organisation, no name): where the
+    /// next search begins, so that it never walks over what a store has deleted already.
+    Forgotten = 8,
+    /// The `ClusterRecord` (system group).
+    Cluster = 16,
+    /// A `RegionRecord`, by name (system group).
+    Region = 17,
+    /// A `NodeRecord`, by id (system group).
+    Node = 18,
+    /// An operator's `ApiKey`, by hash (system group).
+    OperatorKey = 19,
+}
+
+impl Kind {
+    /// The kind by its number.
+    #[must_use]
+    pub const fn from_u8(number: u8) -> Option<Self> {
+        Some(match number {
+            0 => Self::Applied,
+            1 => Self::Org,
+            2 => Self::ApiKey,
+            3 => Self::Oidc,
+            4 => Self::Write,
+            5 => Self::IdempotencyKey,
+            6 => Self::IdempotencyCount,
+            7 => Self::Expiry,
+            8 => Self::Forgotten,
+            16 => Self::Cluster,
+            17 => Self::Region,
+            18 => Self::Node,
+            19 => Self::OperatorKey,
+            _ => return None,
+        })
+    }
+}
+
+/// The organisation of keys that belong to none.
+pub const NO_ORG: OrgId = OrgId::from_bytes([0; 16]);
+/// Bytes before the name.
+pub const HEAD_BYTES: usize = 21;
+
+/// All keys of a group.
+#[must_use]
+pub fn group_prefix(group: GroupId) -> Vec<u8> {
+    group.0.to_be_bytes().to_vec()
+}
+
+/// All keys of an organisation in a group.
+#[must_use]
+pub fn org_prefix(group: GroupId, org: OrgId) -> Vec<u8> {
+    let mut key = group_prefix(group);
+    key.extend_from_slice(&org.to_bytes());
+    key
+}
+
+/// All keys of a kind in an organisation.
+#[must_use]
+pub fn kind_prefix(group: GroupId, org: OrgId, kind: Kind) -> Vec<u8> {
+    let mut key = org_prefix(group, org);
+    key.push(kind as u8);
+    key
+}
+
+/// One key.
+#[must_use]
+pub fn key(group: GroupId, org: OrgId, kind: Kind, name: &[u8]) -> Vec<u8> {
+    let mut key = kind_prefix(group, org, kind);
+    key.extend_from_slice(name);
+    key
+}
+
+/// The group's `AppliedRecord`.
+#[must_use]
+pub fn applied(group: GroupId) -> Vec<u8> {
+    key(group, NO_ORG, Kind::Applied, &[])
+}
+
+/// An organisation's record or claim.
+#[must_use]
+pub fn org(group: GroupId, org: OrgId) -> Vec<u8> {
+    key(group, org, Kind::Org, &[])
+}
+
+/// A credential.
+#[must_use]
+pub fn oidc(group: GroupId, org: OrgId, client_id: &ClientId) -> Vec<u8> {
+    key(group, org, Kind::Oidc, client_id.as_str().as_bytes())
+}
+
+/// An API key by its hash.
+#[must_use]
+pub fn api_key(group: GroupId, org: OrgId, hash: &[u8; 32]) -> Vec<u8> {
+    key(group, org, Kind::ApiKey, hash)
+}
+
+/// An operator key by its hash.
+#[must_use]
+pub fn operator_key(hash: &[u8; 32]) -> Vec<u8> {
+    key(GroupId::SYSTEM, NO_ORG, Kind::OperatorKey, hash)
+}
+
+/// A remembered write.
+#[must_use]
+pub fn write(group: GroupId, write_id: WriteId) -> Vec<u8> {
+    key(group, NO_ORG, Kind::Write, &write_id.to_bytes())
+}
+
+/// A remembered idempotency key.
+#[must_use]
+pub fn idempotency_key(group: GroupId, org: OrgId, text: &str) -> Vec<u8> {
+    key(group, org, Kind::IdempotencyKey, text.as_bytes())
+}
+
+/// A node.
+#[must_use]
+pub fn node(id: NodeId) -> Vec<u8> {
+    key(GroupId::SYSTEM, NO_ORG, Kind::Node, &id.0.to_be_bytes())
+}
+
+/// How many idempotency keys an organisation has.
+#[must_use]
+pub fn idempotency_count(group: GroupId, org: OrgId) -> Vec<u8> {
+    key(group, org, Kind::IdempotencyCount, &[])
+}
+
+/// That `target` is to be forgotten once log time has passed `expires`.
+#[must_use]
+pub fn expiry(group: GroupId, expires: LogTime, target: &[u8]) -> Vec<u8> {
+    let mut key = key(group, NO_ORG, Kind::Expiry, &expires.0.to_be_bytes());
+    key.extend_from_slice(target);
+    key
+}
+
+/// When an [`expiry`] is due and what it forgets; `None` when the key is of another kind.
+#[must_use]
+pub fn parse_expiry(key: &[u8]) -> Option<(LogTime, &[u8])> {
+    let parsed = parse(key)?;
+    let (expires, target) = parsed.name.split_first_chunk::<8>()?;
+    (parsed.kind == Kind::Expiry).then(|| (LogTime(u64::from_be_bytes(*expires)), target))
+}
+
+/// How far a group has forgotten.
+#[must_use]
+pub fn forgotten(group: GroupId) -> Vec<u8> {
+    key(group, NO_ORG, Kind::Forgotten, &[])
+}
+
+/// The `ClusterRecord`.
+#[must_use]
+pub fn cluster() -> Vec<u8> {
+    key(GroupId::SYSTEM, NO_ORG, Kind::Cluster, &[])
+}
+
+/// A region.
+#[must_use]
+pub fn region(region: &Region) -> Vec<u8> {
+    key(GroupId::SYSTEM, NO_ORG, Kind::Region, region.as_str().as_bytes())
+}
+
+/// A key beyond all keys of an organisation and before those of the next one.
+#[must_use]
+pub fn after_org(group: GroupId, org: OrgId) -> Vec<u8> {
+    let mut key = org_prefix(group, org);
+    key.push(u8::MAX);
+    key
+}
+
+/// The least key beyond all that begin with `prefix`; `None` when there is none.
+#[must_use]
+pub fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
+    let end = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
+    let mut key = prefix[..=end].to_vec();
+    key[end] += 1;
+    Some(key)
+}
+
+/// What a key names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parsed<'a> {
+    /// The group.
+    pub group: GroupId,
+    /// The organisation, or [`NO_ORG`].
+    pub org: OrgId,
+    /// The kind.
+    pub kind: Kind,
+    /// The rest.
+    pub name: &'a [u8],
+}
+
+/// Takes a key apart; `None` when it is none of ours.
+#[must_use]
+pub fn parse(key: &[u8]) -> Option<Parsed<'_>> {
+    let (group, rest) = key.split_first_chunk::<4>()?;
+    let (org, rest) = rest.split_first_chunk::<16>()?;
+    let (kind, name) = rest.split_first()?;
+    Some(Parsed {
+        group: GroupId(u32::from_be_bytes(*group)),
+        org: OrgId::from_bytes(*org),
+        kind: Kind::from_u8(*kind)?,
+        name,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn keys_round_trip(group: u32, org: [u8; 16], kind: u8, name: Vec<u8>) {
+            let (group, org) = (GroupId(group), OrgId::from_bytes(org));
+            if let Some(kind) = Kind::from_u8(kind) {
+                let key = key(group, org, kind, &name);
+                prop_assert_eq!(parse(&key), Some(Parsed { group, org, kind, name: &name }));
+                prop_assert!(key < after_org(group, org));
+                prop_assert!(key.starts_with(&org_prefix(group, org)));
+            }
+        }
+
+        #[test]
+        fn parse_never_panics(key: Vec<u8>) {
+            let _ = (parse(&key), parse_expiry(&key));
+        }
+
+        #[test]
+        fn expiries_round_trip_in_order_of_time(a: u64, b: u64, target: Vec<u8>) {
+            let (one, two) =
+                (expiry(GroupId(3), LogTime(a), &target), expiry(GroupId(3), LogTime(b), &[]));
+            prop_assert_eq!(parse_expiry(&one), Some((LogTime(a), &target[..])));
+            prop_assert!(a >= b || one < two);
+        }
+
+        #[test]
+        fn a_successor_is_beyond_its_prefix(prefix: Vec<u8>, rest: Vec<u8>) {
+            let inside = [&prefix[..], &rest[..]].concat();
+            match successor(&prefix) {
+                Some(successor) => prop_assert!(inside < successor && prefix < successor),
+                None => prop_assert!(prefix.iter().all(|byte| *byte == u8::MAX)),
+            }
+        }
+    }
+}

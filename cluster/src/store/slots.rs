@@ -1,0 +1,259 @@
+//! A store in which a group's whole state can be replaced at one stroke.
+//!
+//! Why: a snapshot arrives in pieces, over minutes, over connections that break; readers must see
+//! the old state or the new one and nothing between. So each group has two slots under the same
+//! logical keys. A snapshot is received into the spare one; one small batch then makes it the live
+//! one, and the old one is cleared. No record is written twice, and a crash at any moment leaves
+//! either state whole.
+//!
+//! Above this, keys are logical ([`super::keys`]); only here is the slot's bit in them. It must
+//! never hand out a key with that bit, nor let a reader see two slots in one call.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use concordat_proto::id::GroupId;
+
+use super::{Pair, Reader, SnapshotVisit, Store, StoreError, WriteBatch};
+
+/// The bit of a key's first byte that tells the two slots apart. Group numbers stay below it.
+const SLOT_BIT: u8 = 0x80;
+/// Under this prefix stands, per group, which slot is live. No group's keys begin so: their first
+/// byte is 0x7f at the most, with the slot's bit 0xfe.
+const LIVE_PREFIX: [u8; 4] = [0xff; 4];
+
+/// Which of its two slots a group's state is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Slot {
+    #[default]
+    First,
+    Second,
+}
+
+impl Slot {
+    fn other(self) -> Self {
+        match self {
+            Self::First => Self::Second,
+            Self::Second => Self::First,
+        }
+    }
+}
+
+type Live = BTreeMap<[u8; 4], Slot>;
+
+/// A store with two slots for each group, over any other store.
+#[derive(Debug)]
+pub struct SlottedStore {
+    inner: Arc<dyn Store>,
+    live: Mutex<Arc<Live>>,
+}
+
+fn live_key(group: [u8; 4]) -> Vec<u8> {
+    [LIVE_PREFIX, group].concat()
+}
+
+fn physical(key: &[u8], slot: Slot) -> Vec<u8> {
+    let mut key = key.to_vec();
+    if let (Slot::Second, Some(first)) = (slot, key.first_mut()) {
+        *first |= SLOT_BIT;
+    }
+    key
+}
+
+fn group_of(key: &[u8]) -> Result<[u8; 4], StoreError> {
+    let group: [u8; 4] = key
+        .first_chunk::<4>()
+        .copied()
+        .ok_or_else(|| StoreError::new("a key without a group"))?;
+    if group[0] >= SLOT_BIT - 1 {
+        return Err(StoreError::new("a key of no group"));
+    }
+    Ok(group)
+}
+
+struct SlottedReader<'a> {
+    inner: &'a dyn Reader,
+    live: &'a Live,
+}
+
+impl SlottedReader<'_> {
+    fn slot(&self, key: &[u8]) -> Result<Slot, StoreError> {
+        Ok(self.live.get(&group_of(key)?).copied().unwrap_or_default())
+    }
+}
+
+impl Reader for SlottedReader<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.get(&physical(key, self.slot(key)?))
+    }
+
+    fn scan(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Pair>, StoreError> {
+        let slot = self.slot(prefix)?;
+        let after = after.map(|key| physical(key, slot));
+        let mut pairs = self.inner.scan(&physical(prefix, slot), after.as_deref(), limit)?;
+        for (key, _) in &mut pairs {
+            if let Some(first) = key.first_mut() {
+                *first &= !SLOT_BIT;
+            }
+        }
+        Ok(pairs)
+    }
+}
+
+impl SlottedStore {
+    /// Over a store, with the slots as they were left.
+    ///
+    /// # Errors
+    /// When the store is broken.
+    pub fn open(inner: Arc<dyn Store>) -> Result<Self, StoreError> {
+        let mut live = Live::new();
+        for (key, value) in inner.scan(&LIVE_PREFIX, None, usize::MAX)? {
+            let group = key.get(4..).and_then(|group| group.try_into().ok());
+            let group: [u8; 4] = group.ok_or_else(|| StoreError::new("a slot of no group"))?;
+            let slot = match value[..] {
+                [0] => Slot::First,
+                [1] => Slot::Second,
+                _ => return Err(StoreError::new("a slot that is neither of the two")),
+            };
+            live.insert(group, slot);
+        }
+        Ok(Self { inner, live: Mutex::new(Arc::new(live)) })
+    }
+
+    fn live(&self) -> Arc<Live> {
+        Arc::clone(&self.live.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads, and reads again when a swap came between: the slot that was read from may have been
+    /// emptied meanwhile.
+    fn read<T>(
+        &self,
+        read: impl Fn(&dyn Reader) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        loop {
+            let live = self.live();
+            let result = read(&SlottedReader { inner: &*self.inner, live: &live })?;
+            if Arc::ptr_eq(&live, &self.live()) {
+                return Ok(result);
+            }
+        }
+    }
+
+    fn spare(&self, group: GroupId) -> Slot {
+        self.live().get(&group.0.to_be_bytes()).copied().unwrap_or_default().other()
+    }
+
+    /// Empties the group's spare slot, before a snapshot is received into it.
+    ///
+    /// # Errors
+    /// When the store is broken.
+    pub fn clear_spare(&self, group: GroupId) -> Result<(), StoreError> {
+        let prefix = physical(&group.0.to_be_bytes(), self.spare(group));
+        self.inner.write(WriteBatch { cleared_prefixes: vec![prefix], changes: Vec::new() })
+    }
+
+    /// Puts records into the group's spare slot. Their keys must be the group's.
+    ///
+    /// # Errors
+    /// When the store is broken or a key is another group's.
+    pub fn write_spare(&self, group: GroupId, pairs: Vec<Pair>) -> Result<(), StoreError> {
+        let slot = self.spare(group);
+        let mut changes = Vec::with_capacity(pairs.len());
+        for (key, value) in pairs {
+            if group_of(&key)? != group.0.to_be_bytes() {
+                return Err(StoreError::new("a record of another group in a snapshot"));
+            }
+            changes.push((physical(&key, slot), Some(value)));
+        }
+        self.inner.write(WriteBatch { cleared_prefixes: Vec::new(), changes })
+    }
+
+    /// One record of the spare slot.
+    ///
+    /// # Errors
+    /// When the store is broken.
+    pub fn get_spare(&self, group: GroupId, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.get(&physical(key, self.spare(group)))
+    }
+
+    /// Makes the spare slot the live one and clears the old one. Survives a power loss when it
+    /// returns.
+    ///
+    /// # Errors
+    /// When the store is broken.
+    pub fn swap(&self, group: GroupId) -> Result<(), StoreError> {
+        let key = group.0.to_be_bytes();
+        let spare = self.spare(group);
+        let value = match spare {
+            Slot::First => vec![0],
+            Slot::Second => vec![1],
+        };
+        self.inner.write(WriteBatch {
+            cleared_prefixes: Vec::new(),
+            changes: vec![(live_key(key), Some(value))],
+        })?;
+        {
+            let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::make_mut(&mut live).insert(key, spare);
+        }
+        self.inner.sync()?;
+        self.clear_spare(group)
+    }
+}
+
+impl Reader for SlottedStore {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(|reader| reader.get(key))
+    }
+
+    fn scan(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Pair>, StoreError> {
+        self.read(|reader| reader.scan(prefix, after, limit))
+    }
+}
+
+impl Store for SlottedStore {
+    fn write(&self, batch: WriteBatch) -> Result<(), StoreError> {
+        let live = self.live();
+        let slot = |key: &[u8]| -> Result<Slot, StoreError> {
+            Ok(live.get(&group_of(key)?).copied().unwrap_or_default())
+        };
+        let mut inner = WriteBatch::default();
+        for prefix in &batch.cleared_prefixes {
+            inner.cleared_prefixes.push(physical(prefix, slot(prefix)?));
+        }
+        for (key, value) in batch.changes {
+            let slot = slot(&key)?;
+            inner.changes.push((physical(&key, slot), value));
+        }
+        self.inner.write(inner)
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        self.inner.sync()
+    }
+
+    fn read_snapshot(&self, visit: SnapshotVisit<'_>) -> Result<(), StoreError> {
+        self.inner.read_snapshot(&mut |reader| {
+            // Which slot is live is read from the snapshot itself: a swap may be under way.
+            let mut live = Live::new();
+            for (key, value) in reader.scan(&LIVE_PREFIX, None, usize::MAX)? {
+                if let Some(group) = key.get(4..).and_then(|group| group.try_into().ok()) {
+                    live.insert(group, if value == [1] { Slot::Second } else { Slot::First });
+                }
+            }
+            visit(&SlottedReader { inner: reader, live: &live })
+        })
+    }
+}

@@ -1,0 +1,128 @@
+//! The bodies that create and change a credential (contract 4).
+
+use concordat_proto::{
+    id::ClientId,
+    limits,
+    oidc::Provider,
+    secret::Secret,
+};
+
+use super::{
+    bad_request,
+    json::Object,
+    options::{self, Purpose},
+    query::provider_names,
+};
+use crate::dialect::{OidcDraft, OidcPatchDraft, Rejection};
+
+const CLIENT_ID: &str = "client_id";
+const CLIENT_SECRET: &str = "client_secret";
+const PROVIDER: &str = "provider";
+const LABEL: &str = "label";
+const EXTERNAL_CRED: &str = "external_cred";
+const EXTERNAL_CRED_ID: &str = "external_cred_id";
+const ENABLE: &str = "enable_in_slashid_oidc_authz_server";
+
+/// The body of a POST.
+pub(super) fn parse_create(mut body: Object) -> Result<OidcDraft, Rejection> {
+    let client_id = body.text(CLIENT_ID)?;
+    let client_id = body.required(CLIENT_ID, client_id)?;
+    let client_id = ClientId::new(client_id)
+        .map_err(|_| body.expected(CLIENT_ID, "1 to 255 characters, no control characters"))?;
+    let client_secret = client_secret(&mut body)?;
+    let client_secret = body.required(CLIENT_SECRET, client_secret)?;
+    let provider = provider(&mut body)?;
+    let provider = body.required(PROVIDER, provider)?;
+    let common = Common::parse(&mut body)?;
+    let options = options::parse(&mut body, Purpose::Create)?;
+    let options = match options {
+        Some(options) if options.provider != provider => {
+            return Err(foreign(options.provider, provider));
+        }
+        Some(options) => options,
+        None => options::defaults(provider)
+            .ok_or_else(|| bad_request(format!("options.{provider} is required")))?,
+    };
+    Ok(OidcDraft {
+        client_id,
+        provider,
+        client_secret,
+        label: common.label,
+        external_cred_id: common.external_cred_id,
+        enable_in_authz_server: common.enable,
+        options,
+    })
+}
+
+/// The body of a PATCH of the credential that the path names.
+pub(super) fn parse_patch(path: &ClientId, mut body: Object) -> Result<OidcPatchDraft, Rejection> {
+    if body.text(CLIENT_ID)?.is_some_and(|text| text != path.as_str()) {
+        return Err(bad_request("client_id cannot be changed"));
+    }
+    let client_secret = client_secret(&mut body)?;
+    let provider = provider(&mut body)?;
+    let common = Common::parse(&mut body)?;
+    let options = options::parse(&mut body, Purpose::Change)?;
+    if let (Some(options), Some(provider)) = (&options, provider)
+        && options.provider != provider
+    {
+        return Err(foreign(options.provider, provider));
+    }
+    Ok(OidcPatchDraft {
+        provider,
+        client_secret,
+        label: common.label,
+        external_cred_id: common.external_cred_id,
+        enable_in_authz_server: common.enable,
+        options,
+    })
+}
+
+fn foreign(given: Provider, actual: Provider) -> Rejection {
+    bad_request(format!("options.{given} does not belong to a credential of provider {actual}"))
+}
+
+fn client_secret(body: &mut Object) -> Result<Option<Secret>, Rejection> {
+    let Some(secret) = body.text(CLIENT_SECRET)?.map(Secret::new) else { return Ok(None) };
+    if !(1..=limits::CLIENT_SECRET_BYTES_MAX).contains(&secret.expose().len()) {
+        return Err(body.expected(CLIENT_SECRET, "1 to 4096 bytes long"));
+    }
+    Ok(Some(secret))
+}
+
+fn provider(body: &mut Object) -> Result<Option<Provider>, Rejection> {
+    let Some(text) = body.text(PROVIDER)? else { return Ok(None) };
+    let expected = || body.expected(PROVIDER, &format!("one of {}", provider_names()));
+    text.parse().map(Some).map_err(|_| expected())
+}
+
+/// The members that a POST and a PATCH treat alike.
+struct Common {
+    label: Option<String>,
+    external_cred_id: Option<String>,
+    enable: Option<bool>,
+}
+
+impl Common {
+    fn parse(body: &mut Object) -> Result<Self, Rejection> {
+        let label = limited(body, LABEL, limits::LABEL_CHARS_MAX)?;
+        let alias = limited(body, EXTERNAL_CRED, limits::EXTERNAL_CRED_ID_CHARS_MAX)?;
+        let id = limited(body, EXTERNAL_CRED_ID, limits::EXTERNAL_CRED_ID_CHARS_MAX)?;
+        if let (Some(alias), Some(id)) = (&alias, &id)
+            && alias != id
+        {
+            return Err(bad_request("external_cred and external_cred_id must be the same"));
+        }
+        Ok(Self { label, external_cred_id: id.or(alias), enable: body.bool(ENABLE)? })
+    }
+}
+
+fn limited(body: &mut Object, member: &str, max: usize) -> Result<Option<String>, Rejection> {
+    let text = body.text(member)?;
+    if text.as_ref().is_some_and(|text| text.chars().count() > max) {
+        return Err(body.expected(member, &format!("at most {max} characters long")));
+    }
+    Ok(text)
+}
+
+const _: () = assert!(limits::CLIENT_SECRET_BYTES_MAX == 4096, "as the message says");

@@ -1,0 +1,53 @@
+//! The bodies that create an organisation (contract 7) and cut or heal the demo's network.
+
+use concordat_proto::limits;
+
+use super::{bad_request, json::Object};
+use crate::dialect::{DemoTarget, OrgDraft, Rejection};
+
+const ORG_NAME: &str = "org_name";
+const TENANT_NAME: &str = "tenant_name";
+const REGION_FORM: &str = "a region's name: 1 to 63 of a-z, 0-9 and -, beginning with a letter";
+
+/// The body of `POST /v1/organizations`.
+pub(super) fn parse_create(mut body: Object) -> Result<OrgDraft, Rejection> {
+    let org_name = name(&mut body, ORG_NAME)?;
+    let org_name = body.required(ORG_NAME, org_name)?;
+    let tenant_name = name(&mut body, TENANT_NAME)?.unwrap_or_else(|| org_name.clone());
+    let home_region = parsed(&mut body, "home_region", REGION_FORM)?;
+    let id = parsed(&mut body, "id", "a UUID")?;
+    Ok(OrgDraft { id, org_name, tenant_name, home_region })
+}
+
+/// The body of the demo's cut and heal: a region or a node.
+pub(super) fn parse_target(mut body: Object) -> Result<DemoTarget, Rejection> {
+    let region = parsed(&mut body, "region", REGION_FORM)?;
+    let node = parsed(&mut body, "node", "a node id: 16 hex digits")?;
+    match (region, node) {
+        (Some(region), None) => Ok(DemoTarget::Region(region)),
+        (None, Some(node)) => Ok(DemoTarget::Node(node)),
+        (Some(_), Some(_)) | (None, None) => {
+            Err(bad_request("exactly one of region and node is required"))
+        }
+    }
+}
+
+fn name(body: &mut Object, member: &str) -> Result<Option<String>, Rejection> {
+    let text = body.text(member)?;
+    let allowed = 1..=limits::ORG_NAME_CHARS_MAX;
+    match text {
+        Some(text) if !allowed.contains(&text.chars().count()) => {
+            Err(body.expected(member, "1 to 256 characters long"))
+        }
+        text => Ok(text),
+    }
+}
+
+fn parsed<T: std::str::FromStr>(
+    body: &mut Object,
+    member: &str,
+    expected: &str,
+) -> Result<Option<T>, Rejection> {
+    let Some(text) = body.text(member)? else { return Ok(None) };
+    text.parse().map(Some).map_err(|_| body.expected(member, expected))
+}

@@ -1,0 +1,215 @@
+//! Who a data directory is: a node id made once, the region it will always be in, and the cluster
+//! it belongs to once it does. Written durably before anything depends on it.
+//!
+//! A wiped disk or a copied configuration is a new node; a region never changes.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use concordat_cluster::raft::SaveCluster;
+use concordat_proto::{
+    id::{ClusterId, NodeId},
+    region::Region,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    durable,
+    entropy::{self, Entropy},
+    failure::Failure,
+};
+
+const FILE: &str = "identity";
+const FORMAT: u32 = 1;
+
+/// A data directory's identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Made once, never reused.
+    pub node: NodeId,
+    /// Never changes.
+    pub region: Region,
+    /// The cluster, once it belongs to one.
+    pub cluster: Option<ClusterId>,
+    /// The cluster that this node began. Kept, so that a beginning that was interrupted is
+    /// finished at the next start, and never by a node that joined.
+    pub founded: Option<ClusterId>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    format: u32,
+    node_id: String,
+    region: String,
+    cluster_id: Option<String>,
+    founded_cluster_id: Option<String>,
+}
+
+/// The identity and the file that keeps it.
+#[derive(Debug, Clone)]
+pub struct IdentityFile {
+    path: PathBuf,
+    identity: Arc<Mutex<Identity>>,
+}
+
+impl IdentityFile {
+    /// Reads the directory's identity, or makes one. The caller holds the directory's lock.
+    ///
+    /// # Errors
+    /// When it is another region's, cannot be read, or cannot be written.
+    pub fn open(
+        directory: &Path,
+        region: &Region,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, Failure> {
+        let path = directory.join(FILE);
+        let identity = match fs::read(&path) {
+            Ok(bytes) => {
+                parse(&bytes).map_err(|error| Failure::bad_setting(describe(&path), error))?
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let node = entropy::node_id(entropy);
+                let made =
+                    Identity { node, region: region.clone(), cluster: None, founded: None };
+                write(&path, &made).map_err(|error| Failure::fault(describe(&path), error))?;
+                made
+            }
+            Err(error) => return Err(Failure::fault(describe(&path), error)),
+        };
+        if identity.region != *region {
+            return Err(Failure::setting(format!(
+                "this data directory belongs to region {}, not {region}: a node's region never \
+                 changes",
+                identity.region
+            )));
+        }
+        Ok(Self { path, identity: Arc::new(Mutex::new(identity)) })
+    }
+
+    /// As it stands.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        self.identity.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The cluster that this node has begun or is to finish beginning, if it is its founder.
+    /// `wanted`: the operator asks it to begin one; that does nothing on a member.
+    ///
+    /// # Errors
+    /// When the identity cannot be written.
+    pub fn found(
+        &self,
+        wanted: bool,
+        entropy: &dyn Entropy,
+    ) -> Result<Option<ClusterId>, Failure> {
+        let known = self.identity();
+        if known.founded.is_some() || known.cluster.is_some() || !wanted {
+            return Ok(known.founded);
+        }
+        let cluster = entropy::cluster_id(entropy);
+        self.change(|identity| identity.founded = Some(cluster))
+            .map_err(|error| Failure::fault(describe(&self.path), error))?;
+        Ok(Some(cluster))
+    }
+
+    /// Keeps the cluster's id once the node belongs to it.
+    #[must_use]
+    pub fn save_cluster(&self) -> SaveCluster {
+        let file = self.clone();
+        Arc::new(move |cluster| file.change(|identity| identity.cluster = Some(cluster)))
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Identity)) -> io::Result<()> {
+        let mut identity = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = identity.clone();
+        change(&mut changed);
+        if changed != *identity {
+            write(&self.path, &changed)?;
+            *identity = changed;
+        }
+        Ok(())
+    }
+}
+
+fn describe(path: &Path) -> String {
+    format!("the identity in {}", path.display())
+}
+
+fn write(path: &Path, identity: &Identity) -> io::Result<()> {
+    let stored = Stored {
+        format: FORMAT,
+        node_id: identity.node.to_string(),
+        region: identity.region.to_string(),
+        cluster_id: identity.cluster.map(|id| id.to_string()),
+        founded_cluster_id: identity.founded.map(|id| id.to_string()),
+    };
+    let mut text = serde_json::to_string_pretty(&stored)?;
+    text.push('\n');
+    durable::replace(path, text.as_bytes())
+}
+
+fn parse(bytes: &[u8]) -> Result<Identity, Box<dyn std::error::Error + Send + Sync>> {
+    let stored: Stored = serde_json::from_slice(bytes)?;
+    if stored.format != FORMAT {
+        return Err(format!("format {} is not known to this build", stored.format).into());
+    }
+    let cluster = |text: Option<String>| text.map(|text| text.parse()).transpose();
+    Ok(Identity {
+        node: stored.node_id.parse()?,
+        region: Region::new(stored.region)?,
+        cluster: cluster(stored.cluster_id)?,
+        founded: cluster(stored.founded_cluster_id)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::OsEntropy;
+
+    fn region(name: &str) -> Region {
+        Region::new(name).unwrap()
+    }
+
+    #[test]
+    fn an_identity_is_made_once_and_its_region_never_changes() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = IdentityFile::open(directory.path(), &region("us"), &OsEntropy).unwrap();
+        let again = IdentityFile::open(directory.path(), &region("us"), &OsEntropy).unwrap();
+        assert_eq!(first.identity(), again.identity());
+        let moved = IdentityFile::open(directory.path(), &region("eu"), &OsEntropy).unwrap_err();
+        assert!(moved.to_string().contains("never changes"), "{moved}");
+    }
+
+    #[test]
+    fn only_a_founder_goes_on_founding() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = IdentityFile::open(directory.path(), &region("us"), &OsEntropy).unwrap();
+        assert_eq!(file.found(false, &OsEntropy).unwrap(), None);
+        let founded = file.found(true, &OsEntropy).unwrap();
+        assert!(founded.is_some());
+        let again = IdentityFile::open(directory.path(), &region("us"), &OsEntropy).unwrap();
+        assert_eq!(again.found(false, &OsEntropy).unwrap(), founded, "it finishes what it began");
+
+        let directory = tempfile::tempdir().unwrap();
+        let member = IdentityFile::open(directory.path(), &region("us"), &OsEntropy).unwrap();
+        let cluster = entropy::cluster_id(&OsEntropy);
+        (member.save_cluster())(cluster).unwrap();
+        let member = IdentityFile::open(directory.path(), &region("us"), &OsEntropy).unwrap();
+        assert_eq!(member.identity().cluster, Some(cluster));
+        assert_eq!(member.found(true, &OsEntropy).unwrap(), None, "a member begins nothing");
+    }
+
+    #[test]
+    fn damage_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        for bad in ["", "{}", r#"{"format":2,"node_id":"0000000000000001","region":"us"}"#] {
+            fs::write(directory.path().join(FILE), bad).unwrap();
+            assert!(IdentityFile::open(directory.path(), &region("us"), &OsEntropy).is_err());
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Every change that may enter a log.
+//!
+//! Variants are only ever appended: a log holds old ones for as long as it is kept.
+
+use std::time::Duration;
+
+use crate::{
+    id::{ClientId, KeyId, NodeId, OrgId, WriteId},
+    oidc::{OidcCredential, OidcPatch},
+    org::{ApiKey, ClusterRecord, NodeRecord, Org},
+    time::LogTime,
+};
+
+/// SHA-256 of method, path, body and `If-Match`: whether a repeated key repeats the request.
+pub type RequestDigest = [u8; 32];
+
+/// What enters a log: a command with everything that its exactly-once execution needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// The name under which it happens at most once.
+    pub write_id: WriteId,
+    /// The leader's clock when it appended the entry. Apply takes the greater of this and the
+    /// newest before it.
+    pub stamped: LogTime,
+    /// Log time after which apply refuses it.
+    pub not_after: LogTime,
+    /// The node where the request landed: replicas report to it.
+    pub origin: NodeId,
+    /// A client's own name for the request.
+    pub idempotency: Option<Idempotency>,
+    /// The key that authorised it: apply refuses when it is no longer alive. `None` for what
+    /// operators and the cluster itself do.
+    pub authorised_by: Option<KeyId>,
+    /// The change.
+    pub command: Command,
+}
+
+/// A client's own name for a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idempotency {
+    /// The header's text.
+    pub key: String,
+    /// What the request was.
+    pub digest: RequestDigest,
+    /// How long to remember it, from log time.
+    pub lifetime: Duration,
+}
+
+/// What `If-Match` asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Precondition {
+    /// `*`: it exists.
+    Exists,
+    /// One of these versions.
+    AnyOf(Vec<WriteId>),
+}
+
+/// Every change that may enter a log. The first three belong to the system group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// The cluster begins: its id and the hash of its first operator key.
+    Form {
+        /// The cluster.
+        cluster: ClusterRecord,
+        /// The first operator key.
+        operator_key: ApiKey,
+    },
+    /// A node joins, and with it, when it is the first there, its region and that region's group.
+    RegisterNode(NodeRecord),
+    /// An organisation id is claimed. A second claim of the same id is refused.
+    ClaimOrg(Org),
+    /// The claimed organisation begins in its home group. Happens once, however often proposed.
+    CreateOrg(Org),
+    /// A new OIDC credential. Its `version` is the write id.
+    CreateOidc {
+        /// Whose.
+        org: OrgId,
+        /// What.
+        credential: OidcCredential,
+    },
+    /// A change of one.
+    PatchOidc {
+        /// Whose.
+        org: OrgId,
+        /// Which.
+        client_id: ClientId,
+        /// What is set.
+        patch: OidcPatch,
+        /// `If-Match`.
+        precondition: Option<Precondition>,
+    },
+    /// The end of one.
+    DeleteOidc {
+        /// Whose.
+        org: OrgId,
+        /// Which.
+        client_id: ClientId,
+        /// `If-Match`.
+        precondition: Option<Precondition>,
+    },
+}
+
+impl Command {
+    /// The organisation it is about, if it is about one.
+    #[must_use]
+    pub fn org(&self) -> Option<OrgId> {
+        match self {
+            Self::Form { .. } | Self::RegisterNode(_) => None,
+            Self::ClaimOrg(org) | Self::CreateOrg(org) => Some(org.id),
+            Self::CreateOidc { org, .. }
+            | Self::PatchOidc { org, .. }
+            | Self::DeleteOidc { org, .. } => Some(*org),
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! The names of our headers and the grammar of their values.
+//!
+//! Names are in lower case, as HTTP/2 sends them and the `http` crate wants them. Which header
+//! stands on which request, and what an ill-formed one is answered with, is a dialect's matter.
+
+use std::{fmt::Write, str::FromStr, time::Duration};
+
+use crate::{
+    command::Precondition,
+    consistency::Receipt,
+    id::{IdError, WriteId},
+    limits,
+};
+
+/// The caller's organisation.
+pub const ORG_ID: &str = "slashid-orgid";
+/// The caller's key.
+pub const API_KEY: &str = "slashid-api-key";
+/// What the headers of consistency begin with: anything else that does is a misspelling.
+pub const REQUIRED_PREFIX: &str = "slashid-required-";
+/// How far a write must have travelled.
+pub const REQUIRED_CONSISTENCY: &str = "slashid-required-consistency";
+/// How long the caller waits for that, in seconds.
+pub const REQUIRED_CONSISTENCY_TIMEOUT: &str = "slashid-required-consistency-timeout";
+/// A client's own name for a write.
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// For how many seconds that name is remembered.
+pub const KEY_LIFETIME: &str = "concordat-key-lifetime";
+/// The write's own name, on its answer.
+pub const WRITE_ID: &str = "concordat-write-id";
+/// The write's place, on its answer.
+pub const POSITION: &str = "concordat-position";
+/// The receipt of an answer without a body.
+pub const CONSISTENCY: &str = "concordat-consistency";
+/// A read is answered from this position or a later one.
+pub const AT_LEAST: &str = "concordat-at-least";
+/// On an answer from replicated state: how fresh it is.
+pub const READ: &str = "concordat-read";
+/// On a read: which freshness will do.
+pub const READ_MODE: &str = "concordat-read-mode";
+/// The version of a credential.
+pub const ETAG: &str = "etag";
+/// Write only if the version is this.
+pub const IF_MATCH: &str = "if-match";
+/// Answer only if the version is another.
+pub const IF_NONE_MATCH: &str = "if-none-match";
+/// Seconds until another attempt makes sense.
+pub const RETRY_AFTER: &str = "retry-after";
+/// The methods that a route knows.
+pub const ALLOW: &str = "allow";
+
+/// [`READ`]: provably current.
+pub const READ_CURRENT: &str = "current";
+/// [`READ_MODE`]: current or nothing.
+pub const READ_MODE_CURRENT: &str = "current";
+
+/// [`READ`]: perhaps not current; `as_of` is a time of RFC 3339.
+#[must_use]
+pub fn read_stale(as_of: &str) -> String {
+    format!("stale; as-of={as_of}")
+}
+
+/// Whether a text can be an idempotency key: 1..=255 printable ASCII characters.
+#[must_use]
+pub fn is_idempotency_key(text: &str) -> bool {
+    (1..=limits::IDEMPOTENCY_KEY_CHARS_MAX).contains(&text.len())
+        && text.bytes().all(|b| (b' '..=b'~').contains(&b))
+}
+
+/// The seconds of [`KEY_LIFETIME`]: decimal digits only, 60..=86400.
+///
+/// # Errors
+/// For anything else.
+pub fn parse_key_lifetime(text: &str) -> Result<Duration, IdError> {
+    let lifetime = parse_seconds(text).ok_or(IdError { kind: "key lifetime" })?;
+    if (limits::KEY_LIFETIME_MIN..=limits::KEY_LIFETIME_MAX).contains(&lifetime) {
+        Ok(lifetime)
+    } else {
+        Err(IdError { kind: "key lifetime" })
+    }
+}
+
+/// Whole seconds in decimal digits, at most nine of them.
+#[must_use]
+pub fn parse_seconds(text: &str) -> Option<Duration> {
+    let digits = (1..=9).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    let seconds = if digits { text.parse().ok() } else { None };
+    seconds.map(Duration::from_secs)
+}
+
+/// The entity tag of a version.
+#[must_use]
+pub fn etag(version: WriteId) -> String {
+    format!("\"{version}\"")
+}
+
+/// The value of [`IF_MATCH`]: compared strongly, so that a weak tag matches nothing. A tag that is
+/// no version of ours matches nothing either, and is well-formed all the same.
+///
+/// # Errors
+/// When it is neither `*` nor a list of entity tags.
+pub fn parse_if_match(text: &str) -> Result<Precondition, IdError> {
+    parse_precondition(text, "If-Match", |tag| !tag.weak)
+}
+
+/// The value of [`IF_NONE_MATCH`]: compared weakly.
+///
+/// # Errors
+/// When it is neither `*` nor a list of entity tags.
+pub fn parse_if_none_match(text: &str) -> Result<Precondition, IdError> {
+    parse_precondition(text, "If-None-Match", |_| true)
+}
+
+struct EntityTag<'a> {
+    weak: bool,
+    opaque: &'a str,
+}
+
+fn parse_precondition(
+    text: &str,
+    kind: &'static str,
+    counts: impl Fn(&EntityTag<'_>) -> bool,
+) -> Result<Precondition, IdError> {
+    if text.trim_matches([' ', '\t']) == "*" {
+        return Ok(Precondition::Exists);
+    }
+    let tags = entity_tags(text).ok_or(IdError { kind })?;
+    let versions = tags.iter().filter(|tag| counts(tag)).filter_map(|tag| {
+        let version = WriteId::from_str(tag.opaque).ok()?;
+        // Tags are compared as text: one version, one spelling.
+        (version.to_string() == tag.opaque).then_some(version)
+    });
+    Ok(Precondition::AnyOf(versions.collect()))
+}
+
+/// `#entity-tag` of RFC 9110: at least one, at most [`limits::ETAGS_MAX`]; empty elements are
+/// passed over. An opaque tag may hold commas.
+fn entity_tags(text: &str) -> Option<Vec<EntityTag<'_>>> {
+    let mut tags = Vec::new();
+    let mut rest = text;
+    loop {
+        rest = rest.trim_start_matches([' ', '\t']);
+        if !rest.is_empty() && !rest.starts_with(',') {
+            let (weak, quoted) = match rest.strip_prefix("W/") {
+                Some(quoted) => (true, quoted),
+                None => (false, rest),
+            };
+            let (opaque, after) = quoted.strip_prefix('"')?.split_once('"')?;
+            if opaque.bytes().any(|b| b <= b' ' || b == 0x7f) || tags.len() == limits::ETAGS_MAX {
+                return None;
+            }
+            tags.push(EntityTag { weak, opaque });
+            rest = after.trim_start_matches([' ', '\t']);
+        }
+        match rest.strip_prefix(',') {
+            Some(after) => rest = after,
+            None => break,
+        }
+    }
+    (rest.is_empty() && !tags.is_empty()).then_some(tags)
+}
+
+/// Milliseconds with at most one decimal place, rounded down: never more than has passed.
+#[must_use]
+pub fn milliseconds(span: Duration) -> String {
+    let tenths = span.as_micros() / 100;
+    match tenths % 10 {
+        0 => format!("{}", tenths / 10),
+        tenth => format!("{}.{tenth}", tenths / 10),
+    }
+}
+
+/// The value of [`CONSISTENCY`]: a receipt in one line.
+#[must_use]
+pub fn consistency_line(receipt: &Receipt) -> String {
+    let mut line = format!(
+        "required={}; achieved={}; outcome={}; regions=\"",
+        receipt.required,
+        receipt.achieved,
+        receipt.outcome.as_str()
+    );
+    for (place, region) in receipt.regions.iter().enumerate() {
+        let comma = if place == 0 { "" } else { ", " };
+        let state = if region.applied { "applied" } else { "pending" };
+        let after = region.applied_after.filter(|_| region.applied).map(milliseconds);
+        let after = after.map(|after| format!(":{after}")).unwrap_or_default();
+        write!(line, "{comma}{}:{state}{after}", region.region).expect("a String takes all");
+    }
+    line.push('"');
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        consistency::{Outcome, RegionReceipt, RequiredConsistency},
+        region::Region,
+    };
+
+    const ONE: &str = "0194d3f0-5b62-7c11-8a2e-1f0b6a3c9d10";
+    const TWO: &str = "0194d3f0-5b62-7c11-8a2e-1f0b6a3c9d11";
+
+    fn any_of(versions: &[&str]) -> Result<Precondition, IdError> {
+        versions.iter().map(|v| v.parse()).collect::<Result<_, _>>().map(Precondition::AnyOf)
+    }
+
+    #[test]
+    fn if_match_is_strong() {
+        assert_eq!(parse_if_match("*"), Ok(Precondition::Exists));
+        assert_eq!(parse_if_match(&format!("\"{ONE}\"")), any_of(&[ONE]));
+        assert_eq!(parse_if_match(&format!(" \"{ONE}\" ,, \"{TWO}\"\t")), any_of(&[ONE, TWO]));
+        assert_eq!(parse_if_match(&format!("W/\"{ONE}\"")), any_of(&[]));
+        assert_eq!(parse_if_match(&format!("W/\"{ONE}\", \"{TWO}\"")), any_of(&[TWO]));
+        assert_eq!(parse_if_match("\"other, with a comma\""), Err(IdError { kind: "If-Match" }));
+        assert_eq!(parse_if_match("\"other,with-a-comma\""), any_of(&[]));
+        assert_eq!(parse_if_match(&format!("\"{}\"", ONE.to_uppercase())), any_of(&[]));
+        assert_eq!(parse_if_none_match(&format!("W/\"{ONE}\"")), any_of(&[ONE]));
+    }
+
+    #[test]
+    fn ill_formed_lists_of_tags() {
+        let many = vec!["\"x\""; limits::ETAGS_MAX + 1].join(",");
+        for bad in [
+            "",
+            " ",
+            ",",
+            ONE,
+            "\"",
+            "\"x",
+            "x\"",
+            "* , \"x\"",
+            "w/\"x\"",
+            "\"x\"\"y\"",
+            "\"x\" y",
+            &many,
+        ] {
+            assert!(parse_if_match(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn key_lifetimes() {
+        for bad in ["", "59", "86401", "-60", "+60", "60.0", "1h", "99999999999"] {
+            assert!(parse_key_lifetime(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(parse_key_lifetime("60"), Ok(Duration::from_secs(60)));
+        assert_eq!(parse_key_lifetime("86400"), Ok(Duration::from_secs(86_400)));
+    }
+
+    #[test]
+    fn idempotency_keys() {
+        assert!(is_idempotency_key("a key, printable: ~"));
+        for bad in ["", "a\tb", "ü", &"x".repeat(256)] {
+            assert!(!is_idempotency_key(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_receipt_in_one_line() {
+        let region = |name: &str, applied, micros: Option<u64>| RegionReceipt {
+            region: Region::new(name).expect("a region"),
+            applied,
+            applied_after: micros.map(Duration::from_micros),
+        };
+        let receipt = Receipt {
+            required: RequiredConsistency::AllRegions,
+            achieved: false,
+            outcome: Outcome::Committed,
+            write_id: ONE.parse().expect("an id"),
+            position: None,
+            elapsed: Duration::from_secs(1),
+            regions: vec![
+                region("asia-japan", false, None),
+                region("europe-belgium", true, None),
+                region("us-iowa", true, Some(1_299)),
+            ],
+        };
+        assert_eq!(
+            consistency_line(&receipt),
+            "required=all_regions; achieved=false; outcome=committed; \
+             regions=\"asia-japan:pending, europe-belgium:applied, us-iowa:applied:1.2\""
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn grammars_never_panic(text in "[*W/\", \\t0-9a-f-]{0,60}|\\PC{0,30}") {
+            let _ = parse_if_match(&text);
+            let _ = parse_key_lifetime(&text);
+            let _ = is_idempotency_key(&text);
+        }
+    }
+}

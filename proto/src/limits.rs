@@ -1,0 +1,92 @@
+//! Every maximum, in one place, with the relations between them asserted at compile time.
+
+use std::time::Duration;
+
+/// Characters of an OAuth client id (contract 1.7).
+pub const CLIENT_ID_CHARS_MAX: usize = 255;
+/// Bytes of a client secret.
+pub const CLIENT_SECRET_BYTES_MAX: usize = 4096;
+/// Characters of a label.
+pub const LABEL_CHARS_MAX: usize = 256;
+/// Characters of an external credential's id.
+pub const EXTERNAL_CRED_ID_CHARS_MAX: usize = 256;
+/// Characters of one scope.
+pub const SCOPE_CHARS_MAX: usize = 256;
+/// Scopes of one credential.
+pub const SCOPES_MAX: usize = 64;
+/// Effective scopes of one credential: the given ones and those that are always requested.
+pub const EFFECTIVE_SCOPES_MAX: usize = SCOPES_MAX + 4;
+/// Characters of an Azure AD tenant: a domain name at most.
+pub const TENANT_CHARS_MAX: usize = 253;
+/// Bytes of a URL.
+pub const URL_BYTES_MAX: usize = 2048;
+/// Bytes of an Apple private key (PEM).
+pub const PRIVATE_KEY_BYTES_MAX: usize = 8 * 1024;
+/// Bytes of one sealed secret or wrapped key.
+pub const SEALED_BYTES_MAX: usize = 16 * 1024;
+/// Shortest life of a client secret minted for Apple (contract 4).
+pub const APPLE_SECRET_LIFETIME_MIN: Duration = Duration::from_secs(300);
+/// Longest life of a client secret minted for Apple: half a year.
+pub const APPLE_SECRET_LIFETIME_MAX: Duration = Duration::from_secs(15_777_000);
+/// The life of a client secret minted for Apple when none is given: 30 days.
+pub const APPLE_SECRET_LIFETIME_DEFAULT: Duration = Duration::from_secs(30 * 86_400);
+/// Entity tags of one `If-Match` or `If-None-Match`.
+pub const ETAGS_MAX: usize = 64;
+/// Bytes of a request body.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Characters of an organisation's name.
+pub const ORG_NAME_CHARS_MAX: usize = 256;
+/// Bytes of a region's name.
+pub const REGION_BYTES_MAX: usize = 63;
+/// Regions of a cluster.
+pub const REGIONS_MAX: usize = 64;
+/// Nodes of a cluster.
+pub const NODES_MAX: usize = 512;
+
+/// Shortest and longest consistency timeout (contract 2).
+pub const CONSISTENCY_TIMEOUT_MIN: Duration = Duration::from_secs(1);
+/// Longest consistency timeout.
+pub const CONSISTENCY_TIMEOUT_MAX: Duration = Duration::from_secs(120);
+/// The timeout when none is given.
+pub const CONSISTENCY_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+/// Longest `?wait=` of a receipt.
+pub const RECEIPT_WAIT_MAX: Duration = Duration::from_secs(120);
+/// How long after its acceptance a proposal may still be applied.
+pub const NOT_AFTER: Duration = Duration::from_secs(300);
+
+/// Characters of an `Idempotency-Key`.
+pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
+/// Shortest life of an idempotency key.
+pub const KEY_LIFETIME_MIN: Duration = Duration::from_secs(60);
+/// Longest and default life of an idempotency key.
+pub const KEY_LIFETIME_MAX: Duration = Duration::from_secs(86_400);
+/// Live idempotency keys of an organisation.
+pub const IDEMPOTENCY_KEYS_MAX: u64 = 100_000;
+/// Remembered writes and keys forgotten by one applied entry, so that one entry's cost is bounded.
+pub const FORGET_PER_ENTRY_MAX: usize = 64;
+
+/// Bytes of one encoded command.
+pub const COMMAND_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of one frame between nodes.
+pub const FRAME_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes of one chunk of a snapshot.
+pub const SNAPSHOT_CHUNK_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of one record in a store.
+pub const RECORD_BYTES_MAX: usize = 256 * 1024;
+/// Times a request is handed on to another node.
+pub const FORWARD_HOPS_MAX: u8 = 3;
+/// Items on a page where no limit is asked for by the operator's lists.
+pub const PAGE_ITEMS_MAX: usize = 1000;
+/// Writes of one node that wait for their consistency at once (then 429).
+pub const WAITERS_MAX: usize = 20_000;
+
+const _: () = {
+    assert!(SEALED_BYTES_MAX > PRIVATE_KEY_BYTES_MAX, "a sealed key fits");
+    assert!(SEALED_BYTES_MAX > CLIENT_SECRET_BYTES_MAX, "a sealed secret fits");
+    assert!(COMMAND_BYTES_MAX > BODY_BYTES_MAX, "a sealed body must fit a command");
+    assert!(FRAME_BYTES_MAX > 4 * COMMAND_BYTES_MAX, "frames carry batches");
+    assert!(SNAPSHOT_CHUNK_BYTES_MAX > RECORD_BYTES_MAX, "a chunk holds a record");
+    assert!(SNAPSHOT_CHUNK_BYTES_MAX < FRAME_BYTES_MAX, "a chunk fits a frame");
+    assert!(NOT_AFTER.as_secs() > CONSISTENCY_TIMEOUT_MAX.as_secs(), "a retry outlives its wait");
+    assert!(KEY_LIFETIME_MAX.as_secs() > NOT_AFTER.as_secs(), "a key outlives its proposal");
+};

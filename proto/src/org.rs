@@ -1,0 +1,118 @@
+//! Organisations, their keys, and the cluster's own records.
+
+use crate::{
+    id::{ClusterId, GroupId, KeyId, NodeId, OrgId},
+    region::Region,
+    secret::Sealed,
+};
+
+/// SHA-256 of a whole API key text. The key has 256 random bits, so a plain hash hides it.
+pub type KeyHash = [u8; 32];
+
+/// What a key may do, as a set of bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Rights(pub u8);
+
+impl Rights {
+    /// See settings, never secrets.
+    pub const READ: Self = Self(1);
+    /// Change them.
+    pub const WRITE: Self = Self(2);
+    /// Read secrets in the clear.
+    pub const SECRETS_READ: Self = Self(4);
+    /// Sub-organisations and keys.
+    pub const ADMIN: Self = Self(8);
+    /// Everything: an organisation's first key.
+    pub const ALL: Self = Self(15);
+
+    /// Whether all of `needed` are in here.
+    #[must_use]
+    pub const fn contain(self, needed: Self) -> bool {
+        self.0 & needed.0 == needed.0
+    }
+}
+
+/// An organisation's data key, wrapped by a key of the keyring.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WrappedKey {
+    /// Which key of the keyring wraps it.
+    pub keyring_key: u32,
+    /// Nonce and ciphertext with tag.
+    pub bytes: Vec<u8>,
+}
+
+impl std::fmt::Debug for WrappedKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "WrappedKey(by {}, {} bytes)", self.keyring_key, self.bytes.len())
+    }
+}
+
+/// Everything that makes an organisation: kept first as its claim in the system group, then as its
+/// record in its home group. The second follows from the first, so whoever sees a claim without its
+/// record may finish the work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Org {
+    /// Its id, unique in the cluster.
+    pub id: OrgId,
+    /// Shown to people.
+    pub org_name: String,
+    /// Shown to people.
+    pub tenant_name: String,
+    /// Where its writes are ordered.
+    pub home_region: Region,
+    /// Counts its moves between groups; 1 at first.
+    pub epoch: u32,
+    /// Seals its secrets.
+    pub data_key: WrappedKey,
+    /// Its first key.
+    pub first_key: ApiKey,
+    /// The first key's text, sealed, so that a repeat of the creating request gets it again.
+    pub first_key_sealed: Sealed,
+}
+
+/// An API key as it is stored: never the key itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiKey {
+    /// Its public name, carried by every write it authorised.
+    pub id: KeyId,
+    /// SHA-256 of its text.
+    pub hash: KeyHash,
+    /// What it may do.
+    pub rights: Rights,
+}
+
+/// A region of the cluster and the group whose home it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegionRecord {
+    /// Its name.
+    pub region: Region,
+    /// The group of the organisations at home there.
+    pub group: GroupId,
+    /// The node that founds the group, alone; placement adds the others.
+    pub founder: NodeId,
+}
+
+/// A node of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeRecord {
+    /// Made once, never reused.
+    pub id: NodeId,
+    /// Never changes.
+    pub region: Region,
+    /// `host:port` for other nodes.
+    pub peer_address: String,
+    /// Base URL for clients.
+    pub api_url: String,
+    /// The node that has taken this one's peer address over: this one is gone for good (a wiped
+    /// disk comes back as a new node), and placement removes it.
+    pub replaced_by: Option<NodeId>,
+}
+
+/// What is true of the whole cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterRecord {
+    /// Checked on every connection between nodes.
+    pub id: ClusterId,
+    /// Behaviours switched on through the log.
+    pub feature_level: u32,
+}

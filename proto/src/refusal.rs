@@ -1,0 +1,133 @@
+//! The closed list of expected noes. Every replica computes them alike; HTTP statuses are given to
+//! them at the edge, by class.
+
+use crate::oidc::Provider;
+
+/// What kind of no it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RefusalClass {
+    /// The request cannot be right.
+    BadRequest,
+    /// Nobody is allowed in by this key.
+    Unauthenticated,
+    /// What it is about is not there.
+    NotFound,
+    /// It would collide with what is there.
+    Conflict,
+    /// `If-Match` does not match.
+    PreconditionFailed,
+    /// The key was used for another request.
+    KeyReused,
+    /// A quota is used up.
+    TooMany,
+    /// It came too late to be applied: certainly not done.
+    Expired,
+}
+
+/// An expected no, decided by the state machine.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No credential by that id.
+    #[error("no credential with this client_id")]
+    CredentialNotFound,
+    /// There is one already.
+    #[error("a credential with this client_id exists already")]
+    CredentialExists,
+    /// The organisation is not here.
+    #[error("no such organization")]
+    OrgNotFound,
+    /// The id is taken.
+    #[error("an organization with this id exists already")]
+    OrgExists,
+    /// The region is not part of the cluster.
+    #[error("no such region")]
+    RegionNotFound,
+    /// `provider` cannot be changed.
+    #[error("provider cannot be changed: it is {actual}")]
+    ProviderFixed {
+        /// The stored one.
+        actual: Provider,
+    },
+    /// A sub-object of another provider.
+    #[error("options.{given} does not belong to a credential of provider {actual}")]
+    ForeignOptions {
+        /// The sub-object's provider.
+        given: Provider,
+        /// The credential's.
+        actual: Provider,
+    },
+    /// `If-Match` names another version.
+    #[error("the credential has another version than If-Match asks for")]
+    VersionMismatch,
+    /// The authorising key is dead.
+    #[error("unauthorized")]
+    KeyRevoked,
+    /// The idempotency key belongs to another request.
+    #[error("this Idempotency-Key was used for another request")]
+    IdempotencyKeyReused,
+    /// Too many live idempotency keys.
+    #[error("too many live idempotency keys")]
+    IdempotencyKeysFull,
+    /// Applied too late.
+    #[error("the request came too late and was not carried out")]
+    Expired,
+    /// The cluster is formed already, or not yet.
+    #[error("the cluster is formed already")]
+    AlreadyFormed,
+    /// A node id that is taken by another region or was replaced.
+    #[error("this node id cannot join")]
+    NodeRefused,
+    /// A limit of [`crate::limits`] on regions or nodes.
+    #[error("the cluster has as many {what} as it may have")]
+    ClusterFull {
+        /// Of what.
+        what: FullOf,
+    },
+}
+
+/// What there may be no more of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FullOf {
+    /// Regions.
+    Regions,
+    /// Nodes.
+    Nodes,
+}
+
+impl std::fmt::Display for FullOf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Regions => "regions",
+            Self::Nodes => "nodes",
+        })
+    }
+}
+
+impl Refusal {
+    /// Its class.
+    #[must_use]
+    pub const fn class(&self) -> RefusalClass {
+        match self {
+            Self::CredentialNotFound | Self::OrgNotFound => RefusalClass::NotFound,
+            Self::CredentialExists | Self::OrgExists | Self::AlreadyFormed => RefusalClass::Conflict,
+            Self::RegionNotFound
+            | Self::ProviderFixed { .. }
+            | Self::ForeignOptions { .. }
+            | Self::NodeRefused => RefusalClass::BadRequest,
+            Self::VersionMismatch => RefusalClass::PreconditionFailed,
+            Self::KeyRevoked => RefusalClass::Unauthenticated,
+            Self::IdempotencyKeyReused => RefusalClass::KeyReused,
+            Self::IdempotencyKeysFull | Self::ClusterFull { .. } => RefusalClass::TooMany,
+            Self::Expired => RefusalClass::Expired,
+        }
+    }
+
+    /// Whether an idempotency key remembers it (contract 3: never 400, 401, 422, 429).
+    #[must_use]
+    pub const fn remembered(&self) -> bool {
+        matches!(
+            self.class(),
+            RefusalClass::NotFound | RefusalClass::Conflict | RefusalClass::PreconditionFailed
+        )
+    }
+}

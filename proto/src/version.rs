@@ -1,0 +1,12 @@
+//! Format versions: what this build writes, and the oldest it still reads.
+
+/// Version byte of a command in a log entry.
+pub const COMMAND: u8 = 1;
+/// Version byte of a record in a store or snapshot.
+pub const RECORD: u8 = 1;
+/// Version byte of a message between nodes.
+pub const PEER: u8 = 1;
+/// Version byte of a snapshot's stream.
+pub const SNAPSHOT: u8 = 1;
+/// Version byte of a position token.
+pub const POSITION: u8 = 1;

@@ -1,0 +1,241 @@
+//! Arbitrary values, within the rules that decoding checks.
+
+use std::time::Duration;
+
+use proptest::{collection::vec, option, prelude::*, sample::select};
+
+use crate::{
+    command::{Command, Idempotency, Precondition, Proposal},
+    id::{ClientId, ClusterId, GroupId, KeyId, NodeId, OrgId, WriteId},
+    log::{LogId, LogIndex, Term},
+    oidc::{AppleOptions, OidcCredential, OidcOptions, OidcPatch, Provider, ProviderOptions},
+    org::{ApiKey, ClusterRecord, NodeRecord, Org, Rights, WrappedKey},
+    record::AppliedRecord,
+    refusal::{FullOf, Refusal},
+    region::Region,
+    reply::{Applied, Reply},
+    secret::Sealed,
+    time::LogTime,
+};
+
+fn write_id() -> impl Strategy<Value = WriteId> + Clone {
+    any::<[u8; 16]>().prop_map(WriteId::from_bytes)
+}
+
+fn org_id() -> impl Strategy<Value = OrgId> {
+    any::<[u8; 16]>().prop_map(OrgId::from_bytes)
+}
+
+fn region() -> impl Strategy<Value = Region> {
+    "[a-z][a-z0-9-]{0,62}".prop_map(|text| Region::new(text).expect("a region"))
+}
+
+fn client_id() -> impl Strategy<Value = ClientId> {
+    "\\PC{1,255}".prop_filter_map("a control character", |text| ClientId::new(text).ok())
+}
+
+fn sealed() -> impl Strategy<Value = Sealed> {
+    (write_id(), vec(any::<u8>(), 0..300))
+        .prop_map(|(sealed_by, bytes)| Sealed { sealed_by, bytes })
+}
+
+fn provider() -> impl Strategy<Value = Provider> {
+    select(&Provider::ALL[..])
+}
+
+fn apple(key: impl Strategy<Value = Option<Sealed>>) -> impl Strategy<Value = ProviderOptions> {
+    (key, "[A-Za-z0-9]{10}", "[A-Za-z0-9]{10}", 300_u64..15_777_000, 0_u32..1_000_000_000).prop_map(
+        |(private_key, team_id, key_id, seconds, nanoseconds)| {
+            let secret_lifetime = Duration::new(seconds, nanoseconds);
+            ProviderOptions::Apple(AppleOptions { private_key, team_id, key_id, secret_lifetime })
+        },
+    )
+}
+
+fn options(keeps_key: bool) -> impl Strategy<Value = OidcOptions> {
+    let specific = provider().prop_flat_map(move |provider| {
+        let specific = match provider {
+            Provider::Azuread => {
+                "[a-z.]{1,40}".prop_map(|tenant| ProviderOptions::Azuread { tenant }).boxed()
+            }
+            Provider::Okta => "(https://[a-z.]{1,40})?"
+                .prop_map(|organization_url| ProviderOptions::Okta { organization_url })
+                .boxed(),
+            Provider::Apple if keeps_key => apple(option::of(sealed())).boxed(),
+            Provider::Apple => apple(sealed().prop_map(Some)).boxed(),
+            Provider::Google
+            | Provider::Github
+            | Provider::Bitbucket
+            | Provider::Gitlab
+            | Provider::Facebook
+            | Provider::Line => Just(ProviderOptions::ScopesOnly).boxed(),
+        };
+        (Just(provider), specific)
+    });
+    (specific, vec("[a-zA-Z:./]{1,30}", 0..6))
+        .prop_map(|((provider, specific), scopes)| OidcOptions { provider, scopes, specific })
+}
+
+fn text() -> impl Strategy<Value = Option<String>> {
+    option::of("\\PC{0,256}")
+}
+
+pub(super) fn credential() -> impl Strategy<Value = OidcCredential> {
+    let texts = (text(), text(), option::of(any::<bool>()));
+    (client_id(), sealed(), texts, options(false), write_id()).prop_map(
+        |(client_id, client_secret, texts, options, version)| OidcCredential {
+            client_id,
+            provider: options.provider,
+            client_secret,
+            label: texts.0,
+            external_cred_id: texts.1,
+            enable_in_authz_server: texts.2,
+            options,
+            version,
+        },
+    )
+}
+
+fn patch() -> impl Strategy<Value = OidcPatch> {
+    let texts = (text(), text(), option::of(any::<bool>()));
+    (option::of(provider()), option::of(sealed()), texts, option::of(options(true))).prop_map(
+        |(provider, client_secret, texts, options)| OidcPatch {
+            provider,
+            client_secret,
+            label: texts.0,
+            external_cred_id: texts.1,
+            enable_in_authz_server: texts.2,
+            options,
+        },
+    )
+}
+
+fn api_key() -> impl Strategy<Value = ApiKey> {
+    (any::<[u8; 16]>(), any::<[u8; 32]>(), 0_u8..=15).prop_map(|(id, hash, rights)| ApiKey {
+        id: KeyId::from_bytes(id),
+        hash,
+        rights: Rights(rights),
+    })
+}
+
+pub(super) fn org() -> impl Strategy<Value = Org> {
+    let key = (any::<u32>(), vec(any::<u8>(), 0..100))
+        .prop_map(|(keyring_key, bytes)| WrappedKey { keyring_key, bytes });
+    let names = ("\\PC{1,256}", "\\PC{1,256}");
+    (org_id(), names, region(), any::<u32>(), key, api_key(), sealed()).prop_map(
+        |(id, names, home_region, epoch, data_key, first_key, first_key_sealed)| Org {
+            id,
+            org_name: names.0,
+            tenant_name: names.1,
+            home_region,
+            epoch,
+            data_key,
+            first_key,
+            first_key_sealed,
+        },
+    )
+}
+
+fn node() -> impl Strategy<Value = NodeRecord> {
+    (any::<u64>(), region(), "\\PC{0,60}", "\\PC{0,60}", option::of(any::<u64>())).prop_map(
+        |(id, region, peer_address, api_url, replaced_by)| NodeRecord {
+            id: NodeId(id),
+            region,
+            peer_address,
+            api_url,
+            replaced_by: replaced_by.map(NodeId),
+        },
+    )
+}
+
+fn precondition() -> impl Strategy<Value = Option<Precondition>> {
+    option::of(prop_oneof![
+        Just(Precondition::Exists),
+        vec(write_id(), 0..5).prop_map(Precondition::AnyOf)
+    ])
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    let cluster = (any::<[u8; 16]>(), any::<u32>()).prop_map(|(id, feature_level)| ClusterRecord {
+        id: ClusterId::from_bytes(id),
+        feature_level,
+    });
+    prop_oneof![
+        (cluster, api_key())
+            .prop_map(|(cluster, operator_key)| Command::Form { cluster, operator_key }),
+        node().prop_map(Command::RegisterNode),
+        org().prop_map(Command::ClaimOrg),
+        org().prop_map(Command::CreateOrg),
+        (org_id(), credential())
+            .prop_map(|(org, credential)| Command::CreateOidc { org, credential }),
+        (org_id(), client_id(), patch(), precondition()).prop_map(
+            |(org, client_id, patch, precondition)| {
+                Command::PatchOidc { org, client_id, patch, precondition }
+            }
+        ),
+        (org_id(), client_id(), precondition()).prop_map(|(org, client_id, precondition)| {
+            Command::DeleteOidc { org, client_id, precondition }
+        }),
+    ]
+}
+
+fn idempotency() -> impl Strategy<Value = Idempotency> {
+    ("[ -~]{1,255}", any::<[u8; 32]>(), 60_u64..=86_400).prop_map(|(key, digest, seconds)| {
+        Idempotency { key, digest, lifetime: Duration::from_secs(seconds) }
+    })
+}
+
+pub(super) fn proposal() -> impl Strategy<Value = Proposal> {
+    let times = (any::<u64>(), any::<u64>(), any::<u64>());
+    (write_id(), times, option::of(idempotency()), option::of(any::<[u8; 16]>()), command())
+        .prop_map(|(write_id, times, idempotency, key, command)| Proposal {
+            write_id,
+            stamped: LogTime(times.0),
+            not_after: LogTime(times.1),
+            origin: NodeId(times.2),
+            idempotency,
+            authorised_by: key.map(KeyId::from_bytes),
+            command,
+        })
+}
+
+fn refusal() -> impl Strategy<Value = Refusal> {
+    let simple = [
+        Refusal::CredentialNotFound,
+        Refusal::OrgExists,
+        Refusal::VersionMismatch,
+        Refusal::Expired,
+        Refusal::ClusterFull { what: FullOf::Nodes },
+    ];
+    prop_oneof![
+        select(simple.to_vec()),
+        (provider(), provider())
+            .prop_map(|(given, actual)| Refusal::ForeignOptions { given, actual }),
+    ]
+}
+
+pub(super) fn applied() -> impl Strategy<Value = Applied> {
+    let reply = prop_oneof![
+        Just(Reply::Done),
+        write_id().prop_map(Reply::Version),
+        org().prop_map(|org| Reply::Org(Box::new(org))),
+        any::<u32>().prop_map(|group| Reply::NodeRegistered { group: GroupId(group) }),
+    ];
+    let outcome = prop_oneof![reply.prop_map(Ok), refusal().prop_map(Err)];
+    (write_id(), any::<u64>(), outcome).prop_map(|(write_id, index, outcome)| Applied {
+        write_id,
+        index: LogIndex(index),
+        outcome,
+    })
+}
+
+pub(super) fn applied_record() -> impl Strategy<Value = AppliedRecord> {
+    let log_id = option::of((any::<u64>(), any::<u64>()));
+    (log_id, any::<u64>(), vec(any::<u8>(), 0..300)).prop_map(|(log_id, log_time, membership)| {
+        AppliedRecord {
+            log_id: log_id.map(|(term, index)| LogId { term: Term(term), index: LogIndex(index) }),
+            log_time: LogTime(log_time),
+            membership,
+        }
+    })
+}

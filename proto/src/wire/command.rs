@@ -1,0 +1,68 @@
+//! A log entry's bytes and the command.
+
+use super::{
+    WireError,
+    error::ensure,
+    mirror::{Text, V1Duration, V1Id, mirror_enum, mirror_struct},
+    oidc::{V1OidcCredential, V1OidcPatch},
+    org::{V1ApiKey, V1ClusterRecord, V1NodeRecord, V1Org},
+};
+use crate::{
+    command::{Command, Idempotency, Precondition, Proposal},
+    header, limits,
+};
+
+mirror_struct! {
+    V1Proposal for Proposal {
+        write_id: V1Id,
+        stamped: u64,
+        not_after: u64,
+        origin: u64,
+        idempotency: Option<V1Idempotency>,
+        authorised_by: Option<V1Id>,
+        command: V1Command,
+    }
+    V1Idempotency for Idempotency, check check_idempotency {
+        key: Text,
+        digest: [u8; 32],
+        lifetime: V1Duration,
+    }
+}
+
+mirror_enum! {
+    V1Precondition for Precondition, check check_precondition {
+        Exists,
+        AnyOf(versions: Vec<V1Id>),
+    }
+    V1Command for Command {
+        Form { cluster: V1ClusterRecord, operator_key: V1ApiKey },
+        RegisterNode(node: V1NodeRecord),
+        ClaimOrg(org: V1Org),
+        CreateOrg(org: V1Org),
+        CreateOidc { org: V1Id, credential: V1OidcCredential },
+        PatchOidc {
+            org: V1Id,
+            client_id: Text,
+            patch: V1OidcPatch,
+            precondition: Option<V1Precondition>,
+        },
+        DeleteOidc { org: V1Id, client_id: Text, precondition: Option<V1Precondition> },
+    }
+}
+
+fn check_idempotency(idempotency: &Idempotency) -> Result<(), WireError> {
+    ensure(header::is_idempotency_key(&idempotency.key), "idempotency key")?;
+    ensure(
+        (limits::KEY_LIFETIME_MIN..=limits::KEY_LIFETIME_MAX).contains(&idempotency.lifetime),
+        "lifetime of an idempotency key",
+    )
+}
+
+fn check_precondition(precondition: &Precondition) -> Result<(), WireError> {
+    match precondition {
+        Precondition::Exists => Ok(()),
+        Precondition::AnyOf(versions) => {
+            ensure(versions.len() <= limits::ETAGS_MAX, "number of versions")
+        }
+    }
+}

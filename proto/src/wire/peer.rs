@@ -1,0 +1,207 @@
+//! What nodes say to one another.
+//!
+//! Bodies of the Raft library's own messages are opaque here: its adapter makes and reads them. A
+//! proposal travels encoded, as it will stand in the log.
+
+use super::{
+    mirror::{Blob, Text, V1Id, mirror_enum, mirror_struct},
+    org::V1NodeRecord,
+    reply::V1Applied,
+    wire,
+};
+use crate::{
+    id::{ClusterId, GroupId, NodeId},
+    limits,
+    log::LogIndex,
+    org::NodeRecord,
+    reply::Applied,
+    version,
+};
+
+/// A question to a peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PeerRequest {
+    /// Propose this if you lead the group.
+    Propose {
+        /// The group.
+        group: GroupId,
+        /// An encoded [`crate::command::Proposal`].
+        proposal: Vec<u8>,
+    },
+    /// Vote for me.
+    Vote {
+        /// The group.
+        group: GroupId,
+        /// The library's request.
+        body: Vec<u8>,
+    },
+    /// Would you vote for me?
+    PreVote {
+        /// The group.
+        group: GroupId,
+        /// The library's request.
+        body: Vec<u8>,
+    },
+    /// Take the leadership over.
+    TransferLeader {
+        /// The group.
+        group: GroupId,
+        /// The library's request.
+        body: Vec<u8>,
+    },
+    /// Let me into the cluster.
+    Join(NodeRecord),
+    /// Change the group's membership if you lead it.
+    ChangeMembership {
+        /// The group.
+        group: GroupId,
+        /// The change, in the Raft adapter's bytes.
+        body: Vec<u8>,
+    },
+    /// How does the group stand at yours?
+    GroupStatus {
+        /// The group.
+        group: GroupId,
+    },
+    /// What is the digest of the group's state at yours?
+    Digest {
+        /// The group.
+        group: GroupId,
+    },
+}
+
+/// A peer's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PeerReply {
+    /// To [`PeerRequest::Propose`].
+    Proposed(ProposeReply),
+    /// The library's answer.
+    Raft(Vec<u8>),
+    /// Welcome: the cluster, and who is in it.
+    Joined {
+        /// Which cluster this is.
+        cluster: ClusterId,
+        /// Its nodes.
+        nodes: Vec<NodeRecord>,
+    },
+    /// Certainly not done: another node leads.
+    NotLeader {
+        /// Which, if it is known.
+        leader: Option<NodeId>,
+    },
+    /// Certainly not done.
+    Refused(String),
+    /// The membership is as asked.
+    MembershipChanged,
+    /// How the group stands, in the Raft adapter's bytes.
+    Status(Vec<u8>),
+    /// The digest of the group's state after this entry.
+    Digest {
+        /// The newest applied entry.
+        applied: LogIndex,
+        /// The digest.
+        digest: Vec<u8>,
+    },
+}
+
+/// How proposing ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProposeReply {
+    /// It is committed; this is what became of it.
+    Committed(Applied),
+    /// Certainly not appended.
+    NotLeader {
+        /// Who leads, if it is known.
+        leader: Option<NodeId>,
+    },
+    /// Not known.
+    Unknown,
+}
+
+/// How far a group's replica has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GroupProgress {
+    /// The group.
+    pub group: GroupId,
+    /// Visible to every read that starts now, and in the synced log.
+    pub applied: LogIndex,
+}
+
+/// Something a peer is told and does not answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// How far my replicas have come.
+    Report {
+        /// One line a group.
+        entries: Vec<GroupProgress>,
+    },
+}
+
+/// What a stream begins with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StreamHead {
+    /// Log entries of a group follow.
+    Append {
+        /// The group.
+        group: GroupId,
+    },
+    /// A snapshot of a group follows.
+    Snapshot {
+        /// The group.
+        group: GroupId,
+        /// What the Raft adapter says of it.
+        body: Vec<u8>,
+    },
+}
+
+mirror_struct! {
+    V1GroupProgress for GroupProgress { group: u32, applied: u64 }
+}
+
+mirror_enum! {
+    V1PeerRequest for PeerRequest {
+        Propose { group: u32, proposal: Blob },
+        Vote { group: u32, body: Blob },
+        PreVote { group: u32, body: Blob },
+        TransferLeader { group: u32, body: Blob },
+        Join(node: V1NodeRecord),
+        ChangeMembership { group: u32, body: Blob },
+        GroupStatus { group: u32 },
+        Digest { group: u32 },
+    }
+    V1PeerReply for PeerReply {
+        Proposed(reply: V1ProposeReply),
+        Raft(body: Blob),
+        Joined { cluster: V1Id, nodes: Vec<V1NodeRecord> },
+        NotLeader { leader: Option<u64> },
+        Refused(reason: Text),
+        MembershipChanged,
+        Status(body: Blob),
+        Digest { applied: u64, digest: Blob },
+    }
+    V1ProposeReply for ProposeReply {
+        Committed(applied: V1Applied),
+        NotLeader { leader: Option<u64> },
+        Unknown,
+    }
+    V1Notice for Notice {
+        Report { entries: Vec<V1GroupProgress> },
+    }
+    V1StreamHead for StreamHead {
+        Append { group: u32 },
+        Snapshot { group: u32, body: Blob },
+    }
+}
+
+wire! {
+    PeerRequest: writes version::PEER => V1PeerRequest,
+        reads { 1 => V1PeerRequest }, at most limits::FRAME_BYTES_MAX;
+    PeerReply: writes version::PEER => V1PeerReply,
+        reads { 1 => V1PeerReply }, at most limits::FRAME_BYTES_MAX;
+    ProposeReply: writes version::PEER => V1ProposeReply,
+        reads { 1 => V1ProposeReply }, at most limits::FRAME_BYTES_MAX;
+    Notice: writes version::PEER => V1Notice,
+        reads { 1 => V1Notice }, at most limits::FRAME_BYTES_MAX;
+    StreamHead: writes version::PEER => V1StreamHead,
+        reads { 1 => V1StreamHead }, at most limits::FRAME_BYTES_MAX;
+}

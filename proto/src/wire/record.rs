@@ -1,0 +1,22 @@
+//! The bytes of remembered writes and keys, and of where a group's state stands.
+
+use super::{
+    mirror::{Blob, V1Id, V1LogId, mirror_struct},
+    reply::V1Applied,
+};
+use crate::record::{AppliedRecord, KeyRecord, WriteRecord};
+
+mirror_struct! {
+    V1WriteRecord for WriteRecord { expires: u64, applied: V1Applied }
+    V1KeyRecord for KeyRecord {
+        expires: u64,
+        digest: [u8; 32],
+        write_id: V1Id,
+        applied: V1Applied,
+    }
+    V1AppliedRecord for AppliedRecord {
+        log_id: Option<V1LogId>,
+        log_time: u64,
+        membership: Blob,
+    }
+}

@@ -1,0 +1,331 @@
+//! Fixed values whose bytes stand in `golden/`. They may be added to; a sample that has been
+//! released is never changed.
+
+use std::time::Duration;
+
+use super::peer::{GroupProgress, Notice, PeerReply, PeerRequest, ProposeReply, StreamHead};
+use crate::{
+    command::{Command, Idempotency, Precondition, Proposal},
+    id::{ClientId, ClusterId, GroupId, KeyId, NodeId, OrgId, WriteId},
+    log::{LogId, LogIndex, Term},
+    oidc::{AppleOptions, OidcCredential, OidcOptions, OidcPatch, Provider, ProviderOptions},
+    org::{ApiKey, ClusterRecord, NodeRecord, Org, RegionRecord, Rights, WrappedKey},
+    record::{AppliedRecord, KeyRecord, WriteRecord},
+    refusal::{FullOf, Refusal},
+    region::Region,
+    reply::{Applied, Reply},
+    scopes,
+    secret::Sealed,
+    time::LogTime,
+};
+
+/// Values and what each shows.
+pub(super) type Samples<T> = Vec<(&'static str, T)>;
+
+fn bytes<const N: usize>(first: u8) -> [u8; N] {
+    let mut next = first;
+    [0; N].map(|_: u8| {
+        let this = next;
+        next = next.wrapping_add(1);
+        this
+    })
+}
+
+fn write_id(first: u8) -> WriteId {
+    WriteId::from_bytes(bytes(first))
+}
+
+fn sealed(first: u8) -> Sealed {
+    Sealed { sealed_by: write_id(first), bytes: bytes::<40>(first).to_vec() }
+}
+
+fn region(name: &str) -> Region {
+    Region::new(name).expect("a region")
+}
+
+fn client_id(text: &str) -> ClientId {
+    ClientId::new(text).expect("a client id")
+}
+
+fn api_key() -> ApiKey {
+    ApiKey { id: KeyId::from_bytes(bytes(0x20)), hash: bytes(0x30), rights: Rights::ALL }
+}
+
+fn org() -> Org {
+    Org {
+        id: OrgId::from_bytes(bytes(0x10)),
+        org_name: "Bücher GmbH".to_owned(),
+        tenant_name: "buecher".to_owned(),
+        home_region: region("europe-belgium"),
+        epoch: 1,
+        data_key: WrappedKey { keyring_key: 7, bytes: bytes::<60>(0x60).to_vec() },
+        first_key: api_key(),
+        first_key_sealed: sealed(0x90),
+    }
+}
+
+fn node() -> NodeRecord {
+    NodeRecord {
+        id: NodeId(0x0123_4567_89ab_cdef),
+        region: region("us-iowa"),
+        peer_address: "10.0.0.1:7070".to_owned(),
+        api_url: "https://a.us-iowa.example.com".to_owned(),
+        replaced_by: Some(NodeId(1)),
+    }
+}
+
+fn cluster() -> ClusterRecord {
+    ClusterRecord { id: ClusterId::from_bytes(bytes(0xc0)), feature_level: 1 }
+}
+
+fn options(provider: Provider, given: &[&str], specific: ProviderOptions) -> OidcOptions {
+    let given: Vec<String> = given.iter().map(|&scope| scope.to_owned()).collect();
+    OidcOptions { provider, scopes: scopes::effective_scopes(provider, &given), specific }
+}
+
+fn apple(private_key: Option<Sealed>) -> OidcOptions {
+    let specific = ProviderOptions::Apple(AppleOptions {
+        private_key,
+        team_id: "ABCDE12345".to_owned(),
+        key_id: "0987654321".to_owned(),
+        secret_lifetime: Duration::new(4530, 918_273_645),
+    });
+    options(Provider::Apple, &[], specific)
+}
+
+fn credential(options: OidcOptions) -> OidcCredential {
+    OidcCredential {
+        client_id: client_id("123-abc.apps.googleusercontent.com"),
+        provider: options.provider,
+        client_secret: sealed(0x50),
+        label: Some("Müller / prod".to_owned()),
+        external_cred_id: None,
+        enable_in_authz_server: Some(false),
+        options,
+        version: write_id(0x01),
+    }
+}
+
+pub(super) fn credentials() -> Samples<OidcCredential> {
+    let azuread = ProviderOptions::Azuread { tenant: "contoso.onmicrosoft.com".to_owned() };
+    let okta = ProviderOptions::Okta { organization_url: "https://x.okta.com".to_owned() };
+    let scopes_only = [
+        ("google", Provider::Google),
+        ("github", Provider::Github),
+        ("bitbucket", Provider::Bitbucket),
+        ("gitlab", Provider::Gitlab),
+        ("facebook", Provider::Facebook),
+        ("line", Provider::Line),
+    ];
+    let mut samples: Samples<OidcCredential> = scopes_only
+        .map(|(name, provider)| {
+            (name, credential(options(provider, &["more"], ProviderOptions::ScopesOnly)))
+        })
+        .to_vec();
+    samples.push(("azuread", credential(options(Provider::Azuread, &[], azuread))));
+    samples.push(("okta", credential(options(Provider::Okta, &[], okta))));
+    samples.push(("apple", credential(apple(Some(sealed(0x70))))));
+    samples
+}
+
+fn proposal(command: Command) -> Proposal {
+    Proposal {
+        write_id: write_id(0x01),
+        stamped: LogTime(1_764_000_000_123),
+        not_after: LogTime(1_764_000_300_123),
+        origin: NodeId(u64::MAX),
+        idempotency: None,
+        authorised_by: Some(KeyId::from_bytes(bytes(0x20))),
+        command,
+    }
+}
+
+pub(super) fn proposals() -> Samples<Proposal> {
+    let org_id = OrgId::from_bytes(bytes(0x10));
+    let credential = credential(options(Provider::Google, &[], ProviderOptions::ScopesOnly));
+    let client_id = credential.client_id.clone();
+    let idempotency = Idempotency {
+        key: "order 66".to_owned(),
+        digest: bytes(0xd0),
+        lifetime: Duration::from_secs(86_400),
+    };
+    let mut create = proposal(Command::CreateOidc { org: org_id, credential });
+    create.idempotency = Some(idempotency);
+    let mut form = proposal(Command::Form { cluster: cluster(), operator_key: api_key() });
+    form.authorised_by = None;
+    vec![
+        ("form", form),
+        ("register_node", proposal(Command::RegisterNode(node()))),
+        ("claim_org", proposal(Command::ClaimOrg(org()))),
+        ("create_org", proposal(Command::CreateOrg(org()))),
+        ("create_oidc", create),
+        (
+            "patch_oidc",
+            proposal(Command::PatchOidc {
+                org: org_id,
+                client_id: client_id.clone(),
+                patch: OidcPatch {
+                    provider: Some(Provider::Apple),
+                    client_secret: Some(sealed(0x51)),
+                    label: Some(String::new()),
+                    external_cred_id: Some("ext-1".to_owned()),
+                    enable_in_authz_server: Some(true),
+                    options: Some(apple(None)),
+                },
+                precondition: Some(Precondition::AnyOf(vec![write_id(1), write_id(2)])),
+            }),
+        ),
+        (
+            "patch_oidc_empty",
+            proposal(Command::PatchOidc {
+                org: org_id,
+                client_id: client_id.clone(),
+                patch: OidcPatch::default(),
+                precondition: None,
+            }),
+        ),
+        (
+            "delete_oidc",
+            proposal(Command::DeleteOidc {
+                org: org_id,
+                client_id,
+                precondition: Some(Precondition::Exists),
+            }),
+        ),
+    ]
+}
+
+fn applied_with(outcome: Result<Reply, Refusal>) -> Applied {
+    Applied { write_id: write_id(0x01), index: LogIndex(70_000), outcome }
+}
+
+pub(super) fn applied() -> Samples<Applied> {
+    let (given, actual) = (Provider::Google, Provider::Apple);
+    let outcomes = vec![
+        ("done", Ok(Reply::Done)),
+        ("version", Ok(Reply::Version(write_id(0x02)))),
+        ("org", Ok(Reply::Org(Box::new(org())))),
+        ("node_registered", Ok(Reply::NodeRegistered { group: GroupId(3) })),
+        ("credential_not_found", Err(Refusal::CredentialNotFound)),
+        ("credential_exists", Err(Refusal::CredentialExists)),
+        ("org_not_found", Err(Refusal::OrgNotFound)),
+        ("org_exists", Err(Refusal::OrgExists)),
+        ("region_not_found", Err(Refusal::RegionNotFound)),
+        ("provider_fixed", Err(Refusal::ProviderFixed { actual })),
+        ("foreign_options", Err(Refusal::ForeignOptions { given, actual })),
+        ("version_mismatch", Err(Refusal::VersionMismatch)),
+        ("key_revoked", Err(Refusal::KeyRevoked)),
+        ("idempotency_key_reused", Err(Refusal::IdempotencyKeyReused)),
+        ("idempotency_keys_full", Err(Refusal::IdempotencyKeysFull)),
+        ("expired", Err(Refusal::Expired)),
+        ("already_formed", Err(Refusal::AlreadyFormed)),
+        ("node_refused", Err(Refusal::NodeRefused)),
+        ("regions_full", Err(Refusal::ClusterFull { what: FullOf::Regions })),
+        ("nodes_full", Err(Refusal::ClusterFull { what: FullOf::Nodes })),
+    ];
+    outcomes.into_iter().map(|(name, outcome)| (name, applied_with(outcome))).collect()
+}
+
+pub(super) fn orgs() -> Samples<Org> {
+    vec![("org", org())]
+}
+
+pub(super) fn api_keys() -> Samples<ApiKey> {
+    vec![("all_rights", api_key())]
+}
+
+pub(super) fn write_records() -> Samples<WriteRecord> {
+    let applied = applied_with(Ok(Reply::Version(write_id(0x01))));
+    vec![("version", WriteRecord { expires: LogTime(1_764_000_300_123), applied })]
+}
+
+pub(super) fn key_records() -> Samples<KeyRecord> {
+    let record = KeyRecord {
+        expires: LogTime(1_764_086_400_123),
+        digest: bytes(0xd0),
+        write_id: write_id(0x01),
+        applied: applied_with(Err(Refusal::CredentialExists)),
+    };
+    vec![("refused", record)]
+}
+
+pub(super) fn applied_records() -> Samples<AppliedRecord> {
+    let record = AppliedRecord {
+        log_id: Some(LogId { term: Term(3), index: LogIndex(70_000) }),
+        log_time: LogTime(1_764_000_000_123),
+        membership: bytes::<20>(0x80).to_vec(),
+    };
+    vec![("new", AppliedRecord::default()), ("later", record)]
+}
+
+pub(super) fn region_records() -> Samples<RegionRecord> {
+    let record =
+        RegionRecord { region: region("us-iowa"), group: GroupId(1), founder: NodeId(300) };
+    vec![("region", record)]
+}
+
+pub(super) fn node_records() -> Samples<NodeRecord> {
+    vec![("alive", NodeRecord { replaced_by: None, ..node() }), ("replaced", node())]
+}
+
+pub(super) fn cluster_records() -> Samples<ClusterRecord> {
+    vec![("cluster", cluster())]
+}
+
+pub(super) fn counters() -> Samples<u64> {
+    vec![("zero", 0), ("small", 250), ("large", 100_000), ("greatest", u64::MAX)]
+}
+
+pub(super) fn peer_requests() -> Samples<PeerRequest> {
+    let group = GroupId(2);
+    let body = bytes::<12>(0x40).to_vec();
+    vec![
+        ("propose", PeerRequest::Propose { group, proposal: body.clone() }),
+        ("vote", PeerRequest::Vote { group, body: body.clone() }),
+        ("pre_vote", PeerRequest::PreVote { group, body: body.clone() }),
+        ("transfer_leader", PeerRequest::TransferLeader { group, body: body.clone() }),
+        ("join", PeerRequest::Join(node())),
+        ("change_membership", PeerRequest::ChangeMembership { group, body }),
+        ("group_status", PeerRequest::GroupStatus { group }),
+        ("digest", PeerRequest::Digest { group }),
+    ]
+}
+
+pub(super) fn propose_replies() -> Samples<ProposeReply> {
+    vec![
+        ("committed", ProposeReply::Committed(applied_with(Ok(Reply::Done)))),
+        ("not_leader", ProposeReply::NotLeader { leader: Some(NodeId(5)) }),
+        ("unknown", ProposeReply::Unknown),
+    ]
+}
+
+pub(super) fn peer_replies() -> Samples<PeerReply> {
+    let body = bytes::<12>(0x40).to_vec();
+    let cluster = ClusterId::from_bytes(bytes(0xc0));
+    vec![
+        ("proposed", PeerReply::Proposed(ProposeReply::Unknown)),
+        ("raft", PeerReply::Raft(body.clone())),
+        ("joined", PeerReply::Joined { cluster, nodes: vec![node()] }),
+        ("not_leader", PeerReply::NotLeader { leader: None }),
+        ("refused", PeerReply::Refused("just started".to_owned())),
+        ("membership_changed", PeerReply::MembershipChanged),
+        ("status", PeerReply::Status(body.clone())),
+        ("digest", PeerReply::Digest { applied: LogIndex(9), digest: body }),
+    ]
+}
+
+pub(super) fn notices() -> Samples<Notice> {
+    let entries = vec![
+        GroupProgress { group: GroupId::SYSTEM, applied: LogIndex(7) },
+        GroupProgress { group: GroupId(2), applied: LogIndex(70_000) },
+    ];
+    vec![("report", Notice::Report { entries })]
+}
+
+pub(super) fn stream_heads() -> Samples<StreamHead> {
+    let group = GroupId(2);
+    vec![
+        ("append", StreamHead::Append { group }),
+        ("snapshot", StreamHead::Snapshot { group, body: bytes::<12>(0x40).to_vec() }),
+    ]
+}
