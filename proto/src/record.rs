@@ -2,7 +2,11 @@
 //! idempotency keys, and where the state stands in its log.
 
 use crate::{
-    command::RequestDigest, id::WriteId, log::LogId, reply::Applied, time::LogTime,
+    command::RequestDigest,
+    id::{OrgId, WriteId},
+    log::LogId,
+    reply::Applied,
+    time::LogTime,
 };
 
 /// A remembered write: a repeat of its write id is answered from here.
@@ -10,6 +14,8 @@ use crate::{
 pub struct WriteRecord {
     /// Forgotten once log time has passed this.
     pub expires: LogTime,
+    /// Whose it was: its receipt is nobody else's business. None for the cluster's own.
+    pub org: Option<OrgId>,
     /// What became of it.
     pub applied: Applied,
 }

@@ -31,10 +31,10 @@ use concordat_proto::{
     secret::Sealed,
     time::LogTime,
 };
+use concordat_tests::wait::within;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::eventually;
 
 const REGIONS: [&str; 3] = ["us-iowa", "europe-belgium", "asia-japan"];
 /// For anything that must come about by itself.
@@ -186,7 +186,7 @@ impl Nine {
 
     /// Waits until every running node says that it is ready and every group has its members.
     async fn settled(&self) {
-        eventually("the cluster has formed", LIMIT, async || {
+        within("the cluster has formed", LIMIT, async || {
             for (number, groups) in self.all_running() {
                 if let Some(reason) = groups.faulted().borrow().clone() {
                     panic!("node {number} stopped: {reason}");
@@ -220,7 +220,7 @@ impl Nine {
 
     async fn leader_place(&self) -> usize {
         let home = self.home();
-        eventually("the home group has a leader", LIMIT, async || {
+        within("the home group has a leader", LIMIT, async || {
             for (number, groups) in self.all_running() {
                 let status = groups.status().await;
                 let group = status.groups.iter().find(|of| of.group == home);
@@ -280,7 +280,7 @@ impl Nine {
     /// Waits until all running replicas of every group stand at one index, with one digest.
     async fn agreed(&self) {
         let groups = [0, 1, 2, 3].map(GroupId);
-        eventually("all replicas agree", LIMIT, async || {
+        within("all replicas agree", LIMIT, async || {
             for group in groups {
                 let mut digests: BTreeMap<LogIndex, BTreeMap<u128, Vec<usize>>> = BTreeMap::new();
                 for (number, node) in self.all_running() {
@@ -380,6 +380,31 @@ async fn a_dead_leader_is_succeeded_and_nothing_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_was_cut_off_gives_in_and_what_it_took_happens_once() {
+    let nine = Nine::start(Retention::default()).await;
+    nine.populate(&["a", "b"]).await;
+    for round in 1..=3 {
+        let leader = nine.leader_place().await;
+        let other = (0..3).find(|place| *place != leader).expect("a follower");
+        nine.network.cut_node(nine.places[leader].id);
+        // It still believes that it leads, and takes a write that it can bring to nobody.
+        let taken = nine.patch(leader, "b", round);
+        let meanwhile = async {
+            nine.patch(other, "a", round).await;
+            nine.network.heal_all();
+        };
+        tokio::join!(taken, meanwhile);
+        nine.settled().await;
+        nine.agreed().await;
+        for at in 0..9 {
+            for name in ["a", "b"] {
+                assert_eq!(nine.label(at, name), Some(round.to_string()), "{name} at node {at}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_nodes_lose_power_and_come_back() {
     let mut nine = Nine::start(Retention { snapshot_every: 40, keep: 10 }).await;
     nine.populate(&["a"]).await;
@@ -424,7 +449,7 @@ async fn a_wiped_node_comes_back_as_another_by_a_snapshot() {
     for write in 300..400 {
         nine.patch(5, "a", write).await;
     }
-    eventually("the new node votes and the old one is gone", LIMIT, async || {
+    within("the new node votes and the old one is gone", LIMIT, async || {
         for (number, groups) in nine.all_running() {
             for group in groups.status().await.groups {
                 let members: Vec<NodeId> =

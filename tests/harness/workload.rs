@@ -11,7 +11,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -232,7 +231,7 @@ pub fn summary(ledgers: &[Ledger]) -> String {
     let mut text = format!("{writes} writes acknowledged, {repeated} of them after repeats; met");
     for (status, count) in statuses {
         let name = if status == 0 { "no answer".to_owned() } else { status.to_string() };
-        drop(write!(text, " {name}: {count}×"));
+        text.push_str(&format!(" {name}: {count}×"));
     }
     text
 }

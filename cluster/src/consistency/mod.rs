@@ -16,6 +16,8 @@
 use std::time::Duration;
 
 pub mod progress;
+#[cfg(test)]
+mod progress_test;
 pub mod receipt;
 pub mod waiters;
 

@@ -3,7 +3,10 @@
 //! Progress only grows: a report that comes late never lowers it. What a node reports it must have
 //! both visible to its readers and synced, or a restart would make this table lie.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use concordat_proto::{
     consistency::RequiredConsistency, id::NodeId, log::LogIndex, region::Region,
@@ -104,6 +107,12 @@ impl ProgressTable {
         any
     }
 
+    /// The regions of the membership, in order of name.
+    #[must_use]
+    pub fn member_regions(&self) -> BTreeSet<Region> {
+        self.region_names().into_iter().cloned().collect()
+    }
+
     /// The greatest index that has reached the region; what is below it has, too.
     #[must_use]
     pub fn reached_up_to(&self, region: &Region, now: Duration) -> Option<LogIndex> {
@@ -189,7 +198,8 @@ impl ProgressTable {
     }
 
     fn region_names(&self) -> Vec<&Region> {
-        let mut names: Vec<&Region> = self.replicas.values().map(|replica| &replica.region).collect();
+        let mut names: Vec<&Region> =
+            self.replicas.values().map(|replica| &replica.region).collect();
         names.sort_unstable();
         names.dedup();
         names

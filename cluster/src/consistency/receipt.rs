@@ -102,8 +102,7 @@ mod tests {
             .iter()
             .map(|line| (line.region.as_str(), line.applied, line.applied_after))
             .collect();
-        let expected =
-            [("here", true, None), ("there", true, Some(Duration::from_millis(2)))];
+        let expected = [("here", true, None), ("there", true, Some(Duration::from_millis(2)))];
         assert_eq!(lines, expected);
     }
 

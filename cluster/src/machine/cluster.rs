@@ -19,11 +19,7 @@ use super::{
 use crate::store::keys;
 
 /// Begins the cluster, once.
-pub(super) fn form(
-    turn: &mut Turn<'_>,
-    cluster: &ClusterRecord,
-    operator_key: &ApiKey,
-) -> Ruling {
+pub(super) fn form(turn: &mut Turn<'_>, cluster: &ClusterRecord, operator_key: &ApiKey) -> Ruling {
     if query::cluster(turn.view())?.is_some() {
         return Err(Refusal::AlreadyFormed.into());
     }
@@ -45,10 +41,10 @@ pub(super) fn register_node(turn: &mut Turn<'_>, node: &NodeRecord) -> Ruling {
         return Err(Refusal::NodeRefused.into());
     }
     let in_service = |other: &&NodeRecord| other.replaced_by.is_none() && other.id != node.id;
-    let (replaced, others): (Vec<&NodeRecord>, Vec<&NodeRecord>) =
-        nodes.values().filter(in_service).partition(|other| {
-            other.region == node.region && other.peer_address == node.peer_address
-        });
+    let (replaced, others): (Vec<&NodeRecord>, Vec<&NodeRecord>) = nodes
+        .values()
+        .filter(in_service)
+        .partition(|other| other.region == node.region && other.peer_address == node.peer_address);
     if others.len() >= limits::NODES_MAX {
         return Err(Refusal::ClusterFull { what: FullOf::Nodes }.into());
     }

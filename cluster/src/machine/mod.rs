@@ -5,6 +5,9 @@
 //! and no input makes it panic. A no is an answer ([`Refusal`]) that every replica computes alike;
 //! an error means that the store is broken or holds what this build cannot read.
 //!
+//! A proposal has come out of its decoder, which checks every bound that records have: so whatever is
+//! written here can be read again.
+//!
 //! # The order of checks
 //! 1. A write id that is remembered is answered as it was answered first.
 //! 2. After `not_after` it is refused as expired: certainly not done.
@@ -81,7 +84,7 @@ fn decide(turn: &mut Turn<'_>, proposal: &Proposal) -> Result<Applied, StoreErro
         return Ok(turn.answer(Err(refusal)));
     }
     if let Some(applied) = session::remembered_key(turn, proposal)? {
-        session::remember_write(turn, proposal.not_after, &applied);
+        session::remember_write(turn, proposal.command.org(), proposal.not_after, &applied);
         return Ok(applied);
     }
     let outcome = turn.attempt(|turn| {

@@ -226,10 +226,7 @@ pub fn idempotency_keys(
     group: GroupId,
     org: OrgId,
 ) -> Result<u64, StoreError> {
-    let Some(bytes) = reader.get(&keys::idempotency_count(group, org))? else { return Ok(0) };
-    let bytes: [u8; 8] =
-        bytes.try_into().map_err(|_| StoreError::new("a count cannot be read"))?;
-    Ok(u64::from_be_bytes(bytes))
+    Ok(load(reader, &keys::idempotency_count(group, org))?.unwrap_or(0))
 }
 
 /// How far a group's state has come; the default before its first entry.

@@ -117,15 +117,20 @@ pub(super) fn remember(
         expires = expires.max(key_expires);
         remember_key(turn, proposal, idempotency, key_expires, applied)?;
     }
-    remember_write(turn, expires, applied);
+    remember_write(turn, proposal.command.org(), expires, applied);
     Ok(())
 }
 
 /// Remembers an answer under the write id alone.
-pub(super) fn remember_write(turn: &mut Turn<'_>, expires: LogTime, applied: &Applied) {
+pub(super) fn remember_write(
+    turn: &mut Turn<'_>,
+    org: Option<OrgId>,
+    expires: LogTime,
+    applied: &Applied,
+) {
     let key = keys::write(turn.group, turn.write_id);
     turn.put_bytes(keys::expiry(turn.group, expires, &key), Vec::new());
-    turn.put(key, &WriteRecord { expires, applied: applied.clone() });
+    turn.put(key, &WriteRecord { expires, org, applied: applied.clone() });
 }
 
 fn remember_key(
@@ -207,6 +212,6 @@ fn set_count(turn: &mut Turn<'_>, org: OrgId, count: u64) {
     if count == 0 {
         turn.remove(key);
     } else {
-        turn.put_bytes(key, count.to_be_bytes().to_vec());
+        turn.put(key, &count);
     }
 }

@@ -179,7 +179,7 @@ mod tests {
                 .collect();
             prop_assert_eq!(overlay.scan(&prefix, after.as_deref(), limit).unwrap(), expected);
             for key in model.keys() {
-                prop_assert_eq!(overlay.get(key).unwrap().as_ref(), model.get(key));
+                prop_assert_eq!(overlay.get(key).unwrap(), model.get(key).cloned());
             }
         }
     }

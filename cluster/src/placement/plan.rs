@@ -88,8 +88,7 @@ fn change_voters(view: &GroupView, desired: &Desired) -> Option<Step> {
     if target.contains(&view.leader) {
         return view.to_voters(target);
     }
-    let successor =
-        target.intersection(&view.voters).find(|node| view.could_lead(**node)).copied();
+    let successor = target.intersection(&view.voters).find(|node| view.could_lead(**node)).copied();
     if let Some(successor) = successor {
         return view.has_live_quorum(&target).then_some(Step::TransferLeader(successor));
     }

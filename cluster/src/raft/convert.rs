@@ -11,7 +11,11 @@ use concordat_proto::{
     version,
     wire::{WireError, decode_serde, encode_serde},
 };
-use openraft::{EntryPayload, entry::RaftEntry, raft::{AppendEntriesRequest, StreamAppendError}};
+use openraft::{
+    EntryPayload,
+    entry::RaftEntry,
+    raft::{AppendEntriesRequest, StreamAppendError},
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::types::{Entry, Membership, Payload, RaftLogId, RaftTypes, RaftVote};
@@ -71,7 +75,10 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ConvertErro
 /// An entry as a log record.
 pub(crate) fn record_of(entry: &Entry) -> LogRecord {
     let id = entry.log_id();
-    LogRecord { id: RecordId { term: id.leader_id.term, index: id.index }, payload: payload_of(entry) }
+    LogRecord {
+        id: RecordId { term: id.leader_id.term, index: id.index },
+        payload: payload_of(entry),
+    }
 }
 
 fn payload_of(entry: &Entry) -> Bytes {
@@ -125,7 +132,9 @@ pub(crate) fn encode_append(request: &AppendEntriesRequest<RaftTypes>) -> Bytes 
 }
 
 /// The reverse of [`encode_append`].
-pub(crate) fn decode_append(bytes: &Bytes) -> Result<AppendEntriesRequest<RaftTypes>, ConvertError> {
+pub(crate) fn decode_append(
+    bytes: &Bytes,
+) -> Result<AppendEntriesRequest<RaftTypes>, ConvertError> {
     let mut reader = Reader::versioned(bytes)?;
     let vote = reader.vote()?;
     let prev_log_id = reader.log_id()?;
@@ -270,7 +279,11 @@ mod tests {
             vote: RaftVote::new_committed(3, 7),
             prev_log_id: Some(RaftLogId::new_term_index(2, 9)),
             leader_commit: None,
-            entries: vec![entry(10, b"a"), entry(11, b""), Entry::new(RaftLogId::new_term_index(3, 12), EntryPayload::Blank)],
+            entries: vec![
+                entry(10, b"a"),
+                entry(11, b""),
+                Entry::new(RaftLogId::new_term_index(3, 12), EntryPayload::Blank),
+            ],
         };
         let bytes = encode_append(&request);
         let back = decode_append(&bytes).expect("what was encoded");

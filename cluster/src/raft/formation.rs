@@ -20,13 +20,8 @@ use concordat_proto::{
 use tokio::time::Instant;
 
 use super::{
-    config::Bootstrap,
-    fault::Fault,
-    groups::Groups,
-    propose::Proposed,
-    service::register,
-    transport::Peer,
-    types::Member,
+    config::Bootstrap, fault::Fault, groups::Groups, propose::Proposed, service::register,
+    transport::Peer, types::Member,
 };
 
 /// Between attempts to join or to form.

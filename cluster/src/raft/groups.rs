@@ -190,9 +190,8 @@ impl Groups {
 
     /// Stops the replicas and their tasks. What was acknowledged is on disk already.
     pub async fn shutdown(&self) {
-        let tasks = std::mem::take(
-            &mut *self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner),
-        );
+        let tasks =
+            std::mem::take(&mut *self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         for task in &tasks {
             task.abort();
         }
@@ -305,8 +304,7 @@ impl Groups {
         // Made before the replica: the library applies what it finds in the log while it starts.
         let visible = Arc::new(AtomicU64::new(0));
         let told = self.on_advanced(Arc::clone(&visible));
-        let replica =
-            Replica::open(group, self, visible, told).await?;
+        let replica = Replica::open(group, self, visible, told).await?;
         inner
             .replicas
             .write()

@@ -40,9 +40,7 @@ use self::{
     hub::{Hub, Life},
     notices::Notices,
 };
-use super::transport::{
-    Channel, FrameStream, Peer, PeerService, PeerTransport, TransportError,
-};
+use super::transport::{Channel, FrameStream, Peer, PeerService, PeerTransport, TransportError};
 
 /// What one region has sent another; answers and stream openings count as frames.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

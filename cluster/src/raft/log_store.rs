@@ -31,7 +31,7 @@ const READ_BYTES_MAX: usize = 1024 * 1024;
 
 /// One group's log.
 #[derive(Debug, Clone)]
-pub struct LogStore {
+pub(crate) struct LogStore {
     group: GroupId,
     log: RaftLog,
     state: Arc<SyncedState>,
@@ -114,7 +114,11 @@ impl RaftLogStorage<RaftTypes> for LogStore {
         saved.await.map_err(io::Error::other)?.map_err(log_error)
     }
 
-    async fn append<I>(&mut self, entries: I, flushed: IOFlushed<RaftTypes>) -> Result<(), io::Error>
+    async fn append<I>(
+        &mut self,
+        entries: I,
+        flushed: IOFlushed<RaftTypes>,
+    ) -> Result<(), io::Error>
     where
         I: IntoIterator<Item = Entry> + OptionalSend,
         I::IntoIter: OptionalSend,

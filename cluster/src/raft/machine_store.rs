@@ -28,7 +28,10 @@ use openraft::{
 
 use super::{
     convert,
-    types::{Entry, RaftLogId, RaftTypes, Response, Snapshot, SnapshotData, SnapshotMeta, StoredMembership},
+    types::{
+        Entry, RaftLogId, RaftTypes, Response, Snapshot, SnapshotData, SnapshotMeta,
+        StoredMembership,
+    },
 };
 use crate::{
     machine::{self, ApplyContext, Overlay},
@@ -87,7 +90,7 @@ impl SyncedState {
 }
 
 /// A group's state.
-pub struct MachineStore {
+pub(crate) struct MachineStore {
     group: GroupId,
     store: Arc<SlottedStore>,
     synced: Arc<SyncedState>,
@@ -264,7 +267,7 @@ impl RaftStateMachine<RaftTypes> for MachineStore {
 
 /// "Builds" a snapshot: the state as it is, synced, so that the log before it may go.
 #[derive(Debug)]
-pub struct SnapshotBuilder {
+pub(crate) struct SnapshotBuilder {
     synced: Arc<SyncedState>,
     applied: AppliedRecord,
 }

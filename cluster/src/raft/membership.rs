@@ -107,9 +107,8 @@ async fn take(system: &SystemView, replica: &Replica, step: Step) -> Result<(), 
         }
     };
     let planned_from = *replica.metrics().membership_config.log_id();
-    let condition = Precondition::<RaftTypes>::LastMembershipLogId {
-        last_membership_log_id: planned_from,
-    };
+    let condition =
+        Precondition::<RaftTypes>::LastMembershipLogId { last_membership_log_id: planned_from };
     let changed = replica.raft.change_membership_if(change, retain, [condition]).await;
     changed.map(drop).map_err(|error| error.to_string())
 }

@@ -41,11 +41,15 @@ pub mod transport_contract;
 mod types;
 mod wait;
 
-pub use config::{Bootstrap, Environment, GroupsConfig, Retention, Timings, WallClock};
+pub use config::{
+    Bootstrap, Environment, GroupsConfig, Retention, SaveCluster, Timings, WallClock,
+};
 pub use fault::Fault;
 pub use groups::Groups;
 pub use propose::Proposed;
-pub use status::{ClusterStatus, Freshness, GroupStatus, GroupsMetrics, NodeStatus, RegionLag, Role};
+pub use status::{
+    ClusterStatus, Freshness, GroupStatus, GroupsMetrics, NodeStatus, RegionLag, Role,
+};
 pub use wait::{Progress, RegionProgress, Scope};
 
 /// For the Raft library's own storage test suite, run on our log and state.

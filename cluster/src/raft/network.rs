@@ -38,7 +38,7 @@ type BoxStream<'a, T> = Pin<Box<dyn Stream<Item = T> + Send + 'a>>;
 
 /// Makes the connections of one group.
 #[derive(Debug, Clone)]
-pub struct NetworkFactory {
+pub(crate) struct NetworkFactory {
     pub(crate) group: GroupId,
     pub(crate) transport: Arc<dyn PeerTransport>,
     pub(crate) store: Arc<SlottedStore>,
@@ -54,7 +54,7 @@ impl RaftNetworkFactory<RaftTypes> for NetworkFactory {
 
 /// One group's way to one peer.
 #[derive(Debug)]
-pub struct Network {
+pub(crate) struct Network {
     factory: NetworkFactory,
     target: NodeId,
 }
@@ -149,7 +149,10 @@ impl RaftNetworkV2<RaftTypes> for Network {
         &'s mut self,
         input: S,
         option: RPCOption,
-    ) -> BoxFuture<'s, Result<BoxStream<'s, Result<StreamAppendResult<RaftTypes>, RaftError>>, RaftError>>
+    ) -> BoxFuture<
+        's,
+        Result<BoxStream<'s, Result<StreamAppendResult<RaftTypes>, RaftError>>, RaftError>,
+    >
     where
         S: Stream<Item = AppendEntriesRequest<RaftTypes>> + OptionalSend + Unpin + 'static,
     {

@@ -42,12 +42,7 @@ pub enum Proposed {
 
 impl Groups {
     /// Proposes at the group's leader until the outcome is known or the deadline has come.
-    pub async fn propose(
-        &self,
-        group: GroupId,
-        proposal: Proposal,
-        deadline: Instant,
-    ) -> Proposed {
+    pub async fn propose(&self, group: GroupId, proposal: Proposal, deadline: Instant) -> Proposed {
         let mut certain = true;
         let mut hint: Option<NodeId> = None;
         loop {
@@ -100,7 +95,11 @@ impl Groups {
     }
 
     /// Appends on this node, if it leads the group, and answers once applied.
-    pub(crate) async fn propose_here(&self, group: GroupId, mut proposal: Proposal) -> ProposeReply {
+    pub(crate) async fn propose_here(
+        &self,
+        group: GroupId,
+        mut proposal: Proposal,
+    ) -> ProposeReply {
         let Some(replica) = self.replica(group) else {
             return ProposeReply::NotLeader { leader: None };
         };

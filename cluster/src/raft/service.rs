@@ -181,8 +181,7 @@ async fn serve_snapshot(groups: &Groups, group: GroupId, body: &[u8], stream: Fr
         tracing::warn!(%group, error = %snapshot::SnapshotError::Busy, "a snapshot is refused");
         return;
     }
-    let received =
-        snapshot::receive(&replica.raft, groups.slotted(), group, vote, stream).await;
+    let received = snapshot::receive(&replica.raft, groups.slotted(), group, vote, stream).await;
     replica.receiving.store(false, Ordering::Release);
     if let Err(error) = received {
         tracing::warn!(%group, %error, "a snapshot was not received");

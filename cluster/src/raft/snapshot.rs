@@ -115,7 +115,8 @@ impl Chunks {
 
     fn chunk(&mut self, last: bool) -> Bytes {
         let pairs = std::mem::take(&mut self.pairs);
-        let (bytes, chain) = Chunk { sequence: self.sequence, pairs, last }.encode_after(self.chain);
+        let (bytes, chain) =
+            Chunk { sequence: self.sequence, pairs, last }.encode_after(self.chain);
         self.bytes = 0;
         self.sequence += 1;
         self.chain = chain;

@@ -198,9 +198,9 @@ impl Groups {
     /// The newest entry visible to reads that start now on this node.
     #[must_use]
     pub fn applied(&self, group: GroupId) -> LogIndex {
-        let visible = self.replica(group).map(|replica| {
-            replica.visible.load(std::sync::atomic::Ordering::Acquire)
-        });
+        let visible = self
+            .replica(group)
+            .map(|replica| replica.visible.load(std::sync::atomic::Ordering::Acquire));
         LogIndex(visible.unwrap_or(0))
     }
 
@@ -217,8 +217,9 @@ impl Groups {
                 .read_snapshot(&mut |reader| {
                     let digest = digest::of_group(reader, group)?.sum;
                     let applied = read_applied(reader, group).map_err(doing);
-                    result = applied
-                        .map(|record| (record.log_id.map(|id| id.index).unwrap_or_default(), digest));
+                    result = applied.map(|record| {
+                        (record.log_id.map(|id| id.index).unwrap_or_default(), digest)
+                    });
                     Ok(())
                 })
                 .map_err(|error| Fault::caused("computing the state's digest", error))?;

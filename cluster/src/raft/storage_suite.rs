@@ -53,8 +53,6 @@ where
 ///
 /// # Errors
 /// What the suite finds wrong with the storage.
-pub async fn run<G: Send + Sync>(
-    fresh: impl Fn() -> Fresh<G> + Send + Sync,
-) -> Result<(), String> {
+pub async fn run<G: Send + Sync>(fresh: impl Fn() -> Fresh<G> + Send + Sync) -> Result<(), String> {
     Suite::test_all(Builder(fresh)).await.map_err(|error| error.to_string())
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 openraft::declare_raft_types!(
     /// The types of every group.
-    pub RaftTypes:
+    pub(crate) RaftTypes:
         D = Payload,
         R = Response,
         NodeId = u64,
@@ -35,7 +35,7 @@ pub(super) type Raft = openraft::Raft<RaftTypes, super::machine_store::MachineSt
 /// A snapshot is never a copy lying about: it is sent straight from the live state (whatever index
 /// that has by then), and received into the group's spare slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SnapshotData {
+pub(crate) enum SnapshotData {
     /// In the live state.
     Live,
     /// Whole in the spare slot, ready to become the live state.
@@ -44,7 +44,7 @@ pub enum SnapshotData {
 
 /// An encoded [`concordat_proto::command::Proposal`]: encoded once, for the log and all followers.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Payload(pub Bytes);
+pub(crate) struct Payload(pub(crate) Bytes);
 
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -72,7 +72,7 @@ impl<'de> Deserialize<'de> for Payload {
 
 /// What apply answered; nothing for the library's own entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Response(pub Option<Applied>);
+pub(crate) struct Response(pub(crate) Option<Applied>);
 
 impl fmt::Display for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -97,7 +97,7 @@ impl<'de> Deserialize<'de> for Response {
 
 /// What a group's membership says of a member. A node's region never changes, so neither does this.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Member {
+pub(crate) struct Member {
     /// The member's region.
-    pub region: String,
+    pub(crate) region: String,
 }

@@ -6,7 +6,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -19,7 +19,7 @@ use concordat_proto::{
 use tokio::{sync::Notify, time::Instant};
 
 use super::{groups::Groups, status::RegionLag};
-use crate::consistency::{self, ProgressTable};
+use crate::consistency::{self, ProgressTable, WaiterId, Waiters};
 
 /// Where a write must have been applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,30 +50,39 @@ pub struct Progress {
     pub regions: Vec<RegionProgress>,
 }
 
-/// One wait: the index, what is still missing, and what was learned when.
-struct Waiter {
-    group: GroupId,
-    index: LogIndex,
-    reached_at: BTreeMap<Region, Instant>,
-    wake: std::sync::Arc<Notify>,
-}
-
 #[derive(Default)]
 struct GroupState {
     table: ProgressTable,
-    /// Waits by region and index: those that a region has not satisfied yet.
-    waiting: BTreeMap<Region, BTreeSet<(LogIndex, u64)>>,
+    /// Who waits for which regions.
+    waiters: Waiters,
+    wakes: BTreeMap<WaiterId, Arc<Notify>>,
     /// Waits for this node's own state, by index.
-    local: BTreeMap<(LogIndex, u64), std::sync::Arc<Notify>>,
+    local: BTreeMap<(LogIndex, u64), Arc<Notify>>,
+    next_local: u64,
     visible: LogIndex,
+}
+
+impl GroupState {
+    /// Wakes the waits that a region satisfies now.
+    fn wake_reached(&mut self, now: Duration) {
+        for region in self.table.member_regions() {
+            let Some(up_to) = self.table.reached_up_to(&region, now) else { continue };
+            if self.waiters.least_awaited(&region).is_none_or(|index| index > up_to) {
+                continue;
+            }
+            for arrival in self.waiters.on_region_reached(&region, up_to, now) {
+                if let Some(wake) = self.wakes.get(&arrival.waiter) {
+                    wake.notify_one();
+                }
+            }
+        }
+    }
 }
 
 #[derive(Default)]
 struct State {
     groups: BTreeMap<GroupId, GroupState>,
     heard: BTreeMap<NodeId, Duration>,
-    waiters: BTreeMap<u64, Waiter>,
-    next_waiter: u64,
 }
 
 /// All groups' progress and waits.
@@ -98,20 +107,18 @@ impl Tracker {
     pub(crate) fn set_members(&self, group: GroupId, members: BTreeMap<NodeId, Region>) {
         let now = self.now();
         let mut state = self.state();
-        let state = &mut *state;
         let of = state.groups.entry(group).or_default();
         of.table.set_members(members);
-        wake_reached(of, &mut state.waiters, now);
+        of.wake_reached(now);
     }
 
     pub(crate) fn on_report(&self, node: NodeId, group: GroupId, applied: LogIndex) {
         let now = self.now();
         let mut state = self.state();
-        let state = &mut *state;
         state.heard.insert(node, now);
         let of = state.groups.entry(group).or_default();
         of.table.on_report(node, applied, now);
-        wake_reached(of, &mut state.waiters, now);
+        of.wake_reached(now);
     }
 
     /// This node's own state of a group has advanced.
@@ -129,10 +136,8 @@ impl Tracker {
     /// Looks again: a replica that has fallen silent may have been all that was missing.
     pub(crate) fn on_tick(&self) {
         let now = self.now();
-        let mut state = self.state();
-        let state = &mut *state;
-        for of in state.groups.values_mut() {
-            wake_reached(of, &mut state.waiters, now);
+        for of in self.state().groups.values_mut() {
+            of.wake_reached(now);
         }
     }
 
@@ -150,8 +155,7 @@ impl Tracker {
     pub(crate) fn live(&self, own: NodeId) -> BTreeSet<NodeId> {
         let now = self.now();
         let state = self.state();
-        let recent =
-            |heard: &Duration| now.saturating_sub(*heard) <= consistency::HEARD_WINDOW;
+        let recent = |heard: &Duration| now.saturating_sub(*heard) <= consistency::HEARD_WINDOW;
         let live = state.heard.iter().filter(|(_, heard)| recent(heard)).map(|(node, _)| *node);
         live.chain([own]).collect()
     }
@@ -178,7 +182,7 @@ impl Tracker {
     }
 
     pub(crate) fn waiters(&self) -> usize {
-        self.state().waiters.len()
+        self.state().groups.values().map(|of| of.waiters.len()).sum()
     }
 
     fn regions(&self, group: GroupId, index: LogIndex) -> Vec<(Region, bool)> {
@@ -188,39 +192,28 @@ impl Tracker {
     }
 
     /// Notes a wait for every region; it is woken each time one of them is reached.
-    fn register(&self, group: GroupId, index: LogIndex) -> (u64, std::sync::Arc<Notify>) {
+    fn register(&self, group: GroupId, index: LogIndex) -> Option<(WaiterId, Arc<Notify>)> {
         let now = self.now();
         let mut state = self.state();
-        let state = &mut *state;
-        let id = state.next_waiter;
-        state.next_waiter += 1;
-        let wake = std::sync::Arc::new(Notify::new());
         let of = state.groups.entry(group).or_default();
-        for (region, _) in of.table.regions(index, now) {
-            of.waiting.entry(region).or_default().insert((index, id));
-        }
-        let waiter = Waiter {
-            group,
-            index,
-            reached_at: BTreeMap::new(),
-            wake: std::sync::Arc::clone(&wake),
-        };
-        state.waiters.insert(id, waiter);
-        wake_reached(of, &mut state.waiters, now);
-        (id, wake)
+        let id = of.waiters.register(index, of.table.member_regions()).ok()?;
+        let wake = Arc::new(Notify::new());
+        of.wakes.insert(id, Arc::clone(&wake));
+        of.wake_reached(now);
+        Some((id, wake))
     }
 
-    fn reached_at(&self, id: u64) -> BTreeMap<Region, Instant> {
-        self.state().waiters.get(&id).map(|waiter| waiter.reached_at.clone()).unwrap_or_default()
+    fn reached_at(&self, group: GroupId, id: WaiterId) -> BTreeMap<Region, Instant> {
+        let state = self.state();
+        let reached = state.groups.get(&group).and_then(|of| of.waiters.reached(id));
+        let reached = reached.into_iter().flatten();
+        reached.map(|(region, at)| (region.clone(), self.started + *at)).collect()
     }
 
-    fn unregister(&self, id: u64) {
-        let mut state = self.state();
-        let Some(waiter) = state.waiters.remove(&id) else { return };
-        if let Some(of) = state.groups.get_mut(&waiter.group) {
-            for waiting in of.waiting.values_mut() {
-                waiting.remove(&(waiter.index, id));
-            }
+    fn unregister(&self, group: GroupId, id: WaiterId) {
+        if let Some(of) = self.state().groups.get_mut(&group) {
+            of.waiters.remove(id);
+            of.wakes.remove(&id);
         }
     }
 
@@ -235,30 +228,16 @@ fn lag_limit() -> u64 {
     1000
 }
 
-/// Wakes the waits that each region satisfies now.
-fn wake_reached(of: &mut GroupState, waiters: &mut BTreeMap<u64, Waiter>, now: Duration) {
-    for (region, waiting) in &mut of.waiting {
-        while let Some(&(index, id)) = waiting.first()
-            && of.table.reached(region, index, now)
-        {
-            waiting.pop_first();
-            if let Some(waiter) = waiters.get_mut(&id) {
-                waiter.reached_at.insert(region.clone(), Instant::now());
-                waiter.wake.notify_one();
-            }
-        }
-    }
-}
-
 /// Ends a wait however its future ends.
 struct Registered<'a> {
     tracker: &'a Tracker,
-    id: u64,
+    group: GroupId,
+    id: WaiterId,
 }
 
 impl Drop for Registered<'_> {
     fn drop(&mut self) {
-        self.tracker.unregister(self.id);
+        self.tracker.unregister(self.group, self.id);
     }
 }
 
@@ -271,24 +250,34 @@ impl Groups {
         scope: &Scope,
         deadline: Instant,
     ) -> Progress {
-        let (id, wake) = self.tracker().register(group, index);
-        let registered = Registered { tracker: self.tracker(), id };
+        let Some((id, wake)) = self.tracker().register(group, index) else {
+            // As many waits as there may be: this one looks only once, when its time is up.
+            tokio::time::sleep_until(deadline).await;
+            return self.progress_of(group, index, scope, None);
+        };
+        let registered = Registered { tracker: self.tracker(), group, id };
         loop {
-            let progress = self.progress_of(group, index, scope, id);
+            let progress = self.progress_of(group, index, scope, Some(id));
             if progress.reached {
                 return progress;
             }
             if tokio::time::timeout_at(deadline, wake.notified()).await.is_err() {
-                let progress = self.progress_of(group, index, scope, id);
+                let progress = self.progress_of(group, index, scope, Some(id));
                 drop(registered);
                 return progress;
             }
         }
     }
 
-    fn progress_of(&self, group: GroupId, index: LogIndex, scope: &Scope, id: u64) -> Progress {
+    fn progress_of(
+        &self,
+        group: GroupId,
+        index: LogIndex,
+        scope: &Scope,
+        id: Option<WaiterId>,
+    ) -> Progress {
         // What a wait has seen reached stays so: state never goes back.
-        let mut seen = self.tracker().reached_at(id);
+        let mut seen = id.map(|id| self.tracker().reached_at(group, id)).unwrap_or_default();
         let mut regions = self.progress(group, index);
         for region in &mut regions {
             region.at = seen.remove(&region.region);
@@ -314,14 +303,14 @@ impl Groups {
     pub async fn wait_visible(&self, group: GroupId, index: LogIndex, deadline: Instant) -> bool {
         let wake = {
             let mut state = self.tracker().state();
-            let id = state.next_waiter;
-            state.next_waiter += 1;
             let of = state.groups.entry(group).or_default();
+            let id = of.next_local;
+            of.next_local += 1;
             if of.visible >= index || self.applied(group) >= index {
                 return true;
             }
-            let wake = std::sync::Arc::new(Notify::new());
-            of.local.insert((index, id), std::sync::Arc::clone(&wake));
+            let wake = Arc::new(Notify::new());
+            of.local.insert((index, id), Arc::clone(&wake));
             wake
         };
         // One that times out leaves its entry until the index is reached: bounded by the requests

@@ -70,10 +70,16 @@ fn changes_apply_in_order(store: &dyn Store) {
 fn ranges(store: &dyn Store) {
     let names: [&[u8]; 7] = [b"", b"a", b"ab", b"a\0", b"a\xff", b"a\xff\xff", b"b"];
     write(store, put(&names.map(|name| (name, name))));
-    write(store, WriteBatch {
-        cleared_prefixes: Vec::new(),
-        changes: vec![(vec![0, 0, 0, 2], Some(vec![1])), (vec![0, 0, 0, 0, 255], Some(vec![1]))],
-    });
+    write(
+        store,
+        WriteBatch {
+            cleared_prefixes: Vec::new(),
+            changes: vec![
+                (vec![0, 0, 0, 2], Some(vec![1])),
+                (vec![0, 0, 0, 0, 255], Some(vec![1])),
+            ],
+        },
+    );
     let found = |prefix: &[u8], after: Option<&[u8]>, limit| -> Vec<Vec<u8>> {
         let after = after.map(key);
         let pairs = scan(store, &key(prefix), after.as_deref(), limit);
@@ -149,12 +155,15 @@ fn errors_of_a_visit_come_back(store: &dyn Store) {
 /// What only a store without groups can be asked: prefixes that end the order of bytes, and none at
 /// all. Leaves the store empty.
 pub fn check_edges(store: &dyn Store) {
-    write(store, WriteBatch {
-        cleared_prefixes: vec![Vec::new()],
-        changes: [vec![1], vec![255], vec![255; 3], vec![255, 255, 1]]
-            .map(|key| (key, Some(vec![7])))
-            .to_vec(),
-    });
+    write(
+        store,
+        WriteBatch {
+            cleared_prefixes: vec![Vec::new()],
+            changes: [vec![1], vec![255], vec![255; 3], vec![255, 255, 1]]
+                .map(|key| (key, Some(vec![7])))
+                .to_vec(),
+        },
+    );
     assert_eq!(scan(store, &[], None, usize::MAX).len(), 4);
     assert_eq!(scan(store, &[], Some(&[1]), usize::MAX).len(), 3);
     assert_eq!(scan(store, &[255, 255], None, usize::MAX).len(), 2);

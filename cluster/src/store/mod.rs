@@ -11,9 +11,9 @@ pub mod contract;
 mod contract_test;
 pub mod keys;
 pub mod memory;
-pub mod slots;
 #[cfg(feature = "rocks")]
 pub mod rocks;
+pub mod slots;
 
 /// The store is broken or refuses: a fault, the replica stops.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +77,12 @@ pub struct WriteBatch {
 
 impl fmt::Debug for WriteBatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WriteBatch({} cleared, {} changes)", self.cleared_prefixes.len(), self.changes.len())
+        write!(
+            f,
+            "WriteBatch({} cleared, {} changes)",
+            self.cleared_prefixes.len(),
+            self.changes.len()
+        )
     }
 }
 

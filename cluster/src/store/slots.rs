@@ -63,10 +63,8 @@ fn physical(key: &[u8], slot: Slot) -> Vec<u8> {
 }
 
 fn group_of(key: &[u8]) -> Result<[u8; 4], StoreError> {
-    let group: [u8; 4] = key
-        .first_chunk::<4>()
-        .copied()
-        .ok_or_else(|| StoreError::new("a key without a group"))?;
+    let group: [u8; 4] =
+        key.first_chunk::<4>().copied().ok_or_else(|| StoreError::new("a key without a group"))?;
     if group[0] >= SLOT_BIT - 1 {
         return Err(StoreError::new("a key of no group"));
     }
@@ -255,5 +253,69 @@ impl Store for SlottedStore {
             }
             visit(&SlottedReader { inner: reader, live: &live })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::memory::MemoryStore;
+
+    const GROUP: GroupId = GroupId(3);
+
+    fn key(name: &[u8]) -> Vec<u8> {
+        [&GROUP.0.to_be_bytes(), name].concat()
+    }
+
+    fn set(store: &SlottedStore, name: &[u8], value: &[u8]) {
+        let changes = vec![(key(name), Some(value.to_vec()))];
+        store.write(WriteBatch { cleared_prefixes: Vec::new(), changes }).unwrap();
+    }
+
+    fn all(store: &SlottedStore) -> Vec<Pair> {
+        store.scan(&key(b""), None, usize::MAX).unwrap()
+    }
+
+    #[test]
+    fn readers_see_the_old_state_until_the_swap_and_then_only_the_new_one() {
+        let inner: Arc<dyn Store> = Arc::new(MemoryStore::default());
+        let store = SlottedStore::open(Arc::clone(&inner)).unwrap();
+        for round in 0_u8..4 {
+            set(&store, b"old", &[round]);
+            let before = all(&store);
+            store.clear_spare(GROUP).unwrap();
+            store.write_spare(GROUP, vec![(key(b"new"), vec![round])]).unwrap();
+            assert_eq!(all(&store), before, "a snapshot on its way shows");
+            assert_eq!(store.get_spare(GROUP, &key(b"new")).unwrap(), Some(vec![round]));
+            store.swap(GROUP).unwrap();
+            assert_eq!(all(&store), vec![(key(b"new"), vec![round])]);
+            assert_eq!(store.get_spare(GROUP, &key(b"old")).unwrap(), None, "not cleared");
+            let reopened = SlottedStore::open(Arc::clone(&inner)).unwrap();
+            assert_eq!(all(&reopened), all(&store), "a restart shows another slot");
+        }
+    }
+
+    #[test]
+    fn a_snapshot_cannot_bring_another_groups_records() {
+        let store = SlottedStore::open(Arc::new(MemoryStore::default())).unwrap();
+        let foreign = [&4_u32.to_be_bytes()[..], b"x"].concat();
+        assert!(store.write_spare(GROUP, vec![(foreign, Vec::new())]).is_err());
+        assert!(store.get(&[0xff, 0xff, 0xff, 0xff, 0]).is_err(), "the slots' own keys are hidden");
+    }
+
+    #[test]
+    fn it_is_a_store() {
+        let store = SlottedStore::open(Arc::new(MemoryStore::default())).unwrap();
+        set(&store, b"a", b"1");
+        set(&store, b"b", b"2");
+        let mut seen = Vec::new();
+        store
+            .read_snapshot(&mut |reader| {
+                set(&store, b"c", b"3");
+                seen = reader.scan(&key(b""), Some(&key(b"a")), 10)?;
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(seen, vec![(key(b"b"), b"2".to_vec())], "a snapshot moved");
     }
 }

@@ -186,9 +186,9 @@ pub struct OrgDraft {
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// Beside `content-type`, which follows from the body.
+    /// `content-type` is among them only where the body is not JSON.
     pub headers: Vec<(&'static str, String)>,
-    /// JSON, or nothing.
+    /// JSON unless the headers say otherwise, or nothing.
     pub body: Option<Vec<u8>>,
 }
 

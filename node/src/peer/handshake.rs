@@ -97,8 +97,8 @@ pub(super) fn parse_request<B>(
     let to: NodeId = named(TO).parse().map_err(malformed)?;
     let channel = channel_of(named(CHANNEL))
         .ok_or_else(|| refuse(StatusCode::BAD_REQUEST, "an unknown channel"))?;
-    let (own_cluster, own_node) = own
-        .ok_or_else(|| refuse(StatusCode::SERVICE_UNAVAILABLE, "this node has no name yet"))?;
+    let (own_cluster, own_node) =
+        own.ok_or_else(|| refuse(StatusCode::SERVICE_UNAVAILABLE, "this node has no name yet"))?;
     if cluster != own_cluster {
         let text = format!("this node belongs to cluster {own_cluster}");
         return Err(Refusal { status: StatusCode::FORBIDDEN, text });
@@ -140,7 +140,11 @@ pub(super) fn check_granted<B>(response: &Response<B>, hello: Hello) -> Result<(
     if theirs == (Some(wanted.0.as_str()), Some(wanted.1.as_str())) {
         Ok(())
     } else {
-        Err(format!("it says that it is node {} of cluster {}", theirs.1.unwrap_or("nameless"), theirs.0.unwrap_or("nameless")))
+        Err(format!(
+            "it says that it is node {} of cluster {}",
+            theirs.1.unwrap_or("nameless"),
+            theirs.0.unwrap_or("nameless")
+        ))
     }
 }
 

@@ -21,7 +21,7 @@ use super::{
 const BATCH: usize = 1024;
 
 /// The connection is over; the frame was not queued.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Closed;
 
 #[derive(Debug)]
@@ -66,16 +66,20 @@ impl Outbox {
     pub(super) async fn send(&self, frame: Frame) -> Result<(), Closed> {
         let cost = cost(&frame);
         let room = self.room.acquire_many(permits(cost)).await.map_err(|_| Closed)?;
-        room.forget();
-        self.queue.send(Queued { frame, cost }).await.map_err(|_| Closed)
+        let place = self.queue.reserve().await.map_err(|_| Closed)?;
+        room.forget(); // The writer gives it back.
+        place.send(Queued { frame, cost });
+        Ok(())
     }
 
     /// Queues a frame if there is room for it now.
     pub(super) fn try_send(&self, frame: Frame) -> bool {
         let cost = cost(&frame);
         let Ok(room) = self.room.try_acquire_many(permits(cost)) else { return false };
-        room.forget();
-        self.queue.try_send(Queued { frame, cost }).is_ok()
+        let Ok(place) = self.queue.try_reserve() else { return false };
+        room.forget(); // The writer gives it back.
+        place.send(Queued { frame, cost });
+        true
     }
 
     /// Queues one of the small frames that keep a connection going, ahead of nobody but without

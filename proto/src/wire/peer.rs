@@ -51,23 +51,6 @@ pub enum PeerRequest {
     },
     /// Let me into the cluster.
     Join(NodeRecord),
-    /// Change the group's membership if you lead it.
-    ChangeMembership {
-        /// The group.
-        group: GroupId,
-        /// The change, in the Raft adapter's bytes.
-        body: Vec<u8>,
-    },
-    /// How does the group stand at yours?
-    GroupStatus {
-        /// The group.
-        group: GroupId,
-    },
-    /// What is the digest of the group's state at yours?
-    Digest {
-        /// The group.
-        group: GroupId,
-    },
 }
 
 /// A peer's answer.
@@ -91,17 +74,6 @@ pub enum PeerReply {
     },
     /// Certainly not done.
     Refused(String),
-    /// The membership is as asked.
-    MembershipChanged,
-    /// How the group stands, in the Raft adapter's bytes.
-    Status(Vec<u8>),
-    /// The digest of the group's state after this entry.
-    Digest {
-        /// The newest applied entry.
-        applied: LogIndex,
-        /// The digest.
-        digest: Vec<u8>,
-    },
 }
 
 /// How proposing ended.
@@ -119,7 +91,7 @@ pub enum ProposeReply {
 }
 
 /// How far a group's replica has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupProgress {
     /// The group.
     pub group: GroupId,
@@ -165,9 +137,6 @@ mirror_enum! {
         PreVote { group: u32, body: Blob },
         TransferLeader { group: u32, body: Blob },
         Join(node: V1NodeRecord),
-        ChangeMembership { group: u32, body: Blob },
-        GroupStatus { group: u32 },
-        Digest { group: u32 },
     }
     V1PeerReply for PeerReply {
         Proposed(reply: V1ProposeReply),
@@ -175,9 +144,6 @@ mirror_enum! {
         Joined { cluster: V1Id, nodes: Vec<V1NodeRecord> },
         NotLeader { leader: Option<u64> },
         Refused(reason: Text),
-        MembershipChanged,
-        Status(body: Blob),
-        Digest { applied: u64, digest: Blob },
     }
     V1ProposeReply for ProposeReply {
         Committed(applied: V1Applied),

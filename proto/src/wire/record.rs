@@ -7,7 +7,7 @@ use super::{
 use crate::record::{AppliedRecord, KeyRecord, WriteRecord};
 
 mirror_struct! {
-    V1WriteRecord for WriteRecord { expires: u64, applied: V1Applied }
+    V1WriteRecord for WriteRecord { expires: u64, org: Option<V1Id>, applied: V1Applied }
     V1KeyRecord for KeyRecord {
         expires: u64,
         digest: [u8; 32],

@@ -236,7 +236,11 @@ pub(super) fn api_keys() -> Samples<ApiKey> {
 
 pub(super) fn write_records() -> Samples<WriteRecord> {
     let applied = applied_with(Ok(Reply::Version(write_id(0x01))));
-    vec![("version", WriteRecord { expires: LogTime(1_764_000_300_123), applied })]
+    let expires = LogTime(1_764_000_300_123);
+    vec![
+        ("organization", WriteRecord { expires, org: Some(org().id), applied: applied.clone() }),
+        ("cluster", WriteRecord { expires, org: None, applied }),
+    ]
 }
 
 pub(super) fn key_records() -> Samples<KeyRecord> {
@@ -283,11 +287,8 @@ pub(super) fn peer_requests() -> Samples<PeerRequest> {
         ("propose", PeerRequest::Propose { group, proposal: body.clone() }),
         ("vote", PeerRequest::Vote { group, body: body.clone() }),
         ("pre_vote", PeerRequest::PreVote { group, body: body.clone() }),
-        ("transfer_leader", PeerRequest::TransferLeader { group, body: body.clone() }),
+        ("transfer_leader", PeerRequest::TransferLeader { group, body }),
         ("join", PeerRequest::Join(node())),
-        ("change_membership", PeerRequest::ChangeMembership { group, body }),
-        ("group_status", PeerRequest::GroupStatus { group }),
-        ("digest", PeerRequest::Digest { group }),
     ]
 }
 
@@ -304,13 +305,10 @@ pub(super) fn peer_replies() -> Samples<PeerReply> {
     let cluster = ClusterId::from_bytes(bytes(0xc0));
     vec![
         ("proposed", PeerReply::Proposed(ProposeReply::Unknown)),
-        ("raft", PeerReply::Raft(body.clone())),
+        ("raft", PeerReply::Raft(body)),
         ("joined", PeerReply::Joined { cluster, nodes: vec![node()] }),
         ("not_leader", PeerReply::NotLeader { leader: None }),
         ("refused", PeerReply::Refused("just started".to_owned())),
-        ("membership_changed", PeerReply::MembershipChanged),
-        ("status", PeerReply::Status(body.clone())),
-        ("digest", PeerReply::Digest { applied: LogIndex(9), digest: body }),
     ]
 }
 

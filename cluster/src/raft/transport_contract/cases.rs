@@ -24,12 +24,14 @@ pub async fn requests_are_answered_in_parallel(fixture: &dyn Fixture) {
     let begun = Instant::now();
     let requests = (0..200).map(|number| {
         let body = Bytes::from(format!("slow {number}"));
-        let answer =
-            pair.alpha.transport.request(BETA, Channel::Control, body.clone(), PATIENCE);
+        let answer = pair.alpha.transport.request(BETA, Channel::Control, body.clone(), PATIENCE);
         async move { assert_eq!(answer.await, Ok(body)) }
     });
     soon("answers", join_all(requests)).await;
-    assert!(begun.elapsed() < Duration::from_secs(10), "200 × 100 ms, one after the other, is 20 s");
+    assert!(
+        begun.elapsed() < Duration::from_secs(10),
+        "200 × 100 ms, one after the other, is 20 s"
+    );
     let who = pair.alpha.transport.request(BETA, Channel::Append, "who".into(), PATIENCE).await;
     assert_eq!(who, Ok(Bytes::from(ALPHA.to_string())));
 }
@@ -231,9 +233,7 @@ pub async fn requests_up_to_the_limit_pass_and_no_larger(fixture: &dyn Fixture) 
     transport.notify(BETA, larger);
     let asked = transport.request(BETA, Channel::Append, "huge".into(), PATIENCE).await;
     assert_eq!(asked, Err(TransportError::Lost));
-    let asked = timeout(
-        PATIENCE,
-        transport.request(BETA, Channel::Append, "echo".into(), PATIENCE),
-    );
+    let asked =
+        timeout(PATIENCE, transport.request(BETA, Channel::Append, "echo".into(), PATIENCE));
     assert_eq!(asked.await, Ok(Ok(Bytes::from("echo"))));
 }

@@ -95,11 +95,6 @@ pub(super) fn parse_object(body: &[u8]) -> Result<Object, Rejection> {
 }
 
 impl Object {
-    /// A member's full name, for messages.
-    pub(super) fn name(&self, member: &str) -> String {
-        format!("{}{member}", self.path)
-    }
-
     /// "`member` must be `expected`".
     pub(super) fn expected(&self, member: &str, expected: &str) -> Rejection {
         bad_request(format!("{}{member} must be {expected}", self.path))

@@ -7,6 +7,7 @@
 //! A message names the member or header and what is expected of it. It never repeats a value, so
 //! that no secret can stand in it.
 
+mod envelope;
 mod headers;
 mod json;
 mod oidc;
@@ -16,6 +17,8 @@ mod parse;
 mod percent;
 mod query;
 pub mod render;
+mod shown;
+mod status;
 
 pub use headers::parse_common;
 pub use parse::parse;
@@ -31,5 +34,8 @@ fn bad_request(message: impl Into<String>) -> Rejection {
 }
 
 #[cfg(test)]
-#[path = "../testdata/slashid/script.rs"]
+mod answer_test;
+#[cfg(test)]
+mod request_test;
+#[cfg(test)]
 mod script;

@@ -1,11 +1,6 @@
 //! The bodies that create and change a credential (contract 4).
 
-use concordat_proto::{
-    id::ClientId,
-    limits,
-    oidc::Provider,
-    secret::Secret,
-};
+use concordat_proto::{id::ClientId, limits, oidc::Provider, secret::Secret};
 
 use super::{
     bad_request,

@@ -70,9 +70,7 @@ fn specific(
 ) -> Result<SpecificDraft, Rejection> {
     match provider {
         Provider::Azuread => Ok(SpecificDraft::Azuread { tenant: tenant(object)? }),
-        Provider::Okta => {
-            Ok(SpecificDraft::Okta { organization_url: organization_url(object)? })
-        }
+        Provider::Okta => Ok(SpecificDraft::Okta { organization_url: organization_url(object)? }),
         Provider::Apple => apple(object, purpose),
         Provider::Google
         | Provider::Github

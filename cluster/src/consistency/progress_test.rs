@@ -1,0 +1,202 @@
+//! Progress tables by examples and against their own definition.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use concordat_proto::{
+    consistency::RequiredConsistency, id::NodeId, log::LogIndex, region::Region,
+};
+use proptest::{collection::vec, prelude::*};
+
+use super::{HEARD_WINDOW, ProgressTable};
+
+fn region(name: &str) -> Region {
+    Region::new(name).unwrap()
+}
+
+fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// Nodes 1 and 2 in `a`, 3 in `b`.
+fn table() -> ProgressTable {
+    let mut table = ProgressTable::default();
+    let members = [(1, "a"), (2, "a"), (3, "b")];
+    table.set_members(members.map(|(node, name)| (NodeId(node), region(name))).into());
+    table
+}
+
+fn report(table: &mut ProgressTable, node: u64, applied: u64, at: u64) {
+    table.on_report(NodeId(node), LogIndex(applied), ms(at));
+}
+
+#[test]
+fn a_region_never_heard_of_is_pending() {
+    let table = table();
+    assert_eq!(table.regions(LogIndex(0), ms(0)), [(region("a"), false), (region("b"), false)]);
+    let all = RequiredConsistency::AllRegions;
+    assert!(!ProgressTable::default().satisfied(all, &region("a"), LogIndex(0), ms(0)));
+}
+
+#[test]
+fn a_live_replica_is_waited_for_and_a_silent_one_is_not() {
+    let mut table = table();
+    report(&mut table, 1, 5, 100);
+    report(&mut table, 2, 4, 0);
+    let reached = |table: &ProgressTable, at| table.reached(&region("a"), LogIndex(5), ms(at));
+    assert!(!reached(&table, 100));
+    assert!(!reached(&table, 1000), "to the last moment of the window");
+    assert_eq!(table.next_change(ms(100)), Some(ms(900) + Duration::from_nanos(1)));
+    assert!(reached(&table, 1001));
+    assert_eq!(table.next_change(ms(1001)), None);
+    table.on_heard(NodeId(2), ms(1002));
+    assert!(!reached(&table, 1002), "it lives, and is behind");
+    report(&mut table, 2, 5, 1003);
+    assert!(reached(&table, 1003));
+    assert_eq!(table.next_change(ms(1003)), None, "nobody holds anybody back");
+    assert!(reached(&table, 9000), "silence of all takes nothing back");
+}
+
+#[test]
+fn what_is_asked_for_decides_which_regions_count() {
+    use RequiredConsistency::{AllRegions, LocalRegion};
+    let mut table = table();
+    for node in [1, 2] {
+        report(&mut table, node, 7, 0);
+    }
+    let satisfied = |table: &ProgressTable, required, name| {
+        table.satisfied(required, &region(name), LogIndex(7), ms(1))
+    };
+    assert!(satisfied(&table, LocalRegion, "a"));
+    assert!(!satisfied(&table, LocalRegion, "b"));
+    assert!(!satisfied(&table, LocalRegion, "elsewhere"));
+    assert!(!satisfied(&table, AllRegions, "a"));
+    report(&mut table, 3, 7, 1);
+    assert!(satisfied(&table, AllRegions, "a"));
+}
+
+#[test]
+fn who_stays_keeps_its_progress_and_who_comes_back_begins_anew() {
+    let mut table = table();
+    report(&mut table, 1, 5, 0);
+    report(&mut table, 3, 5, 0);
+    table.set_members([(NodeId(1), region("a"))].into());
+    assert_eq!(table.applied_of(NodeId(1)), Some(LogIndex(5)));
+    report(&mut table, 3, 9, 1);
+    assert_eq!(table.applied_of(NodeId(3)), None, "no member");
+    table.set_members([(NodeId(1), region("a")), (NodeId(3), region("b"))].into());
+    assert_eq!(table.applied_of(NodeId(3)), None);
+}
+
+#[test]
+fn lags_say_how_far_and_how_old() {
+    let mut table = table();
+    report(&mut table, 1, 9, 500);
+    report(&mut table, 2, 4, 300);
+    let lags = table.region_lags(ms(600));
+    let seen: Vec<_> = lags
+        .iter()
+        .map(|lag| (lag.region.as_str(), lag.applied.0, lag.applied_max.0, lag.lag_entries))
+        .collect();
+    assert_eq!(seen, [("a", 4, 9, 5), ("b", 0, 0, 9)]);
+    assert_eq!((lags[0].age, lags[0].live), (Some(ms(300)), true));
+    assert_eq!((lags[1].age, lags[1].live), (None, false));
+    let later = table.region_lags(ms(5000));
+    assert_eq!((later[0].applied.0, later[0].age), (9, Some(ms(4500))));
+}
+
+#[derive(Debug, Clone)]
+struct Report {
+    node: u64,
+    /// `None`: only heard.
+    applied: Option<u64>,
+    passed_ms: u64,
+    /// How much earlier it was sent.
+    late_ms: u64,
+}
+
+fn reports() -> impl Strategy<Value = Vec<Report>> {
+    let one = (1_u64..6, proptest::option::of(0_u64..9), 0_u64..700, 0_u64..3000);
+    let one = one.prop_map(|(node, applied, passed_ms, late_ms)| Report {
+        node,
+        applied,
+        passed_ms,
+        late_ms: if late_ms < 2000 { 0 } else { late_ms - 2000 },
+    });
+    vec(one, 0..40)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn keeps_to_its_definition(reports in reports()) {
+        let names: BTreeMap<u64, &str> =
+            BTreeMap::from([(1, "a"), (2, "a"), (3, "b"), (4, "b"), (5, "c")]);
+        let mut table = ProgressTable::default();
+        table.set_members(names.iter().map(|(id, name)| (NodeId(*id), region(name))).collect());
+        let mut applied: BTreeMap<u64, u64> = BTreeMap::new();
+        let mut heard: BTreeMap<u64, Duration> = BTreeMap::new();
+        let mut now = ms(5000);
+        for report in reports {
+            now += ms(report.passed_ms);
+            let sent = now - ms(report.late_ms);
+            let before = table.applied_of(NodeId(report.node));
+            match report.applied {
+                Some(index) => {
+                    table.on_report(NodeId(report.node), LogIndex(index), sent);
+                    let known = applied.entry(report.node).or_insert(index);
+                    *known = index.max(*known);
+                }
+                None => table.on_heard(NodeId(report.node), sent),
+            }
+            let known = heard.entry(report.node).or_insert(sent);
+            *known = sent.max(*known);
+            prop_assert!(table.applied_of(NodeId(report.node)) >= before, "it only grows");
+            for name in ["a", "b", "c"] {
+                check_region(&table, &names, &applied, &heard, (name, now));
+            }
+        }
+    }
+
+    #[test]
+    fn without_a_report_nothing_changes_before_the_next_change(reports in reports(), passed_ms in 0_u64..3000) {
+        let mut table = ProgressTable::default();
+        let name = |node| region(if node < 4 { "a" } else { "b" });
+        table.set_members((1..6).map(|node| (NodeId(node), name(node))).collect());
+        let mut now = ms(0);
+        for report in reports {
+            now += ms(report.passed_ms);
+            table.on_report(NodeId(report.node), LogIndex(report.applied.unwrap_or(0)), now);
+        }
+        let later = now + ms(passed_ms);
+        let all = |at| (0..9).map(|index| table.regions(LogIndex(index), at)).collect::<Vec<_>>();
+        match table.next_change(now) {
+            Some(change) => {
+                prop_assert!(change <= HEARD_WINDOW + Duration::from_nanos(1));
+                let last = now + change - Duration::from_nanos(1);
+                prop_assert_eq!(all(last.min(later)), all(now));
+            }
+            None => prop_assert_eq!(all(later), all(now)),
+        }
+    }
+}
+
+/// The definition, once more and naively.
+fn check_region(
+    table: &ProgressTable,
+    names: &BTreeMap<u64, &str>,
+    applied: &BTreeMap<u64, u64>,
+    heard: &BTreeMap<u64, Duration>,
+    (name, now): (&str, Duration),
+) {
+    let nodes: Vec<u64> =
+        names.iter().filter(|(_, of)| **of == name).map(|(node, _)| *node).collect();
+    for index in 0..10 {
+        let has = |node: &u64| applied.get(node).is_some_and(|applied| *applied >= index);
+        let live = |node: &&u64| heard.get(node).is_some_and(|at| now - *at <= HEARD_WINDOW);
+        let expected = nodes.iter().any(has) && nodes.iter().filter(live).all(has);
+        assert_eq!(table.reached(&region(name), LogIndex(index), now), expected);
+        let up_to = table.reached_up_to(&region(name), now);
+        assert_eq!(up_to.is_some_and(|up_to| up_to.0 >= index), expected);
+    }
+}

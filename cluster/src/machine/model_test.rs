@@ -1,0 +1,203 @@
+//! The machine against a naive second one: plain maps, no bytes, no overlays. It knows organisations
+//! and OIDC credentials, remembered writes and idempotency keys.
+//!
+//! The model forgets by time alone; the logs are so short that the machine's bound on forgetting is
+//! never met.
+
+use std::collections::BTreeMap;
+
+use concordat_proto::{
+    command::{Command, Precondition, Proposal},
+    id::{ClientId, KeyId, OrgId, WriteId},
+    log::LogIndex,
+    oidc::{OidcCredential, OidcPatch, ProviderOptions},
+    org::Org,
+    refusal::Refusal,
+    reply::{Applied, Reply},
+    time::LogTime,
+};
+use proptest::prelude::*;
+
+use super::{
+    query,
+    testkit::{HOME, Replica, home_command, proposals},
+};
+
+#[derive(Default)]
+struct Model {
+    time: LogTime,
+    index: u64,
+    orgs: BTreeMap<OrgId, Org>,
+    credentials: BTreeMap<(OrgId, ClientId), OidcCredential>,
+    writes: BTreeMap<WriteId, (LogTime, Applied)>,
+    keys: BTreeMap<(OrgId, String), (LogTime, [u8; 32], Applied)>,
+}
+
+impl Model {
+    fn apply(&mut self, proposal: &Proposal) -> Applied {
+        self.index += 1;
+        let remembered = self.writes.get(&proposal.write_id).map(|(_, applied)| applied.clone());
+        self.time = self.time.max(proposal.stamped);
+        self.writes.retain(|_, (expires, _)| *expires >= self.time);
+        self.keys.retain(|_, (expires, _, _)| *expires >= self.time);
+        remembered.unwrap_or_else(|| self.first(proposal))
+    }
+
+    fn first(&mut self, proposal: &Proposal) -> Applied {
+        let write_id = proposal.write_id;
+        let answer = |outcome, index| Applied { write_id, index: LogIndex(index), outcome };
+        if self.time > proposal.not_after {
+            return answer(Err(Refusal::Expired), self.index);
+        }
+        let org = proposal.command.org().unwrap();
+        let mut expires = proposal.not_after;
+        let applied = match &proposal.idempotency {
+            None => answer(self.authorised(proposal, org), self.index),
+            Some(idempotency) => {
+                let name = (org, idempotency.key.clone());
+                match self.keys.get(&name) {
+                    Some((_, digest, applied)) if *digest == idempotency.digest => applied.clone(),
+                    Some(_) => answer(Err(Refusal::IdempotencyKeyReused), self.index),
+                    None => {
+                        let applied = answer(self.authorised(proposal, org), self.index);
+                        if applied.outcome.as_ref().err().is_none_or(Refusal::remembered) {
+                            let until = self.time.after(idempotency.lifetime);
+                            expires = expires.max(until);
+                            self.keys.insert(name, (until, idempotency.digest, applied.clone()));
+                        }
+                        applied
+                    }
+                }
+            }
+        };
+        self.writes.insert(write_id, (expires, applied.clone()));
+        applied
+    }
+
+    fn authorised(&mut self, proposal: &Proposal, org: OrgId) -> Result<Reply, Refusal> {
+        let lives = |key: KeyId| self.orgs.get(&org).is_some_and(|org| org.first_key.id == key);
+        if proposal.authorised_by.is_some_and(|key| !lives(key)) {
+            return Err(Refusal::KeyRevoked);
+        }
+        self.carry_out(proposal.write_id, &proposal.command)
+    }
+
+    fn carry_out(&mut self, write_id: WriteId, command: &Command) -> Result<Reply, Refusal> {
+        match command {
+            Command::CreateOrg(org) => {
+                let present = self.orgs.entry(org.id).or_insert_with(|| org.clone());
+                if present != org {
+                    return Err(Refusal::OrgExists);
+                }
+                Ok(Reply::Org(Box::new(org.clone())))
+            }
+            Command::CreateOidc { org, credential } => {
+                self.require_org(*org)?;
+                let name = (*org, credential.client_id.clone());
+                if self.credentials.contains_key(&name) {
+                    return Err(Refusal::CredentialExists);
+                }
+                let made = OidcCredential { version: write_id, ..credential.clone() };
+                self.credentials.insert(name, made);
+                Ok(Reply::Version(write_id))
+            }
+            Command::PatchOidc { org, client_id, patch, precondition } => {
+                let stored = self.find(*org, client_id)?;
+                if patch.provider.is_some_and(|provider| provider != stored.provider) {
+                    return Err(Refusal::ProviderFixed { actual: stored.provider });
+                }
+                if let Some(options) = &patch.options
+                    && options.provider != stored.provider
+                {
+                    let (given, actual) = (options.provider, stored.provider);
+                    return Err(Refusal::ForeignOptions { given, actual });
+                }
+                check(stored, precondition.as_ref())?;
+                if !patch.is_empty() {
+                    change(stored, patch.clone());
+                    stored.version = write_id;
+                }
+                Ok(Reply::Version(stored.version))
+            }
+            Command::DeleteOidc { org, client_id, precondition } => {
+                check(self.find(*org, client_id)?, precondition.as_ref())?;
+                self.credentials.remove(&(*org, client_id.clone()));
+                Ok(Reply::Done)
+            }
+            Command::Form { .. } | Command::RegisterNode(_) | Command::ClaimOrg(_) => {
+                unreachable!("not of a home group")
+            }
+        }
+    }
+
+    fn require_org(&self, org: OrgId) -> Result<(), Refusal> {
+        if self.orgs.contains_key(&org) { Ok(()) } else { Err(Refusal::OrgNotFound) }
+    }
+
+    fn find(&mut self, org: OrgId, client: &ClientId) -> Result<&mut OidcCredential, Refusal> {
+        self.require_org(org)?;
+        self.credentials.get_mut(&(org, client.clone())).ok_or(Refusal::CredentialNotFound)
+    }
+}
+
+fn check(stored: &OidcCredential, precondition: Option<&Precondition>) -> Result<(), Refusal> {
+    match precondition {
+        Some(Precondition::AnyOf(versions)) if !versions.contains(&stored.version) => {
+            Err(Refusal::VersionMismatch)
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn change(stored: &mut OidcCredential, patch: OidcPatch) {
+    if let Some(secret) = patch.client_secret {
+        stored.client_secret = secret;
+    }
+    if patch.label.is_some() {
+        stored.label = patch.label;
+    }
+    if patch.external_cred_id.is_some() {
+        stored.external_cred_id = patch.external_cred_id;
+    }
+    if patch.enable_in_authz_server.is_some() {
+        stored.enable_in_authz_server = patch.enable_in_authz_server;
+    }
+    if let Some(mut options) = patch.options {
+        if let ProviderOptions::Apple(new) = &mut options.specific
+            && let ProviderOptions::Apple(old) = &stored.options.specific
+            && new.private_key.is_none()
+        {
+            new.private_key = old.private_key.clone();
+        }
+        stored.options = options;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn agrees_with_the_naive_machine(log in proposals(home_command(), 0..32)) {
+        let (replica, mut model) = (Replica::new(HOME), Model::default());
+        for proposal in &log {
+            prop_assert_eq!(replica.one(proposal), model.apply(proposal), "{:?}", proposal);
+        }
+        let orgs = query::orgs(&*replica.store, HOME, None, usize::MAX).unwrap();
+        prop_assert_eq!(&orgs, &model.orgs.values().cloned().collect::<Vec<_>>());
+        for org in orgs {
+            let filter = query::OidcFilter::default();
+            let page = query::oidc_page(&*replica.store, HOME, org.id, &filter).unwrap();
+            let expected: Vec<OidcCredential> = model
+                .credentials
+                .iter()
+                .filter(|((owner, _), _)| *owner == org.id)
+                .map(|(_, credential)| credential.clone())
+                .collect();
+            prop_assert_eq!(page.total_count, expected.len());
+            prop_assert_eq!(page.items, expected);
+            let keys = model.keys.keys().filter(|(owner, _)| *owner == org.id).count();
+            let counted = query::idempotency_keys(&*replica.store, HOME, org.id).unwrap();
+            prop_assert_eq!(counted, keys as u64);
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! What operators are shown: the cluster as this node sees it, whether a write would succeed now,
+//! and the state's digests.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use concordat_cluster::raft::{ClusterStatus, GroupStatus, NodeStatus};
+use concordat_proto::{id::GroupId, region::Region};
+use serde::Serialize;
+
+use crate::{
+    dialect::{Answer, slashid::render},
+    freshness,
+    node::Node,
+    refuse,
+};
+
+#[derive(Serialize)]
+struct Cluster {
+    cluster_id: Option<String>,
+    regions: Vec<RegionShown>,
+    groups: Vec<GroupShown>,
+    would_succeed: WouldSucceed,
+}
+
+#[derive(Serialize)]
+struct RegionShown {
+    region: String,
+    nodes: Vec<NodeShown>,
+}
+
+#[derive(Serialize)]
+struct NodeShown {
+    node_id: String,
+    url: String,
+    live: bool,
+    heard_ms_ago: Option<u64>,
+    groups: Vec<ReplicaShown>,
+}
+
+#[derive(Serialize)]
+struct ReplicaShown {
+    group: u32,
+    role: &'static str,
+    applied: u64,
+}
+
+#[derive(Serialize)]
+struct GroupShown {
+    group: u32,
+    region: Option<String>,
+    leader: Option<String>,
+    term: u64,
+    applied: u64,
+    voters: Vec<String>,
+    learners: Vec<String>,
+    regions: Vec<LagShown>,
+}
+
+#[derive(Serialize)]
+struct LagShown {
+    region: String,
+    applied: u64,
+    lag_entries: u64,
+    age_ms: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct WouldSucceed {
+    local_region: Forecast,
+    all_regions: Forecast,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Forecast {
+    ok: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+/// `GET /v1/cluster`.
+pub(crate) async fn cluster(node: &Arc<Node>) -> Answer {
+    let fresh = freshness::of(&node.groups, &[GroupId::SYSTEM]);
+    let status = node.groups.status().await;
+    let shown = Cluster {
+        cluster_id: status.cluster.map(|id| id.to_string()),
+        regions: regions(&status),
+        groups: status.groups.iter().map(group).collect(),
+        would_succeed: WouldSucceed {
+            local_region: forecast(&status, |region| region == node.groups.region()),
+            all_regions: forecast(&status, |_| true),
+        },
+    };
+    freshness::mark(render::result(&shown), fresh)
+}
+
+fn regions(status: &ClusterStatus) -> Vec<RegionShown> {
+    let mut by_region: BTreeMap<&Region, Vec<NodeShown>> = BTreeMap::new();
+    for node in &status.nodes {
+        by_region.entry(&node.region).or_default().push(shown(node));
+    }
+    let shown = |(region, nodes): (&Region, _)| RegionShown { region: region.to_string(), nodes };
+    by_region.into_iter().map(shown).collect()
+}
+
+fn shown(node: &NodeStatus) -> NodeShown {
+    let replica = |(group, role, applied): &(GroupId, concordat_cluster::raft::Role, _)| {
+        let applied: &concordat_proto::log::LogIndex = applied;
+        ReplicaShown { group: group.0, role: role.as_str(), applied: applied.0 }
+    };
+    NodeShown {
+        node_id: node.id.to_string(),
+        url: node.api_url.clone(),
+        live: node.live,
+        heard_ms_ago: node.heard_ms_ago,
+        groups: node.groups.iter().map(replica).collect(),
+    }
+}
+
+fn group(group: &GroupStatus) -> GroupShown {
+    let lag = |lag: &concordat_cluster::raft::RegionLag| LagShown {
+        region: lag.region.to_string(),
+        applied: lag.applied.0,
+        lag_entries: lag.lag_entries,
+        age_ms: lag.age_ms,
+    };
+    GroupShown {
+        group: group.group.0,
+        region: group.region.as_ref().map(ToString::to_string),
+        leader: group.leader.map(|id| id.to_string()),
+        term: group.term,
+        applied: group.applied.0,
+        voters: group.voters.iter().map(ToString::to_string).collect(),
+        learners: group.learners.iter().map(ToString::to_string).collect(),
+        regions: group.regions.iter().map(lag).collect(),
+    }
+}
+
+/// Whether a write made here now, at home in any region, would arrive in the regions asked for.
+fn forecast(status: &ClusterStatus, asked: impl Fn(&Region) -> bool) -> Forecast {
+    let homes = || status.groups.iter().filter(|group| group.region.is_some());
+    let mut missing = Vec::new();
+    if homes().next().is_none() {
+        missing.push("the cluster has no home group yet".to_owned());
+    }
+    for group in homes() {
+        let leader = status.nodes.iter().find(|node| Some(node.id) == group.leader);
+        if !leader.is_some_and(|leader| leader.live) {
+            missing.push(format!("group {} has no leader that is heard of", group.group));
+        }
+        for lag in group.regions.iter().filter(|lag| asked(&lag.region) && !lag.reached) {
+            missing.push(format!("{} is behind with group {}", lag.region, group.group));
+        }
+    }
+    let reason = (!missing.is_empty()).then(|| missing.join("; "));
+    Forecast { ok: reason.is_none(), reason }
+}
+
+#[derive(Serialize)]
+struct Digests {
+    node_id: String,
+    groups: Vec<DigestShown>,
+}
+
+#[derive(Serialize)]
+struct DigestShown {
+    group: u32,
+    applied: u64,
+    digest: String,
+}
+
+/// `GET /v1/cluster/digest`: equal on two nodes at the same index, or one of them is broken.
+pub(crate) async fn digest(node: &Arc<Node>) -> Answer {
+    let mut groups = Vec::new();
+    for group in [GroupId::SYSTEM].into_iter().chain(node.home_groups()) {
+        match node.groups.digest(group).await {
+            Ok((applied, digest)) => groups.push(DigestShown {
+                group: group.0,
+                applied: applied.0,
+                digest: format!("{digest:032x}"),
+            }),
+            Err(error) => {
+                tracing::error!(%error, %group, "computing the state's digest");
+                return refuse::overloaded();
+            }
+        }
+    }
+    render::result(&Digests { node_id: node.groups.node().to_string(), groups })
+}
+
+#[cfg(test)]
+mod tests {
+    use concordat_cluster::raft::RegionLag;
+    use concordat_proto::{id::NodeId, log::LogIndex};
+
+    use super::*;
+
+    fn status(reached: [bool; 2], live: bool) -> ClusterStatus {
+        let names = ["here", "there"];
+        let lag = |at: usize| RegionLag {
+            region: Region::new(names[at]).unwrap(),
+            applied: LogIndex(1),
+            lag_entries: 0,
+            age_ms: Some(1),
+            reached: reached[at],
+        };
+        ClusterStatus {
+            cluster: None,
+            nodes: vec![NodeStatus {
+                id: NodeId(1),
+                region: Region::new("here").unwrap(),
+                api_url: String::new(),
+                live,
+                heard_ms_ago: Some(0),
+                groups: Vec::new(),
+            }],
+            groups: vec![GroupStatus {
+                group: GroupId(1),
+                region: Some(Region::new("here").unwrap()),
+                leader: Some(NodeId(1)),
+                term: 1,
+                applied: LogIndex(1),
+                voters: vec![NodeId(1)],
+                learners: Vec::new(),
+                regions: vec![lag(0), lag(1)],
+            }],
+        }
+    }
+
+    #[test]
+    fn the_forecast_names_what_is_missing() {
+        let here = |region: &Region| region.as_str() == "here";
+        let good = Forecast { ok: true, reason: None };
+        assert_eq!(forecast(&status([true, false], true), here), good);
+        let reason = Some("there is behind with group 1".to_owned());
+        let all = forecast(&status([true, false], true), |_| true);
+        assert_eq!(all, Forecast { ok: false, reason });
+        let reason = Some("group 1 has no leader that is heard of".to_owned());
+        assert_eq!(forecast(&status([true, true], false), here), Forecast { ok: false, reason });
+    }
+}

@@ -1,0 +1,146 @@
+//! From headers to a principal.
+//!
+//! Everything that is wrong with an organisation or its key is one and the same answer, after the
+//! same work: one hash, one look-up per home group, one look-up of the key, one comparison. Whether
+//! an organisation exists can be told neither from the answer nor from the time it takes.
+
+use concordat_cluster::{
+    machine::query,
+    store::{Reader, StoreError},
+};
+use concordat_proto::{
+    header,
+    id::{GroupId, KeyId, OrgId},
+    org::{ApiKey, KeyHash, Org, Rights},
+};
+use http::HeaderMap;
+use subtle::ConstantTimeEq;
+
+use super::key::hash_key;
+
+/// Who may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// An organisation: `SlashID-OrgID` and its key.
+    Org,
+    /// An operator's key, and no organisation.
+    Operator,
+    /// Either; without `SlashID-OrgID` it must be an operator's key.
+    Either,
+}
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub(crate) enum Principal {
+    /// An organisation by one of its keys.
+    Org(Box<OrgPrincipal>),
+    /// An operator.
+    Operator {
+        /// By which key.
+        key: KeyId,
+    },
+}
+
+/// An organisation, where it stands, and the key it came with.
+#[derive(Debug, Clone)]
+pub(crate) struct OrgPrincipal {
+    /// Its record.
+    pub(crate) org: Org,
+    /// The home group whose state holds it.
+    pub(crate) group: GroupId,
+    /// The key.
+    pub(crate) key: KeyId,
+    /// What the key may do.
+    pub(crate) rights: Rights,
+}
+
+/// Why nobody is let in.
+#[derive(Debug)]
+pub(crate) enum Denied {
+    /// No `SlashID-OrgID`, an empty one, or two.
+    OrgIdMissing,
+    /// All the rest.
+    Unauthorized,
+    /// The store is broken.
+    Broken(StoreError),
+}
+
+impl From<StoreError> for Denied {
+    fn from(error: StoreError) -> Self {
+        Self::Broken(error)
+    }
+}
+
+/// Finds out who asks, from local state.
+pub(crate) fn authenticate(
+    state: &dyn Reader,
+    home_groups: &[GroupId],
+    headers: &HeaderMap,
+    access: Access,
+) -> Result<Principal, Denied> {
+    let presented = single(headers, header::API_KEY).unwrap_or_default();
+    let hash = hash_key(presented);
+    let org = single(headers, header::ORG_ID).filter(|text| !text.is_empty());
+    match (access, org) {
+        (Access::Operator, _) => operator(state, &hash),
+        (Access::Org | Access::Either, Some(text)) => {
+            // One that is no id is looked for like any other, and not found.
+            let id = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+            organisation(state, home_groups, id.unwrap_or(OrgId::from_bytes([0; 16])), &hash)
+        }
+        (Access::Either, None) if !headers.contains_key(header::ORG_ID) => operator(state, &hash),
+        (Access::Org | Access::Either, None) => Err(Denied::OrgIdMissing),
+    }
+}
+
+/// The one value of a header; none when two differ.
+fn single<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next()?;
+    values.all(|value| value == first).then_some(first.as_bytes())
+}
+
+fn operator(state: &dyn Reader, hash: &KeyHash) -> Result<Principal, Denied> {
+    let found = query::operator_key(state, hash)?;
+    match same_key(found, hash) {
+        Some(key) => Ok(Principal::Operator { key: key.id }),
+        None => Err(Denied::Unauthorized),
+    }
+}
+
+fn organisation(
+    state: &dyn Reader,
+    home_groups: &[GroupId],
+    id: OrgId,
+    hash: &KeyHash,
+) -> Result<Principal, Denied> {
+    let mut found: Option<(GroupId, Org)> = None;
+    for group in home_groups {
+        if let Some(org) = query::org(state, *group, id)?
+            && found.as_ref().is_none_or(|(_, other)| other.epoch < org.epoch)
+        {
+            found = Some((*group, org));
+        }
+    }
+    let first = home_groups.first().copied().unwrap_or(GroupId::SYSTEM);
+    let group = found.as_ref().map_or(first, |(group, _)| *group);
+    let key = same_key(query::api_key(state, group, id, hash)?, hash);
+    match (found, key) {
+        (Some((group, org)), Some(key)) => {
+            let (key, rights) = (key.id, key.rights);
+            Ok(Principal::Org(Box::new(OrgPrincipal { org, group, key, rights })))
+        }
+        _ => Err(Denied::Unauthorized),
+    }
+}
+
+/// The look-up found it by its hash already; the comparison is what a wrong one is measured by.
+fn same_key(found: Option<ApiKey>, hash: &KeyHash) -> Option<ApiKey> {
+    let stored = found.as_ref().map_or([0; 32], |key| key.hash);
+    let same = bool::from(stored.ct_eq(hash));
+    found.filter(|_| same)
+}
+
+#[cfg(test)]
+#[path = "authenticate_test.rs"]
+mod tests;

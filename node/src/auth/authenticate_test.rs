@@ -1,0 +1,140 @@
+//! One answer for everything that is wrong with a key, and the look-ups behind it counted.
+
+use std::cell::Cell;
+
+use concordat_cluster::store::{Pair, Store, WriteBatch, keys, memory::MemoryStore};
+use concordat_proto::{
+    id::WriteId,
+    org::WrappedKey,
+    region::Region,
+    secret::Sealed,
+    wire::Wire,
+};
+
+use super::*;
+use crate::{
+    auth::key::{new_operator_key, new_org_key},
+    clock::SystemClock,
+    entropy::{OsEntropy, org_id},
+};
+
+const HOMES: [GroupId; 3] = [GroupId(1), GroupId(2), GroupId(3)];
+
+struct Counted<'a> {
+    store: &'a MemoryStore,
+    gets: Cell<usize>,
+}
+
+impl Reader for Counted<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.gets.set(self.gets.get() + 1);
+        self.store.get(key)
+    }
+    fn scan(&self, _: &[u8], _: Option<&[u8]>, _: usize) -> Result<Vec<Pair>, StoreError> {
+        unreachable!("authentication looks up, it never searches")
+    }
+}
+
+fn put(store: &MemoryStore, key: Vec<u8>, value: Vec<u8>) {
+    let changes = vec![(key, Some(value))];
+    store.write(WriteBatch { changes, ..WriteBatch::default() }).unwrap();
+}
+
+fn add_org(store: &MemoryStore, group: GroupId, epoch: u32, id: OrgId) -> String {
+    let (text, first_key) = new_org_key(id, &OsEntropy);
+    let write = WriteId::from_bytes([7; 16]);
+    let org = Org {
+        id,
+        org_name: "an organisation".into(),
+        tenant_name: String::new(),
+        home_region: Region::new("us").unwrap(),
+        epoch,
+        data_key: WrappedKey { keyring_key: 1, bytes: vec![1] },
+        first_key: first_key.clone(),
+        first_key_sealed: Sealed { sealed_by: write, bytes: vec![1] },
+    };
+    put(store, keys::org(group, id), org.encode());
+    put(store, keys::api_key(group, id, &first_key.hash), first_key.encode());
+    text.expose().to_owned()
+}
+
+fn headers(org: Option<&str>, key: Option<&str>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in [(header::ORG_ID, org), (header::API_KEY, key)] {
+        if let Some(value) = value {
+            headers.insert(name, value.parse().unwrap());
+        }
+    }
+    headers
+}
+
+#[test]
+fn all_that_is_wrong_with_a_key_is_one_answer_after_the_same_work() {
+    let store = MemoryStore::default();
+    let (one, two) = (org_id(&SystemClock, &OsEntropy), org_id(&SystemClock, &OsEntropy));
+    let key = add_org(&store, GroupId(2), 1, one);
+    let foreign = add_org(&store, GroupId(1), 1, two);
+    let (one, absent) = (one.to_string(), org_id(&SystemClock, &OsEntropy).to_string());
+    let cases = [
+        (one.as_str(), None),
+        (one.as_str(), Some("")),
+        (one.as_str(), Some("ck_wrong")),
+        (one.as_str(), Some(foreign.as_str())),
+        (absent.as_str(), Some(key.as_str())),
+        ("not an id", Some(key.as_str())),
+        ("ffffffffffffffffffffffffffffffff", Some(key.as_str())),
+    ];
+    for (org, key) in cases {
+        let counted = Counted { store: &store, gets: Cell::new(0) };
+        let denied = authenticate(&counted, &HOMES, &headers(Some(org), key), Access::Org);
+        assert!(matches!(denied, Err(Denied::Unauthorized)), "{org} {key:?}");
+        assert_eq!(counted.gets.get(), HOMES.len() + 1, "{org} {key:?}");
+    }
+    let counted = Counted { store: &store, gets: Cell::new(0) };
+    let found = authenticate(&counted, &HOMES, &headers(Some(&one), Some(&key)), Access::Org);
+    assert!(matches!(found, Ok(Principal::Org(org)) if org.group == GroupId(2)));
+    assert_eq!(counted.gets.get(), HOMES.len() + 1, "a right key costs as much as a wrong one");
+}
+
+#[test]
+fn a_missing_organisation_is_told_from_a_wrong_one() {
+    let store = MemoryStore::default();
+    for org in [None, Some("")] {
+        let denied = authenticate(&store, &HOMES, &headers(org, Some("x")), Access::Org);
+        assert!(matches!(denied, Err(Denied::OrgIdMissing)));
+    }
+    let mut twice = headers(Some("a"), Some("x"));
+    twice.append(header::ORG_ID, "b".parse().unwrap());
+    assert!(matches!(
+        authenticate(&store, &HOMES, &twice, Access::Org),
+        Err(Denied::OrgIdMissing)
+    ));
+}
+
+#[test]
+fn operators_come_without_an_organisation() {
+    let store = MemoryStore::default();
+    let (text, record) = new_operator_key(&OsEntropy);
+    put(&store, keys::operator_key(&record.hash), record.encode());
+    for access in [Access::Operator, Access::Either] {
+        let found = authenticate(&store, &HOMES, &headers(None, Some(text.expose())), access);
+        assert!(matches!(found, Ok(Principal::Operator { key }) if key == record.id));
+        let denied = authenticate(&store, &HOMES, &headers(None, Some("op_wrong")), access);
+        assert!(matches!(denied, Err(Denied::Unauthorized)));
+    }
+    let denied = authenticate(&store, &HOMES, &headers(None, Some(text.expose())), Access::Org);
+    assert!(matches!(denied, Err(Denied::OrgIdMissing)));
+}
+
+#[test]
+fn the_highest_epoch_says_where_an_organisation_stands() {
+    let store = MemoryStore::default();
+    let org = org_id(&SystemClock, &OsEntropy);
+    let old = add_org(&store, GroupId(1), 1, org);
+    let new = add_org(&store, GroupId(3), 2, org);
+    let id = org.to_string();
+    let found = authenticate(&store, &HOMES, &headers(Some(&id), Some(&new)), Access::Either);
+    assert!(matches!(found, Ok(Principal::Org(org)) if org.group == GroupId(3)));
+    let denied = authenticate(&store, &HOMES, &headers(Some(&id), Some(&old)), Access::Org);
+    assert!(matches!(denied, Err(Denied::Unauthorized)), "a key left behind opens nothing");
+}

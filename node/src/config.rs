@@ -1,0 +1,359 @@
+//! What the server is told: a file, over which environment and flags win, checked once.
+//!
+//! Every key of the file is also a flag and a `CONCORDAT_` variable of the same name. There is no
+//! secret in it: keys are in files of their own, which it names.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use clap::{Args, ValueEnum};
+use concordat_proto::{org::KeyHash, region::Region};
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Failure;
+
+/// What may be set. All of it may be left out, here and there; together it must be enough.
+#[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// The region this node is in; it never changes
+    #[arg(long, env = "CONCORDAT_REGION")]
+    pub region: Option<String>,
+    /// Where log, state and identity are kept
+    #[arg(long, env = "CONCORDAT_DATA_DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Address of the HTTP API
+    #[arg(long, env = "CONCORDAT_LISTEN")]
+    pub listen: Option<String>,
+    /// Base URL under which clients reach the API [default: of `listen`]
+    #[arg(long, env = "CONCORDAT_API_URL")]
+    pub api_url: Option<String>,
+    /// Address for other nodes; loopback only, until peers have certificates
+    #[arg(long, env = "CONCORDAT_PEER_LISTEN")]
+    pub peer_listen: Option<String>,
+    /// Address under which other nodes reach this one [default: `peer_listen`]
+    #[arg(long, env = "CONCORDAT_PEER_ADDRESS")]
+    pub peer_address: Option<String>,
+    /// Peer addresses of nodes to ask for admission
+    #[arg(long, env = "CONCORDAT_SEEDS", value_delimiter = ',')]
+    pub seeds: Option<Vec<String>>,
+    /// File with the keys that wrap all data keys; the same on every node
+    #[arg(long, env = "CONCORDAT_KEYRING")]
+    pub keyring: Option<PathBuf>,
+    /// Begin a cluster; does nothing on a node that belongs to one
+    #[arg(long, env = "CONCORDAT_BOOTSTRAP", num_args = 0..=1, default_missing_value = "true")]
+    pub bootstrap: Option<bool>,
+    /// With bootstrap: file that the first operator key is read from, or written to if there is none
+    #[arg(long, env = "CONCORDAT_OPERATOR_KEY_FILE")]
+    pub operator_key_file: Option<PathBuf>,
+    /// With bootstrap: SHA-256 of the first operator key in hex, instead of a file
+    #[arg(long, env = "CONCORDAT_OPERATOR_KEY_SHA256")]
+    pub operator_key_sha256: Option<String>,
+    /// Levels by target, as in `info,concordat_node=debug`
+    #[arg(long, env = "CONCORDAT_LOG_LEVEL")]
+    pub log_level: Option<String>,
+    /// How log lines are written
+    #[arg(long, env = "CONCORDAT_LOG_FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// Threads that run replicas and API; 0 is one for both [default: 0]
+    #[arg(long, env = "CONCORDAT_WORKER_THREADS")]
+    pub worker_threads: Option<usize>,
+    /// Connections to the API at once
+    #[arg(long, env = "CONCORDAT_CONNECTIONS_MAX")]
+    pub connections_max: Option<usize>,
+    /// Requests in flight at once
+    #[arg(long, env = "CONCORDAT_REQUESTS_MAX")]
+    pub requests_max: Option<usize>,
+    /// Bytes of a request's head
+    #[arg(long, env = "CONCORDAT_HEADER_BYTES_MAX")]
+    pub header_bytes_max: Option<usize>,
+    /// Seconds for a request's head to arrive, also between requests
+    #[arg(long, env = "CONCORDAT_HEADER_TIME_S_MAX")]
+    pub header_time_s_max: Option<u64>,
+    /// Seconds for a request's body to arrive
+    #[arg(long, env = "CONCORDAT_BODY_TIME_S_MAX")]
+    pub body_time_s_max: Option<u64>,
+    /// Seconds that requests in flight are given when the server stops
+    #[arg(long, env = "CONCORDAT_DRAIN_S_MAX")]
+    pub drain_s_max: Option<u64>,
+    /// MiB of memory for the state's block cache
+    #[arg(long, env = "CONCORDAT_CACHE_MIB")]
+    pub cache_mib: Option<usize>,
+    /// MiB of one log segment
+    #[arg(long, env = "CONCORDAT_SEGMENT_MIB")]
+    pub segment_mib: Option<u32>,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// What is checked and complete.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The region.
+    pub region: Region,
+    /// Where everything is kept.
+    pub data_dir: PathBuf,
+    /// The API's address.
+    pub listen: SocketAddr,
+    /// The API's base URL, if it is not `listen`'s.
+    pub api_url: Option<String>,
+    /// The address for peers.
+    pub peer_listen: SocketAddr,
+    /// The address that peers are told, if it is not `peer_listen`.
+    pub peer_address: Option<String>,
+    /// Whom to ask for admission.
+    pub seeds: Vec<String>,
+    /// The keyring's file.
+    pub keyring: PathBuf,
+    /// Whether, and with which operator key, to begin a cluster.
+    pub bootstrap: Option<OperatorKeySource>,
+    /// Log levels.
+    pub log_level: String,
+    /// Log format.
+    pub log_format: LogFormat,
+    /// Zero: one thread for all.
+    pub worker_threads: usize,
+    /// The API's limits.
+    pub http: HttpLimits,
+    /// Sizes of log and state.
+    pub storage: StorageSizes,
+}
+
+/// Where the first operator key comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OperatorKeySource {
+    /// A file, made if it is not there.
+    File(PathBuf),
+    /// Only its hash is told.
+    Hash(KeyHash),
+}
+
+/// Limits of the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HttpLimits {
+    /// Connections at once.
+    pub connections: usize,
+    /// Requests at once.
+    pub requests: usize,
+    /// Bytes of a head.
+    pub header_bytes: usize,
+    /// For a head to arrive.
+    pub header_time: Duration,
+    /// For a body to arrive.
+    pub body_time: Duration,
+    /// For what is in flight at the end.
+    pub drain: Duration,
+}
+
+impl Default for HttpLimits {
+    fn default() -> Self {
+        Self {
+            connections: 8192,
+            requests: 16_384,
+            header_bytes: 32 * 1024,
+            header_time: Duration::from_secs(30),
+            body_time: Duration::from_secs(20),
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Sizes of log and state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StorageSizes {
+    /// The state's block cache.
+    pub cache_bytes: usize,
+    /// The state's write buffer.
+    pub write_buffer_bytes: usize,
+    /// One segment of the log.
+    pub segment_bytes: u32,
+}
+
+const MIB: usize = 1024 * 1024;
+
+impl Default for StorageSizes {
+    fn default() -> Self {
+        Self { cache_bytes: 128 * MIB, write_buffer_bytes: 32 * MIB, segment_bytes: 64 << 20 }
+    }
+}
+
+impl Settings {
+    /// Reads a file of settings.
+    ///
+    /// # Errors
+    /// When it cannot be read, or holds what is not known.
+    pub fn read(path: &Path) -> Result<Self, Failure> {
+        let doing = || format!("the configuration {}", path.display());
+        let text = fs::read_to_string(path).map_err(|e| Failure::bad_setting(doing(), e))?;
+        toml::from_str(&text).map_err(|error| Failure::bad_setting(doing(), error))
+    }
+
+    /// These, and where they say nothing, the others.
+    #[must_use]
+    pub fn over(self, other: Self) -> Self {
+        Self {
+            region: self.region.or(other.region),
+            data_dir: self.data_dir.or(other.data_dir),
+            listen: self.listen.or(other.listen),
+            api_url: self.api_url.or(other.api_url),
+            peer_listen: self.peer_listen.or(other.peer_listen),
+            peer_address: self.peer_address.or(other.peer_address),
+            seeds: self.seeds.or(other.seeds),
+            keyring: self.keyring.or(other.keyring),
+            bootstrap: self.bootstrap.or(other.bootstrap),
+            operator_key_file: self.operator_key_file.or(other.operator_key_file),
+            operator_key_sha256: self.operator_key_sha256.or(other.operator_key_sha256),
+            log_level: self.log_level.or(other.log_level),
+            log_format: self.log_format.or(other.log_format),
+            worker_threads: self.worker_threads.or(other.worker_threads),
+            connections_max: self.connections_max.or(other.connections_max),
+            requests_max: self.requests_max.or(other.requests_max),
+            header_bytes_max: self.header_bytes_max.or(other.header_bytes_max),
+            header_time_s_max: self.header_time_s_max.or(other.header_time_s_max),
+            body_time_s_max: self.body_time_s_max.or(other.body_time_s_max),
+            drain_s_max: self.drain_s_max.or(other.drain_s_max),
+            cache_mib: self.cache_mib.or(other.cache_mib),
+            segment_mib: self.segment_mib.or(other.segment_mib),
+        }
+    }
+
+    /// Checks everything.
+    ///
+    /// # Errors
+    /// With what is missing or wrong.
+    pub fn check(&self) -> Result<Config, Failure> {
+        let region = required("region", self.region.as_deref())?;
+        let region = Region::new(region).map_err(|error| wrong("region", &error))?;
+        Ok(Config {
+            region,
+            data_dir: required("data_dir", self.data_dir.clone())?,
+            listen: address("listen", self.listen.as_deref())?,
+            api_url: self.api_url.clone().map(base_url).transpose()?,
+            peer_listen: address("peer_listen", self.peer_listen.as_deref())?,
+            peer_address: self.peer_address.clone(),
+            seeds: self.seeds.clone().unwrap_or_default(),
+            keyring: required("keyring", self.keyring.clone())?,
+            bootstrap: self.operator_key()?,
+            log_level: self.log_level.clone().unwrap_or_else(|| "info".into()),
+            log_format: self.log_format.unwrap_or(LogFormat::Text),
+            worker_threads: within("worker_threads", self.worker_threads.unwrap_or(0), 0, 256)?,
+            http: self.http_limits()?,
+            storage: self.storage_sizes()?,
+        })
+    }
+
+    fn operator_key(&self) -> Result<Option<OperatorKeySource>, Failure> {
+        if !self.bootstrap.unwrap_or(false) {
+            return Ok(None);
+        }
+        match (&self.operator_key_file, &self.operator_key_sha256) {
+            (Some(file), None) => Ok(Some(OperatorKeySource::File(file.clone()))),
+            (None, Some(hex)) => parse_hash(hex)
+                .map(|hash| Some(OperatorKeySource::Hash(hash)))
+                .ok_or_else(|| wrong("operator_key_sha256", &"it must have 64 hex digits")),
+            (None, None) | (Some(_), Some(_)) => Err(Failure::setting(
+                "bootstrap needs exactly one of operator_key_file and operator_key_sha256",
+            )),
+        }
+    }
+
+    fn http_limits(&self) -> Result<HttpLimits, Failure> {
+        let default = HttpLimits::default();
+        let seconds = |name, given: Option<u64>, default: Duration| {
+            within(name, given.unwrap_or(default.as_secs()), 1, 3600).map(Duration::from_secs)
+        };
+        let count = |name, given: Option<usize>, default| {
+            within(name, given.unwrap_or(default), 1, 1 << 20)
+        };
+        Ok(HttpLimits {
+            connections: count("connections_max", self.connections_max, default.connections)?,
+            requests: count("requests_max", self.requests_max, default.requests)?,
+            header_bytes: within(
+                "header_bytes_max",
+                self.header_bytes_max.unwrap_or(default.header_bytes),
+                8192,
+                1 << 20,
+            )?,
+            header_time: seconds(
+                "header_time_s_max",
+                self.header_time_s_max,
+                default.header_time,
+            )?,
+            body_time: seconds("body_time_s_max", self.body_time_s_max, default.body_time)?,
+            drain: seconds("drain_s_max", self.drain_s_max, default.drain)?,
+        })
+    }
+
+    fn storage_sizes(&self) -> Result<StorageSizes, Failure> {
+        let default = StorageSizes::default();
+        let cache = self.cache_mib.unwrap_or(default.cache_bytes / MIB);
+        let segment = self.segment_mib.unwrap_or(default.segment_bytes >> 20);
+        Ok(StorageSizes {
+            cache_bytes: within("cache_mib", cache, 1, 1 << 20)? * MIB,
+            segment_bytes: within("segment_mib", segment, 4, 1024)? << 20,
+            ..default
+        })
+    }
+}
+
+fn required<T>(name: &str, value: Option<T>) -> Result<T, Failure> {
+    value.ok_or_else(|| Failure::setting(format!("{name} is not set")))
+}
+
+fn wrong(name: &str, reason: &dyn std::fmt::Display) -> Failure {
+    Failure::bad_setting(name.to_owned(), reason.to_string())
+}
+
+fn address(name: &str, text: Option<&str>) -> Result<SocketAddr, Failure> {
+    required(name, text)?
+        .parse()
+        .map_err(|_| wrong(name, &"it must be an IP address and a port, as in 127.0.0.1:8080"))
+}
+
+fn base_url(text: String) -> Result<String, Failure> {
+    let url = url::Url::parse(&text).map_err(|error| wrong("api_url", &error))?;
+    if matches!(url.scheme(), "http" | "https") && url.has_host() {
+        Ok(text.trim_end_matches('/').to_owned())
+    } else {
+        Err(wrong("api_url", &"it must be an http or https URL"))
+    }
+}
+
+fn within<T: PartialOrd + std::fmt::Display>(
+    name: &str,
+    value: T,
+    least: T,
+    most: T,
+) -> Result<T, Failure> {
+    if value < least || value > most {
+        return Err(wrong(name, &format!("it must be from {least} to {most}")));
+    }
+    Ok(value)
+}
+
+fn parse_hash(hex: &str) -> Option<KeyHash> {
+    if hex.len() != 64 || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut hash = [0; 32];
+    for (byte, digits) in hash.iter_mut().zip(hex.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(hash)
+}
+
+#[cfg(test)]
+#[path = "config_test.rs"]
+mod tests;

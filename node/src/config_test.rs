@@ -1,0 +1,76 @@
+//! What a configuration must hold, and that flags win over it.
+
+use super::*;
+
+const WHOLE: &str = r#"
+region = "us-iowa"
+data_dir = "data"
+listen = "127.0.0.1:8080"
+peer_listen = "127.0.0.1:9080"
+seeds = ["127.0.0.1:9081", "127.0.0.1:9082"]
+keyring = "keyring.toml"
+"#;
+
+fn settings(text: &str) -> Settings {
+    toml::from_str(text).unwrap()
+}
+
+#[test]
+fn the_least_is_enough_and_each_part_of_it_is_needed() {
+    let config = settings(WHOLE).check().unwrap();
+    assert_eq!(config.seeds.len(), 2);
+    assert_eq!(config.bootstrap, None);
+    assert_eq!(config.http, HttpLimits::default());
+    assert_eq!(config.storage, StorageSizes::default());
+    for line in WHOLE.lines().filter(|line| !line.is_empty() && !line.starts_with("seeds")) {
+        let name = line.split(' ').next().unwrap();
+        let failure = settings(&WHOLE.replace(line, "")).check().unwrap_err();
+        assert_eq!(failure.chain(), format!("{name} is not set"));
+    }
+}
+
+#[test]
+fn the_unknown_and_the_impossible_are_refused() {
+    assert!(toml::from_str::<Settings>("regoin = \"us\"").is_err());
+    let cases = [
+        ("region", "region = \"US\""),
+        ("listen", "listen = \"localhost\""),
+        ("api_url", "api_url = \"ftp://x\""),
+        ("worker_threads", "worker_threads = 1000"),
+        ("requests_max", "requests_max = 0"),
+        ("header_bytes_max", "header_bytes_max = 10"),
+        ("segment_mib", "segment_mib = 1"),
+        ("bootstrap", "bootstrap = true"),
+        ("operator_key_sha256", "bootstrap = true\noperator_key_sha256 = \"zz\""),
+    ];
+    for (name, text) in cases {
+        let failure = settings(text).over(settings(WHOLE)).check().unwrap_err();
+        assert!(failure.chain().starts_with(name), "{}", failure.chain());
+    }
+}
+
+#[test]
+fn flags_win_over_the_file() {
+    let flags = Settings { region: Some("asia-japan".into()), ..Settings::default() };
+    let config = flags.over(settings(WHOLE)).check().unwrap();
+    assert_eq!(config.region.as_str(), "asia-japan");
+    assert_eq!(config.listen.port(), 8080);
+}
+
+#[test]
+fn a_bootstrap_names_its_operator_key() {
+    let hex = "00ff".repeat(16);
+    let text = format!("bootstrap = true\noperator_key_sha256 = \"{hex}\"");
+    let config = settings(&text).over(settings(WHOLE)).check().unwrap();
+    let Some(OperatorKeySource::Hash(hash)) = config.bootstrap else { panic!("a hash") };
+    assert_eq!(hash[..2], [0, 0xff]);
+    let text = "bootstrap = true\noperator_key_file = \"operator\"";
+    let config = settings(text).over(settings(WHOLE)).check().unwrap();
+    assert_eq!(config.bootstrap, Some(OperatorKeySource::File("operator".into())));
+}
+
+#[test]
+fn what_is_shown_can_be_read_again() {
+    let shown = toml::to_string(&settings(WHOLE)).unwrap();
+    assert_eq!(settings(&shown).check().unwrap().listen.port(), 8080);
+}

@@ -1,0 +1,118 @@
+//! The envelope of every answer: `{"meta":{…},"errors":[…],"result":…}` (contract 1.4 and 3).
+
+use std::time::Duration;
+
+use concordat_proto::consistency::{Receipt, RegionReceipt};
+use serde::{Serialize, Serializer};
+
+/// The envelope. Members stand in this order.
+#[derive(Serialize)]
+pub(super) struct Envelope<'a, R> {
+    meta: Meta<'a>,
+    errors: Vec<ErrorItem<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<R>,
+}
+
+#[derive(Serialize)]
+struct Meta<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pagination: Option<Pagination>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consistency: Option<Consistency<'a>>,
+}
+
+/// Which part of a list an answer holds.
+#[derive(Serialize)]
+pub(super) struct Pagination {
+    pub(super) limit: usize,
+    pub(super) offset: usize,
+    pub(super) total_count: usize,
+}
+
+#[derive(Serialize)]
+struct ErrorItem<'a> {
+    httpcode: u16,
+    message: &'a str,
+}
+
+/// A receipt as `meta.consistency` and as the result of `GET /v1/writes/…` show it.
+#[derive(Serialize)]
+pub(super) struct Consistency<'a> {
+    required: &'static str,
+    achieved: bool,
+    outcome: &'static str,
+    write_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<String>,
+    elapsed_ms: Milliseconds,
+    regions: Vec<RegionLine<'a>>,
+}
+
+#[derive(Serialize)]
+struct RegionLine<'a> {
+    region: &'a str,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    applied_ms: Option<Milliseconds>,
+}
+
+/// Milliseconds with at most one decimal place, rounded down: never more than has passed.
+struct Milliseconds(Duration);
+
+impl Serialize for Milliseconds {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let tenths = u64::try_from(self.0.as_micros() / 100).unwrap_or(u64::MAX);
+        if tenths % 10 == 0 {
+            serializer.serialize_u64(tenths / 10)
+        } else {
+            serializer.serialize_f64(tenths as f64 / 10.0)
+        }
+    }
+}
+
+impl<'a> From<&'a Receipt> for Consistency<'a> {
+    fn from(receipt: &'a Receipt) -> Self {
+        Self {
+            required: receipt.required.as_str(),
+            achieved: receipt.achieved,
+            outcome: receipt.outcome.as_str(),
+            write_id: receipt.write_id.to_string(),
+            position: receipt.position.map(|position| position.to_string()),
+            elapsed_ms: Milliseconds(receipt.elapsed),
+            regions: receipt.regions.iter().map(RegionLine::from).collect(),
+        }
+    }
+}
+
+impl<'a> From<&'a RegionReceipt> for RegionLine<'a> {
+    fn from(region: &'a RegionReceipt) -> Self {
+        Self {
+            region: region.region.as_str(),
+            state: if region.applied { "applied" } else { "pending" },
+            applied_ms: region.applied_after.filter(|_| region.applied).map(Milliseconds),
+        }
+    }
+}
+
+/// A success: with or without a result, a receipt, a page.
+pub(super) fn success<R: Serialize>(
+    result: Option<R>,
+    receipt: Option<&Receipt>,
+    pagination: Option<Pagination>,
+) -> Vec<u8> {
+    let consistency = receipt.map(Consistency::from);
+    to_json(&Envelope { meta: Meta { pagination, consistency }, errors: Vec::new(), result })
+}
+
+/// A failure.
+pub(super) fn failure(status: u16, message: &str, receipt: Option<&Receipt>) -> Vec<u8> {
+    let meta = Meta { pagination: None, consistency: receipt.map(Consistency::from) };
+    let errors = vec![ErrorItem { httpcode: status, message }];
+    to_json(&Envelope::<()> { meta, errors, result: None })
+}
+
+/// Plain data as JSON.
+pub(super) fn to_json<T: Serialize>(value: &T) -> Vec<u8> {
+    serde_json::to_vec(value).expect("plain data is JSON")
+}

@@ -1,0 +1,175 @@
+//! Requests and what is understood by them. An input is the operation and the target, then headers,
+//! an empty line and the body; `write` and `read` stand for the headers that all requests share.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use proptest::{collection::vec, prelude::*, sample::select};
+
+use super::{parse, parse_common, script};
+use crate::dialect::{Input, Operation, Rejection};
+
+const OPERATIONS: [Operation; 11] = [
+    Operation::OidcList,
+    Operation::OidcCreate,
+    Operation::OidcGet,
+    Operation::OidcPatch,
+    Operation::OidcDelete,
+    Operation::OrgCreate,
+    Operation::OrgList,
+    Operation::ReceiptGet,
+    Operation::ClusterGet,
+    Operation::DemoCut,
+    Operation::DemoHeal,
+];
+
+fn answer(input: &str) -> String {
+    let (head, body) = input.split_once("\n\n").unwrap_or((input, ""));
+    let mut lines = head.lines();
+    let (name, target) = {
+        let line = lines.next().expect("an operation");
+        line.split_once(' ').unwrap_or((line, ""))
+    };
+    let (path_parameter, query) = target.split_once('?').unwrap_or((target, ""));
+    let mut headers = HeaderMap::new();
+    for line in lines {
+        let (name, value) = line.split_once(':').expect("a header");
+        let name: HeaderName = name.parse().expect("a header's name");
+        headers.append(name, HeaderValue::from_str(value.trim()).expect("a header's value"));
+    }
+    match name {
+        "write" => show(parse_common(&headers, true)),
+        "read" => show(parse_common(&headers, false)),
+        name => {
+            let mut operations = OPERATIONS.into_iter();
+            let operation = operations.find(|o| format!("{o:?}") == name).expect("an operation");
+            let headers = &headers;
+            show(parse(operation, &Input { path_parameter, query, headers, body: body.as_bytes() }))
+        }
+    }
+}
+
+fn show<T: std::fmt::Debug>(understood: Result<T, Rejection>) -> String {
+    match understood {
+        Ok(value) => format!("{value:#?}"),
+        Err(rejection) => format!("{} {}", rejection.status, rejection.message),
+    }
+}
+
+#[test]
+fn requests_are_understood_as_written() {
+    script::run("request_", answer);
+}
+
+fn json_headers() -> HeaderMap {
+    let json = HeaderValue::from_static("application/json; charset=utf-8");
+    HeaderMap::from_iter([(http::header::CONTENT_TYPE, json)])
+}
+
+/// JSON that looks like a body, with wrong types here and there.
+fn likely_body() -> impl Strategy<Value = String> {
+    let member = select(vec![
+        "client_id",
+        "client_secret",
+        "provider",
+        "label",
+        "external_cred",
+        "external_cred_id",
+        "options",
+        "apple",
+        "google",
+        "authorize_scopes",
+        "private_key",
+        "team_id",
+        "key_id",
+        "secret_lifetime",
+        "tenant",
+        "organization_url",
+        "org_name",
+        "home_region",
+        "id",
+        "region",
+        "node",
+        "enable_in_slashid_oidc_authz_server",
+    ]);
+    let leaf = prop_oneof![
+        Just("null".to_owned()),
+        any::<bool>().prop_map(|b| b.to_string()),
+        any::<f64>().prop_map(|n| serde_json::Value::from(n).to_string()),
+        select(vec!["google", "apple", "okta", "azuread", "24h", "[redacted]", "ABCDE12345", "us"])
+            .prop_map(|text| format!("{text:?}")),
+        "\\PC{0,12}".prop_map(|text| serde_json::Value::from(text).to_string()),
+    ];
+    leaf.prop_recursive(4, 40, 6, move |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..4).prop_map(|items| format!("[{}]", items.join(","))),
+            vec((member.clone(), inner), 0..8).prop_map(|members| {
+                let members = members.into_iter().map(|(name, value)| format!("{name:?}:{value}"));
+                format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+            }),
+        ]
+    })
+}
+
+fn check_no_panic(path_parameter: &str, query: &str, headers: &HeaderMap, body: &[u8]) {
+    for operation in OPERATIONS {
+        drop(parse(operation, &Input { path_parameter, query, headers, body }));
+    }
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_requests_never_panic(
+        path in "[%a-f0-9/ ]{0,20}|\\PC{0,20}",
+        query in "([a-z_]{0,6}=[%a-f0-9+&]{0,6}&?){0,4}|\\PC{0,40}",
+        body in vec(any::<u8>(), 0..100),
+    ) {
+        check_no_panic(&path, &query, &json_headers(), &body);
+    }
+
+    #[test]
+    fn likely_bodies_never_panic(body in likely_body()) {
+        check_no_panic("a", "limit=1&offset=2&wait=3", &json_headers(), body.as_bytes());
+    }
+
+    #[test]
+    fn arbitrary_headers_never_panic(
+        name in select(vec![
+            "slashid-required-consistency", "slashid-required-consistency-timeout",
+            "idempotency-key", "concordat-key-lifetime", "if-match", "if-none-match",
+            "concordat-at-least", "concordat-read-mode", "content-type",
+        ]),
+        values in vec(vec(any::<u8>(), 0..20), 1..3),
+    ) {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            if let Ok(value) = HeaderValue::from_bytes(&value) {
+                headers.append(name, value);
+            }
+        }
+        drop((parse_common(&headers, true), parse_common(&headers, false)));
+        check_no_panic("a", "", &headers, b"{}");
+    }
+
+    #[test]
+    fn no_secret_is_ever_repeated(
+        secret in "S[A-Za-z0-9]{11,40}",
+        place in 0..4_usize,
+        provider in select(vec!["google", "apple", "okta", "azuread", "nobody"]),
+        broken in select(vec!["", ",", "}", "\"", "{\"client_secret\":1"]),
+    ) {
+        let text = format!("\"{secret}\"");
+        let wrong = [text.clone(), format!("[{text}]"), format!("{{{text}:{text}}}")];
+        let secret_member = wrong.get(place).unwrap_or(&text);
+        let body = format!(
+            "{{\"client_id\":\"c\",\"client_secret\":{secret_member},\"provider\":\"{provider}\",\
+             \"options\":{{\"{provider}\":{{\"private_key\":{text},\"team_id\":\"ABCDE12345\",\
+             \"key_id\":\"ABCDE12345\"}}}}}}{broken}"
+        );
+        for operation in [Operation::OidcCreate, Operation::OidcPatch] {
+            let headers = &json_headers();
+            let body = body.as_bytes();
+            let input = Input { path_parameter: "c", query: "", headers, body };
+            let shown = format!("{:?}", parse(operation, &input));
+            prop_assert!(!shown.contains(&secret), "{shown}");
+        }
+    }
+}

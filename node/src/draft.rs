@@ -1,0 +1,106 @@
+//! Drafts become commands: their secrets are sealed here, the last place where they are in the
+//! clear.
+
+use concordat_proto::{
+    command::Command,
+    id::{ClientId, WriteId},
+    oidc::{AppleOptions, OidcCredential, OidcOptions, OidcPatch, ProviderOptions},
+};
+
+use crate::{
+    auth::OrgPrincipal,
+    dialect::{
+        Action, Answer, OidcDraft, OidcPatchDraft, OptionsDraft, SpecificDraft, slashid::render,
+    },
+    node::Node,
+    refuse,
+    seal::{DataKey, Field},
+    write::Asked,
+};
+
+/// The command that an organisation's action becomes.
+pub(crate) fn command(
+    node: &Node,
+    principal: &OrgPrincipal,
+    action: Action,
+    asked: &Asked,
+) -> Result<Command, Answer> {
+    let org = principal.org.id;
+    let key = || node.sealer.data_key(org, &principal.org.data_key).map_err(refuse::no_key);
+    let precondition = asked.common.if_match.clone();
+    match action {
+        Action::OidcCreate(draft) => {
+            let credential = credential(&key()?, *draft, asked.write_id);
+            Ok(Command::CreateOidc { org, credential })
+        }
+        Action::OidcPatch(client_id, draft) => {
+            let patch = patch(&key()?, &client_id, *draft, asked.write_id);
+            Ok(Command::PatchOidc { org, client_id, patch, precondition })
+        }
+        Action::OidcDelete(client_id) => {
+            Ok(Command::DeleteOidc { org, client_id, precondition })
+        }
+        Action::OidcList { .. }
+        | Action::OidcGet(_)
+        | Action::OrgCreate(_)
+        | Action::OrgList(_)
+        | Action::ReceiptGet { .. }
+        | Action::ClusterGet
+        | Action::DemoCut(_)
+        | Action::DemoHeal(_) => Err(render::forbidden()),
+    }
+}
+
+fn credential(key: &DataKey, draft: OidcDraft, write_id: WriteId) -> OidcCredential {
+    let field = Field::ClientSecret(draft.client_id.as_str());
+    OidcCredential {
+        client_secret: key.seal(&draft.client_secret, field, write_id),
+        options: options(key, &draft.client_id, draft.options, write_id),
+        client_id: draft.client_id,
+        provider: draft.provider,
+        label: draft.label,
+        external_cred_id: draft.external_cred_id,
+        enable_in_authz_server: draft.enable_in_authz_server,
+        version: write_id,
+    }
+}
+
+fn patch(
+    key: &DataKey,
+    client_id: &ClientId,
+    draft: OidcPatchDraft,
+    write_id: WriteId,
+) -> OidcPatch {
+    let field = Field::ClientSecret(client_id.as_str());
+    OidcPatch {
+        provider: draft.provider,
+        client_secret: draft.client_secret.map(|secret| key.seal(&secret, field, write_id)),
+        label: draft.label,
+        external_cred_id: draft.external_cred_id,
+        enable_in_authz_server: draft.enable_in_authz_server,
+        options: draft.options.map(|draft| options(key, client_id, draft, write_id)),
+    }
+}
+
+fn options(
+    key: &DataKey,
+    client_id: &ClientId,
+    draft: OptionsDraft,
+    write_id: WriteId,
+) -> OidcOptions {
+    let specific = match draft.specific {
+        SpecificDraft::ScopesOnly => ProviderOptions::ScopesOnly,
+        SpecificDraft::Azuread { tenant } => ProviderOptions::Azuread { tenant },
+        SpecificDraft::Okta { organization_url } => ProviderOptions::Okta { organization_url },
+        SpecificDraft::Apple { private_key, team_id, key_id, secret_lifetime } => {
+            let field = Field::PrivateKey(client_id.as_str());
+            ProviderOptions::Apple(AppleOptions {
+                private_key: private_key.map(|secret| key.seal(&secret, field, write_id)),
+                team_id,
+                key_id,
+                secret_lifetime,
+            })
+        }
+    };
+    OidcOptions { provider: draft.provider, scopes: draft.scopes, specific }
+}

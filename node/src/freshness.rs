@@ -1,0 +1,49 @@
+//! How fresh an answer is: `Concordat-Read` on everything that was computed from replicated state.
+//!
+//! Judged before the state is read, so that an unmarked answer is at least as new as the proof.
+
+use concordat_cluster::raft::{Freshness, Groups};
+use concordat_proto::{header, id::GroupId};
+
+use crate::{clock::Stamp, dialect::Answer};
+
+/// The freshness of what is read from several groups: that of the stalest.
+pub(crate) fn of(groups: &Groups, read: &[GroupId]) -> Freshness {
+    let mut stalest = Freshness::Current;
+    for group in read {
+        stalest = match (stalest, groups.freshness(*group)) {
+            (Freshness::Current, other) | (other, Freshness::Current) => other,
+            (Freshness::Stale { as_of: one }, Freshness::Stale { as_of: two }) => {
+                Freshness::Stale { as_of: one.min(two) }
+            }
+        };
+    }
+    stalest
+}
+
+/// An answer with its mark.
+pub(crate) fn mark(mut answer: Answer, freshness: Freshness) -> Answer {
+    let value = match freshness {
+        Freshness::Current => header::READ_CURRENT.to_owned(),
+        Freshness::Stale { as_of } => header::read_stale(&Stamp(as_of).to_string()),
+    };
+    answer.headers.push((header::READ, value));
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use concordat_proto::time::LogTime;
+
+    use super::*;
+
+    #[test]
+    fn a_mark_says_since_when() {
+        let answer = || Answer { status: 200, headers: Vec::new(), body: None };
+        let marked = mark(answer(), Freshness::Current);
+        assert_eq!(marked.headers, [("concordat-read", "current".to_owned())]);
+        let marked = mark(answer(), Freshness::Stale { as_of: LogTime(1000) });
+        let expected = "stale; as-of=1970-01-01T00:00:01Z".to_owned();
+        assert_eq!(marked.headers, [("concordat-read", expected)]);
+    }
+}

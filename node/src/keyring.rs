@@ -1,0 +1,167 @@
+//! The keyring file: the keys that wrap the organisations' data keys. Several, of which one is
+//! active; the others still open what they have wrapped.
+//!
+//! The keys are in memory for as long as the process lives, and nowhere else: no Display, a
+//! redacted Debug, wiped on drop. The file must be its owner's alone.
+
+use std::{collections::BTreeMap, fmt, fs, path::Path};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::Deserialize;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::{
+    durable,
+    entropy::{self, Entropy},
+    failure::Failure,
+};
+
+/// Bytes of a key.
+pub const KEY_BYTES: usize = 32;
+/// Keys of one keyring.
+const KEYS_MAX: usize = 256;
+
+/// A key, wiped on drop.
+pub type Key = Zeroizing<[u8; KEY_BYTES]>;
+
+/// Several keys, one active.
+pub struct Keyring {
+    active: u32,
+    keys: BTreeMap<u32, Key>,
+}
+
+impl fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Keyring({} keys, {} active)", self.keys.len(), self.active)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    active: u32,
+    key: Vec<StoredKey>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredKey {
+    id: u32,
+    secret: String,
+}
+
+impl Drop for StoredKey {
+    fn drop(&mut self) {
+        self.secret.zeroize();
+    }
+}
+
+impl Keyring {
+    /// Reads a keyring file.
+    ///
+    /// # Errors
+    /// When it is not there, not its owner's alone, or not well-formed. The error never quotes it.
+    pub fn read(path: &Path) -> Result<Self, Failure> {
+        let doing = || format!("the keyring {}", path.display());
+        durable::require_owner_only(path).map_err(|error| Failure::bad_setting(doing(), error))?;
+        let text = fs::read_to_string(path).map_err(|e| Failure::bad_setting(doing(), e))?;
+        let text = Zeroizing::new(text);
+        Self::parse(&text).map_err(|reason| Failure::bad_setting(doing(), reason))
+    }
+
+    /// Makes a keyring file with one key.
+    ///
+    /// # Errors
+    /// When there is such a file, or it cannot be written.
+    pub fn create(path: &Path, entropy: &dyn Entropy) -> Result<(), Failure> {
+        let key: Key = Zeroizing::new(entropy::random(entropy));
+        let secret = Zeroizing::new(STANDARD.encode(*key));
+        let text = Zeroizing::new(format!(
+            "# Wraps the data keys of all organisations. Without it their secrets are lost;\n\
+             # every node of the cluster needs the same one.\n\
+             active = 1\n\n[[key]]\nid = 1\nsecret = \"{}\"\n",
+            *secret
+        ));
+        durable::create(path, text.as_bytes())
+            .map_err(|error| Failure::bad_setting(format!("making {}", path.display()), error))
+    }
+
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        // The parser's own error would quote the line, which may be a key.
+        let stored: Stored = toml::from_str(text)
+            .map_err(|_| "it must hold `active` and `[[key]]` tables of `id` and `secret`")?;
+        if stored.key.len() > KEYS_MAX {
+            return Err("it has too many keys");
+        }
+        let mut keys = BTreeMap::new();
+        for key in &stored.key {
+            let bytes = STANDARD.decode(&key.secret).map(Zeroizing::new);
+            let bytes = bytes.map_err(|_| "a secret is not base64")?;
+            let bytes = <[u8; KEY_BYTES]>::try_from(bytes.as_slice());
+            let bytes = bytes.map_err(|_| "a secret has not 32 bytes")?;
+            if keys.insert(key.id, Zeroizing::new(bytes)).is_some() {
+                return Err("two keys have the same id");
+            }
+        }
+        if !keys.contains_key(&stored.active) {
+            return Err("the active key is not in it");
+        }
+        Ok(Self { active: stored.active, keys })
+    }
+
+    /// The key that wraps from now on, and its id.
+    #[must_use]
+    pub fn active(&self) -> (u32, &Key) {
+        let key = self.keys.get(&self.active).expect("checked when the keyring was read");
+        (self.active, key)
+    }
+
+    /// A key by its id.
+    #[must_use]
+    pub fn get(&self, id: u32) -> Option<&Key> {
+        self.keys.get(&id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::Permissions, os::unix::fs::PermissionsExt};
+
+    use super::*;
+    use crate::entropy::OsEntropy;
+
+    const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+    #[test]
+    fn a_new_keyring_can_be_read_and_is_never_overwritten() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keyring.toml");
+        Keyring::create(&path, &OsEntropy).unwrap();
+        assert!(Keyring::create(&path, &OsEntropy).is_err());
+        let keyring = Keyring::read(&path).unwrap();
+        assert_eq!(keyring.active().0, 1);
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        assert!(Keyring::read(&path).unwrap_err().chain().contains("chmod 600"));
+    }
+
+    #[test]
+    fn malformed_ones_are_refused_without_being_quoted() {
+        let cases = [
+            String::new(),
+            "active = 1\nkey = []".into(),
+            format!("active = 2\n[[key]]\nid = 1\nsecret = \"{KEY}\""),
+            format!("active = 1\n[[key]]\nid = 1\nsecret = \"{KEY}\"\nmore = 1"),
+            format!("active = 1\n[[key]]\nid = 1\nsecret = {KEY}"),
+            "active = 1\n[[key]]\nid = 1\nsecret = \"AAEC\"".into(),
+            format!("active = 1\n{0}{0}", format!("[[key]]\nid = 1\nsecret = \"{KEY}\"\n")),
+        ];
+        for case in cases {
+            let error = Keyring::parse(&case).expect_err(&case);
+            assert!(!error.contains("AAEC"), "{error}");
+        }
+        let good = format!("active = 7\n[[key]]\nid = 7\nsecret = \"{KEY}\"");
+        let keyring = Keyring::parse(&good).unwrap();
+        assert_eq!(keyring.get(7).map(|key| key[31]), Some(31));
+        assert!(!format!("{keyring:?}").contains("31"));
+    }
+}

@@ -1,0 +1,80 @@
+//! What a request finds: the replicas, the sealer, the outside world, the limits. Made once when
+//! the node is assembled; nothing in it changes but what counts.
+
+use std::sync::Arc;
+
+use concordat_cluster::{
+    log::RaftLog,
+    raft::Groups,
+    store::{Reader, Store},
+};
+use concordat_proto::{id::GroupId, time::LogTime};
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    config::HttpLimits, dialect::DemoTarget, environment::Environment, http::route::Routes,
+    observe::metrics::Metrics, seal::Sealer,
+};
+
+/// A node, as its requests see it.
+#[derive(Debug)]
+pub(crate) struct Node {
+    /// The replicas.
+    pub(crate) groups: Groups,
+    /// Their state.
+    pub(crate) store: Arc<dyn Store>,
+    /// Their log, for its counters.
+    pub(crate) log: LogStats,
+    /// Seals and opens secrets.
+    pub(crate) sealer: Sealer,
+    /// Clock and chance.
+    pub(crate) environment: Environment,
+    /// What may be asked.
+    pub(crate) routes: Routes,
+    /// What was asked.
+    pub(crate) metrics: Metrics,
+    /// How much at once.
+    pub(crate) limits: HttpLimits,
+    /// A place for each request in flight.
+    pub(crate) places: Arc<Semaphore>,
+    /// Cuts the network; only in the demo.
+    pub(crate) cuts: Option<Arc<dyn Cuts>>,
+    /// Work that goes on after its request was answered.
+    pub(crate) detached: TaskTracker,
+}
+
+/// The log's counters; the log itself is the replicas'.
+#[derive(Clone)]
+pub(crate) struct LogStats(pub(crate) RaftLog);
+
+impl std::fmt::Debug for LogStats {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LogStats")
+    }
+}
+
+/// Cuts and heals the demo's network; false when it knows no such place.
+pub(crate) trait Cuts: std::fmt::Debug + Send + Sync {
+    /// Cuts it off from all others.
+    fn cut(&self, target: &DemoTarget) -> bool;
+    /// Undoes that.
+    fn heal(&self, target: &DemoTarget) -> bool;
+}
+
+impl Node {
+    /// The state as of now.
+    pub(crate) fn state(&self) -> &dyn Reader {
+        &*self.store
+    }
+
+    /// The home groups.
+    pub(crate) fn home_groups(&self) -> Vec<GroupId> {
+        self.groups.home_groups().into_iter().map(|(group, _)| group).collect()
+    }
+
+    /// Wall time.
+    pub(crate) fn now(&self) -> LogTime {
+        self.environment.clock.now()
+    }
+}

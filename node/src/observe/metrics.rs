@@ -1,0 +1,193 @@
+//! Counters of requests, and the page that Prometheus reads. Labels are names of ours and numbers,
+//! never anything a caller sent.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use concordat_cluster::{log, raft::GroupsMetrics};
+use concordat_proto::consistency::RequiredConsistency;
+use tokio::time::Instant;
+
+use super::histogram::{Histogram, line};
+use crate::dialect::Operation;
+
+const OPERATIONS: [(Operation, &str); 11] = [
+    (Operation::OidcList, "oidc_list"),
+    (Operation::OidcCreate, "oidc_create"),
+    (Operation::OidcGet, "oidc_get"),
+    (Operation::OidcPatch, "oidc_patch"),
+    (Operation::OidcDelete, "oidc_delete"),
+    (Operation::OrgCreate, "org_create"),
+    (Operation::OrgList, "org_list"),
+    (Operation::ReceiptGet, "receipt_get"),
+    (Operation::ClusterGet, "cluster_get"),
+    (Operation::DemoCut, "demo_cut"),
+    (Operation::DemoHeal, "demo_heal"),
+];
+
+/// What is counted apart; all others together as 0.
+const STATUSES: [u16; 17] =
+    [200, 201, 204, 304, 400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 422, 429, 503];
+
+/// What is known of a request when it has been answered.
+#[derive(Debug)]
+pub(crate) struct Observed {
+    operation: Operation,
+    accepted: Instant,
+    /// What a write required, once its headers were read.
+    pub(crate) required: Option<RequiredConsistency>,
+}
+
+impl Observed {
+    /// A request that was just accepted.
+    pub(crate) const fn new(operation: Operation, accepted: Instant) -> Self {
+        Self { operation, accepted, required: None }
+    }
+}
+
+#[derive(Debug, Default)]
+struct ByStatus {
+    known: [AtomicU64; STATUSES.len()],
+    others: AtomicU64,
+}
+
+/// All counters of requests.
+#[derive(Debug, Default)]
+pub(crate) struct Metrics {
+    requests: [ByStatus; OPERATIONS.len()],
+    reads: Histogram,
+    local_region: Histogram,
+    all_regions: Histogram,
+}
+
+impl Metrics {
+    /// Counts a request.
+    pub(crate) fn observe(&self, observed: &Observed, status: u16) {
+        let operation = OPERATIONS.iter().position(|(known, _)| *known == observed.operation);
+        let counters = &self.requests[operation.expect("every operation is in the list")];
+        let counter = match STATUSES.iter().position(|known| *known == status) {
+            Some(at) => &counters.known[at],
+            None => &counters.others,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        let histogram = match observed.required {
+            None => &self.reads,
+            Some(RequiredConsistency::LocalRegion) => &self.local_region,
+            Some(RequiredConsistency::AllRegions) => &self.all_regions,
+        };
+        histogram.observe(observed.accepted.elapsed());
+    }
+
+    /// The page.
+    pub(crate) fn page(
+        &self,
+        groups: &GroupsMetrics,
+        log: &log::LogStats,
+        in_flight: usize,
+    ) -> String {
+        let mut text = String::new();
+        self.write_requests(&mut text);
+        gauge(&mut text, "concordat_requests_in_flight", "Requests being answered", in_flight as u64);
+        let waiters = groups.waiters as u64;
+        gauge(&mut text, "concordat_waiters", "Writes waiting for their consistency", waiters);
+        write_groups(&mut text, groups);
+        write_log(&mut text, log);
+        text
+    }
+
+    fn write_requests(&self, text: &mut String) {
+        head(text, "concordat_requests_total", "counter", "Requests answered");
+        for ((_, operation), counters) in OPERATIONS.iter().zip(&self.requests) {
+            let known = STATUSES.iter().zip(&counters.known);
+            for (status, counter) in known.chain([(&0, &counters.others)]) {
+                let count = counter.load(Ordering::Relaxed);
+                if count > 0 {
+                    let labels = format!("operation=\"{operation}\",status=\"{status}\"");
+                    line(text, &format!("concordat_requests_total{{{labels}}} {count}"));
+                }
+            }
+        }
+        let name = "concordat_request_seconds";
+        head(text, name, "histogram", "From a request's head to its answer");
+        for (consistency, histogram) in [
+            ("read", &self.reads),
+            ("local_region", &self.local_region),
+            ("all_regions", &self.all_regions),
+        ] {
+            histogram.write(text, name, &format!("consistency=\"{consistency}\""));
+        }
+    }
+}
+
+fn write_groups(text: &mut String, groups: &GroupsMetrics) {
+    type Read = fn(&(concordat_proto::id::GroupId, u64, u64, u64, bool)) -> u64;
+    let gauges: [(&str, &str, Read); 4] = [
+        ("concordat_raft_term", "The group's term", |group| group.1),
+        ("concordat_raft_applied_index", "Newest applied entry", |group| group.2),
+        ("concordat_raft_last_log_index", "Newest entry in the log", |group| group.3),
+        ("concordat_raft_is_leader", "Whether this node leads the group", |g| u64::from(g.4)),
+    ];
+    for (name, help, read) in gauges {
+        head(text, name, "gauge", help);
+        for group in &groups.groups {
+            line(text, &format!("{name}{{group=\"{}\"}} {}", group.0, read(group)));
+        }
+    }
+}
+
+fn write_log(text: &mut String, log: &log::LogStats) {
+    let counters = [
+        ("concordat_log_fsyncs_total", "Syncs of records", log.fsyncs),
+        ("concordat_log_fill_syncs_total", "Syncs of segments to come", log.fill_syncs),
+        ("concordat_log_written_bytes_total", "Bytes written to segments", log.bytes_written),
+        ("concordat_log_records_total", "Records written", log.records),
+        ("concordat_log_batches_total", "Batches written", log.batches),
+        ("concordat_log_recycled_segments_total", "Segments begun in an old file", log.recycled),
+    ];
+    for (name, help, value) in counters {
+        head(text, name, "counter", help);
+        line(text, &format!("{name} {value}"));
+    }
+    gauge(text, "concordat_log_segments", "Segments in use", log.segments);
+    gauge(text, "concordat_log_queued_bytes", "Bytes not yet written", log.queued_bytes);
+    gauge(text, "concordat_log_cache_bytes", "Payload bytes in memory", log.cache_bytes);
+}
+
+fn gauge(text: &mut String, name: &str, help: &str, value: u64) {
+    head(text, name, "gauge", help);
+    line(text, &format!("{name} {value}"));
+}
+
+fn head(text: &mut String, name: &str, kind: &str, help: &str) {
+    line(text, &format!("# HELP {name} {help}"));
+    line(text, &format!("# TYPE {name} {kind}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use concordat_proto::id::GroupId;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_counted_is_on_the_page() {
+        let metrics = Metrics::default();
+        let mut observed = Observed::new(Operation::OidcPatch, Instant::now());
+        observed.required = Some(RequiredConsistency::AllRegions);
+        metrics.observe(&observed, 408);
+        metrics.observe(&observed, 599);
+        let groups = GroupsMetrics { groups: vec![(GroupId(1), 2, 3, 4, true)], waiters: 5 };
+        let page = metrics.page(&groups, &log::LogStats::default(), 6);
+        for expected in [
+            "concordat_requests_total{operation=\"oidc_patch\",status=\"408\"} 1",
+            "concordat_requests_total{operation=\"oidc_patch\",status=\"0\"} 1",
+            "concordat_request_seconds_count{consistency=\"all_regions\"} 2",
+            "concordat_waiters 5",
+            "concordat_requests_in_flight 6",
+            "concordat_raft_applied_index{group=\"1\"} 3",
+            "concordat_raft_is_leader{group=\"1\"} 1",
+            "concordat_log_fsyncs_total 0",
+        ] {
+            assert!(page.lines().any(|line| line == expected), "{expected}\n{page}");
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! Organisations: made by a claim in the system group, then in their home group; listed over all
+//! home groups.
+//!
+//! # The life of a creation
+//! 1. The claim, by the operator's key, with everything that makes the organisation. Whoever
+//!    repeats the request is answered with the first claim.
+//! 2. The beginning in the home group, under the same write id, proposed by a task that outlives
+//!    the request; and by [`finish`] when its node died in between. Once begun, nothing changes.
+
+use std::{sync::Arc, time::Duration};
+
+use concordat_cluster::{
+    machine::query,
+    raft::Proposed,
+    store::{Reader, Store, StoreError},
+};
+use concordat_proto::{
+    command::{Command, Proposal},
+    id::{GroupId, KeyId, OrgId, WriteId},
+    limits,
+    org::Org,
+    region::Region,
+    reply::{Applied, Reply},
+    secret::Secret,
+};
+use tokio::time::{Instant, timeout_at};
+
+use crate::{
+    auth,
+    dialect::{Answer, Operation, OrgDraft, Page, slashid::render},
+    entropy, freshness,
+    node::Node,
+    refuse,
+    seal::{Field, SealError},
+    write::{self, Asked, Home},
+};
+
+/// How long the beginning is tried for, whether or not the request still waits for it.
+const BEGIN_TIME_MAX: Duration = Duration::from_secs(60);
+/// Organisations read from a group at a time.
+const PAGE_ORGS: usize = 256;
+
+/// Makes an organisation.
+pub(crate) async fn create(
+    node: &Arc<Node>,
+    key: KeyId,
+    draft: OrgDraft,
+    asked: &Asked,
+) -> Answer {
+    let claim = Command::ClaimOrg(new_org(node, draft, asked.write_id));
+    let proposal = write::proposal(node, asked, Some(key), claim);
+    let applied = match write::propose(node, GroupId::SYSTEM, proposal, asked).await {
+        Ok(applied) => applied,
+        Err(answer) => return answer,
+    };
+    match applied.outcome {
+        Ok(Reply::Org(claimed)) => {
+            begin(node, *claimed, applied.write_id, applied.index, asked).await
+        }
+        Ok(_) | Err(_) => {
+            write::told(node, Operation::OrgCreate, Home::SYSTEM, applied, asked).await
+        }
+    }
+}
+
+fn new_org(node: &Node, draft: OrgDraft, write_id: WriteId) -> Org {
+    let (clock, entropy) = (&*node.environment.clock, &*node.environment.entropy);
+    let id = draft.id.unwrap_or_else(|| entropy::org_id(clock, entropy));
+    let (data_key, wrapped) = node.sealer.new_data_key(id);
+    let (key_text, first_key) = auth::new_org_key(id, entropy);
+    Org {
+        id,
+        org_name: draft.org_name,
+        tenant_name: draft.tenant_name,
+        home_region: draft.home_region.unwrap_or_else(|| node.groups.region().clone()),
+        epoch: 1,
+        data_key: wrapped,
+        first_key,
+        first_key_sealed: data_key.seal(&key_text, Field::FirstApiKey, write_id),
+    }
+}
+
+async fn begin(
+    node: &Arc<Node>,
+    claimed: Org,
+    write_id: WriteId,
+    claim_index: concordat_proto::log::LogIndex,
+    asked: &Asked,
+) -> Answer {
+    let deadline = asked.timing.deadline;
+    let unknown = |group| render::timed_out(&write::unknown(node, group, write_id, asked));
+    // The region may be so new that this node has yet to learn of its group.
+    node.groups.wait_visible(GroupId::SYSTEM, claim_index, deadline).await;
+    let Some(group) = home_group(node, &claimed.home_region) else {
+        return unknown(GroupId::SYSTEM);
+    };
+    let home = Home { group, epoch: claimed.epoch };
+    let task = node.detached.spawn(proposed(Arc::clone(node), group, claimed, write_id));
+    let Ok(Ok(Proposed::Committed(applied))) = timeout_at(deadline, task).await else {
+        return unknown(group);
+    };
+    match &applied.outcome {
+        Ok(Reply::Org(org)) => created(node, home, org, &applied, asked).await,
+        Ok(_) | Err(_) => write::told(node, Operation::OrgCreate, home, applied, asked).await,
+    }
+}
+
+async fn created(node: &Node, home: Home, org: &Org, applied: &Applied, asked: &Asked) -> Answer {
+    let receipt = write::travelled(node, home, applied, asked).await;
+    let answer = match first_key(node, org) {
+        Ok(key) => render::org_created(org, &key, &receipt),
+        Err(error) => return refuse::no_key(error),
+    };
+    freshness::mark(answer, concordat_cluster::raft::Freshness::Current)
+}
+
+fn first_key(node: &Node, org: &Org) -> Result<Secret, SealError> {
+    let data_key = node.sealer.data_key(org.id, &org.data_key)?;
+    data_key.open(&org.first_key_sealed, Field::FirstApiKey)
+}
+
+/// Proposes the beginning until it is decided or the time is over.
+async fn proposed(node: Arc<Node>, group: GroupId, org: Org, write_id: WriteId) -> Proposed {
+    let now = node.now();
+    let proposal = Proposal {
+        write_id,
+        stamped: now,
+        not_after: now.after(limits::NOT_AFTER),
+        origin: node.groups.node(),
+        idempotency: None,
+        // The claim was authorised; the home group follows it.
+        authorised_by: None,
+        command: Command::CreateOrg(org),
+    };
+    node.groups.propose(group, proposal, Instant::now() + BEGIN_TIME_MAX).await
+}
+
+fn home_group(node: &Node, region: &Region) -> Option<GroupId> {
+    let groups = node.groups.home_groups();
+    groups.into_iter().find_map(|(group, home)| (home == *region).then_some(group))
+}
+
+/// Begins those claimed organisations at home in this node's region whose making was interrupted.
+/// Harmless at any time and on any node: the claim decides everything.
+pub(crate) async fn finish(node: &Arc<Node>) -> Result<usize, StoreError> {
+    let Some(group) = home_group(node, node.groups.region()) else { return Ok(0) };
+    let mut after = None;
+    let mut finished = 0;
+    loop {
+        let claims = query::claims(node.state(), after, PAGE_ORGS)?;
+        let Some(last) = claims.last() else { return Ok(finished) };
+        after = Some(last.id);
+        for claim in claims {
+            let is_here = claim.home_region == *node.groups.region();
+            if is_here && query::org(node.state(), group, claim.id)?.is_none() {
+                let write_id = claim.first_key_sealed.sealed_by;
+                let outcome = proposed(Arc::clone(node), group, claim, write_id).await;
+                finished += usize::from(matches!(outcome, Proposed::Committed(_)));
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A page of all organisations, in order of id.
+pub(crate) async fn list(node: &Arc<Node>, page: Page) -> Answer {
+    let home_groups = node.home_groups();
+    let store = Arc::clone(&node.store);
+    let asked = page;
+    // It looks at every organisation to count them: not on the threads that answer requests.
+    let read = tokio::task::spawn_blocking(move || merged(&*store, &home_groups, asked)).await;
+    match read {
+        Ok(Ok((orgs, total_count))) => render::org_list(&orgs, page, total_count),
+        Ok(Err(error)) => refuse::broken("listing organisations", &error),
+        Err(error) => {
+            tracing::error!(%error, "listing organisations");
+            refuse::overloaded()
+        }
+    }
+}
+
+/// One group's organisations, a few at a time.
+struct Cursor<'a> {
+    store: &'a dyn Reader,
+    group: GroupId,
+    ready: std::collections::VecDeque<Org>,
+    after: Option<OrgId>,
+    is_done: bool,
+}
+
+impl Cursor<'_> {
+    fn fill(&mut self) -> Result<(), StoreError> {
+        if self.ready.is_empty() && !self.is_done {
+            let orgs = query::orgs(self.store, self.group, self.after, PAGE_ORGS)?;
+            self.is_done = orgs.len() < PAGE_ORGS;
+            self.after = orgs.last().map(|org| org.id).or(self.after);
+            self.ready.extend(orgs);
+        }
+        Ok(())
+    }
+}
+
+/// The wanted page, and how many there are in all.
+fn merged(
+    store: &dyn Store,
+    home_groups: &[GroupId],
+    page: Page,
+) -> Result<(Vec<Org>, usize), StoreError> {
+    let limit = page.limit.unwrap_or(limits::PAGE_ITEMS_MAX).min(limits::PAGE_ITEMS_MAX);
+    let cursor = |group: &GroupId| Cursor {
+        store,
+        group: *group,
+        ready: Default::default(),
+        after: None,
+        is_done: false,
+    };
+    let mut cursors: Vec<Cursor<'_>> = home_groups.iter().map(cursor).collect();
+    let (mut wanted, mut total_count) = (Vec::new(), 0);
+    loop {
+        for cursor in &mut cursors {
+            cursor.fill()?;
+        }
+        let Some(next) = cursors.iter().filter_map(|c| c.ready.front()).map(|org| org.id).min()
+        else {
+            return Ok((wanted, total_count));
+        };
+        // One that has moved stands in two groups; the newer record counts.
+        let same = cursors.iter_mut().filter_map(|c| c.ready.pop_front_if(|org| org.id == next));
+        let newest = same.max_by_key(|org| org.epoch);
+        if total_count >= page.offset && wanted.len() < limit {
+            wanted.extend(newest);
+        }
+        total_count += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use concordat_cluster::store::{WriteBatch, keys, memory::MemoryStore};
+    use concordat_proto::{
+        org::{ApiKey, Rights, WrappedKey},
+        secret::Sealed,
+        wire::Wire,
+    };
+
+    use super::*;
+
+    fn put(store: &MemoryStore, group: u32, id: u8, epoch: u32) {
+        let org = Org {
+            id: OrgId::from_bytes([id; 16]),
+            org_name: format!("of group {group}"),
+            tenant_name: String::new(),
+            home_region: Region::new("us").unwrap(),
+            epoch,
+            data_key: WrappedKey { keyring_key: 1, bytes: Vec::new() },
+            first_key: ApiKey {
+                id: KeyId::from_bytes([1; 16]),
+                hash: [0; 32],
+                rights: Rights::ALL,
+            },
+            first_key_sealed: Sealed { sealed_by: WriteId::from_bytes([1; 16]), bytes: Vec::new() },
+        };
+        let changes = vec![(keys::org(GroupId(group), org.id), Some(org.encode()))];
+        store.write(WriteBatch { changes, ..WriteBatch::default() }).unwrap();
+    }
+
+    #[test]
+    fn a_page_is_cut_from_all_groups_in_order_of_id() {
+        let store = MemoryStore::default();
+        for (group, id, epoch) in [(1, 1, 1), (2, 2, 1), (1, 3, 1), (2, 3, 2), (3, 4, 1)] {
+            put(&store, group, id, epoch);
+        }
+        let homes = [GroupId(1), GroupId(2), GroupId(3)];
+        let ids = |limit, offset| {
+            let (orgs, total) = merged(&store, &homes, Page { limit, offset }).unwrap();
+            assert_eq!(total, 4, "one that moved counts once");
+            orgs.iter().map(|org| (org.id.to_bytes()[0], org.epoch)).collect::<Vec<_>>()
+        };
+        assert_eq!(ids(None, 0), [(1, 1), (2, 1), (3, 2), (4, 1)]);
+        assert_eq!(ids(Some(2), 1), [(2, 1), (3, 2)]);
+        assert_eq!(ids(Some(9), 9), []);
+    }
+}

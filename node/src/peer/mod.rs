@@ -1,0 +1,310 @@
+//! The sockets between nodes: [`SocketTransport`] is `PeerTransport` over TCP.
+//!
+//! A connection begins as an HTTP/1.1 upgrade (`handshake.rs`), in which both ends check cluster
+//! and node, and goes on as checksummed frames (`frame.rs`). There is one per (peer, channel) and
+//! direction of asking, so that a snapshot never holds up a vote; each carries many requests and
+//! streams at once. A stream has its own credit (`streams.rs`), so that a slow reader holds up
+//! nobody but its own sender.
+//!
+//! Connections are made on demand and again after a pause (`link.rs`). A peer that says nothing
+//! for a second is asked, after three it is dead (`reader.rs`). Everything is bounded
+//! (`bounds.rs`). A frame that is no frame ends its connection and nothing else.
+//!
+//! # Why loopback only
+//! Nodes have no certificates yet, so a name in the upgrade is only a claim. Until TLS stands
+//! between TCP and HTTP (`wire.rs` is the place) this module refuses to listen at or connect to
+//! any address that another machine can reach.
+//!
+//! hyper is not used outside this folder for peers, and nothing here looks into a payload or reads
+//! the wall clock.
+
+mod bounds;
+mod client;
+mod connection;
+mod frame;
+mod handshake;
+mod link;
+mod outbox;
+mod pump;
+mod reader;
+mod serve;
+mod server;
+mod streams;
+#[cfg(test)]
+#[path = "peer_test.rs"]
+mod tests;
+mod wire;
+
+use std::{
+    collections::BTreeMap,
+    fmt, future,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use concordat_cluster::raft::transport::{
+    Channel, FrameStream, Peer, PeerService, PeerTransport, TransportError,
+};
+use concordat_proto::id::{ClusterId, NodeId};
+use futures::future::BoxFuture;
+use tokio::{
+    net::TcpListener,
+    runtime::Handle,
+    time::{Instant, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+
+pub use self::wire::BindError;
+use self::{
+    bounds::{CONNECT_LIMIT, LIMIT_MAX},
+    connection::Connection,
+    handshake::{Hello, Identity},
+    link::Link,
+};
+
+/// A peer of the address book and its links, made at first use.
+#[derive(Debug)]
+struct Entry {
+    peer: Peer,
+    links: BTreeMap<Channel, Arc<Link>>,
+    closed: CancellationToken,
+}
+
+#[derive(Debug, Default)]
+struct Book {
+    identity: Option<Identity>,
+    peers: BTreeMap<NodeId, Entry>,
+    /// The present connection of each peer to us.
+    inbound: BTreeMap<(NodeId, Channel), CancellationToken>,
+}
+
+impl Book {
+    fn close_inbound(&self, node: NodeId) {
+        for channel in Channel::ALL {
+            if let Some(closed) = self.inbound.get(&(node, channel)) {
+                closed.cancel();
+            }
+        }
+    }
+}
+
+/// What the tasks of a transport share. It does not own the transport, which closes when it is
+/// dropped.
+pub(in crate::peer) struct Shared {
+    runtime: Handle,
+    closed: CancellationToken,
+    service: OnceLock<Arc<dyn PeerService>>,
+    book: Mutex<Book>,
+}
+
+impl Shared {
+    fn book(&self) -> MutexGuard<'_, Book> {
+        // Nothing under the lock panics half way.
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn identity(&self) -> Option<Identity> {
+        self.book().identity
+    }
+
+    fn service(&self) -> Option<Arc<dyn PeerService>> {
+        self.service.get().map(Arc::clone)
+    }
+
+    /// Notes a peer's new connection to us and closes the one before: its last frames must not
+    /// come after the first of this one.
+    fn note_inbound(&self, node: NodeId, channel: Channel, closed: CancellationToken) {
+        if let Some(before) = self.book().inbound.insert((node, channel), closed) {
+            before.cancel();
+        }
+    }
+
+    /// The way to a peer.
+    fn link(&self, to: NodeId, channel: Channel) -> Result<Arc<Link>, TransportError> {
+        let refuse = |reason: &str| TransportError::Unreachable {
+            peer: to.to_string(),
+            reason: reason.to_owned(),
+        };
+        if self.closed.is_cancelled() {
+            return Err(refuse("this node is closing"));
+        }
+        let mut book = self.book();
+        let identity = book.identity;
+        let entry = book.peers.get_mut(&to).ok_or(TransportError::UnknownPeer(to))?;
+        let from = identity.ok_or_else(|| refuse("this node has no name yet"))?;
+        let link = entry.links.entry(channel).or_insert_with(|| {
+            let (runtime, closed) = (self.runtime.clone(), entry.closed.child_token());
+            Arc::new(Link::new(from, entry.peer.clone(), channel, runtime, closed))
+        });
+        Ok(Arc::clone(link))
+    }
+}
+
+/// Reaches peers over TCP; dropping it closes everything.
+///
+/// A service that owns its transport keeps it alive: such a node must [`Self::close`].
+pub struct SocketTransport {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    /// Until the service is known.
+    listener: Mutex<Option<TcpListener>>,
+}
+
+impl fmt::Debug for SocketTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SocketTransport")
+            .field("address", &self.address)
+            .field("identity", &self.shared.identity())
+            .finish_non_exhaustive()
+    }
+}
+
+impl SocketTransport {
+    /// Listens for peers at a loopback address; port zero takes a free one. Its tasks run on the
+    /// tokio runtime this is called in. Peers wait until [`Self::serve`].
+    ///
+    /// # Errors
+    /// When the address is no loopback address, or cannot be had.
+    pub async fn bind(listen: SocketAddr) -> Result<Arc<Self>, BindError> {
+        let listener = wire::listen(listen).await?;
+        let address = listener
+            .local_addr()
+            .map_err(|source| BindError::Listen { address: listen, source })?;
+        let shared = Shared {
+            runtime: Handle::current(),
+            closed: CancellationToken::new(),
+            service: OnceLock::new(),
+            book: Mutex::default(),
+        };
+        let listener = Mutex::new(Some(listener));
+        Ok(Arc::new(Self { shared: Arc::new(shared), address, listener }))
+    }
+
+    /// Where peers find this node.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Lets peers in. Only the first call counts.
+    pub fn serve(&self, service: Arc<dyn PeerService>) {
+        let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(listener) = listener {
+            // The listener was there, so no service was.
+            drop(self.shared.service.set(service));
+            let accept = server::accept(Arc::clone(&self.shared), listener);
+            drop(self.shared.runtime.spawn(accept));
+        }
+    }
+
+    /// Stops listening and breaks every connection, for good.
+    pub fn close(&self) {
+        self.shared.closed.cancel();
+        drop(self.listener.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
+impl Drop for SocketTransport {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl PeerTransport for SocketTransport {
+    fn request(
+        &self,
+        to: NodeId,
+        channel: Channel,
+        body: Bytes,
+        limit: Duration,
+    ) -> BoxFuture<'static, Result<Bytes, TransportError>> {
+        let deadline = Instant::now() + limit.min(LIMIT_MAX);
+        match self.shared.link(to, channel) {
+            Ok(link) => {
+                Box::pin(
+                    async move { link.connected(deadline).await?.request(body, deadline).await },
+                )
+            }
+            Err(error) => Box::pin(future::ready(Err(error))),
+        }
+    }
+
+    fn request_join(
+        &self,
+        address: String,
+        body: Bytes,
+        limit: Duration,
+    ) -> BoxFuture<'static, Result<Bytes, TransportError>> {
+        let deadline = Instant::now() + limit.min(LIMIT_MAX);
+        let closed = self.shared.closed.child_token();
+        Box::pin(async move {
+            let unreachable =
+                |reason| TransportError::Unreachable { peer: address.clone(), reason };
+            let io = timeout_at(deadline, dial_within_limit(&address))
+                .await
+                .map_err(|_| unreachable("no connection in time".to_owned()))?
+                .map_err(unreachable)?;
+            // Closes the connection also when the caller gives up.
+            let _close = closed.clone().drop_guard();
+            let (connection, run) = Connection::start(address.clone(), io, None, closed);
+            drop(tokio::spawn(run));
+            connection.request(body, deadline).await
+        })
+    }
+
+    fn open(
+        &self,
+        to: NodeId,
+        channel: Channel,
+        head: Bytes,
+    ) -> BoxFuture<'static, Result<FrameStream, TransportError>> {
+        let deadline = Instant::now() + CONNECT_LIMIT;
+        match self.shared.link(to, channel) {
+            Ok(link) => {
+                Box::pin(async move { link.connected(deadline).await?.open(head, deadline).await })
+            }
+            Err(error) => Box::pin(future::ready(Err(error))),
+        }
+    }
+
+    fn notify(&self, to: NodeId, body: Bytes) {
+        if let Ok(link) = self.shared.link(to, Channel::Control) {
+            link.notify(body);
+        }
+    }
+
+    fn set_identity(&self, cluster: ClusterId, node: NodeId) {
+        self.shared.book().identity = Some((cluster, node));
+    }
+
+    fn set_peers(&self, peers: Vec<Peer>) {
+        let mut book = self.shared.book();
+        let mut before = std::mem::take(&mut book.peers);
+        for peer in peers {
+            let same = before.get(&peer.id).is_some_and(|entry| entry.peer.address == peer.address);
+            let kept = if same { before.remove(&peer.id) } else { None };
+            let entry = kept.unwrap_or_else(|| Entry {
+                peer,
+                links: BTreeMap::new(),
+                closed: self.shared.closed.child_token(),
+            });
+            book.peers.insert(entry.peer.id, entry);
+        }
+        for (id, entry) in before {
+            entry.closed.cancel();
+            book.close_inbound(id);
+        }
+        // Connections that ended by themselves.
+        book.inbound.retain(|_, closed| !closed.is_cancelled());
+    }
+}
+
+async fn dial_within_limit(
+    address: &str,
+) -> Result<hyper_util::rt::TokioIo<hyper::upgrade::Upgraded>, String> {
+    tokio::time::timeout(CONNECT_LIMIT, client::dial(address, Hello::Join))
+        .await
+        .unwrap_or_else(|_| Err("no answer".to_owned()))
+}

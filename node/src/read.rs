@@ -1,0 +1,151 @@
+//! Reads: from local state, across no region, marked with how fresh they are.
+//!
+//! The order is what makes an unmarked answer true: the request is whole, then the position it asks
+//! for is reached, then freshness is judged, then the state is read.
+
+use std::sync::Arc;
+
+use concordat_cluster::{machine::query, raft::Freshness};
+use concordat_proto::{
+    command::Precondition,
+    consistency::Position,
+    id::{ClientId, GroupId, WriteId},
+    oidc::Provider,
+};
+
+use crate::{
+    admin,
+    auth::{Authorised, OrgPrincipal, Principal},
+    dialect::{Action, Answer, CommonHeaders, DemoTarget, Page, Rejection, slashid::render},
+    freshness,
+    node::Node,
+    orgs, refuse,
+    serve::Timing,
+    writes,
+};
+
+/// Answers a read, or does what the demo is asked to.
+pub(crate) async fn answer(
+    node: &Arc<Node>,
+    request: Authorised<Action>,
+    common: CommonHeaders,
+    timing: Timing,
+) -> Answer {
+    if let Some(position) = common.at_least
+        && let Err(answer) = at_least(node, position, timing).await
+    {
+        return answer;
+    }
+    let (principal, action) = request.into_parts();
+    match (principal, action) {
+        (principal, Action::ReceiptGet { write_id, wait }) => {
+            writes::answer(node, &principal, write_id, wait, timing).await
+        }
+        (Principal::Org(org), Action::OidcList { provider, page }) => {
+            marked(node, &[org.group], &common, || oidc_list(node, &org, provider, page))
+        }
+        (Principal::Org(org), Action::OidcGet(client_id)) => {
+            marked(node, &[org.group], &common, || {
+                oidc_get(node, &org, &client_id, common.if_none_match.as_ref())
+            })
+        }
+        (Principal::Operator { .. }, Action::OrgList(page)) => {
+            let fresh = freshness::of(&node.groups, &node.home_groups());
+            if common.current_only && fresh != Freshness::Current {
+                return freshness::mark(refuse::not_current(), fresh);
+            }
+            freshness::mark(orgs::list(node, page).await, fresh)
+        }
+        (Principal::Operator { .. }, Action::ClusterGet) => admin::cluster(node).await,
+        (Principal::Operator { .. }, Action::DemoCut(target)) => demo(node, &target, true),
+        (Principal::Operator { .. }, Action::DemoHeal(target)) => demo(node, &target, false),
+        _ => render::forbidden(),
+    }
+}
+
+/// Waits until this node has applied a position.
+async fn at_least(node: &Node, position: Position, timing: Timing) -> Result<(), Answer> {
+    let is_known =
+        position.group == GroupId::SYSTEM || node.home_groups().contains(&position.group);
+    if !is_known {
+        return Err(render::rejected(&Rejection {
+            status: refuse::BAD_REQUEST,
+            message: "Concordat-At-Least is not a position of this cluster".to_owned(),
+        }));
+    }
+    if node.groups.wait_visible(position.group, position.index, timing.deadline).await {
+        return Ok(());
+    }
+    let fresh = freshness::of(&node.groups, &[position.group]);
+    Err(freshness::mark(render::read_timed_out(), fresh))
+}
+
+/// Judges freshness, then reads, then marks.
+fn marked(
+    node: &Node,
+    groups: &[GroupId],
+    common: &CommonHeaders,
+    read: impl FnOnce() -> Answer,
+) -> Answer {
+    let fresh = freshness::of(&node.groups, groups);
+    if common.current_only && fresh != Freshness::Current {
+        return freshness::mark(refuse::not_current(), fresh);
+    }
+    freshness::mark(read(), fresh)
+}
+
+fn oidc_list(node: &Node, org: &OrgPrincipal, provider: Option<Provider>, page: Page) -> Answer {
+    let filter = query::OidcFilter { provider, offset: page.offset, limit: page.limit };
+    match query::oidc_page(node.state(), org.group, org.org.id, &filter) {
+        Ok(found) => render::credential_list(&found.items, page, found.total_count),
+        Err(error) => refuse::broken("listing credentials", &error),
+    }
+}
+
+fn oidc_get(
+    node: &Node,
+    org: &OrgPrincipal,
+    client_id: &ClientId,
+    if_none_match: Option<&Precondition>,
+) -> Answer {
+    match query::oidc(node.state(), org.group, org.org.id, client_id) {
+        Ok(Some(found)) if matches(if_none_match, found.version) => {
+            render::not_modified(found.version)
+        }
+        Ok(Some(found)) => render::credential(&found),
+        Ok(None) => render::not_found("credential"),
+        Err(error) => refuse::broken("reading a credential", &error),
+    }
+}
+
+fn matches(precondition: Option<&Precondition>, version: WriteId) -> bool {
+    match precondition {
+        None => false,
+        Some(Precondition::Exists) => true,
+        Some(Precondition::AnyOf(versions)) => versions.contains(&version),
+    }
+}
+
+fn demo(node: &Node, target: &DemoTarget, is_cut: bool) -> Answer {
+    let Some(cuts) = &node.cuts else { return render::route_not_found() };
+    let is_known = if is_cut { cuts.cut(target) } else { cuts.heal(target) };
+    match (is_known, target) {
+        (true, _) => render::done(),
+        (false, DemoTarget::Region(_)) => render::not_found("region"),
+        (false, DemoTarget::Node(_)) => render::not_found("node"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn if_none_match_compares_versions() {
+        let (one, two) = (WriteId::from_bytes([1; 16]), WriteId::from_bytes([2; 16]));
+        assert!(!matches(None, one));
+        assert!(matches(Some(&Precondition::Exists), one));
+        assert!(matches(Some(&Precondition::AnyOf(vec![two, one])), one));
+        assert!(!matches(Some(&Precondition::AnyOf(vec![two])), one));
+    }
+}

@@ -1,0 +1,58 @@
+//! What a writer is told of its write's way. Pure: from progress to a [`Receipt`].
+
+use std::time::Duration;
+
+use concordat_cluster::raft::{Progress, RegionProgress};
+use concordat_proto::{
+    consistency::{Outcome, Position, Receipt, RegionReceipt, RequiredConsistency},
+    id::WriteId,
+    region::Region,
+};
+use tokio::time::Instant;
+
+/// Of a write that is known to be committed.
+pub(crate) fn committed(
+    required: RequiredConsistency,
+    write_id: WriteId,
+    position: Position,
+    progress: Progress,
+    accepted: Instant,
+) -> Receipt {
+    Receipt {
+        required,
+        achieved: progress.reached,
+        outcome: Outcome::Committed,
+        write_id,
+        position: Some(position),
+        elapsed: accepted.elapsed(),
+        regions: progress.regions.into_iter().map(|region| line(region, accepted)).collect(),
+    }
+}
+
+/// Of a write of which nothing is known: it may have happened, may still happen, or never.
+pub(crate) fn unknown(
+    required: RequiredConsistency,
+    write_id: WriteId,
+    regions: Vec<Region>,
+    accepted: Instant,
+) -> Receipt {
+    let pending = |region| RegionReceipt { region, applied: false, applied_after: None };
+    Receipt {
+        required,
+        achieved: false,
+        outcome: Outcome::Unknown,
+        write_id,
+        position: None,
+        elapsed: accepted.elapsed(),
+        regions: regions.into_iter().map(pending).collect(),
+    }
+}
+
+fn line(region: RegionProgress, accepted: Instant) -> RegionReceipt {
+    let since = |at: Instant| at.checked_duration_since(accepted).unwrap_or(Duration::ZERO);
+    RegionReceipt {
+        region: region.region,
+        applied: region.applied,
+        applied_after: region.at.map(since),
+    }
+}

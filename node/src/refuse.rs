@@ -1,0 +1,62 @@
+//! Answers to what never reached a log, and was no fault of the request: overload and breakage.
+//!
+//! What broke is for the log, never for the caller.
+
+use std::time::Duration;
+
+use concordat_cluster::store::StoreError;
+
+use crate::dialect::{Answer, slashid::render};
+
+/// For rejections that are found here and not by a dialect.
+pub(crate) const BAD_REQUEST: u16 = 400;
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// 503: as many requests in flight as may be.
+pub(crate) fn overloaded() -> Answer {
+    render::unavailable("this node has too many requests in flight", RETRY_AFTER)
+}
+
+/// 429: as many writes waiting as may be.
+pub(crate) fn too_many_waits() -> Answer {
+    render::too_many("too many writes wait for their consistency here", RETRY_AFTER)
+}
+
+/// 503: no leader was reached in time, and certainly nothing was proposed.
+pub(crate) fn no_leader() -> Answer {
+    let message = "no leader could be reached; nothing was stored";
+    render::unavailable(message, RETRY_AFTER)
+}
+
+/// 503: not provably current, and nothing less was asked for.
+pub(crate) fn not_current() -> Answer {
+    render::unavailable("this node cannot prove that it is current", RETRY_AFTER)
+}
+
+/// 503: the node is not a member yet.
+pub(crate) fn not_a_member() -> Answer {
+    render::unavailable("this node has not joined its cluster yet", RETRY_AFTER)
+}
+
+/// 503: a secret cannot be sealed or opened here.
+pub(crate) fn no_key(error: crate::seal::SealError) -> Answer {
+    tracing::error!(%error, "an organisation's data key cannot be used");
+    render::unavailable("secrets cannot be handled on this node now", RETRY_AFTER)
+}
+
+/// 503: the store is broken. The replicas find that out too and stop the process.
+pub(crate) fn broken(doing: &str, error: &StoreError) -> Answer {
+    tracing::error!(error = %chain(error), "{doing}");
+    render::unavailable("this node cannot read its state", RETRY_AFTER)
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        next = source.source();
+    }
+    text
+}

@@ -1,0 +1,175 @@
+//! A request's path, from its head to its answer, in the contract's order of checks: route,
+//! authentication, headers, path and query, body, existence, storage. The first file to read.
+
+use std::sync::Arc;
+
+use concordat_proto::limits;
+use http::request::Parts;
+use tokio::time::Instant;
+
+use crate::{
+    admin,
+    auth::{self, Access, Authorised, Denied, Permit, Principal},
+    dialect::{
+        Action, Answer, CommonHeaders, Input, Operation, Rejection,
+        slashid::{self, render},
+    },
+    freshness,
+    http::{
+        body::{Body, BodyError},
+        route::{Found, Target},
+    },
+    node::Node,
+    observe::{health, metrics::Observed},
+    read, refuse, write,
+};
+
+/// A request as it came in.
+#[derive(Debug)]
+pub(crate) struct Call {
+    /// When its head had been read: all its times count from here.
+    pub(crate) accepted: Instant,
+    /// The head.
+    pub(crate) head: Parts,
+    /// The body, not read yet.
+    pub(crate) body: Body,
+}
+
+/// When a request came, and when it must be answered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timing {
+    /// When its head had been read.
+    pub(crate) accepted: Instant,
+    /// When the caller's patience ends.
+    pub(crate) deadline: Instant,
+}
+
+/// Answers a request.
+pub(crate) async fn serve(node: &Arc<Node>, call: Call) -> Answer {
+    let path = call.head.uri.path().to_owned();
+    let (target, parameter) = match node.routes.find(&call.head.method, &path) {
+        Found::Target(target, parameter) => (target, parameter),
+        Found::OtherMethods(methods) => return render::method_not_allowed(&methods),
+        Found::Nothing => return render::route_not_found(),
+    };
+    match target {
+        Target::Live => health::live(),
+        Target::Ready => health::ready(node, call.head.uri.query().unwrap_or_default()),
+        Target::Metrics => health::metrics(node),
+        Target::Digest => match permit(node, &call, Access::Operator, Operation::ClusterGet) {
+            Ok(_) => admin::digest(node).await,
+            Err(answer) => answer,
+        },
+        Target::Operation(operation, access) => {
+            let Ok(_place) = node.places.try_acquire() else { return refuse::overloaded() };
+            let (accepted, method) = (call.accepted, call.head.method.clone());
+            let mut observed = Observed::new(operation, accepted);
+            let answer = answer(node, call, operation, access, parameter, &mut observed).await;
+            let answer = answer.unwrap_or_else(|refused| refused);
+            tracing::debug!(%method, path, status = answer.status, "answered");
+            node.metrics.observe(&observed, answer.status);
+            answer
+        }
+    }
+}
+
+/// The path itself.
+async fn answer(
+    node: &Arc<Node>,
+    call: Call,
+    operation: Operation,
+    access: Access,
+    parameter: &str,
+    observed: &mut Observed,
+) -> Result<Answer, Answer> {
+    let permit = permit(node, &call, access, operation)?;
+    let common = slashid::parse_common(&call.head.headers, is_write(operation))
+        .map_err(|rejection| render::rejected(&rejection))?;
+    let timing = Timing { accepted: call.accepted, deadline: call.accepted + common.timeout };
+    let (head, body) = body(node, call, operation).await?;
+    let request = parse(permit, operation, &head, &body, parameter)?;
+    if is_write(operation) {
+        observed.required = Some(common.required);
+        let digest = write::request_digest(&head, &body);
+        Ok(write::answer(node, request, common, digest, timing).await)
+    } else {
+        Ok(read::answer(node, request, common, timing).await)
+    }
+}
+
+/// Who asks, and whether they may.
+fn permit(
+    node: &Node,
+    call: &Call,
+    access: Access,
+    operation: Operation,
+) -> Result<Permit, Answer> {
+    let home_groups = node.home_groups();
+    // Judged before the state is read, over all groups: it must not tell where an organisation is.
+    let fresh = freshness::of(&node.groups, &home_groups);
+    let principal = auth::authenticate(node.state(), &home_groups, &call.head.headers, access);
+    let principal = principal.map_err(|denied| match denied {
+        Denied::OrgIdMissing => render::rejected(&Rejection {
+            status: refuse::BAD_REQUEST,
+            message: "SlashID-OrgID is required, once".to_owned(),
+        }),
+        Denied::Unauthorized => freshness::mark(render::unauthorized(), fresh),
+        Denied::Broken(error) => refuse::broken("authenticating", &error),
+    })?;
+    auth::authorise(principal, operation)
+        .map_err(|auth::Forbidden| freshness::mark(render::forbidden(), fresh))
+}
+
+/// The body, where the operation has one; of others it is left where it is.
+async fn body(
+    node: &Node,
+    call: Call,
+    operation: Operation,
+) -> Result<(Parts, bytes::Bytes), Answer> {
+    let has_body = is_write(operation)
+        || matches!(operation, Operation::DemoCut | Operation::DemoHeal);
+    if !has_body {
+        return Ok((call.head, bytes::Bytes::new()));
+    }
+    let read = call.body.read(node.limits.body_time).await;
+    let body = read.map_err(|error| {
+        let message = match error {
+            BodyError::TooSlow => "the body did not arrive in time",
+            BodyError::Broken => "the body could not be read",
+        };
+        let message = message.to_owned();
+        render::rejected(&Rejection { status: refuse::BAD_REQUEST, message })
+    })?;
+    Ok((call.head, body))
+}
+
+fn parse(
+    permit: Permit,
+    operation: Operation,
+    head: &Parts,
+    body: &[u8],
+    parameter: &str,
+) -> Result<Authorised<Action>, Answer> {
+    let query = head.uri.query().unwrap_or_default();
+    let input = Input { path_parameter: parameter, query, headers: &head.headers, body };
+    let action = slashid::parse(operation, &input)
+        .map_err(|rejection| render::rejected(&rejection))?;
+    permit.grant(action).ok_or_else(render::forbidden)
+}
+
+/// Whether it enters a log.
+const fn is_write(operation: Operation) -> bool {
+    match operation {
+        Operation::OidcCreate
+        | Operation::OidcPatch
+        | Operation::OidcDelete
+        | Operation::OrgCreate => true,
+        Operation::OidcList
+        | Operation::OidcGet
+        | Operation::OrgList
+        | Operation::ReceiptGet
+        | Operation::ClusterGet
+        | Operation::DemoCut
+        | Operation::DemoHeal => false,
+    }
+}

@@ -1,0 +1,253 @@
+//! Writes: seal, propose at the leader wherever it is, wait as far as the caller requires, tell.
+//!
+//! Never answers 408 before the time is up, and never calls a write undone that may have happened.
+
+use std::sync::Arc;
+
+use concordat_cluster::{
+    machine::query,
+    raft::{Progress, Proposed, RegionProgress, Scope},
+};
+use concordat_proto::{
+    command::{Command, Idempotency, Proposal, RequestDigest},
+    consistency::{Position, Receipt, RequiredConsistency},
+    header,
+    id::{GroupId, KeyId, WriteId},
+    limits,
+    reply::Applied,
+};
+use http::request::Parts;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    auth::{Authorised, OrgPrincipal, Principal},
+    dialect::{Action, Answer, CommonHeaders, Operation, slashid::render},
+    draft, entropy, freshness,
+    node::Node,
+    orgs, receipt, refuse,
+    serve::Timing,
+};
+
+/// A write as it was asked for, beside what it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    /// Its name.
+    pub(crate) write_id: WriteId,
+    /// Its headers.
+    pub(crate) common: CommonHeaders,
+    /// What a repeat is known by.
+    pub(crate) digest: RequestDigest,
+    /// Its times.
+    pub(crate) timing: Timing,
+}
+
+/// Where an organisation's writes are ordered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Home {
+    /// The group.
+    pub(crate) group: GroupId,
+    /// The organisation's epoch there.
+    pub(crate) epoch: u32,
+}
+
+impl Home {
+    /// Of what belongs to no organisation.
+    pub(crate) const SYSTEM: Self = Self { group: GroupId::SYSTEM, epoch: 0 };
+}
+
+/// Method, path, body and `If-Match`: whether a repeated key repeats the request.
+pub(crate) fn request_digest(head: &Parts, body: &[u8]) -> RequestDigest {
+    let mut digest = Sha256::new();
+    let mut part = |bytes: &[u8]| {
+        digest.update((bytes.len() as u64).to_be_bytes());
+        digest.update(bytes);
+    };
+    part(head.method.as_str().as_bytes());
+    part(head.uri.path().as_bytes());
+    part(body);
+    for value in head.headers.get_all(header::IF_MATCH) {
+        part(value.as_bytes());
+    }
+    digest.finalize().into()
+}
+
+/// Carries a write out, as far as it goes in the caller's time.
+pub(crate) async fn answer(
+    node: &Arc<Node>,
+    request: Authorised<Action>,
+    common: CommonHeaders,
+    digest: RequestDigest,
+    timing: Timing,
+) -> Answer {
+    if node.groups.waits_are_full() {
+        return refuse::too_many_waits();
+    }
+    let write_id = entropy::write_id(&*node.environment.clock, &*node.environment.entropy);
+    let asked = Asked { write_id, common, digest, timing };
+    let operation = request.operation();
+    match request.into_parts() {
+        (Principal::Operator { key }, Action::OrgCreate(draft)) => {
+            orgs::create(node, key, draft, &asked).await
+        }
+        (Principal::Org(org), action) => match draft::command(node, &org, action, &asked) {
+            Ok(command) => of_org(node, &org, operation, command, &asked).await,
+            Err(answer) => answer,
+        },
+        (Principal::Operator { .. }, _) => render::forbidden(),
+    }
+}
+
+async fn of_org(
+    node: &Node,
+    org: &OrgPrincipal,
+    operation: Operation,
+    command: Command,
+    asked: &Asked,
+) -> Answer {
+    let home = Home { group: org.group, epoch: org.org.epoch };
+    let proposal = proposal(node, asked, Some(org.key), command);
+    match propose(node, home.group, proposal, asked).await {
+        Ok(applied) => told(node, operation, home, applied, asked).await,
+        Err(answer) => answer,
+    }
+}
+
+/// What enters the log, under the client's own name for it if it has one.
+pub(crate) fn proposal(
+    node: &Node,
+    asked: &Asked,
+    authorised_by: Option<KeyId>,
+    command: Command,
+) -> Proposal {
+    let now = node.now();
+    let idempotency = asked.common.idempotency_key.clone().map(|key| Idempotency {
+        key,
+        digest: asked.digest,
+        lifetime: asked.common.key_lifetime,
+    });
+    Proposal {
+        write_id: asked.write_id,
+        stamped: now,
+        not_after: now.after(limits::NOT_AFTER),
+        origin: node.groups.node(),
+        idempotency,
+        authorised_by,
+        command,
+    }
+}
+
+/// Gets a proposal committed in the caller's time, or says how far that went.
+pub(crate) async fn propose(
+    node: &Node,
+    group: GroupId,
+    proposal: Proposal,
+    asked: &Asked,
+) -> Result<Applied, Answer> {
+    let write_id = proposal.write_id;
+    match node.groups.propose(group, proposal, asked.timing.deadline).await {
+        Proposed::Committed(applied) => Ok(applied),
+        Proposed::NotProposed => Err(refuse::no_leader()),
+        // The leader's answer may be lost and the entry be applied here all the same.
+        Proposed::Unknown => match query::write(node.state(), group, write_id) {
+            Ok(Some(record)) => Ok(record.applied),
+            Ok(None) => Err(render::timed_out(&unknown(node, group, write_id, asked))),
+            Err(error) => Err(refuse::broken("looking for a write", &error)),
+        },
+    }
+}
+
+/// Waits for what the caller requires, and renders the outcome. A refusal waits for nothing: it has
+/// no effect that could be on its way.
+pub(crate) async fn told(
+    node: &Node,
+    operation: Operation,
+    home: Home,
+    applied: Applied,
+    asked: &Asked,
+) -> Answer {
+    let receipt = match &applied.outcome {
+        Ok(_) => travelled(node, home, &applied, asked).await,
+        Err(_) => standing(node, home, &applied, asked),
+    };
+    let answer = render::write(operation, &applied.outcome, &receipt);
+    freshness::mark(answer, concordat_cluster::raft::Freshness::Current)
+}
+
+/// The receipt after the wait for what the caller requires.
+pub(crate) async fn travelled(
+    node: &Node,
+    home: Home,
+    applied: &Applied,
+    asked: &Asked,
+) -> Receipt {
+    let scope = scope(node, asked.common.required);
+    let deadline = asked.timing.deadline;
+    let progress = node.groups.wait(home.group, applied.index, &scope, deadline).await;
+    committed(home, applied, progress, asked)
+}
+
+fn standing(node: &Node, home: Home, applied: &Applied, asked: &Asked) -> Receipt {
+    let regions = node.groups.progress(home.group, applied.index);
+    let reached = reached(&regions, &scope(node, asked.common.required));
+    committed(home, applied, Progress { reached, regions }, asked)
+}
+
+fn committed(home: Home, applied: &Applied, progress: Progress, asked: &Asked) -> Receipt {
+    let position = Position { epoch: home.epoch, group: home.group, index: applied.index };
+    let (required, accepted) = (asked.common.required, asked.timing.accepted);
+    receipt::committed(required, applied.write_id, position, progress, accepted)
+}
+
+/// The receipt of a write whose outcome is not known.
+pub(crate) fn unknown(node: &Node, group: GroupId, write_id: WriteId, asked: &Asked) -> Receipt {
+    let regions = node.groups.member_regions(group);
+    receipt::unknown(asked.common.required, write_id, regions, asked.timing.accepted)
+}
+
+fn scope(node: &Node, required: RequiredConsistency) -> Scope {
+    match required {
+        RequiredConsistency::LocalRegion => Scope::Region(node.groups.region().clone()),
+        RequiredConsistency::AllRegions => Scope::All,
+    }
+}
+
+/// Whether what is known now satisfies a scope.
+pub(crate) fn reached(regions: &[RegionProgress], scope: &Scope) -> bool {
+    match scope {
+        Scope::Region(wanted) => {
+            regions.iter().any(|region| region.region == *wanted && region.applied)
+        }
+        Scope::All => !regions.is_empty() && regions.iter().all(|region| region.applied),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn digest(method: &str, uri: &str, if_match: &[&str], body: &[u8]) -> RequestDigest {
+        let mut request = Request::builder().method(method).uri(uri);
+        for value in if_match {
+            request = request.header("if-match", *value);
+        }
+        request_digest(&request.body(()).unwrap().into_parts().0, body)
+    }
+
+    #[test]
+    fn a_repeat_is_the_same_method_path_body_and_precondition() {
+        let first = digest("PATCH", "/a?x=1", &["\"v\""], b"{}");
+        assert_eq!(first, digest("PATCH", "/a?x=2", &["\"v\""], b"{}"));
+        for other in [
+            digest("POST", "/a", &["\"v\""], b"{}"),
+            digest("PATCH", "/b", &["\"v\""], b"{}"),
+            digest("PATCH", "/a", &[], b"{}"),
+            digest("PATCH", "/a", &["\"w\""], b"{}"),
+            digest("PATCH", "/a", &["\"v\""], b"{} "),
+            digest("PATCH", "/a{}", &["\"v\""], b""),
+        ] {
+            assert_ne!(first, other);
+        }
+    }
+}

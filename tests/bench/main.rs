@@ -1,0 +1,150 @@
+//! The load generator: how many writes and reads, how long they take, and what they cost, as a
+//! table.
+//!
+//! First three `concordatd start` processes in one region, with every write on the disks of a
+//! quorum; then the demo, for what distance costs. On a noisy machine compare CPU time, syncs and
+//! ratios rather than milliseconds. Peers measured in the same run are not here yet.
+
+mod load;
+mod meter;
+mod setup;
+mod table;
+
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
+
+use clap::Parser;
+
+use crate::{
+    load::{Outcome, Work},
+    setup::{Cluster, LONGEST_ROUND_TRIP, Target},
+    table::{Table, millis},
+};
+
+/// Measure a cluster on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "concordat-bench")]
+struct Options {
+    /// Seconds that each row is measured.
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
+    /// Numbers of clients that write, one row each.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 64, 256])]
+    clients: Vec<usize>,
+    /// Clients that read.
+    #[arg(long, default_value_t = 64)]
+    readers: usize,
+    /// One second a row, and 1 and 64 clients.
+    #[arg(long)]
+    quick: bool,
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut options = Options::parse();
+    if options.quick {
+        options.seconds = 1;
+        options.clients.retain(|clients| *clients <= 64);
+    }
+    // One thread: the load shares the machine with what it measures.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        near(&options).await?;
+        far(&options).await?;
+        Ok(())
+    })
+}
+
+const LOCAL: Work = Work::Write { everywhere: false };
+const EVERYWHERE: Work = Work::Write { everywhere: true };
+
+/// Three processes in one region: throughput and cost.
+async fn near(options: &Options) -> io::Result<()> {
+    say("Three nodes in one region, a process each, fsync on:\n")?;
+    let (cluster, target) = setup::three().await;
+    let leader = std::slice::from_ref(&cluster.urls[cluster.leader]);
+    let mut table = Table::new(&[
+        "", "per second", "p50", "p99", "CPU µs each", "syncs each, per node", "failed",
+    ]);
+    // The first second finds cold caches, empty connections and growing files.
+    load::run(&target, leader, LOCAL, 64, Duration::from_secs(1)).await;
+    let time = Duration::from_secs(options.seconds);
+    for clients in &options.clients {
+        let name = format!("writes, {}, at the leader", of_clients(*clients));
+        table.row(measured(name, &cluster, &target, leader, (LOCAL, *clients, time)).await?);
+    }
+    let widest = options.clients.iter().copied().filter(|clients| *clients <= 64).max();
+    if let Some(clients) = widest {
+        let name = format!("writes, {}, at all nodes", of_clients(clients));
+        table.row(measured(name, &cluster, &target, &cluster.urls, (LOCAL, clients, time)).await?);
+    }
+    let readers = options.readers;
+    let name = format!("reads, {}, at one node", of_clients(readers));
+    table.row(measured(name, &cluster, &target, leader, (Work::Read, readers, time)).await?);
+    say(&format!("{table}\n"))
+}
+
+/// The demo, regions apart: what distance costs.
+async fn far(options: &Options) -> io::Result<()> {
+    let longest = LONGEST_ROUND_TRIP;
+    say("The demo, 3 × 3 nodes in one process, round trips of 80, 140 and 100 ms:\n")?;
+    let (cluster, target) = setup::demo().await;
+    let time = Duration::from_secs(options.seconds);
+    let (home, away) = (&cluster.urls[..3], &cluster.urls[6..]);
+    let mut table = Table::new(&["", "per second", "p50", "p99", "failed", "aim for the p50"]);
+    let aim = format!("{} ms", longest.as_millis() + 15);
+    let rows: [(&str, &[String], Work, usize, &str); 4] = [
+        ("local_region at home, 1 client", home, LOCAL, 1, "10 ms"),
+        ("all_regions at home, 1 client", home, EVERYWHERE, 1, &aim),
+        ("all_regions at home, 64 clients", home, EVERYWHERE, 64, &aim),
+        ("all_regions from the furthest, 1 client", away, EVERYWHERE, 1, "200 ms"),
+    ];
+    for (name, urls, work, clients, aim) in rows {
+        let outcome = load::run(&target, urls, work, clients, time).await;
+        let mut cells = vec![name.to_owned()];
+        cells.extend(in_common(&outcome));
+        cells.extend([outcome.failures.to_string(), aim.to_owned()]);
+        table.row(cells);
+    }
+    say(&format!("{table}\n"))
+}
+
+fn say(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+fn of_clients(clients: usize) -> String {
+    if clients == 1 { "1 client".into() } else { format!("{clients} clients") }
+}
+
+fn in_common(outcome: &Outcome) -> [String; 3] {
+    let rate = format!("{:.0}", outcome.per_second());
+    [rate, millis(outcome.permille(500)), millis(outcome.permille(990))]
+}
+
+/// A row: a run and what the nodes spent on it.
+async fn measured(
+    name: String,
+    cluster: &Cluster,
+    target: &Target,
+    urls: &[String],
+    (work, clients, time): (Work, usize, Duration),
+) -> io::Result<Vec<String>> {
+    let before = meter::read(cluster).await?;
+    let outcome = load::run(target, urls, work, clients, time).await;
+    let spent = meter::read(cluster).await? - before;
+    let each = outcome.count().max(1) as f64;
+    let cpu = format!("{:.0}", spent.cpu.as_secs_f64() * 1e6 / each);
+    let fsyncs = match spent.fsyncs {
+        _ if work == Work::Read => String::new(),
+        Some(fsyncs) => format!("{:.4}", fsyncs as f64 / each / cluster.urls.len() as f64),
+        None => "not told".into(),
+    };
+    let mut cells = vec![name];
+    cells.extend(in_common(&outcome));
+    cells.extend([cpu, fsyncs, outcome.failures.to_string()]);
+    Ok(cells)
+}

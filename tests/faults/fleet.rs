@@ -1,0 +1,245 @@
+//! Nine processes with an organisation in the first region, and the questions that the tests of
+//! this folder ask them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use concordat_tests::{
+    connection::{Connection, request},
+    nine::Nine,
+    wait::within,
+    workload::{CREDENTIALS, Plan},
+};
+use serde_json::Value;
+use tokio::time::timeout;
+
+
+/// For anything that must come about by itself in a cluster that stands.
+pub(crate) const LIMIT: Duration = Duration::from_secs(45);
+/// For one answer to a question of ours.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
+/// Where each of the nodes is: three in each region, the home region first.
+pub(crate) const NODES: usize = 9;
+/// The home region's.
+pub(crate) const HOME: std::ops::Range<usize> = 0..3;
+/// Those of the region that is furthest away.
+pub(crate) const FAR: std::ops::Range<usize> = 6..9;
+
+/// One of the tests at a time.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// Waits for the test's turn.
+pub(crate) async fn turn() -> tokio::sync::MutexGuard<'static, ()> {
+    TURN.lock().await
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
+}
+
+/// See above.
+pub(crate) struct Fleet {
+    pub(crate) nine: Nine,
+    org: String,
+    api_key: String,
+}
+
+impl Fleet {
+    /// Starts a cluster that keeps so much of its logs, and makes an organisation.
+    pub(crate) async fn start(retention: Option<(u64, u64)>) -> Self {
+        let nine = Nine::start(retention).await;
+        let mut fleet = Self { nine, org: String::new(), api_key: String::new() };
+        let body = r#"{"org_name":"Example","home_region":"us-iowa"}"#;
+        let made = within("the organisation is made", LIMIT, async || {
+            let key = fleet.nine.operator_key().to_owned();
+            let headers = [
+                ("slashid-api-key", key.as_str()),
+                ("idempotency-key", "the-organisation"),
+                ("slashid-required-consistency", "all_regions"),
+                ("slashid-required-consistency-timeout", "10"),
+            ];
+            let bytes = request("POST", "/v1/organizations", &headers, Some(body));
+            let seen = fleet.ask(0, &bytes).await?;
+            if seen.status == 201 { Ok(seen) } else { Err(format!("{seen:?}")) }
+        })
+        .await;
+        let text = |name: &str| made.body["result"][name].as_str().expect("a text").to_owned();
+        (fleet.org, fleet.api_key) = (text("id"), text("api_key"));
+        fleet
+    }
+
+    /// Clients that prefer the nodes given.
+    pub(crate) fn plan(&self, nodes: impl Iterator<Item = usize>, clients: usize, seed: u64) -> Plan {
+        Plan {
+            urls: nodes.map(|node| self.nine.url(node).to_owned()).collect(),
+            org: self.org.clone(),
+            api_key: self.api_key.clone(),
+            clients,
+            seed,
+        }
+    }
+
+    /// Sends a request to a node.
+    pub(crate) async fn ask(&self, node: usize, bytes: &[u8]) -> Result<Seen, String> {
+        self.ask_for(node, bytes, ANSWER_LIMIT).await
+    }
+
+    async fn ask_for(&self, node: usize, bytes: &[u8], limit: Duration) -> Result<Seen, String> {
+        let url = self.nine.url(node);
+        let exchange = async {
+            let mut connection = Connection::open(url).await?;
+            let answer = connection.exchange(bytes).await?;
+            let body = serde_json::from_slice(answer.body).unwrap_or(Value::Null);
+            Ok::<Seen, std::io::Error>(Seen { status: answer.status, body })
+        };
+        match timeout(limit, exchange).await {
+            Ok(Ok(seen)) => Ok(seen),
+            Ok(Err(error)) => Err(format!("node {node}: {error}")),
+            Err(_) => Err(format!("node {node}: no answer")),
+        }
+    }
+
+    /// An operator's question.
+    pub(crate) async fn inspect(&self, node: usize, target: &str) -> Result<Value, String> {
+        let key = self.nine.operator_key();
+        let bytes = request("GET", target, &[("slashid-api-key", key)], None);
+        let seen = self.ask(node, &bytes).await?;
+        match seen.status {
+            200 => Ok(seen.body["result"].clone()),
+            status => Err(format!("node {node}: {target}: {status} {}", seen.body)),
+        }
+    }
+
+    /// A request on a credential with the organisation's key and more headers.
+    pub(crate) fn on_credential(
+        &self,
+        method: &str,
+        client_id: &str,
+        more: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> Vec<u8> {
+        let mut headers = vec![("slashid-orgid", &*self.org), ("slashid-api-key", &*self.api_key)];
+        headers.extend(more);
+        let target = match client_id {
+            "" => CREDENTIALS.to_owned(),
+            client_id => format!("{CREDENTIALS}/{client_id}"),
+        };
+        request(method, &target, &headers, body)
+    }
+
+    /// The status of a write, as a node knows it.
+    pub(crate) async fn receipt(&self, node: usize, write_id: &str, wait: &str) -> Result<Seen, String> {
+        let headers = [("slashid-orgid", &*self.org), ("slashid-api-key", &*self.api_key)];
+        let target = format!("/v1/writes/{write_id}?wait={wait}");
+        self.ask_for(node, &request("GET", &target, &headers, None), LIMIT).await
+    }
+
+    /// The home group as one node sees it: its number and the whole of it.
+    pub(crate) async fn home_group(&self, at: usize) -> Result<(u64, Value), String> {
+        let status = self.inspect(at, "/v1/cluster").await?;
+        let groups = status["groups"].as_array().cloned().unwrap_or_default();
+        let home = groups.into_iter().find(|group| group["region"] == "us-iowa");
+        let home = home.ok_or_else(|| format!("node {at} knows no home group: {status}"))?;
+        Ok((home["group"].as_u64().unwrap_or_default(), home))
+    }
+
+    /// Which of the processes leads the home group, by the word of the one that does.
+    pub(crate) async fn home_leader(&self) -> usize {
+        within("the home group has a leader", LIMIT, async || {
+            let mut reasons = Vec::new();
+            for node in HOME.filter(|node| self.nine.is_running(*node)) {
+                match self.home_group(node).await {
+                    Ok((_, group)) => {
+                        let own = self.node_id(node).await?;
+                        if group["leader"] == *own {
+                            return Ok(node);
+                        }
+                        reasons.push(format!("node {node} names {}", group["leader"]));
+                    }
+                    Err(reason) => reasons.push(reason),
+                }
+            }
+            Err(reasons.join("; "))
+        })
+        .await
+    }
+
+    /// The id of the node behind a process.
+    pub(crate) async fn node_id(&self, node: usize) -> Result<String, String> {
+        let status = self.inspect(node, "/v1/cluster").await?;
+        let url = self.nine.url(node);
+        let regions = status["regions"].as_array().into_iter().flatten();
+        let mut nodes = regions.flat_map(|region| region["nodes"].as_array().into_iter().flatten());
+        let own = nodes.find(|it| it["url"].as_str().map(|it| it.trim_end_matches('/')) == Some(url));
+        let id = own.and_then(|own| own["node_id"].as_str());
+        id.map(str::to_owned).ok_or_else(|| format!("node {node} is not in its own list: {status}"))
+    }
+
+    /// The label that a node reads, as a number.
+    async fn label(&self, node: usize, client_id: &str) -> Result<u64, String> {
+        let seen = self.ask(node, &self.on_credential("GET", client_id, &[], None)).await?;
+        let label = seen.body["result"]["label"].as_str().unwrap_or("0");
+        match label.parse() {
+            Ok(number) if seen.status == 200 => Ok(number),
+            _ => Err(format!("node {node}, {client_id}: {seen:?}")),
+        }
+    }
+
+    /// Waits until a node of every region reads at least what was acknowledged of each credential,
+    /// exactly that where nobody writes any more.
+    pub(crate) async fn reads(&self, acknowledged: &[(String, u64)], nodes: &[usize], exact: bool) {
+        within("every acknowledged write is there", LIMIT, async || {
+            for node in nodes {
+                for (client_id, least) in acknowledged {
+                    let label = self.label(*node, client_id).await?;
+                    assert!(!exact || label <= *least, "{client_id}: {label} after {least}");
+                    if label < *least {
+                        return Err(format!("node {node}, {client_id}: {label}, not {least}"));
+                    }
+                }
+            }
+            Ok(())
+        })
+        .await;
+    }
+
+    /// Waits until all replicas of each group stand at one index, with one digest; and sees to it
+    /// that no two ever differ at one index.
+    pub(crate) async fn agree(&self) {
+        let mut known: BTreeMap<(u64, u64), (String, usize)> = BTreeMap::new();
+        within("all replicas stand at the same index", LIMIT, async || {
+            let mut applied: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
+            for node in 0..NODES {
+                let digests = self.inspect(node, "/v1/cluster/digest").await?;
+                let digests = digests.as_array().cloned().unwrap_or_default();
+                if digests.len() != 4 {
+                    return Err(format!("node {node} has {} groups", digests.len()));
+                }
+                for of in digests {
+                    let place = (of["group"].as_u64(), of["applied"].as_u64());
+                    let (Some(group), Some(index)) = place else {
+                        panic!("node {node} answered {of}");
+                    };
+                    let digest = of["digest"].to_string();
+                    let first = known.entry((group, index)).or_insert((digest.clone(), node));
+                    assert_eq!(
+                        *first.0, digest,
+                        "group {group} at {index}: node {} and node {node} differ", first.1
+                    );
+                    applied.entry(group).or_default().insert(index);
+                }
+            }
+            match applied.iter().find(|(_, indexes)| indexes.len() > 1) {
+                Some((group, indexes)) => Err(format!("group {group} stands at {indexes:?}")),
+                None => Ok(()),
+            }
+        })
+        .await;
+    }
+}

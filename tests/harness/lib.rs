@@ -1,0 +1,22 @@
+//! What the tests of this package and the bench share: processes, clusters, a plain HTTP client,
+//! clients at work and the models that judge them.
+//!
+//! Nothing here knows the product's own types beyond what its API shows: a test that shares code
+//! with what it tests shares its bugs. Everything that waits has a limit and says what it waited
+//! for; whatever was started is ended, even when the test itself is killed.
+//!
+//! A check is trusted after it has caught something. Each of these was planted and found: a secret
+//! written to a file in the clear, in base64 and in hex ([`canary`]); a forgotten and a doubled
+//! write ([`model`]); a processes' leash that was let go ([`process`]).
+#![allow(clippy::panic, reason = "a harness fails its test by panicking")]
+
+pub mod canary;
+pub mod chance;
+pub mod connection;
+pub mod demo;
+pub mod http;
+pub mod model;
+pub mod nine;
+pub mod process;
+pub mod wait;
+pub mod workload;

@@ -1,0 +1,335 @@
+//! `concordatd start --config FILE`, a process for each node: nine of them in three regions, or as
+//! many as a test wants.
+//!
+//! The first node begins the cluster and writes the operator key; all share one keyring. A node
+//! keeps its addresses over kills and restarts.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, TcpListener},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::{
+    chance::Chance,
+    demo::REGIONS,
+    http::{Request, Response},
+    process::{self, Process, Start},
+    wait::{self, LIMIT},
+};
+
+/// How a cluster is started.
+#[derive(Debug, Clone)]
+pub struct NineOptions {
+    /// The regions' names.
+    pub regions: Vec<&'static str>,
+    /// Nodes in each.
+    pub nodes_per_region: usize,
+    /// Entries after which a state is synced, and entries of the log that are kept before that.
+    pub retention: Option<(u64, u64)>,
+    /// What is logged.
+    pub log_level: &'static str,
+    /// Lines that are added to every node's file.
+    pub more: String,
+}
+
+impl Default for NineOptions {
+    fn default() -> Self {
+        Self {
+            regions: REGIONS.to_vec(),
+            nodes_per_region: 3,
+            retention: None,
+            log_level: "info",
+            more: String::new(),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Node {
+    directory: PathBuf,
+    url: String,
+    process: Option<Process>,
+}
+
+impl Node {
+    fn data_dir(&self) -> PathBuf {
+        self.directory.join("data")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.directory.join("log")
+    }
+
+    fn run(&mut self, scratch: &Path) {
+        let config = self.directory.join("config.toml");
+        self.process = Some(Process::start(&Start {
+            name: "concordatd",
+            arguments: vec!["start".into(), "--config".into(), config.into()],
+            environment: Vec::new(),
+            stdout: self.log(),
+            stderr: self.log(),
+            scratch: Some(scratch.to_owned()),
+        }));
+    }
+}
+
+/// A cluster of processes.
+#[derive(Debug)]
+pub struct Nine {
+    // Before the directory: a process must end before its files go.
+    nodes: Vec<Node>,
+    scratch: TempDir,
+    operator_key: String,
+}
+
+impl Nine {
+    /// Starts nine nodes and waits until all are ready.
+    ///
+    /// # Panics
+    /// When they are not in time.
+    pub async fn start(retention: Option<(u64, u64)>) -> Self {
+        Self::start_with(NineOptions { retention, ..NineOptions::default() }).await
+    }
+
+    /// Starts a cluster and waits until all its nodes are ready.
+    ///
+    /// # Panics
+    /// When they are not in time.
+    pub async fn start_with(options: NineOptions) -> Self {
+        let scratch = tempfile::tempdir().expect("a temporary directory");
+        let keyring = scratch.path().join("keyring.toml");
+        let arguments = ["keyring", "new", keyring.to_str().expect("a path of text")];
+        let made = process::run("concordatd", &arguments, &[], LIMIT).await;
+        let reason = String::from_utf8_lossy(&made.stderr).into_owned();
+        assert!(made.status.success(), "concordatd keyring new: {reason}");
+        let nodes = write_nodes(&options, scratch.path());
+        let mut nine = Self { nodes, scratch, operator_key: String::new() };
+        nine.restart_all().await;
+        let key_file = nine.operator_key_file();
+        nine.operator_key = wait::within("the operator key is written", LIMIT, async || {
+            let key = process::text(&key_file).trim().to_owned();
+            if key.is_empty() { Err(nine.complaints()) } else { Ok(key) }
+        })
+        .await;
+        nine.ready().await;
+        nine
+    }
+
+    /// Waits until every node that runs says that it is ready.
+    ///
+    /// # Panics
+    /// When one does not in time.
+    pub async fn ready(&mut self) {
+        wait::within("all nodes are ready", LIMIT * 2, async || {
+            for place in 0..self.nodes.len() {
+                let node = &mut self.nodes[place];
+                let Some(process) = &mut node.process else { continue };
+                if let Some(status) = process.ended() {
+                    panic!("node {place} has ended, {status}: {}", process::tail(&node.log()));
+                }
+                let asked = Request::new("GET", "/readyz?verbose").try_send(&node.url).await;
+                match asked {
+                    Ok(response) if response.status == 200 => {}
+                    other => return Err(format!("node {place}: {other:?}; {}", self.complaints())),
+                }
+            }
+            Ok(())
+        })
+        .await;
+    }
+
+    /// How many nodes there are, running or not.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// A node's base URL.
+    #[must_use]
+    pub fn url(&self, node: usize) -> &str {
+        &self.nodes[node].url
+    }
+
+    /// Whether a node was started and not killed since.
+    #[must_use]
+    pub fn is_running(&self, node: usize) -> bool {
+        self.nodes[node].process.is_some()
+    }
+
+    /// The system's number of a node's process.
+    #[must_use]
+    pub fn id(&self, node: usize) -> Option<u32> {
+        self.nodes[node].process.as_ref().map(Process::id)
+    }
+
+    /// All that a node has logged, over all its starts.
+    #[must_use]
+    pub fn log(&self, node: usize) -> String {
+        process::text(&self.nodes[node].log())
+    }
+
+    /// A node's data directory.
+    #[must_use]
+    pub fn data_dir(&self, node: usize) -> PathBuf {
+        self.nodes[node].data_dir()
+    }
+
+    /// The operator key.
+    #[must_use]
+    pub fn operator_key(&self) -> &str {
+        &self.operator_key
+    }
+
+    /// The file of the operator key.
+    #[must_use]
+    pub fn operator_key_file(&self) -> PathBuf {
+        self.scratch.path().join("operator.key")
+    }
+
+    /// `kill -9`; the node is gone when this returns.
+    pub async fn kill(&mut self, node: usize) {
+        if let Some(process) = self.nodes[node].process.take() {
+            process.kill();
+        }
+    }
+
+    /// `kill -9` of all nodes.
+    pub async fn kill_all(&mut self) {
+        for node in 0..self.nodes.len() {
+            self.kill(node).await;
+        }
+    }
+
+    /// Starts a node that does not run; does not wait until it is ready.
+    pub async fn restart(&mut self, node: usize) {
+        let scratch = self.scratch.path().to_owned();
+        let node = &mut self.nodes[node];
+        if node.process.is_none() {
+            node.run(&scratch);
+        }
+    }
+
+    /// Starts all nodes that do not run; does not wait until they are ready.
+    pub async fn restart_all(&mut self) {
+        for node in 0..self.nodes.len() {
+            self.restart(node).await;
+        }
+    }
+
+    /// Removes the data of a node that does not run.
+    ///
+    /// # Panics
+    /// When it runs, or its data cannot be removed.
+    pub fn wipe(&mut self, node: usize) {
+        let node = &self.nodes[node];
+        assert!(node.process.is_none(), "it must be killed first");
+        fs::remove_dir_all(node.data_dir()).expect("the data can be removed");
+    }
+
+    /// Asks a node as the operator.
+    pub async fn ask(&self, node: usize, target: &str) -> Response {
+        let request = Request::new("GET", target).header("SlashID-API-Key", &self.operator_key);
+        request.send(self.url(node)).await
+    }
+
+    /// The cluster as a node sees it.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub async fn cluster(&self, node: usize) -> Value {
+        let response = self.ask(node, "/v1/cluster").await;
+        assert_eq!(response.status, 200, "{response:?}");
+        response.json()["result"].take()
+    }
+
+    /// The digests of a node's replicas: group, applied index, digest.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub async fn digests(&self, node: usize) -> Vec<(u64, u64, String)> {
+        let response = self.ask(node, "/v1/cluster/digest").await;
+        assert_eq!(response.status, 200, "{response:?}");
+        let result = response.json()["result"].take();
+        let lines = result.as_array().expect("a list").iter();
+        let number = |value: &Value| value.as_u64().expect("a number");
+        lines
+            .map(|line| (number(&line["group"]), number(&line["applied"]), line["digest"].to_string()))
+            .collect()
+    }
+
+    /// The last lines of the logs of nodes that have ended by themselves; else of the first node.
+    fn complaints(&mut self) -> String {
+        let mut text = String::new();
+        for (place, node) in self.nodes.iter_mut().enumerate() {
+            if let Some(status) = node.process.as_mut().and_then(Process::ended) {
+                text.push_str(&format!("node {place}, {status}: {}\n", process::tail(&node.log())));
+            }
+        }
+        if text.is_empty() { process::tail(&self.nodes[0].log()) } else { text }
+    }
+}
+
+fn write_nodes(options: &NineOptions, scratch: &Path) -> Vec<Node> {
+    let count = options.regions.len() * options.nodes_per_region;
+    let ports = free_ports(2 * count);
+    let peers: Vec<String> = ports[count..].iter().map(|port| format!("127.0.0.1:{port}")).collect();
+    let mut nodes = Vec::new();
+    for place in 0..count {
+        let directory = scratch.join(format!("node-{place}"));
+        fs::create_dir(&directory).expect("a directory");
+        let listen = format!("127.0.0.1:{}", ports[place]);
+        let url = format!("http://{listen}");
+        let node = Node { directory, url, process: None };
+        let mut config = toml::Table::new();
+        let mut set = |name: &str, value: toml::Value| config.insert(name.to_owned(), value);
+        let path = |path: &Path| toml::Value::from(path.to_str().expect("a path of text"));
+        set("region", options.regions[place / options.nodes_per_region].into());
+        set("data_dir", path(&node.data_dir()));
+        set("listen", listen.into());
+        set("peer_listen", peers[place].clone().into());
+        set("keyring", path(&scratch.join("keyring.toml")));
+        set("log_level", options.log_level.into());
+        set("segment_mib", 4.into());
+        if place == 0 {
+            set("bootstrap", true.into());
+            set("operator_key_file", path(&scratch.join("operator.key")));
+        }
+        // Three to ask: any one may be down when a node comes back.
+        let seeds: Vec<String> = peers.iter().take(3).cloned().collect();
+        set("seeds", seeds.into());
+        if let Some((every, keep)) = options.retention {
+            let number = |number: u64| i64::try_from(number).expect("a small number").into();
+            set("snapshot_every", number(every));
+            set("log_keep", number(keep));
+        }
+        let text = format!("{config}\n{}\n", options.more);
+        fs::write(node.directory.join("config.toml"), text).expect("a file");
+        nodes.push(node);
+    }
+    nodes
+}
+
+/// Ports that nobody listens at, and that the system does not give to outgoing connections: those
+/// of the nodes themselves could take the port of one that is down for a moment.
+fn free_ports(count: usize) -> Vec<u16> {
+    const FIRST: u16 = 12_000;
+    const SPAN: u64 = 20_000;
+    let mut chance = Chance::new(Uuid::new_v4().as_u64_pair().1);
+    let mut held = Vec::new();
+    while held.len() < count {
+        let port = FIRST + u16::try_from(chance.below(SPAN)).expect("the span fits");
+        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            held.push((port, listener));
+        }
+    }
+    held.into_iter().map(|(port, _)| port).collect()
+}
+
+/// For a cluster that was killed whole to be ready again.
+pub const FORM_LIMIT: Duration = Duration::from_secs(60);

@@ -1,0 +1,48 @@
+//! The repository checks itself: rules of layout that no compiler and no lint knows.
+//!
+//! Each rule is a function from a file's path and text to what is wrong with it, so that it can be
+//! shown bad samples as well as the repository.
+#![cfg(test)]
+
+mod rules;
+mod source;
+
+use std::{collections::BTreeMap, path::Path};
+
+use source::{Files, TOP_FOLDERS_HIDDEN};
+
+fn repository() -> Files {
+    Files::read(Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository"))
+}
+
+#[test]
+fn every_file_keeps_the_rules() {
+    let files = repository();
+    assert!(files.text.len() > 100, "the repository was not found: {:?}", files.text.keys());
+    let mut wrong = Vec::new();
+    let test_modules = rules::test_modules(&files);
+    for (path, text) in &files.text {
+        wrong.extend(rules::of_any_text(path, text));
+        if path.ends_with(".rs") {
+            wrong.extend(rules::of_source(path, text));
+            if !test_modules.contains(path.as_str()) {
+                wrong.extend(rules::of_pure_source(path, rules::without_tests(text)));
+            }
+        }
+    }
+    wrong.extend(rules::of_dialects(&files));
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_readme_names_every_folder() {
+    let files = repository();
+    let readme = files.text.get("README.md").expect("README.md");
+    let mut folders: BTreeMap<&str, usize> = BTreeMap::new();
+    for (folder, _) in files.text.keys().filter_map(|path| path.split_once('/')) {
+        *folders.entry(folder).or_default() += 1;
+    }
+    for folder in folders.keys().filter(|name| !TOP_FOLDERS_HIDDEN.contains(&name.chars().next())) {
+        assert!(readme.contains(&format!("| `{folder}` |")), "README's map does not name {folder}");
+    }
+}
