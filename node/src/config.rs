@@ -14,7 +14,7 @@ use clap::{Args, ValueEnum};
 use concordat_proto::{org::KeyHash, region::Region};
 use serde::{Deserialize, Serialize};
 
-use crate::failure::Failure;
+use crate::{failure::Failure, hex};
 
 /// What may be set. All of it may be left out, here and there; together it must be enough.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
@@ -260,7 +260,7 @@ impl Settings {
         }
         match (&self.operator_key_file, &self.operator_key_sha256) {
             (Some(file), None) => Ok(Some(OperatorKeySource::File(file.clone()))),
-            (None, Some(hex)) => parse_hash(hex)
+            (None, Some(text)) => hex::decode_hash(text)
                 .map(|hash| Some(OperatorKeySource::Hash(hash)))
                 .ok_or_else(|| wrong("operator_key_sha256", &"it must have 64 hex digits")),
             (None, None) | (Some(_), Some(_)) => Err(Failure::setting(
@@ -341,17 +341,6 @@ fn within<T: PartialOrd + std::fmt::Display>(
         return Err(wrong(name, &format!("it must be from {least} to {most}")));
     }
     Ok(value)
-}
-
-fn parse_hash(hex: &str) -> Option<KeyHash> {
-    if hex.len() != 64 || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return None;
-    }
-    let mut hash = [0; 32];
-    for (byte, digits) in hash.iter_mut().zip(hex.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-    }
-    Some(hash)
 }
 
 #[cfg(test)]

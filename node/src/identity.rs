@@ -9,9 +9,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use concordat_cluster::raft::SaveCluster;
+use concordat_cluster::raft::{Bootstrap, SaveCluster};
 use concordat_proto::{
     id::{ClusterId, NodeId},
+    org::{ApiKey, Rights},
     region::Region,
 };
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,7 @@ use crate::{
     durable,
     entropy::{self, Entropy},
     failure::Failure,
+    hex,
 };
 
 const FILE: &str = "identity";
@@ -34,9 +36,10 @@ pub struct Identity {
     pub region: Region,
     /// The cluster, once it belongs to one.
     pub cluster: Option<ClusterId>,
-    /// The cluster that this node began. Kept, so that a beginning that was interrupted is
-    /// finished at the next start, and never by a node that joined.
-    pub founded: Option<ClusterId>,
+    /// The cluster that this node began, and the hash of its operator's key. Kept, so that a
+    /// beginning that was interrupted is finished at the next start, and never by a node that
+    /// joined.
+    pub founded: Option<Bootstrap>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -46,7 +49,15 @@ struct Stored {
     node_id: String,
     region: String,
     cluster_id: Option<String>,
-    founded_cluster_id: Option<String>,
+    founded: Option<StoredFounding>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredFounding {
+    cluster_id: String,
+    operator_key_id: String,
+    operator_key_sha256: String,
 }
 
 /// The identity and the file that keeps it.
@@ -96,24 +107,23 @@ impl IdentityFile {
         self.identity.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The cluster that this node has begun or is to finish beginning, if it is its founder.
-    /// `wanted`: the operator asks it to begin one; that does nothing on a member.
+    /// Whether this directory may begin a cluster: it belongs to none and has begun none.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        let known = self.identity();
+        known.cluster.is_none() && known.founded.is_none()
+    }
+
+    /// Notes the cluster that this node is about to begin.
     ///
     /// # Errors
-    /// When the identity cannot be written.
-    pub fn found(
-        &self,
-        wanted: bool,
-        entropy: &dyn Entropy,
-    ) -> Result<Option<ClusterId>, Failure> {
-        let known = self.identity();
-        if known.founded.is_some() || known.cluster.is_some() || !wanted {
-            return Ok(known.founded);
+    /// When it belongs to one or has begun one, or the identity cannot be written.
+    pub fn found(&self, bootstrap: Bootstrap) -> Result<(), Failure> {
+        if !self.is_free() {
+            return Err(Failure::setting("this data directory belongs to a cluster already"));
         }
-        let cluster = entropy::cluster_id(entropy);
-        self.change(|identity| identity.founded = Some(cluster))
-            .map_err(|error| Failure::fault(describe(&self.path), error))?;
-        Ok(Some(cluster))
+        self.change(|identity| identity.founded = Some(bootstrap))
+            .map_err(|error| Failure::fault(describe(&self.path), error))
     }
 
     /// Keeps the cluster's id once the node belongs to it.
@@ -145,7 +155,11 @@ fn write(path: &Path, identity: &Identity) -> io::Result<()> {
         node_id: identity.node.to_string(),
         region: identity.region.to_string(),
         cluster_id: identity.cluster.map(|id| id.to_string()),
-        founded_cluster_id: identity.founded.map(|id| id.to_string()),
+        founded: identity.founded.as_ref().map(|founded| StoredFounding {
+            cluster_id: founded.cluster.to_string(),
+            operator_key_id: founded.operator_key.id.to_string(),
+            operator_key_sha256: hex::encode(&founded.operator_key.hash),
+        }),
     };
     let mut text = serde_json::to_string_pretty(&stored)?;
     text.push('\n');
@@ -157,19 +171,29 @@ fn parse(bytes: &[u8]) -> Result<Identity, Box<dyn std::error::Error + Send + Sy
     if stored.format != FORMAT {
         return Err(format!("format {} is not known to this build", stored.format).into());
     }
-    let cluster = |text: Option<String>| text.map(|text| text.parse()).transpose();
     Ok(Identity {
         node: stored.node_id.parse()?,
         region: Region::new(stored.region)?,
-        cluster: cluster(stored.cluster_id)?,
-        founded: cluster(stored.founded_cluster_id)?,
+        cluster: stored.cluster_id.map(|text| text.parse()).transpose()?,
+        founded: stored.founded.as_ref().map(founding).transpose()?,
+    })
+}
+
+fn founding(
+    stored: &StoredFounding,
+) -> Result<Bootstrap, Box<dyn std::error::Error + Send + Sync>> {
+    let hash = hex::decode_hash(&stored.operator_key_sha256).ok_or("not a SHA-256")?;
+    let id = stored.operator_key_id.parse()?;
+    Ok(Bootstrap {
+        cluster: stored.cluster_id.parse()?,
+        operator_key: ApiKey { id, hash, rights: Rights::ALL },
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entropy::OsEntropy;
+    use crate::{auth, entropy::OsEntropy};
 
     fn region(name: &str) -> Region {
         Region::new(name).unwrap()
@@ -185,15 +209,21 @@ mod tests {
         assert!(moved.to_string().contains("never changes"), "{moved}");
     }
 
+    fn bootstrap() -> Bootstrap {
+        let (_, operator_key) = auth::new_operator_key(&OsEntropy);
+        Bootstrap { cluster: entropy::cluster_id(&OsEntropy), operator_key }
+    }
+
     #[test]
     fn only_a_founder_goes_on_founding() {
         let directory = tempfile::tempdir().unwrap();
         let file = IdentityFile::open(directory.path(), &region("us"), &OsEntropy).unwrap();
-        assert_eq!(file.found(false, &OsEntropy).unwrap(), None);
-        let founded = file.found(true, &OsEntropy).unwrap();
-        assert!(founded.is_some());
+        let founded = bootstrap();
+        assert!(file.is_free());
+        file.found(founded.clone()).unwrap();
+        assert!(file.found(bootstrap()).is_err(), "a cluster is begun once");
         let again = IdentityFile::open(directory.path(), &region("us"), &OsEntropy).unwrap();
-        assert_eq!(again.found(false, &OsEntropy).unwrap(), founded, "it finishes what it began");
+        assert_eq!(again.identity().founded, Some(founded), "it finishes what it began");
 
         let directory = tempfile::tempdir().unwrap();
         let member = IdentityFile::open(directory.path(), &region("us"), &OsEntropy).unwrap();
@@ -201,7 +231,7 @@ mod tests {
         (member.save_cluster())(cluster).unwrap();
         let member = IdentityFile::open(directory.path(), &region("us"), &OsEntropy).unwrap();
         assert_eq!(member.identity().cluster, Some(cluster));
-        assert_eq!(member.found(true, &OsEntropy).unwrap(), None, "a member begins nothing");
+        assert!(member.found(bootstrap()).is_err(), "a member begins nothing");
     }
 
     #[test]

@@ -1,1 +1,50 @@
-//! x
+//! The process: sockets, configuration, keys, and the path of a request.
+//!
+//! # The map
+//! - [`cli`], [`config`], [`start`], [`demo`]: what the binary does, and how it is told.
+//! - [`environment`], [`clock`], [`entropy`]: the outside world, handed in.
+//! - [`identity`], [`keyring`], [`seal`], [`durable`]: what is kept beside log and state, and how
+//!   secrets become ciphertext before anything else sees them.
+//! - `assemble`, `supervise`: a node is put together, kept, and stopped in order.
+//! - `http` → `serve` → `auth` → `write`, `read`, `writes`, `orgs`, `admin`: a request's path.
+//!   `serve` is that path as a function.
+//! - [`dialect`]: bytes to typed requests, outcomes to bytes. [`peer`]: sockets between nodes.
+//! - [`observe`]: log lines, counters, probes.
+//!
+//! # What is not here
+//! No rule of what a write does (`concordat_cluster::machine`), no Raft (`concordat_cluster::raft`),
+//! no secret in the clear beyond the request that brought it.
+
+mod admin;
+mod assemble;
+mod auth;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod demo;
+pub mod dialect;
+mod draft;
+pub mod durable;
+pub mod entropy;
+pub mod environment;
+pub mod failure;
+mod freshness;
+mod hex;
+mod http;
+pub mod identity;
+pub mod keyring;
+mod node;
+pub mod observe;
+mod orgs;
+pub mod peer;
+mod read;
+mod receipt;
+mod refuse;
+pub mod seal;
+mod serve;
+pub mod start;
+mod supervise;
+mod write;
+mod writes;
+
+pub use start::run;

@@ -3,15 +3,14 @@
 
 use std::sync::Arc;
 
-use concordat_proto::limits;
 use http::request::Parts;
 use tokio::time::Instant;
 
 use crate::{
     admin,
-    auth::{self, Access, Authorised, Denied, Permit, Principal},
+    auth::{self, Access, Authorised, Denied, Permit},
     dialect::{
-        Action, Answer, CommonHeaders, Input, Operation, Rejection,
+        Action, Answer, Input, Operation, Rejection,
         slashid::{self, render},
     },
     freshness,
@@ -105,6 +104,9 @@ fn permit(
     operation: Operation,
 ) -> Result<Permit, Answer> {
     let home_groups = node.home_groups();
+    if home_groups.is_empty() {
+        return Err(refuse::not_a_member());
+    }
     // Judged before the state is read, over all groups: it must not tell where an organisation is.
     let fresh = freshness::of(&node.groups, &home_groups);
     let principal = auth::authenticate(node.state(), &home_groups, &call.head.headers, access);

@@ -1,5 +1,27 @@
 //! The HTTP API, asked of a real `concordatd demo`: every operation and every rule of the contract.
 //!
 //! One demo of three regions serves most tests, each with an organisation of its own; those that
-//! cut, kill or look into files start their own.
+//! cut, kill or look into files start their own. After every refusal nothing may have been written.
 #![cfg(test)]
+
+mod apple;
+mod authentication;
+mod bodies;
+mod canary;
+mod command_line;
+mod consistency;
+mod cut;
+mod idempotency;
+mod lists;
+mod model;
+mod oidc;
+mod operator;
+mod options;
+mod positions;
+mod readme;
+mod receipts;
+mod restart;
+mod routes;
+mod tour;
+mod versions;
+mod world;

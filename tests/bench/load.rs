@@ -131,8 +131,7 @@ impl Client {
             }
             Work::Write { everywhere } => {
                 let scope = if everywhere { "all_regions" } else { "local_region" };
-                let headers =
-                    [identity[0], identity[1], ("slashid-required-consistency", scope)];
+                let headers = [identity[0], identity[1], ("slashid-required-consistency", scope)];
                 let which = self.number as u64 % self.target.credentials;
                 let body = format!(r#"{{"label":"{}"}}"#, self.counter);
                 request("PATCH", &format!("{CREDENTIALS}/bench-{which}"), &headers, Some(&body))

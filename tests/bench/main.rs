@@ -65,7 +65,13 @@ async fn near(options: &Options) -> io::Result<()> {
     let (cluster, target) = setup::three().await;
     let leader = std::slice::from_ref(&cluster.urls[cluster.leader]);
     let mut table = Table::new(&[
-        "", "per second", "p50", "p99", "CPU µs each", "syncs each, per node", "failed",
+        "",
+        "per second",
+        "p50",
+        "p99",
+        "CPU µs each",
+        "syncs each, per node",
+        "failed",
     ]);
     // The first second finds cold caches, empty connections and growing files.
     load::run(&target, leader, LOCAL, 64, Duration::from_secs(1)).await;

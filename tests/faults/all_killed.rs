@@ -12,9 +12,7 @@ use concordat_tests::{
 };
 use tokio::time::{Instant, sleep_until};
 
-use crate::{
-    fleet::{self, Fleet, LIMIT, NODES},
-};
+use crate::fleet::{self, Fleet, LIMIT, NODES};
 
 const CLIENTS: usize = 16;
 const ROUNDS: usize = 10;
@@ -70,5 +68,5 @@ async fn writes_go_on(workload: &Workload, since: Instant) -> Instant {
 }
 
 fn one_of_each_region(chance: &mut Chance) -> [usize; 3] {
-    [0, 3, 6].map(|first| first + chance.below(3) as usize)
+    [0, 3, 6].map(|first| first + chance.place(3))
 }

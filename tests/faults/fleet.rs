@@ -15,7 +15,6 @@ use concordat_tests::{
 use serde_json::Value;
 use tokio::time::timeout;
 
-
 /// For anything that must come about by itself in a cluster that stands.
 pub(crate) const LIMIT: Duration = Duration::from_secs(45);
 /// For one answer to a question of ours.
@@ -75,7 +74,12 @@ impl Fleet {
     }
 
     /// Clients that prefer the nodes given.
-    pub(crate) fn plan(&self, nodes: impl Iterator<Item = usize>, clients: usize, seed: u64) -> Plan {
+    pub(crate) fn plan(
+        &self,
+        nodes: impl Iterator<Item = usize>,
+        clients: usize,
+        seed: u64,
+    ) -> Plan {
         Plan {
             urls: nodes.map(|node| self.nine.url(node).to_owned()).collect(),
             org: self.org.clone(),
@@ -134,7 +138,12 @@ impl Fleet {
     }
 
     /// The status of a write, as a node knows it.
-    pub(crate) async fn receipt(&self, node: usize, write_id: &str, wait: &str) -> Result<Seen, String> {
+    pub(crate) async fn receipt(
+        &self,
+        node: usize,
+        write_id: &str,
+        wait: &str,
+    ) -> Result<Seen, String> {
         let headers = [("slashid-orgid", &*self.org), ("slashid-api-key", &*self.api_key)];
         let target = format!("/v1/writes/{write_id}?wait={wait}");
         self.ask_for(node, &request("GET", &target, &headers, None), LIMIT).await
@@ -176,7 +185,8 @@ impl Fleet {
         let url = self.nine.url(node);
         let regions = status["regions"].as_array().into_iter().flatten();
         let mut nodes = regions.flat_map(|region| region["nodes"].as_array().into_iter().flatten());
-        let own = nodes.find(|it| it["url"].as_str().map(|it| it.trim_end_matches('/')) == Some(url));
+        let own =
+            nodes.find(|it| it["url"].as_str().map(|it| it.trim_end_matches('/')) == Some(url));
         let id = own.and_then(|own| own["node_id"].as_str());
         id.map(str::to_owned).ok_or_else(|| format!("node {node} is not in its own list: {status}"))
     }
@@ -230,7 +240,8 @@ impl Fleet {
                     let first = known.entry((group, index)).or_insert((digest.clone(), node));
                     assert_eq!(
                         *first.0, digest,
-                        "group {group} at {index}: node {} and node {node} differ", first.1
+                        "group {group} at {index}: node {} and node {node} differ",
+                        first.1
                     );
                     applied.entry(group).or_default().insert(index);
                 }

@@ -9,16 +9,14 @@ use concordat_tests::{
 };
 use tokio::time::Instant;
 
-use crate::{
-    fleet::{self, Fleet, LIMIT, NODES},
-};
+use crate::fleet::{self, Fleet, LIMIT, NODES};
 
 const CLIENTS: usize = 16;
 const KILLS: usize = 3;
 /// Within which writing must go on.
 const GAP_MAX: Duration = Duration::from_secs(5);
 /// Writes between one kill and the next, so that there is something to lose.
-const WRITES_BETWEEN: usize = 400;
+const WRITES_BETWEEN: u64 = 400;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_acknowledged_write_is_lost_with_the_leader() {
@@ -54,7 +52,7 @@ async fn no_acknowledged_write_is_lost_with_the_leader() {
 
 /// Waits until so many more writes have been acknowledged.
 async fn some_writes(workload: &Workload) {
-    let count = || workload.acknowledged().iter().map(|(_, last)| *last as usize).sum::<usize>();
+    let count = || workload.acknowledged().iter().map(|(_, last)| *last).sum::<u64>();
     let enough = count() + WRITES_BETWEEN;
     within("clients write", LIMIT, async || match count() {
         now if now >= enough => Ok(()),

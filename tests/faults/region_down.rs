@@ -7,9 +7,7 @@ use concordat_tests::wait::within;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::{
-    fleet::{self, FAR, Fleet, HOME, LIMIT, NODES, Seen},
-};
+use crate::fleet::{self, FAR, Fleet, HOME, LIMIT, NODES, Seen};
 
 const FAR_REGION: &str = "asia-japan";
 const ALL: [(&str, &str); 2] = [

@@ -7,9 +7,7 @@ use concordat_tests::{
     workload::{self, Workload},
 };
 
-use crate::{
-    fleet::{self, Fleet, HOME, LIMIT, NODES},
-};
+use crate::fleet::{self, Fleet, HOME, LIMIT, NODES};
 
 const CLIENTS: usize = 8;
 /// So small that a handful of writes leaves nothing for a newcomer but a snapshot.

@@ -29,6 +29,12 @@ impl Chance {
     pub const fn below(&mut self, bound: u64) -> u64 {
         if bound == 0 { 0 } else { self.next() % bound }
     }
+
+    /// A place below `bound`; 0 below 0.
+    #[must_use = "a number drawn for nothing changes all that follow"]
+    pub fn place(&mut self, bound: usize) -> usize {
+        usize::try_from(self.below(bound as u64)).expect("it is below a usize")
+    }
 }
 
 /// The seed given by `CONCORDAT_SEED`, or a fresh one.

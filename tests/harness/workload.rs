@@ -269,7 +269,7 @@ impl Client {
         self.connection = None;
         let others = self.shared.plan.urls.len() - 1;
         if others > 0 {
-            self.at = (self.at + 1 + self.chance.below(others as u64) as usize) % (others + 1);
+            self.at = (self.at + 1 + self.chance.place(others)) % (others + 1);
         }
     }
 

@@ -235,12 +235,12 @@ async fn streams_across_a_cut_break_at_both_ends_after_a_second() {
     sleep(ONE_WAY / 2).await;
     two.network.cut_link(region("east"), region("west"));
     let begun = Instant::now();
-    assert_eq!(near.rx.recv().await, Some(Err(TransportError::Lost)));
-    assert_eq!(far.rx.recv().await, Some(Err(TransportError::Lost)));
+    assert_eq!(soon("word", near.rx.recv()).await, Some(Err(TransportError::Lost)));
+    assert_eq!(soon("word", far.rx.recv()).await, Some(Err(TransportError::Lost)));
     assert!(about(begun, Duration::from_secs(1)), "{:?}", begun.elapsed());
     assert_eq!((near.rx.recv().await, far.rx.recv().await), (None, None));
-    near.tx.closed().await;
-    far.tx.closed().await;
+    soon("closed sender", near.tx.closed()).await;
+    soon("closed sender", far.tx.closed()).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -252,12 +252,12 @@ async fn streams_break_at_the_heal_when_it_comes_first() {
     two.network.cut_region(&region("east"));
     sleep(Duration::from_millis(100)).await;
     two.network.heal_all();
-    assert_eq!(near.rx.recv().await, Some(Err(TransportError::Lost)));
-    assert_eq!(far.rx.recv().await, Some(Err(TransportError::Lost)));
+    assert_eq!(soon("word", near.rx.recv()).await, Some(Err(TransportError::Lost)));
+    assert_eq!(soon("word", far.rx.recv()).await, Some(Err(TransportError::Lost)));
     assert!(about(begun, Duration::from_millis(100)), "{:?}", begun.elapsed());
     let mut again = two.open("echo").await;
     again.tx.send("frame".into()).await.unwrap();
-    assert_eq!(again.rx.recv().await, Some(Ok(Bytes::from("frame"))));
+    assert_eq!(soon("word", again.rx.recv()).await, Some(Ok(Bytes::from("frame"))));
 }
 
 #[tokio::test(start_paused = true)]

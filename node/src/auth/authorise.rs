@@ -81,10 +81,6 @@ pub(crate) struct Authorised<T> {
 }
 
 impl<T> Authorised<T> {
-    /// Who asked.
-    pub(crate) const fn principal(&self) -> &Principal {
-        &self.principal
-    }
     /// As what it was allowed.
     pub(crate) const fn operation(&self) -> Operation {
         self.operation

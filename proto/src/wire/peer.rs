@@ -91,7 +91,7 @@ pub enum ProposeReply {
 }
 
 /// How far a group's replica has come.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GroupProgress {
     /// The group.
     pub group: GroupId,

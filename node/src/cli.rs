@@ -1,0 +1,135 @@
+//! The command line of `concordatd`, and what each command runs.
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    config::{LogFormat, Settings},
+    demo::{self, DemoArgs},
+    entropy::OsEntropy,
+    environment::Environment,
+    failure::Failure,
+    keyring::Keyring,
+    observe, start,
+};
+
+/// Keeps the SSO credentials of organisations in every region of a cluster.
+#[derive(Debug, Parser)]
+#[command(name = "concordatd", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a node
+    Start(StartArgs),
+    /// Run a whole cluster in this process, with delays between its regions
+    Demo(DemoArgs),
+    /// Look at a configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Make a keyring
+    #[command(subcommand)]
+    Keyring(KeyringCommand),
+}
+
+#[derive(Debug, Args)]
+struct StartArgs {
+    /// File of settings; flags and CONCORDAT_* variables win over it
+    #[arg(long, env = "CONCORDAT_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Say whether it is complete and right
+    Check(StartArgs),
+    /// Print what holds after flags and variables
+    Show(StartArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum KeyringCommand {
+    /// Make a keyring file with one key; never overwrites one
+    New {
+        /// The file
+        file: PathBuf,
+    },
+}
+
+impl StartArgs {
+    fn settings(self) -> Result<Settings, Failure> {
+        let file = self.config.as_deref().map(Settings::read).transpose()?;
+        Ok(self.settings.over(file.unwrap_or_default()))
+    }
+}
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// With the reason for another exit code than 0.
+    pub fn run(self) -> Result<(), Failure> {
+        match self.command {
+            Command::Start(args) => {
+                let config = args.settings()?.check()?;
+                observe::log::init(&config.log_level, config.log_format)?;
+                start::run(config, Environment::default())
+            }
+            Command::Demo(args) => {
+                observe::log::init(&args.log_level, LogFormat::Text)?;
+                demo::run(args, Environment::default())
+            }
+            Command::Config(ConfigCommand::Check(args)) => {
+                args.settings()?.check()?;
+                say("the configuration is complete\n")
+            }
+            Command::Config(ConfigCommand::Show(args)) => {
+                let settings = args.settings()?;
+                let shown = toml::to_string(&settings);
+                say(&shown.map_err(|error| Failure::fault("showing the configuration", error))?)
+            }
+            Command::Keyring(KeyringCommand::New { file }) => Keyring::create(&file, &OsEntropy),
+        }
+    }
+}
+
+fn say(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout();
+    let said = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    said.map_err(|error| Failure::fault("writing to standard output", error))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_of_start_win_over_its_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("node.toml");
+        std::fs::write(&file, "region = \"us\"\nlisten = \"127.0.0.1:1\"\n").unwrap();
+        let path = file.to_str().unwrap();
+        let line = ["concordatd", "start", "--config", path, "--region", "eu", "--bootstrap"];
+        let Command::Start(args) = Cli::parse_from(line).command else { panic!("start") };
+        let settings = args.settings().unwrap();
+        assert_eq!(settings.region.as_deref(), Some("eu"));
+        assert_eq!(settings.listen.as_deref(), Some("127.0.0.1:1"));
+        assert_eq!(settings.bootstrap, Some(true));
+    }
+}

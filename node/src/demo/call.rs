@@ -1,0 +1,141 @@
+//! The demo's own requests: the same path as those from a socket, without one.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use concordat_proto::{consistency::RequiredConsistency, header, region::Region};
+use http::{Request, request::Builder};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::{
+    cluster::Cluster,
+    member,
+    saved::{Saved, SavedOrg},
+};
+use crate::{
+    failure::Failure,
+    http::body::Body,
+    node::Node,
+    serve::{self, Call},
+};
+
+/// Who asks, and whom.
+#[derive(Clone)]
+pub(super) struct Api {
+    cluster: Vec<(Region, Arc<Node>)>,
+    operator_key: String,
+    org: Option<SavedOrg>,
+}
+
+impl Api {
+    /// As the operator.
+    pub(super) fn new(cluster: &Cluster, saved: &Saved) -> Self {
+        let firsts = cluster.addresses().into_iter().map(|(region, _)| {
+            let node = Arc::clone(cluster.first_of(&region));
+            (region, node)
+        });
+        let operator_key = saved.operator_key.clone();
+        Self { cluster: firsts.collect(), operator_key, org: None }
+    }
+
+    /// And as an organisation.
+    pub(super) fn with_org(mut self, org: &SavedOrg) -> Self {
+        self.org = Some(org.clone());
+        self
+    }
+
+    /// A request of the operator, to the home region.
+    pub(super) fn operator(&self, method: &str, path: &str, body: &Value) -> Sending {
+        let (_, node) = self.cluster.first().expect("a cluster has a region");
+        let head = Request::builder().header(header::API_KEY, &self.operator_key);
+        Sending::new(Arc::clone(node), head, method, path, body)
+    }
+
+    /// A request of the organisation, to a region.
+    pub(super) fn org(&self, region: &Region, method: &str, path: &str, body: &Value) -> Sending {
+        let found = self.cluster.iter().find(|(at, _)| at == region);
+        let (_, node) = found.expect("every region of the plan has nodes");
+        let org = self.org.as_ref().expect("the organisation is made before it asks");
+        let head = Request::builder()
+            .header(header::ORG_ID, &org.id)
+            .header(header::API_KEY, &org.api_key);
+        Sending::new(Arc::clone(node), head, method, path, body)
+    }
+}
+
+/// A request on its way.
+pub(super) struct Sending {
+    node: Arc<Node>,
+    head: Builder,
+    body: Bytes,
+}
+
+impl Sending {
+    fn new(node: Arc<Node>, head: Builder, method: &str, path: &str, body: &Value) -> Self {
+        let (head, body) = if body.is_null() {
+            (head, Bytes::new())
+        } else {
+            (head.header("content-type", "application/json"), Bytes::from(body.to_string()))
+        };
+        Self { node, head: head.method(method).uri(path), body }
+    }
+
+    /// How far, and for how many seconds.
+    pub(super) fn consistency(mut self, required: RequiredConsistency, seconds: u64) -> Self {
+        self.head = self
+            .head
+            .header(header::REQUIRED_CONSISTENCY, required.as_str())
+            .header(header::REQUIRED_CONSISTENCY_TIMEOUT, seconds);
+        self
+    }
+
+    /// A name for the request.
+    pub(super) fn idempotency_key(mut self, key: &str) -> Self {
+        self.head = self.head.header(header::IDEMPOTENCY_KEY, key);
+        self
+    }
+
+    /// Asks and waits for the answer.
+    pub(super) async fn send(self) -> Reply {
+        let request = self.head.body(()).expect("the demo's own requests are well-formed");
+        let (head, ()) = request.into_parts();
+        let call = Call { accepted: Instant::now(), head, body: Body::Bytes(self.body) };
+        let answer = serve::serve(&self.node, call).await;
+        let body = answer.body.unwrap_or_default();
+        let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        Reply { status: answer.status, body }
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(super) struct Reply {
+    /// The HTTP status.
+    pub(super) status: u16,
+    /// The envelope.
+    pub(super) body: Value,
+}
+
+impl Reply {
+    /// What a success holds.
+    pub(super) fn result(&self) -> Result<&Value, Failure> {
+        match member(&self.body, &["result"]) {
+            Value::Null => Err(self.unexpected()),
+            result => Ok(result),
+        }
+    }
+
+    /// The receipt of a write.
+    pub(super) fn receipt(&self) -> Result<&Value, Failure> {
+        match member(&self.body, &["meta", "consistency"]) {
+            Value::Null => Err(self.unexpected()),
+            receipt => Ok(receipt),
+        }
+    }
+
+    fn unexpected(&self) -> Failure {
+        let message = self.body["errors"][0]["message"].as_str().unwrap_or("no message");
+        Failure::fault("a request of the demo", format!("{}: {message}", self.status))
+    }
+}

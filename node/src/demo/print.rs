@@ -1,0 +1,231 @@
+//! What the demo says, on standard output: for people, or one JSON object a line.
+//!
+//! Here and nowhere else are keys printed: they are the demo's, and its user needs them.
+
+use std::io::{self, Write};
+
+use concordat_proto::region::Region;
+use serde_json::{Value, json};
+
+use super::{
+    args::{Output, Plan},
+    call::Reply,
+    cluster::Addresses,
+    saved::{Saved, SavedOrg},
+};
+use crate::failure::Failure;
+
+/// Characters of the longest bar.
+const BAR_CHARS: u64 = 40;
+
+/// Says things.
+#[derive(Debug)]
+pub(super) struct Printer {
+    output: Output,
+}
+
+/// What is told once the cluster is ready.
+pub(super) struct Ready<'a> {
+    pub(super) saved: &'a Saved,
+    pub(super) org: &'a SavedOrg,
+    pub(super) regions: Addresses,
+    pub(super) plan: &'a Plan,
+}
+
+impl Printer {
+    /// In one of the two ways.
+    pub(super) const fn new(output: Output) -> Self {
+        Self { output }
+    }
+
+    /// Before anything is there.
+    pub(super) fn starting(&self, plan: &Plan, saved: &Saved) -> Result<(), Failure> {
+        let nodes = plan.nodes_per_region * plan.regions.len();
+        let place = saved.directory.display();
+        let kept = if saved.is_kept { "kept" } else { "removed at the end" };
+        self.text(&format!(
+            "Starting {nodes} nodes in {} regions. Data is in {place} ({kept}).\n\
+             The demo makes its own keyring there; a real cluster is given one.\n",
+            plan.regions.len()
+        ))
+    }
+
+    /// Where everything is.
+    pub(super) fn ready(&self, ready: &Ready<'_>) -> Result<(), Failure> {
+        match self.output {
+            Output::Json => self.line(&ready_event(ready)),
+            Output::Text => self.text(&ready_text(ready)),
+        }
+    }
+
+    /// What comes next on the tour.
+    pub(super) fn step(&self, what: &str) -> Result<(), Failure> {
+        self.text(&format!("\n{what}\n"))
+    }
+
+    /// An answer and its receipt.
+    pub(super) fn reply(
+        &self,
+        step: &str,
+        method: &str,
+        reply: &Reply,
+        receipt: &Value,
+    ) -> Result<(), Failure> {
+        match self.output {
+            Output::Json => self.line(&json!({
+                "event": "tour", "step": step, "status": reply.status, "receipt": receipt,
+            })),
+            Output::Text => {
+                self.text(&format!("  {method} -> {}\n{}", reply.status, bars(receipt)))
+            }
+        }
+    }
+
+    /// A value read in a region.
+    pub(super) fn read(&self, region: &Region, label: &str) -> Result<(), Failure> {
+        match self.output {
+            Output::Json => {
+                self.line(&json!({ "event": "read", "region": region.as_str(), "label": label }))
+            }
+            Output::Text => {
+                self.text(&format!("\nA read in {region} now shows the label \"{label}\".\n"))
+            }
+        }
+    }
+
+    /// That it goes on.
+    pub(super) fn staying(&self, saved: &Saved) -> Result<(), Failure> {
+        let again = if saved.is_kept { " The same --data-dir finds it again." } else { "" };
+        self.text(&format!("\nThe cluster stays up until Ctrl-C.{again}\n"))
+    }
+
+    /// For people only.
+    fn text(&self, text: &str) -> Result<(), Failure> {
+        match self.output {
+            Output::Text => say(text),
+            Output::Json => Ok(()),
+        }
+    }
+
+    fn line(&self, event: &Value) -> Result<(), Failure> {
+        say(&format!("{event}\n"))
+    }
+}
+
+fn say(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    let said = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    said.map_err(|error| Failure::fault("writing to standard output", error))
+}
+
+fn ready_event(ready: &Ready<'_>) -> Value {
+    let node = |(id, url): &(String, String)| json!({ "node_id": id, "url": url });
+    let region = |(region, nodes): &(Region, Vec<_>)| {
+        let nodes: Vec<Value> = nodes.iter().map(node).collect();
+        json!({ "region": region.as_str(), "nodes": nodes })
+    };
+    json!({
+        "event": "ready",
+        "operator_key": ready.saved.operator_key,
+        "org": { "id": ready.org.id, "api_key": ready.org.api_key },
+        "regions": ready.regions.iter().map(region).collect::<Vec<Value>>(),
+    })
+}
+
+fn ready_text(ready: &Ready<'_>) -> String {
+    let mut text = String::from("\nReady.\n");
+    for (region, nodes) in &ready.regions {
+        let urls: Vec<&str> = nodes.iter().map(|(_, url)| url.as_str()).collect();
+        text.push_str(&format!("  {:<18} {}\n", region.as_str(), urls.join("  ")));
+    }
+    for (one, other, round_trip) in ready.plan.round_trips() {
+        text.push_str(&format!("  {one} - {other}: {} ms there and back\n", round_trip.as_millis()));
+    }
+    let (operator, org) = (&ready.saved.operator_key, ready.org);
+    text.push_str(&format!(
+        "  operator key       {operator}\n  organization       {}\n  its key            {}\n",
+        org.id, org.api_key
+    ));
+    let first = |at: Option<&(Region, Vec<(String, String)>)>| {
+        at.and_then(|(_, nodes)| nodes.first()).map_or("", |(_, url)| url.as_str()).to_owned()
+    };
+    let (home, far) = (first(ready.regions.first()), first(ready.regions.last()));
+    text.push_str(&curl_lines(&home, &far, operator, org));
+    text
+}
+
+fn curl_lines(home: &str, far: &str, operator: &str, org: &SavedOrg) -> String {
+    let path = "/organizations/sso/oidc/provider-credentials";
+    let keys =
+        format!("-H 'SlashID-OrgID: {}' -H 'SlashID-API-Key: {}'", org.id, org.api_key);
+    let json = "-H 'Content-Type: application/json'";
+    format!(
+        "\nTry it:\n\
+         curl -i {home}{path} {keys} {json} \\\n  \
+         -d '{{\"client_id\":\"my-app\",\"client_secret\":\"s3cret\",\"provider\":\"google\"}}'\n\
+         curl -i -X PATCH {home}{path}/my-app {keys} {json} \\\n  \
+         -H 'SlashID-Required-Consistency: all_regions' \\\n  \
+         -H 'SlashID-Required-Consistency-Timeout: 5' -d '{{\"label\":\"everywhere\"}}'\n\
+         curl -i {far}{path}/my-app {keys}\n\
+         curl -s {home}/v1/cluster -H 'SlashID-API-Key: {operator}'\n"
+    )
+}
+
+/// A receipt as a bar per region, as long as its way took.
+fn bars(receipt: &Value) -> String {
+    let empty = Vec::new();
+    let regions = receipt["regions"].as_array().unwrap_or(&empty);
+    let longest = regions.iter().map(|region| tenths(&region["applied_ms"])).max();
+    let longest = longest.unwrap_or(0).max(tenths(&receipt["elapsed_ms"])).max(1);
+    let mut text = String::new();
+    for region in regions {
+        let name = region["region"].as_str().unwrap_or_default();
+        let took = tenths(&region["applied_ms"]);
+        let filled = usize::try_from((took * BAR_CHARS).div_ceil(longest)).unwrap_or(0);
+        let line = match (region["state"].as_str(), &region["applied_ms"]) {
+            (Some("applied"), Value::Null) => format!("{} applied", "\u{2588}"),
+            (Some("applied"), ms) => {
+                format!("{} applied after {ms} ms", "\u{2588}".repeat(filled.max(1)))
+            }
+            _ => format!("{} pending", "\u{2591}".repeat(BAR_CHARS as usize)),
+        };
+        text.push_str(&format!("  {name:<18} {line}\n"));
+    }
+    let (outcome, elapsed) = (&receipt["outcome"], &receipt["elapsed_ms"]);
+    let achieved = if receipt["achieved"] == true { "achieved" } else { "not achieved" };
+    let outcome = outcome.as_str().unwrap_or_default();
+    text.push_str(&format!("  {outcome}, {achieved}, answered after {elapsed} ms\n"));
+    text
+}
+
+/// Tenths of a millisecond, from a number with at most one decimal place.
+fn tenths(value: &Value) -> u64 {
+    let text = value.to_string();
+    let (whole, part) = text.split_once('.').unwrap_or((&text, "0"));
+    let part = part.chars().next().and_then(|digit| digit.to_digit(10)).unwrap_or(0);
+    whole.parse::<u64>().unwrap_or(0) * 10 + u64::from(part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receipt_is_a_bar_per_region() {
+        let receipt = json!({
+            "outcome": "committed", "achieved": false, "elapsed_ms": 200,
+            "regions": [
+                { "region": "near", "state": "applied", "applied_ms": 100.5 },
+                { "region": "watched-by-nobody", "state": "applied" },
+                { "region": "far", "state": "pending" },
+            ],
+        });
+        let text = bars(&receipt);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0].matches('\u{2588}').count(), 21, "{text}");
+        assert!(lines[0].ends_with("applied after 100.5 ms"), "{text}");
+        assert!(lines[1].ends_with("applied"), "{text}");
+        assert!(lines[2].ends_with("pending"), "{text}");
+        assert_eq!(lines[3].trim(), "committed, not achieved, answered after 200 ms");
+    }
+}

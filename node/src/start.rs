@@ -1,0 +1,159 @@
+//! `concordatd start`: one node of a cluster, until it is asked to end or cannot go on.
+//!
+//! One thread runs replicas and API by default: a scheduler of several breaks the batches that make
+//! the log fast, and costs a third more CPU. `worker_threads` is for large machines.
+
+use std::{fs, io, path::Path, sync::Arc};
+
+use concordat_proto::{
+    org::{ApiKey, Rights},
+    secret::Secret,
+};
+use tokio::{
+    net::TcpListener,
+    runtime::{Builder, Runtime},
+};
+
+use crate::{
+    assemble::{self, Parts},
+    auth,
+    config::{Config, OperatorKeySource},
+    durable, entropy,
+    environment::Environment,
+    failure::Failure,
+    keyring::Keyring,
+    peer::SocketTransport,
+    supervise::{self, Supervisor},
+};
+
+/// Runs a node.
+///
+/// # Errors
+/// With the reason why it could not start, or had to stop.
+pub fn run(config: Config, environment: Environment) -> Result<(), Failure> {
+    let keyring = Keyring::read(&config.keyring)?;
+    let runtime = runtime(config.worker_threads)?;
+    runtime.block_on(serve(config, environment, Arc::new(keyring)))
+}
+
+/// A runtime of so many threads; zero is the calling one alone.
+pub(crate) fn runtime(worker_threads: usize) -> Result<Runtime, Failure> {
+    let runtime = match worker_threads {
+        0 => Builder::new_current_thread().enable_all().build(),
+        threads => Builder::new_multi_thread().worker_threads(threads).enable_all().build(),
+    };
+    runtime.map_err(|error| Failure::fault("starting the runtime", error))
+}
+
+async fn serve(
+    config: Config,
+    environment: Environment,
+    keyring: Arc<Keyring>,
+) -> Result<(), Failure> {
+    let doing = |what: &str, address| format!("listening for {what} on {address}");
+    let listener = TcpListener::bind(config.listen).await;
+    let listener =
+        listener.map_err(|error| Failure::bad_setting(doing("clients", config.listen), error))?;
+    let api = listener.local_addr().map_err(|e| Failure::fault("reading an address", e))?;
+    let transport = SocketTransport::bind(config.peer_listen).await;
+    let transport = transport
+        .map_err(|error| Failure::bad_setting(doing("peers", config.peer_listen), error))?;
+    let parts = Parts {
+        environment: environment.clone(),
+        data_dir: config.data_dir,
+        region: config.region,
+        keyring,
+        sizes: config.storage,
+        http: config.http,
+        api_url: config.api_url.unwrap_or_else(|| format!("http://{api}")),
+        peer_address: config.peer_address.unwrap_or_else(|| transport.address().to_string()),
+        seeds: config.seeds,
+        transport: Arc::clone(&transport) as _,
+        cuts: None,
+    };
+    let kept = assemble::open(&parts, &assemble::rocks_options(&parts.sizes)?)?;
+    if let Some(source) = &config.bootstrap {
+        assemble::bootstrap(&kept, &environment, || operator_key(source, &environment))?;
+    }
+    let identity = kept.identity.identity();
+    if identity.cluster.is_none() && identity.founded.is_none() && parts.seeds.is_empty() {
+        return Err(Failure::setting(
+            "this node belongs to no cluster: give it seeds to join one, or begin one with \
+             bootstrap",
+        ));
+    }
+    let node = assemble::node(parts, kept).await?;
+    transport.serve(node.groups.service());
+    tracing::info!(node = %identity.node, region = %identity.region, %api, "started");
+
+    let mut supervisor = Supervisor::default();
+    assemble::keep(&mut supervisor, "node", &node, listener);
+    let stop = supervisor.stop();
+    supervisor.spawn("signals", async move {
+        tokio::select! {
+            () = stop.cancelled() => Ok(()),
+            asked = supervise::asked_to_end() => asked,
+        }
+    });
+    let ended = supervisor.run().await;
+    assemble::close(&node).await;
+    transport.close();
+    tracing::info!("stopped");
+    ended
+}
+
+/// The first operator key: of its file, which is made when it is not there, or only its hash.
+fn operator_key(
+    source: &OperatorKeySource,
+    environment: &Environment,
+) -> Result<ApiKey, Failure> {
+    match source {
+        OperatorKeySource::Hash(hash) => {
+            let id = entropy::key_id(&*environment.entropy);
+            Ok(ApiKey { id, hash: *hash, rights: Rights::ALL })
+        }
+        OperatorKeySource::File(path) => operator_key_file(path, environment)
+            .map_err(|error| Failure::bad_setting(path.display().to_string(), error)),
+    }
+}
+
+fn operator_key_file(path: &Path, environment: &Environment) -> io::Result<ApiKey> {
+    let entropy = &*environment.entropy;
+    match fs::read_to_string(path) {
+        Ok(text) => {
+            durable::require_owner_only(path)?;
+            let text = Secret::new(text);
+            let key = text.expose().trim();
+            if !key.starts_with("op_") || key.len() < 32 {
+                return Err(io::Error::other("it holds no operator key"));
+            }
+            let hash = auth::hash_key(key.as_bytes());
+            Ok(ApiKey { id: entropy::key_id(entropy), hash, rights: Rights::ALL })
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let (text, key) = auth::new_operator_key(entropy);
+            let line = Secret::new(format!("{}\n", text.expose()));
+            durable::create(path, line.expose().as_bytes())?;
+            Ok(key)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operator_key_is_made_once_and_read_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let source = OperatorKeySource::File(directory.path().join("operator"));
+        let environment = Environment::default();
+        let made = operator_key(&source, &environment).unwrap();
+        let read = operator_key(&source, &environment).unwrap();
+        assert_eq!(made.hash, read.hash);
+        let empty = directory.path().join("empty");
+        durable::create(&empty, b"").unwrap();
+        assert!(operator_key(&OperatorKeySource::File(empty), &environment).is_err());
+    }
+}

@@ -1,0 +1,131 @@
+//! Contract 1.2 and 1.3: who is let in, and that a stranger learns nothing.
+
+use concordat_tests::http::{Request, Response};
+use serde_json::json;
+
+use crate::world::{Caller, OIDC, assert_failure, assert_success, caller, demo, draft, one};
+
+/// Every route of an organisation, with a body that would do.
+fn requests(caller: &Caller) -> Vec<Request> {
+    let write = "0193a1b2-0000-7000-8000-000000000001";
+    vec![
+        caller.request("GET", OIDC),
+        caller.post(&draft("new")),
+        caller.request("GET", &one("kept")),
+        caller.patch("kept", &json!({"label": "changed"})),
+        caller.delete("kept"),
+        caller.request("GET", &format!("/v1/writes/{write}")),
+    ]
+}
+
+#[tokio::test]
+async fn a_missing_or_empty_organisation_is_400() {
+    let caller = caller("no organisation").await;
+    caller.create(&draft("kept")).await;
+    // The receipt is also an operator's to read: without an organisation the key must be one's.
+    for request in &requests(&caller)[..5] {
+        let without = request.clone().without("SlashID-OrgID");
+        caller.refuses(&without, 400, "SlashID-OrgID").await;
+        caller.refuses(&request.clone().with("SlashID-OrgID", ""), 400, "SlashID-OrgID").await;
+        let both = without.clone().without("SlashID-API-Key");
+        caller.refuses(&both, 400, "SlashID-OrgID").await;
+        // Two organisations are none.
+        let twice = request.clone().header("SlashID-OrgID", &demo().await.org.id);
+        caller.refuses(&twice, 400, "SlashID-OrgID").await;
+    }
+}
+
+/// What may not differ between answers to strangers: all but the date and how fresh it is.
+fn comparable(response: &Response) -> (u16, Vec<(String, String)>, Vec<u8>) {
+    let mut headers = response.headers.clone();
+    headers.retain(|(name, _)| name != "date" && name != "concordat-read");
+    (response.status, headers, response.body.clone())
+}
+
+#[tokio::test]
+async fn every_stranger_gets_the_same_401() {
+    let caller = caller("strangers").await;
+    let other = crate::world::caller("another organisation").await;
+    caller.create(&draft("kept")).await;
+    let key = caller.org.api_key.clone();
+    let last = key.chars().next_back().expect("a key");
+    let nearly = format!("{}{}", &key[..key.len() - 1], if last == 'A' { 'B' } else { 'A' });
+    let unknown_org = "0193a1b2-0000-7000-8000-000000000002";
+    let strangers: Vec<(&str, String, Option<String>)> = vec![
+        ("no key", caller.org.id.clone(), None),
+        ("an empty key", caller.org.id.clone(), Some(String::new())),
+        ("another organisation's key", caller.org.id.clone(), Some(other.org.api_key.clone())),
+        ("a wrong key", caller.org.id.clone(), Some(nearly)),
+        ("no key by form", caller.org.id.clone(), Some("x".repeat(3000))),
+        ("the key, cut", caller.org.id.clone(), Some(key[..20].to_owned())),
+        ("an operator's key", caller.org.id.clone(), Some(demo().await.operator_key.clone())),
+        ("an unknown organisation", unknown_org.to_owned(), Some(key.clone())),
+        ("no organisation by form", "what'); --".to_owned(), Some(key.clone())),
+        ("an organisation in capitals", caller.org.id.to_uppercase().replace('-', ""), Some(key)),
+    ];
+    let mut expected = None;
+    for request in requests(&caller) {
+        for (who, org, key) in &strangers {
+            let request = request.clone().with("SlashID-OrgID", org).without("SlashID-API-Key");
+            let request = match key {
+                Some(key) => request.header("SlashID-API-Key", key),
+                None => request,
+            };
+            let answer = caller.refuses(&request, 401, "unauthorized").await;
+            let expected = expected.get_or_insert_with(|| comparable(&answer));
+            assert_eq!(*expected, comparable(&answer), "{who}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn two_different_keys_are_none_and_a_key_may_be_said_twice() {
+    let caller = caller("two keys").await;
+    let request = caller.request("GET", OIDC);
+    let answer = caller.send(&request.clone().header("SlashID-API-Key", "another")).await;
+    assert_failure(&answer, 401);
+    let same = request.header("SlashID-API-Key", &caller.org.api_key);
+    assert_success(&caller.send(&same).await, 200);
+}
+
+#[tokio::test]
+async fn operators_and_organisations_do_not_mix() {
+    let caller = caller("no operator").await;
+    for (method, target) in [
+        ("GET", "/v1/organizations"),
+        ("POST", "/v1/organizations"),
+        ("GET", "/v1/cluster"),
+        ("GET", "/v1/cluster/digest"),
+        ("POST", "/v1/demo/cut"),
+        ("POST", "/v1/demo/heal"),
+    ] {
+        let by_org = caller.request(method, target).json(&json!({"region": "us-iowa"}));
+        assert_failure(&caller.send(&by_org).await, 401);
+        let by_nobody = Request::new(method, target).json(&json!({"org_name": "x"}));
+        assert_failure(&caller.send(&by_nobody).await, 401);
+    }
+}
+
+#[tokio::test]
+async fn checks_come_in_their_order() {
+    let caller = caller("order").await;
+    let wrong_all = Request::new("PATCH", &one("%zz"))
+        .header("SlashID-OrgID", &caller.org.id)
+        .header("SlashID-Required-Consistency", "everywhere")
+        .header("Content-Type", "text/plain")
+        .body("{");
+    // Authentication before headers, headers before the path, the path before the body, the body
+    // before existence.
+    assert_failure(&caller.send(&wrong_all).await, 401);
+    let known = wrong_all.header("SlashID-API-Key", &caller.org.api_key);
+    let told = assert_failure(&caller.send(&known).await, 400);
+    assert!(told.contains("SlashID-Required-Consistency"), "{told}");
+    let asked = known.without("SlashID-Required-Consistency");
+    let told = assert_failure(&caller.send(&asked).await, 400);
+    assert!(told.contains("path"), "{told}");
+    let typed = caller.request("PATCH", &one("unknown")).header("Content-Type", "text/plain");
+    assert_failure(&caller.send(&typed.body("{")).await, 415);
+    let found = caller.request("PATCH", &one("unknown")).json_text("{");
+    assert_failure(&caller.send(&found).await, 400);
+    assert_failure(&caller.send(&caller.patch("unknown", &json!({}))).await, 404);
+}

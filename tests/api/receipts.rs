@@ -1,0 +1,183 @@
+//! Contract 3: what every answer to a write says, and `GET /v1/writes/{id}`.
+
+use std::collections::BTreeSet;
+
+use concordat_tests::{demo::REGIONS, http::Response, wait};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::world::{
+    assert_failure, assert_marked, assert_success, assert_written, caller, demo, draft,
+    members,
+};
+
+/// The exact shape of a receipt.
+fn assert_receipt(receipt: &Value) {
+    let all = ["required", "achieved", "outcome", "write_id", "position", "elapsed_ms", "regions"];
+    assert_eq!(members(receipt), all.into(), "{receipt}");
+    assert!(receipt["achieved"].is_boolean(), "{receipt}");
+    assert!(["local_region", "all_regions"].map(Value::from).contains(&receipt["required"]));
+    assert!(["committed", "unknown"].map(Value::from).contains(&receipt["outcome"]), "{receipt}");
+    let id: Uuid = receipt["write_id"].as_str().expect("an id").parse().expect("a UUID");
+    assert_eq!(id.get_version_num(), 7, "{receipt}");
+    assert!(!receipt["position"].as_str().expect("a position").is_empty());
+    assert!(receipt["elapsed_ms"].as_f64().is_some_and(|elapsed| elapsed >= 0.0), "{receipt}");
+    let regions = receipt["regions"].as_array().expect("regions");
+    let named: Vec<&str> = regions.iter().map(|it| it["region"].as_str().expect("a name")).collect();
+    let mut expected = REGIONS;
+    expected.sort_unstable();
+    assert_eq!(named, expected, "every region once, in order of name");
+    for region in regions {
+        let names = members(region);
+        let least: BTreeSet<&str> = ["region", "state"].into();
+        let most: BTreeSet<&str> = ["region", "state", "applied_ms"].into();
+        match region["state"].as_str() {
+            Some("applied") => assert!(names == least || names == most, "{receipt}"),
+            Some("pending") => assert_eq!(names, least, "{receipt}"),
+            _ => panic!("{receipt}"),
+        }
+        if names.contains("applied_ms") {
+            assert!(region["applied_ms"].as_f64().is_some_and(|ms| ms >= 0.0), "{receipt}");
+        }
+    }
+}
+
+fn state(receipt: &Value, region: &str) -> String {
+    let regions = receipt["regions"].as_array().expect("regions");
+    let found = regions.iter().find(|it| it["region"] == region).expect("the region");
+    found["state"].as_str().expect("a state").to_owned()
+}
+
+/// The receipt of a write that was answered, checked against the headers.
+fn receipt(answer: &Response) -> Value {
+    let receipt = answer.json()["meta"]["consistency"].take();
+    assert_receipt(&receipt);
+    assert_eq!(answer.header("concordat-write-id"), receipt["write_id"].as_str(), "{answer:?}");
+    assert_eq!(answer.header("concordat-position"), receipt["position"].as_str(), "{answer:?}");
+    receipt
+}
+
+#[tokio::test]
+async fn every_write_has_its_receipt() {
+    let caller = caller("receipts").await;
+    let (mut ids, mut positions) = (BTreeSet::new(), BTreeSet::new());
+    for level in ["local_region", "all_regions"] {
+        for (request, status) in [
+            (caller.post(&draft("a")), 201),
+            (caller.patch("a", &json!({"label": "x"})), 200),
+            (caller.post(&draft("a")), 409),
+            (caller.patch("b", &json!({"label": "x"})), 404),
+            (caller.patch("a", &json!({"label": "y"})).header("If-Match", "\"x\""), 412),
+            (caller.delete("a"), 200),
+            (caller.delete("a"), 404),
+        ] {
+            let request = request.header("SlashID-Required-Consistency", level);
+            let answer = caller.send(&request).await;
+            assert_eq!(answer.status, status, "{answer:?}");
+            let receipt = receipt(&answer);
+            assert_eq!(receipt["required"], level);
+            assert_eq!(receipt["outcome"], "committed");
+            assert!(ids.insert(receipt["write_id"].to_string()), "{receipt}");
+            assert!(positions.insert(receipt["position"].to_string()), "{receipt}");
+            if status < 300 {
+                assert_eq!(receipt["achieved"], true, "{receipt}");
+                let all = if level == "all_regions" { &REGIONS[..] } else { &REGIONS[..1] };
+                assert!(all.iter().all(|region| state(&receipt, region) == "applied"), "{receipt}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_never_reached_a_log_has_none() {
+    let caller = caller("no receipts").await;
+    for request in [
+        caller.post(&json!({})),
+        caller.post(&draft("a")).header("SlashID-Required-Consistency", "x"),
+        caller.post(&draft("a")).without("SlashID-API-Key"),
+        caller.request("POST", crate::world::OIDC).body("{}"),
+    ] {
+        let answer = caller.send(&request).await;
+        assert!(answer.status >= 400);
+        for name in ["concordat-write-id", "concordat-position", "etag"] {
+            assert_eq!(answer.header(name), None, "{answer:?}");
+        }
+        assert_eq!(answer.json()["meta"], json!({}), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_receipt_can_be_asked_for_later_everywhere() {
+    let caller = caller("later").await;
+    caller.create(&draft("a")).await;
+    let written = caller.send(&caller.patch("a", &json!({"label": "x"}))).await;
+    let told = receipt(&written);
+    let id = told["write_id"].as_str().expect("an id");
+    for url in &caller.urls {
+        let asked = caller.request("GET", &format!("/v1/writes/{id}?wait=10")).send(url).await;
+        let body = assert_success(&asked, 200);
+        assert_eq!(members(&body["meta"]), BTreeSet::new());
+        let now = &body["result"];
+        assert_receipt(now);
+        assert_eq!((&now["write_id"], &now["position"]), (&told["write_id"], &told["position"]));
+        assert_eq!((&now["outcome"], &now["achieved"]), (&json!("committed"), &json!(true)));
+        assert!(REGIONS.iter().all(|region| state(now, region) == "applied"), "{now}");
+        assert_marked(&asked);
+        let at_once = caller.request("GET", &format!("/v1/writes/{id}")).send(url).await;
+        assert_receipt(&assert_success(&at_once, 200)["result"]);
+    }
+}
+
+#[tokio::test]
+async fn a_receipt_is_its_organisations_alone() {
+    let caller = caller("mine").await;
+    let other = crate::world::caller("theirs").await;
+    let created = caller.create(&draft("a")).await;
+    let id = created.header("concordat-write-id").expect("an id");
+    let foreign = other.send(&other.request("GET", &format!("/v1/writes/{id}"))).await;
+    let never = Uuid::now_v7().to_string();
+    let unknown = other.send(&other.request("GET", &format!("/v1/writes/{never}"))).await;
+    assert_failure(&foreign, 404);
+    assert_eq!(foreign.body, unknown.body, "it must not tell that there is such a write");
+    assert_failure(&caller.send(&caller.request("GET", &format!("/v1/writes/{never}"))).await, 404);
+    let demo = demo().await;
+    // Nor does an operator see what belongs to organisations.
+    let by_operator = demo.by_operator("GET", &format!("/v1/writes/{id}")).send(demo.url(0, 0)).await;
+    assert_failure(&by_operator, 404);
+    let nobody = caller.request("GET", &format!("/v1/writes/{id}")).without("SlashID-API-Key");
+    assert_failure(&caller.send(&nobody).await, 401);
+}
+
+#[tokio::test]
+async fn an_operator_follows_the_making_of_an_organisation() {
+    let demo = demo().await;
+    let request = demo.by_operator("POST", "/v1/organizations");
+    let made = request.json(&json!({"org_name": "followed"})).send(demo.url(2, 0)).await;
+    let told = receipt(&made);
+    assert_success(&made, 201);
+    let id = told["write_id"].as_str().expect("an id");
+    wait::eventually("the receipt is complete", async || {
+        let asked = demo.by_operator("GET", &format!("/v1/writes/{id}?wait=5"));
+        let now = assert_success(&asked.send(demo.url(1, 0)).await, 200)["result"].take();
+        assert_receipt(&now);
+        if now["achieved"] == true { Ok(()) } else { Err(now.to_string()) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn wrong_questions_about_writes() {
+    let caller = caller("wrong questions").await;
+    let created = caller.create(&draft("a")).await;
+    let id = created.header("concordat-write-id").expect("an id");
+    for wait in ["", "0", "121", "-1", "1.5", "x"] {
+        let request = caller.request("GET", &format!("/v1/writes/{id}?wait={wait}"));
+        caller.refuses(&request, 400, "wait").await;
+    }
+    for wrong in ["what", &id.replace('-', ""), "%zz"] {
+        caller.refuses(&caller.request("GET", &format!("/v1/writes/{wrong}")), 400, "write id").await;
+    }
+    assert_written(&caller.send(&caller.delete("a")).await, 200);
+    let request = caller.request("GET", &format!("/v1/writes/{id}"));
+    assert_success(&caller.send(&request).await, 200);
+}
