@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use concordat_cluster::{
     log::{LogOptions, RaftLog, RealFiles},
-    raft::{self, Bootstrap, Groups, GroupsConfig, Retention, Timings, transport::PeerTransport},
+    raft::{self, Bootstrap, Groups, GroupsConfig, Timings, transport::PeerTransport},
     store::{
         Store,
         rocks::{RocksOptions, RocksStore},
@@ -107,7 +107,7 @@ pub(crate) async fn node(parts: Parts, kept: Kept) -> Result<Arc<Node>, Failure>
         bootstrap: identity.founded,
         home_timings: Timings::home(),
         system_timings: Timings::across(),
-        retention: Retention::default(),
+        retention: parts.sizes.retention,
     };
     let log = kept.log.clone();
     let environment = raft::Environment {

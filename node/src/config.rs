@@ -11,6 +11,7 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
+use concordat_cluster::raft::Retention;
 use concordat_proto::{org::KeyHash, region::Region};
 use serde::{Deserialize, Serialize};
 
@@ -53,7 +54,7 @@ pub struct Settings {
     /// With bootstrap: SHA-256 of the first operator key in hex, instead of a file
     #[arg(long, env = "CONCORDAT_OPERATOR_KEY_SHA256")]
     pub operator_key_sha256: Option<String>,
-    /// Levels by target, as in `info,concordat_node=debug`
+    /// Levels by target, as in `info,concordat_node=debug` [default: info,openraft=error]
     #[arg(long, env = "CONCORDAT_LOG_LEVEL")]
     pub log_level: Option<String>,
     /// How log lines are written
@@ -86,6 +87,12 @@ pub struct Settings {
     /// MiB of one log segment
     #[arg(long, env = "CONCORDAT_SEGMENT_MIB")]
     pub segment_mib: Option<u32>,
+    /// Entries of a group after which its state is synced, so that its log before may go
+    #[arg(long, env = "CONCORDAT_SNAPSHOT_EVERY")]
+    pub snapshot_every: Option<u64>,
+    /// Entries kept before that, for followers that are a little behind
+    #[arg(long, env = "CONCORDAT_LOG_KEEP")]
+    pub log_keep: Option<u64>,
 }
 
 /// How log lines are written.
@@ -179,13 +186,22 @@ pub struct StorageSizes {
     pub write_buffer_bytes: usize,
     /// One segment of the log.
     pub segment_bytes: u32,
+    /// How much of each group's log is kept.
+    pub retention: Retention,
 }
 
+/// The Raft library tells at `info` what each of its messages does.
+const LOG_LEVEL: &str = "info,openraft=error";
 const MIB: usize = 1024 * 1024;
 
 impl Default for StorageSizes {
     fn default() -> Self {
-        Self { cache_bytes: 128 * MIB, write_buffer_bytes: 32 * MIB, segment_bytes: 64 << 20 }
+        Self {
+            cache_bytes: 128 * MIB,
+            write_buffer_bytes: 32 * MIB,
+            segment_bytes: 64 << 20,
+            retention: Retention::default(),
+        }
     }
 }
 
@@ -226,6 +242,8 @@ impl Settings {
             drain_s_max: self.drain_s_max.or(other.drain_s_max),
             cache_mib: self.cache_mib.or(other.cache_mib),
             segment_mib: self.segment_mib.or(other.segment_mib),
+            snapshot_every: self.snapshot_every.or(other.snapshot_every),
+            log_keep: self.log_keep.or(other.log_keep),
         }
     }
 
@@ -246,7 +264,7 @@ impl Settings {
             seeds: self.seeds.clone().unwrap_or_default(),
             keyring: required("keyring", self.keyring.clone())?,
             bootstrap: self.operator_key()?,
-            log_level: self.log_level.clone().unwrap_or_else(|| "info".into()),
+            log_level: self.log_level.clone().unwrap_or_else(|| LOG_LEVEL.into()),
             log_format: self.log_format.unwrap_or(LogFormat::Text),
             worker_threads: within("worker_threads", self.worker_threads.unwrap_or(0), 0, 256)?,
             http: self.http_limits()?,
@@ -286,11 +304,7 @@ impl Settings {
                 8192,
                 1 << 20,
             )?,
-            header_time: seconds(
-                "header_time_s_max",
-                self.header_time_s_max,
-                default.header_time,
-            )?,
+            header_time: seconds("header_time_s_max", self.header_time_s_max, default.header_time)?,
             body_time: seconds("body_time_s_max", self.body_time_s_max, default.body_time)?,
             drain: seconds("drain_s_max", self.drain_s_max, default.drain)?,
         })
@@ -300,7 +314,14 @@ impl Settings {
         let default = StorageSizes::default();
         let cache = self.cache_mib.unwrap_or(default.cache_bytes / MIB);
         let segment = self.segment_mib.unwrap_or(default.segment_bytes >> 20);
+        let every = self.snapshot_every.unwrap_or(default.retention.snapshot_every);
+        let keep = self.log_keep.unwrap_or(default.retention.keep);
+        let retention = Retention {
+            snapshot_every: within("snapshot_every", every, 10, 1_000_000)?,
+            keep: within("log_keep", keep, 0, 1_000_000)?,
+        };
         Ok(StorageSizes {
+            retention,
             cache_bytes: within("cache_mib", cache, 1, 1 << 20)? * MIB,
             segment_bytes: within("segment_mib", segment, 4, 1024)? << 20,
             ..default

@@ -37,9 +37,7 @@ pub(crate) fn command(
             let patch = patch(&key()?, &client_id, *draft, asked.write_id);
             Ok(Command::PatchOidc { org, client_id, patch, precondition })
         }
-        Action::OidcDelete(client_id) => {
-            Ok(Command::DeleteOidc { org, client_id, precondition })
-        }
+        Action::OidcDelete(client_id) => Ok(Command::DeleteOidc { org, client_id, precondition }),
         Action::OidcList { .. }
         | Action::OidcGet(_)
         | Action::OrgCreate(_)

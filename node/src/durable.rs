@@ -19,12 +19,8 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     let beside = Path::new(&beside);
-    let mut file = OpenOptions::new()
-        .create(true)
-        .write(true)
-        .truncate(true)
-        .mode(OWNER_ONLY)
-        .open(beside)?;
+    let mut file =
+        OpenOptions::new().create(true).write(true).truncate(true).mode(OWNER_ONLY).open(beside)?;
     // One that was left behind keeps its old mode.
     file.set_permissions(Permissions::from_mode(OWNER_ONLY))?;
     file.write_all(bytes)?;

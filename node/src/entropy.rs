@@ -18,7 +18,8 @@ pub struct OsEntropy;
 
 impl Entropy for OsEntropy {
     fn fill(&self, buffer: &mut [u8]) {
-        getrandom::fill(buffer).expect("an operating system without randomness cannot keep secrets");
+        getrandom::fill(buffer)
+            .expect("an operating system without randomness cannot keep secrets");
     }
 }
 
@@ -69,8 +70,7 @@ mod tests {
 
     #[test]
     fn ids_have_their_versions_and_differ() {
-        let (one, two) =
-            (write_id(&SystemClock, &OsEntropy), write_id(&SystemClock, &OsEntropy));
+        let (one, two) = (write_id(&SystemClock, &OsEntropy), write_id(&SystemClock, &OsEntropy));
         assert_eq!(one.0.get_version_num(), 7);
         assert_ne!(one, two);
         assert_eq!(key_id(&OsEntropy).0.get_version_num(), 4);

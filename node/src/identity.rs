@@ -72,11 +72,7 @@ impl IdentityFile {
     ///
     /// # Errors
     /// When it is another region's, cannot be read, or cannot be written.
-    pub fn open(
-        directory: &Path,
-        region: &Region,
-        entropy: &dyn Entropy,
-    ) -> Result<Self, Failure> {
+    pub fn open(directory: &Path, region: &Region, entropy: &dyn Entropy) -> Result<Self, Failure> {
         let path = directory.join(FILE);
         let identity = match fs::read(&path) {
             Ok(bytes) => {
@@ -84,8 +80,7 @@ impl IdentityFile {
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let node = entropy::node_id(entropy);
-                let made =
-                    Identity { node, region: region.clone(), cluster: None, founded: None };
+                let made = Identity { node, region: region.clone(), cluster: None, founded: None };
                 write(&path, &made).map_err(|error| Failure::fault(describe(&path), error))?;
                 made
             }

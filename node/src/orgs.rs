@@ -41,12 +41,7 @@ const BEGIN_TIME_MAX: Duration = Duration::from_secs(60);
 const PAGE_ORGS: usize = 256;
 
 /// Makes an organisation.
-pub(crate) async fn create(
-    node: &Arc<Node>,
-    key: KeyId,
-    draft: OrgDraft,
-    asked: &Asked,
-) -> Answer {
+pub(crate) async fn create(node: &Arc<Node>, key: KeyId, draft: OrgDraft, asked: &Asked) -> Answer {
     let claim = Command::ClaimOrg(new_org(node, draft, asked.write_id));
     let proposal = write::proposal(node, asked, Some(key), claim);
     let applied = match write::propose(node, GroupId::SYSTEM, proposal, asked).await {
@@ -249,16 +244,16 @@ mod tests {
         let org = Org {
             id: OrgId::from_bytes([id; 16]),
             org_name: format!("of group {group}"),
-            tenant_name: String::new(),
+            tenant_name: "a tenant".into(),
             home_region: Region::new("us").unwrap(),
             epoch,
-            data_key: WrappedKey { keyring_key: 1, bytes: Vec::new() },
+            data_key: WrappedKey { keyring_key: 1, bytes: vec![1; 73] },
             first_key: ApiKey {
                 id: KeyId::from_bytes([1; 16]),
                 hash: [0; 32],
                 rights: Rights::ALL,
             },
-            first_key_sealed: Sealed { sealed_by: WriteId::from_bytes([1; 16]), bytes: Vec::new() },
+            first_key_sealed: Sealed { sealed_by: WriteId::from_bytes([1; 16]), bytes: vec![1; 73] },
         };
         let changes = vec![(keys::org(GroupId(group), org.id), Some(org.encode()))];
         store.write(WriteBatch { changes, ..WriteBatch::default() }).unwrap();

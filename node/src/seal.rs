@@ -125,8 +125,7 @@ impl DataKey {
     #[must_use]
     pub fn seal(&self, secret: &Secret, field: Field<'_>, write_id: WriteId) -> Sealed {
         let context = seal_context(self.org, field, write_id);
-        let bytes =
-            encrypt(&self.key, &*self.entropy, secret.expose().as_bytes(), &context);
+        let bytes = encrypt(&self.key, &*self.entropy, secret.expose().as_bytes(), &context);
         Sealed { sealed_by: write_id, bytes }
     }
 
@@ -225,7 +224,7 @@ mod tests {
             assert_eq!(key.open(&sealed, elsewhere), Err(SealError::Foreign));
         }
         let other_write = write_id(&SystemClock, &OsEntropy);
-        let moved = Sealed { sealed_by: other_write, bytes: sealed.bytes.clone() };
+        let moved = Sealed { sealed_by: other_write, bytes: sealed.bytes };
         assert_eq!(key.open(&moved, Field::ClientSecret("a")), Err(SealError::Foreign));
         let other_org = org_id(&SystemClock, &OsEntropy);
         assert_eq!(sealer.data_key(other_org, &wrapped).unwrap_err(), SealError::Foreign);

@@ -128,8 +128,8 @@ async fn body(
     call: Call,
     operation: Operation,
 ) -> Result<(Parts, bytes::Bytes), Answer> {
-    let has_body = is_write(operation)
-        || matches!(operation, Operation::DemoCut | Operation::DemoHeal);
+    let has_body =
+        is_write(operation) || matches!(operation, Operation::DemoCut | Operation::DemoHeal);
     if !has_body {
         return Ok((call.head, bytes::Bytes::new()));
     }
@@ -154,8 +154,8 @@ fn parse(
 ) -> Result<Authorised<Action>, Answer> {
     let query = head.uri.query().unwrap_or_default();
     let input = Input { path_parameter: parameter, query, headers: &head.headers, body };
-    let action = slashid::parse(operation, &input)
-        .map_err(|rejection| render::rejected(&rejection))?;
+    let action =
+        slashid::parse(operation, &input).map_err(|rejection| render::rejected(&rejection))?;
     permit.grant(action).ok_or_else(render::forbidden)
 }
 

@@ -103,10 +103,7 @@ async fn serve(
 }
 
 /// The first operator key: of its file, which is made when it is not there, or only its hash.
-fn operator_key(
-    source: &OperatorKeySource,
-    environment: &Environment,
-) -> Result<ApiKey, Failure> {
+fn operator_key(source: &OperatorKeySource, environment: &Environment) -> Result<ApiKey, Failure> {
     match source {
         OperatorKeySource::Hash(hash) => {
             let id = entropy::key_id(&*environment.entropy);

@@ -130,8 +130,7 @@ fn render_found(found: Found, mut progress: Progress, timing: Timing) -> Answer 
         region.at = None;
     }
     let (required, write_id) = (RequiredConsistency::AllRegions, found.applied.write_id);
-    let receipt =
-        receipt::committed(required, write_id, found.position, progress, timing.accepted);
+    let receipt = receipt::committed(required, write_id, found.position, progress, timing.accepted);
     match &found.applied.outcome {
         Ok(_) => render::receipt(&receipt),
         Err(refusal) => refused(&receipt, refusal),
@@ -150,4 +149,3 @@ fn refused(receipt: &Receipt, refusal: &Refusal) -> Answer {
     }
     answer
 }
-

@@ -1,7 +1,5 @@
-//! Promise 8: no secret is in the clear in any file, log line at trace level, metric or answer.
-//!
-//! Left out are the two files whose purpose is to hold keys: the demo's keyring and its operator
-//! key, which a restart prints again. They are their owner's alone, which is checked instead.
+//! Promise 8: no secret is in the clear in any file, log line at trace level, metric or answer; in
+//! the demo, and in processes that talk over sockets.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -9,18 +7,24 @@ use concordat_tests::{
     canary::{Canary, Search, files},
     demo::{Demo, DemoOptions},
     http::Request,
+    nine::{Nine, NineOptions},
     process,
 };
-use p256::{SecretKey, elliptic_curve::rand_core::{OsRng, RngCore}, pkcs8::DecodePrivateKey};
+use p256::{
+    SecretKey,
+    elliptic_curve::rand_core::{OsRng, RngCore},
+    pkcs8::DecodePrivateKey,
+};
 use serde_json::json;
 
 use crate::{
     apple,
-    world::{Caller, assert_failure, assert_written, caller_at, percent_encode},
+    world::{Caller, OIDC, assert_written, caller_at, one, percent_encode},
 };
 
-/// The names of files that may hold a key.
-const KEY_FILES: [&str; 2] = ["keyring", "operator-key"];
+/// What the demo keeps to print it again: the operator's key and that of its own organisation.
+const DEMO_FILE: &str = "demo.json";
+const KEYRING: &str = "keyring.toml";
 
 fn unique() -> String {
     let mut bytes = [0; 24];
@@ -30,114 +34,156 @@ fn unique() -> String {
     bytes.iter().map(letter).collect()
 }
 
-/// What was planted, and how answers to it looked.
+/// What was planted, and what was answered.
 struct Planted {
+    caller: Caller,
     canaries: Vec<Canary>,
     answers: Vec<u8>,
 }
 
 impl Planted {
-    fn add(&mut self, name: &str, secret: &str) {
+    fn new(caller: Caller) -> Self {
+        let canaries = vec![Canary::new("the organisation's key", caller.org.api_key.as_bytes())];
+        Self { caller, canaries, answers: Vec::new() }
+    }
+
+    fn secret(&mut self, name: &str) -> String {
+        let secret = unique();
         self.canaries.push(Canary::new(name, secret.as_bytes()));
+        secret
     }
 
-    async fn send(&mut self, caller: &Caller, region: usize, request: &Request) -> u16 {
-        let answer = request.send(&caller.urls[region]).await;
+    async fn send(&mut self, region: usize, status: u16, request: Request) {
+        let answer = request.send(&self.caller.urls[region]).await;
         self.answers.extend(format!("{answer:?}").into_bytes());
-        answer.status
+        assert_eq!(answer.status, status, "{answer:?}");
     }
-}
 
-async fn plant(demo: &Demo, caller: &Caller) -> Planted {
-    let mut planted = Planted { canaries: Vec::new(), answers: Vec::new() };
-    let everywhere = |request: Request| {
-        request.header("SlashID-Required-Consistency", "all_regions").header("Idempotency-Key", &unique())
-    };
-    for region in 0..3 {
-        let (first, second) = (unique(), unique());
-        planted.add("a created client_secret", &first);
-        planted.add("a changed client_secret", &second);
+    /// Through one region: written, read, repeated, refused.
+    async fn plant(&mut self, region: usize) {
+        let everywhere = |request: Request| {
+            let request = request.header("SlashID-Required-Consistency", "all_regions");
+            request.header("Idempotency-Key", &unique())
+        };
+        let (first, second) = (self.secret("a first secret"), self.secret("a second secret"));
         let id = format!("plain/{region}");
         let body = json!({"client_id": id, "client_secret": first, "provider": "github"});
-        let created = everywhere(caller.post(&body));
-        assert_eq!(planted.send(caller, region, &created).await, 201);
-        // Refused with a secret in hand: as a duplicate, in a header's name, ill-formed.
-        assert_eq!(planted.send(caller, region, &caller.post(&body)).await, 409);
-        let wrong = caller.post(&body).header("SlashID-Required-Consistency", "x");
-        assert_eq!(planted.send(caller, region, &wrong).await, 400);
-        let cut = format!("{}, ", json!({"client_secret": second}).to_string().trim_end_matches('}'));
-        let cut = caller.request("PATCH", &crate::world::one("x")).json_text(cut);
-        assert_eq!(planted.send(caller, region, &cut).await, 400);
-        let typed = caller.patch("x", &json!({"client_secret": {"deep": second}}));
-        assert_eq!(planted.send(caller, region, &typed).await, 400);
-        let changed = everywhere(caller.patch(&percent_encode(&id), &json!({"client_secret": second})));
-        assert_eq!(planted.send(caller, region, &changed).await, 200);
+        let created = everywhere(self.caller.post(&body));
+        self.send(region, 201, created.clone()).await;
+        self.send(region, 201, created).await;
+        let change = json!({"client_secret": second});
+        let changed = everywhere(self.caller.patch(&percent_encode(&id), &change));
+        self.send(region, 200, changed).await;
 
-        let key = apple::private_key();
-        let lines: Vec<&str> = key.lines().collect();
-        planted.add("a private key's text", lines[1]);
-        let scalar = SecretKey::from_pkcs8_pem(&key).expect("a key").to_bytes();
-        planted.canaries.push(Canary::new("a private key's number", &scalar));
-        let body = json!({
-            "client_id": format!("apple-{region}"), "client_secret": unique(), "provider": "apple",
-            "options": {"apple": apple::options(&key)},
-        });
-        assert_eq!(planted.send(caller, region, &everywhere(caller.post(&body))).await, 201);
-        for target in [crate::world::OIDC, &crate::world::one(&format!("apple-{region}"))] {
-            assert_eq!(planted.send(caller, region, &caller.request("GET", target)).await, 200);
-        }
-        let stranger = unique();
-        planted.add("a wrong key", &stranger);
-        let wrong = caller.request("GET", crate::world::OIDC).with("SlashID-API-Key", &stranger);
-        let answer = wrong.send(&caller.urls[region]).await;
-        assert_failure(&answer, 401);
-        planted.answers.extend(answer.body);
+        let refused = self.secret("a refused secret");
+        let body = json!({"client_id": id, "client_secret": refused, "provider": "github"});
+        self.send(region, 409, self.caller.post(&body)).await;
+        let wrong = self.caller.post(&body).header("SlashID-Required-Consistency", "x");
+        self.send(region, 400, wrong).await;
+        let cut = body.to_string().replace('}', ", ");
+        self.send(region, 400, self.caller.request("POST", OIDC).json_text(cut)).await;
+        let typed = json!({"client_secret": {"deep": refused}});
+        self.send(region, 400, self.caller.patch("x", &typed)).await;
+        self.send(region, 404, self.caller.patch("x", &json!({"client_secret": refused}))).await;
+        let stranger = self.secret("a wrong key");
+        let wrong = self.caller.request("GET", OIDC).with("SlashID-API-Key", &stranger);
+        self.send(region, 401, wrong).await;
+        let wrong = Request::new("GET", "/v1/cluster").header("SlashID-API-Key", &stranger);
+        self.send(region, 401, wrong).await;
+        self.plant_key(region).await;
     }
-    planted.add("the organisation's key", &caller.org.api_key);
-    planted.add("the demo organisation's key", &demo.org.api_key);
-    planted
+
+    async fn plant_key(&mut self, region: usize) {
+        let key = apple::private_key();
+        let line = key.lines().nth(1).expect("a line of the key");
+        self.canaries.push(Canary::new("a private key's text", line.as_bytes()));
+        let scalar = SecretKey::from_pkcs8_pem(&key).expect("a key").to_bytes();
+        self.canaries.push(Canary::new("a private key's number", &scalar));
+        let body = json!({
+            "client_id": format!("apple-{region}"), "client_secret": self.secret("Apple's"),
+            "provider": "apple", "options": {"apple": apple::options(&key)},
+        });
+        let post = self.caller.post(&body).header("SlashID-Required-Consistency", "all_regions");
+        self.send(region, 201, post).await;
+        for target in [OIDC.to_owned(), one(&format!("apple-{region}")), "/metrics".to_owned()] {
+            self.send(region, 200, self.caller.request("GET", &target)).await;
+        }
+    }
+
+    /// Plants through every region, and makes sure that all of it has arrived everywhere.
+    async fn plant_everywhere(&mut self) {
+        for region in 0..self.caller.urls.len() {
+            self.plant(region).await;
+        }
+        let last = self.caller.patch("apple-0", &json!({"label": "last"}));
+        let last = last.header("SlashID-Required-Consistency", "all_regions");
+        assert_written(&self.caller.send(&last).await, 200);
+    }
+
+    /// Nothing of it was answered; what to look for elsewhere.
+    fn search(self) -> Search {
+        let search = Search::new(self.canaries);
+        let answered = search.in_bytes(&self.answers);
+        assert!(answered.is_empty(), "answered: {answered:?}");
+        search
+    }
 }
 
-#[tokio::test]
-async fn no_secret_is_in_the_clear() {
-    let options = DemoOptions { log_level: "trace", ..DemoOptions::default() };
-    let demo = Demo::start(options).await;
-    let caller = caller_at(&demo, "canaries").await;
-    let mut planted = plant(&demo, &caller).await;
-    for target in ["/v1/cluster", "/v1/organizations"] {
-        let request = demo.by_operator("GET", target);
-        assert_eq!(planted.send(&caller, 0, &request).await, 200);
-    }
-    let wrong = Request::new("GET", "/v1/cluster").header("SlashID-API-Key", &unique());
-    assert_eq!(planted.send(&caller, 0, &wrong).await, 401);
-    for url in demo.all_urls() {
-        let metrics = Request::new("GET", "/metrics").send(&url).await;
-        planted.answers.extend(metrics.body);
-    }
-    // So that logs and states are closed: what a kill leaves is what a thief finds.
-    let last = caller.patch("apple-0", &json!({"label": "last"}));
-    let last = last.header("SlashID-Required-Consistency", "all_regions");
-    assert_written(&caller.send(&last).await, 200);
-
-    planted.add("the operator's key", &demo.operator_key);
-    let search = Search::new(planted.canaries);
-    assert!(search.in_bytes(&planted.answers).is_empty(), "{:?}", search.in_bytes(&planted.answers));
-    let (findings, count, bytes) = search.in_directory(demo.data_dir(), &KEY_FILES);
-    println!("looked through {count} files of {bytes} bytes");
-    assert!(findings.is_empty(), "{findings:#?}");
-    assert!(count >= 9 && bytes > 100_000, "three nodes have logs and states: {count}, {bytes}");
-    for path in files(demo.data_dir()) {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if KEY_FILES.contains(&name.as_str()) {
-            let mode = path.metadata().expect("metadata").permissions().mode();
-            assert_eq!(mode & 0o077, 0, "{path:?} is not its owner's alone");
-        }
-    }
-    let log = process::bytes(&demo.log_path());
-    let text = String::from_utf8_lossy(&log);
+fn assert_log(search: &Search, log: &[u8]) {
+    let text = String::from_utf8_lossy(log);
     for level in ["TRACE", "DEBUG"] {
         assert!(text.contains(level), "the log was not at {level}");
     }
     println!("looked through {} bytes of log", log.len());
-    assert!(search.in_bytes(&log).is_empty(), "in the log: {:?}", search.in_bytes(&log));
+    assert!(search.in_bytes(log).is_empty(), "in the log: {:?}", search.in_bytes(log));
+}
+
+#[tokio::test]
+async fn no_secret_is_in_the_clear_in_the_demo() {
+    let demo = Demo::start(DemoOptions { log_level: "trace", ..DemoOptions::default() }).await;
+    let mut planted = Planted::new(caller_at(&demo, "canaries").await);
+    planted.plant_everywhere().await;
+    for target in ["/v1/cluster", "/v1/organizations"] {
+        planted.send(0, 200, demo.by_operator("GET", target)).await;
+    }
+    let search = planted.search();
+    let (findings, count, bytes) = search.in_directory(demo.data_dir(), &[]);
+    println!("looked through {count} files of {bytes} bytes");
+    assert!(findings.is_empty(), "{findings:#?}");
+    assert!(count >= 9 && bytes > 100_000, "three nodes have logs and states: {count}, {bytes}");
+    assert_log(&search, &process::bytes(&demo.log_path()));
+    // Its own keys it must keep, in a file of its owner's alone, and nowhere else.
+    let own = [("the operator's key", &demo.operator_key), ("the demo's key", &demo.org.api_key)];
+    let own = own.map(|(name, key)| Canary::new(name, key.as_bytes()));
+    let search = Search::new(own.into());
+    let (findings, ..) = search.in_directory(demo.data_dir(), &[DEMO_FILE]);
+    assert!(findings.is_empty(), "{findings:#?}");
+    assert_log(&search, &process::bytes(&demo.log_path()));
+    for path in files(demo.data_dir()) {
+        if path.ends_with(DEMO_FILE) || path.ends_with(KEYRING) {
+            let mode = path.metadata().expect("metadata").permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{} is not its owner's alone", path.display());
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_in_the_clear_in_processes() {
+    let options =
+        NineOptions { nodes_per_region: 1, log_level: "trace", ..NineOptions::default() };
+    let nine = Nine::start_with(options).await;
+    let urls = (0..nine.count()).map(|node| nine.url(node).to_owned()).collect();
+    let mut planted = Planted::new(Caller { urls, org: nine.new_org("canaries").await });
+    planted.canaries.push(Canary::new("the operator's key", nine.operator_key().as_bytes()));
+    planted.plant_everywhere().await;
+    let search = planted.search();
+    for node in 0..nine.count() {
+        let (findings, count, bytes) = search.in_directory(&nine.data_dir(node), &[]);
+        println!("node {node}: looked through {count} files of {bytes} bytes");
+        assert!(findings.is_empty(), "node {node}: {findings:#?}");
+        assert!(count >= 3 && bytes > 100_000, "node {node} has a log and a state");
+        assert_log(&search, nine.log(node).as_bytes());
+    }
+    let mode = nine.operator_key_file().metadata().expect("metadata").permissions().mode();
+    assert_eq!(mode & 0o077, 0, "the operator key is not its owner's alone");
 }

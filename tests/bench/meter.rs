@@ -9,7 +9,7 @@ use crate::setup::Cluster;
 /// Linux counts the CPU time of processes in hundredths of a second, whatever its own tick is.
 const TICK: Duration = Duration::from_millis(10);
 /// The counter of the syncs of the Raft log.
-const FSYNCS: &str = "concordat_raft_log_fsyncs_total";
+const FSYNCS: &str = "concordat_log_fsyncs_total";
 
 /// Spent since the nodes' start, over all of them.
 #[derive(Debug, Clone, Copy, PartialEq)]

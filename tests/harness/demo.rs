@@ -57,6 +57,17 @@ pub struct Org {
     pub api_key: String,
 }
 
+impl Org {
+    /// From an object with both.
+    ///
+    /// # Panics
+    /// When one is missing.
+    #[must_use]
+    pub fn of(object: &Value) -> Self {
+        Self { id: text(&object["id"]), api_key: text(&object["api_key"]) }
+    }
+}
+
 /// A node of the demo.
 #[derive(Debug, Clone)]
 pub struct DemoNode {
@@ -115,7 +126,7 @@ impl Demo {
         assert_eq!(ready["event"], "ready", "{ready}");
         Self {
             operator_key: text(&ready["operator_key"]),
-            org: Org { id: text(&ready["org"]["id"]), api_key: text(&ready["org"]["api_key"]) },
+            org: Org::of(&ready["org"]),
             regions: list(&ready["regions"]).iter().map(region).collect(),
             ready,
             process,
@@ -166,8 +177,7 @@ impl Demo {
             .json(&json!({"org_name": name, "home_region": self.regions[0].0}));
         let response = request.send(self.url(0, 0)).await;
         assert_eq!(response.status, 201, "{response:?}");
-        let result = &response.json()["result"];
-        Org { id: text(&result["id"]), api_key: text(&result["api_key"]) }
+        Org::of(&response.json()["result"])
     }
 
     /// Cuts a region off from all others.

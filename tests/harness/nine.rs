@@ -11,13 +11,13 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::{
     chance::Chance,
-    demo::REGIONS,
+    demo::{Org, REGIONS},
     http::{Request, Response},
     process::{self, Process, Start},
     wait::{self, LIMIT},
@@ -238,6 +238,20 @@ impl Nine {
         request.send(self.url(node)).await
     }
 
+    /// Makes an organisation at home in the first region that every region knows when this returns.
+    ///
+    /// # Panics
+    /// When that is refused.
+    pub async fn new_org(&self, name: &str) -> Org {
+        let request = Request::new("POST", "/v1/organizations")
+            .header("SlashID-API-Key", &self.operator_key)
+            .header("SlashID-Required-Consistency", "all_regions")
+            .json(&json!({"org_name": name}));
+        let response = request.send(self.url(0)).await;
+        assert_eq!(response.status, 201, "{response:?}");
+        Org::of(&response.json()["result"])
+    }
+
     /// The cluster as a node sees it.
     ///
     /// # Panics
@@ -256,7 +270,8 @@ impl Nine {
         let response = self.ask(node, "/v1/cluster/digest").await;
         assert_eq!(response.status, 200, "{response:?}");
         let result = response.json()["result"].take();
-        let lines = result.as_array().expect("a list").iter();
+        let groups = result.get("groups").unwrap_or(&result);
+        let lines = groups.as_array().expect("a list").iter();
         let number = |value: &Value| value.as_u64().expect("a number");
         lines
             .map(|line| (number(&line["group"]), number(&line["applied"]), line["digest"].to_string()))

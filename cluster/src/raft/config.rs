@@ -85,9 +85,14 @@ pub struct Retention {
     pub keep: u64,
 }
 
+impl Retention {
+    /// What suits most.
+    pub const DEFAULT: Self = Self { snapshot_every: 10_000, keep: 20_000 };
+}
+
 impl Default for Retention {
     fn default() -> Self {
-        Self { snapshot_every: 10_000, keep: 20_000 }
+        Self::DEFAULT
     }
 }
 

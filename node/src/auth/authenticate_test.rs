@@ -3,13 +3,7 @@
 use std::cell::Cell;
 
 use concordat_cluster::store::{Pair, Store, WriteBatch, keys, memory::MemoryStore};
-use concordat_proto::{
-    id::WriteId,
-    org::WrappedKey,
-    region::Region,
-    secret::Sealed,
-    wire::Wire,
-};
+use concordat_proto::{id::WriteId, org::WrappedKey, region::Region, secret::Sealed, wire::Wire};
 
 use super::*;
 use crate::{
@@ -46,12 +40,12 @@ fn add_org(store: &MemoryStore, group: GroupId, epoch: u32, id: OrgId) -> String
     let org = Org {
         id,
         org_name: "an organisation".into(),
-        tenant_name: String::new(),
+        tenant_name: "a tenant".into(),
         home_region: Region::new("us").unwrap(),
         epoch,
-        data_key: WrappedKey { keyring_key: 1, bytes: vec![1] },
+        data_key: WrappedKey { keyring_key: 1, bytes: vec![1; 73] },
         first_key: first_key.clone(),
-        first_key_sealed: Sealed { sealed_by: write, bytes: vec![1] },
+        first_key_sealed: Sealed { sealed_by: write, bytes: vec![1; 73] },
     };
     put(store, keys::org(group, id), org.encode());
     put(store, keys::api_key(group, id, &first_key.hash), first_key.encode());
@@ -105,10 +99,7 @@ fn a_missing_organisation_is_told_from_a_wrong_one() {
     }
     let mut twice = headers(Some("a"), Some("x"));
     twice.append(header::ORG_ID, "b".parse().unwrap());
-    assert!(matches!(
-        authenticate(&store, &HOMES, &twice, Access::Org),
-        Err(Denied::OrgIdMissing)
-    ));
+    assert!(matches!(authenticate(&store, &HOMES, &twice, Access::Org), Err(Denied::OrgIdMissing)));
 }
 
 #[test]

@@ -14,9 +14,7 @@ pub(crate) struct Forbidden;
 const fn needed(operation: Operation) -> Option<Rights> {
     match operation {
         Operation::OidcList | Operation::OidcGet | Operation::ReceiptGet => Some(Rights::READ),
-        Operation::OidcCreate | Operation::OidcPatch | Operation::OidcDelete => {
-            Some(Rights::WRITE)
-        }
+        Operation::OidcCreate | Operation::OidcPatch | Operation::OidcDelete => Some(Rights::WRITE),
         Operation::OrgCreate
         | Operation::OrgList
         | Operation::ClusterGet
@@ -51,8 +49,11 @@ impl Permit {
     /// which only a fault of a dialect can bring about.
     pub(crate) fn grant(self, action: Action) -> Option<Authorised<Action>> {
         let operation = operation_of(&action);
-        (operation == self.operation)
-            .then_some(Authorised { principal: self.principal, operation, what: action })
+        (operation == self.operation).then_some(Authorised {
+            principal: self.principal,
+            operation,
+            what: action,
+        })
     }
 }
 
@@ -122,7 +123,7 @@ mod tests {
         let org = Org {
             id: OrgId::from_bytes([2; 16]),
             org_name: "an organisation".into(),
-            tenant_name: String::new(),
+            tenant_name: "a tenant".into(),
             home_region: Region::new("us").unwrap(),
             epoch: 1,
             data_key: WrappedKey { keyring_key: 1, bytes: Vec::new() },

@@ -10,7 +10,6 @@ use tokio::time::Instant;
 
 use super::{
     cluster::Cluster,
-    member,
     saved::{Saved, SavedOrg},
 };
 use crate::{
@@ -120,22 +119,21 @@ pub(super) struct Reply {
 impl Reply {
     /// What a success holds.
     pub(super) fn result(&self) -> Result<&Value, Failure> {
-        match member(&self.body, &["result"]) {
-            Value::Null => Err(self.unexpected()),
-            result => Ok(result),
-        }
+        self.required(&["result"])
     }
 
     /// The receipt of a write.
     pub(super) fn receipt(&self) -> Result<&Value, Failure> {
-        match member(&self.body, &["meta", "consistency"]) {
-            Value::Null => Err(self.unexpected()),
-            receipt => Ok(receipt),
-        }
+        self.required(&["meta", "consistency"])
     }
 
-    fn unexpected(&self) -> Failure {
-        let message = self.body["errors"][0]["message"].as_str().unwrap_or("no message");
-        Failure::fault("a request of the demo", format!("{}: {message}", self.status))
+    fn required(&self, path: &[&str]) -> Result<&Value, Failure> {
+        let found = path.iter().fold(&self.body, |value, name| &value[*name]);
+        if found.is_null() {
+            let message = self.body["errors"][0]["message"].as_str().unwrap_or("no message");
+            let reason = format!("{}: {message}", self.status);
+            return Err(Failure::fault("a request of the demo", reason));
+        }
+        Ok(found)
     }
 }

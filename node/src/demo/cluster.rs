@@ -1,12 +1,11 @@
 //! The demo's nodes: each with a data directory, an API of its own, and a place on one network.
 
-use std::{
-    net::SocketAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use concordat_cluster::raft::in_process::{DelayMatrix, InProcessNetwork, InProcessTransport};
+use concordat_cluster::raft::{
+    Retention,
+    in_process::{DelayMatrix, InProcessNetwork, InProcessTransport},
+};
 use concordat_proto::region::Region;
 use tokio::{
     net::TcpListener,
@@ -28,6 +27,7 @@ const SIZES: StorageSizes = StorageSizes {
     cache_bytes: 32 << 20,
     write_buffer_bytes: 4 << 20,
     segment_bytes: 8 << 20,
+    retention: Retention::DEFAULT,
 };
 /// For all nodes to be full members.
 const READY_TIME_MAX: Duration = Duration::from_secs(120);

@@ -18,7 +18,7 @@ pub use args::{DemoArgs, Output};
 use std::{path::PathBuf, sync::Arc};
 
 use concordat_proto::consistency::RequiredConsistency;
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
 
 use self::{
@@ -134,9 +134,4 @@ async fn organisation(api: &Api, plan: &Plan, mut saved: Saved) -> Result<SavedO
     saved.org = Some(org.clone());
     saved.save()?;
     Ok(org)
-}
-
-/// A member of a JSON answer, or nothing.
-fn member<'a>(value: &'a Value, path: &[&str]) -> &'a Value {
-    path.iter().fold(value, |value, name| &value[*name])
 }

@@ -5,7 +5,8 @@
 use std::io::{self, Write};
 
 use concordat_proto::region::Region;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::{
     args::{Output, Plan},
@@ -16,7 +17,7 @@ use super::{
 use crate::failure::Failure;
 
 /// Characters of the longest bar.
-const BAR_CHARS: u64 = 40;
+const BAR_CHARS: usize = 40;
 
 /// Says things.
 #[derive(Debug)]
@@ -72,9 +73,9 @@ impl Printer {
         receipt: &Value,
     ) -> Result<(), Failure> {
         match self.output {
-            Output::Json => self.line(&json!({
-                "event": "tour", "step": step, "status": reply.status, "receipt": receipt,
-            })),
+            Output::Json => {
+                self.line(&TourEvent { event: "tour", step, status: reply.status, receipt })
+            }
             Output::Text => {
                 self.text(&format!("  {method} -> {}\n{}", reply.status, bars(receipt)))
             }
@@ -84,9 +85,7 @@ impl Printer {
     /// A value read in a region.
     pub(super) fn read(&self, region: &Region, label: &str) -> Result<(), Failure> {
         match self.output {
-            Output::Json => {
-                self.line(&json!({ "event": "read", "region": region.as_str(), "label": label }))
-            }
+            Output::Json => self.line(&ReadEvent { event: "read", region: region.as_str(), label }),
             Output::Text => {
                 self.text(&format!("\nA read in {region} now shows the label \"{label}\".\n"))
             }
@@ -107,8 +106,10 @@ impl Printer {
         }
     }
 
-    fn line(&self, event: &Value) -> Result<(), Failure> {
-        say(&format!("{event}\n"))
+    fn line(&self, event: &impl Serialize) -> Result<(), Failure> {
+        let line = serde_json::to_string(event);
+        let line = line.map_err(|error| Failure::fault("writing JSON", error))?;
+        say(&format!("{line}\n"))
     }
 }
 
@@ -118,18 +119,53 @@ fn say(text: &str) -> Result<(), Failure> {
     said.map_err(|error| Failure::fault("writing to standard output", error))
 }
 
-fn ready_event(ready: &Ready<'_>) -> Value {
-    let node = |(id, url): &(String, String)| json!({ "node_id": id, "url": url });
-    let region = |(region, nodes): &(Region, Vec<_>)| {
-        let nodes: Vec<Value> = nodes.iter().map(node).collect();
-        json!({ "region": region.as_str(), "nodes": nodes })
-    };
-    json!({
-        "event": "ready",
-        "operator_key": ready.saved.operator_key,
-        "org": { "id": ready.org.id, "api_key": ready.org.api_key },
-        "regions": ready.regions.iter().map(region).collect::<Vec<Value>>(),
-    })
+/// The first line of the JSON output. Members stand in the order of the contract.
+#[derive(Serialize)]
+struct ReadyEvent<'a> {
+    event: &'static str,
+    operator_key: &'a str,
+    org: &'a SavedOrg,
+    regions: Vec<RegionEvent<'a>>,
+}
+
+#[derive(Serialize)]
+struct RegionEvent<'a> {
+    region: &'a str,
+    nodes: Vec<NodeEvent<'a>>,
+}
+
+#[derive(Serialize)]
+struct NodeEvent<'a> {
+    node_id: &'a str,
+    url: &'a str,
+}
+
+#[derive(Serialize)]
+struct TourEvent<'a> {
+    event: &'static str,
+    step: &'a str,
+    status: u16,
+    receipt: &'a Value,
+}
+
+#[derive(Serialize)]
+struct ReadEvent<'a> {
+    event: &'static str,
+    region: &'a str,
+    label: &'a str,
+}
+
+fn ready_event<'a>(ready: &'a Ready<'_>) -> ReadyEvent<'a> {
+    let regions = ready.regions.iter().map(|(region, nodes)| RegionEvent {
+        region: region.as_str(),
+        nodes: nodes.iter().map(|(node_id, url)| NodeEvent { node_id, url }).collect(),
+    });
+    ReadyEvent {
+        event: "ready",
+        operator_key: &ready.saved.operator_key,
+        org: ready.org,
+        regions: regions.collect(),
+    }
 }
 
 fn ready_text(ready: &Ready<'_>) -> String {
@@ -139,7 +175,10 @@ fn ready_text(ready: &Ready<'_>) -> String {
         text.push_str(&format!("  {:<18} {}\n", region.as_str(), urls.join("  ")));
     }
     for (one, other, round_trip) in ready.plan.round_trips() {
-        text.push_str(&format!("  {one} - {other}: {} ms there and back\n", round_trip.as_millis()));
+        text.push_str(&format!(
+            "  {one} - {other}: {} ms there and back\n",
+            round_trip.as_millis()
+        ));
     }
     let (operator, org) = (&ready.saved.operator_key, ready.org);
     text.push_str(&format!(
@@ -156,8 +195,7 @@ fn ready_text(ready: &Ready<'_>) -> String {
 
 fn curl_lines(home: &str, far: &str, operator: &str, org: &SavedOrg) -> String {
     let path = "/organizations/sso/oidc/provider-credentials";
-    let keys =
-        format!("-H 'SlashID-OrgID: {}' -H 'SlashID-API-Key: {}'", org.id, org.api_key);
+    let keys = format!("-H 'SlashID-OrgID: {}' -H 'SlashID-API-Key: {}'", org.id, org.api_key);
     let json = "-H 'Content-Type: application/json'";
     format!(
         "\nTry it:\n\
@@ -181,13 +219,13 @@ fn bars(receipt: &Value) -> String {
     for region in regions {
         let name = region["region"].as_str().unwrap_or_default();
         let took = tenths(&region["applied_ms"]);
-        let filled = usize::try_from((took * BAR_CHARS).div_ceil(longest)).unwrap_or(0);
+        let filled = (took * BAR_CHARS).div_ceil(longest);
         let line = match (region["state"].as_str(), &region["applied_ms"]) {
             (Some("applied"), Value::Null) => format!("{} applied", "\u{2588}"),
             (Some("applied"), ms) => {
                 format!("{} applied after {ms} ms", "\u{2588}".repeat(filled.max(1)))
             }
-            _ => format!("{} pending", "\u{2591}".repeat(BAR_CHARS as usize)),
+            _ => format!("{} pending", "\u{2591}".repeat(BAR_CHARS)),
         };
         text.push_str(&format!("  {name:<18} {line}\n"));
     }
@@ -199,15 +237,17 @@ fn bars(receipt: &Value) -> String {
 }
 
 /// Tenths of a millisecond, from a number with at most one decimal place.
-fn tenths(value: &Value) -> u64 {
+fn tenths(value: &Value) -> usize {
     let text = value.to_string();
     let (whole, part) = text.split_once('.').unwrap_or((&text, "0"));
-    let part = part.chars().next().and_then(|digit| digit.to_digit(10)).unwrap_or(0);
-    whole.parse::<u64>().unwrap_or(0) * 10 + u64::from(part)
+    let part: usize = part.get(..1).and_then(|digit| digit.parse().ok()).unwrap_or(0);
+    whole.parse::<usize>().unwrap_or(0) * 10 + part
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -20,11 +20,7 @@ const OK: u16 = 200;
 const TIMED_OUT: u16 = 408;
 
 /// Gives the tour.
-pub(super) async fn give(
-    api: &Api,
-    plan: &Plan,
-    printer: &mut Printer,
-) -> Result<(), Failure> {
+pub(super) async fn give(api: &Api, plan: &Plan, printer: &mut Printer) -> Result<(), Failure> {
     let (local, all) = (RequiredConsistency::LocalRegion, RequiredConsistency::AllRegions);
     let home = plan.home();
     let client_id = client_id(api, home).await?;
@@ -89,7 +85,8 @@ async fn cut(
     expect(&reply, TIMED_OUT)?;
 
     let path = format!("/v1/writes/{write_id}?wait=60");
-    printer.step(&format!("{far} is healed. What became of that write (GET /v1/writes/{{id}}):"))?;
+    printer
+        .step(&format!("{far} is healed. What became of that write (GET /v1/writes/{{id}}):"))?;
     expect(&api.operator("POST", "/v1/demo/heal", &target).send().await, OK)?;
     let reply = api.org(home, "GET", &path, &Value::Null).send().await;
     printer.reply("healed", "GET", &reply, reply.result()?)?;

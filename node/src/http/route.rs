@@ -129,10 +129,11 @@ mod tests {
     use super::*;
 
     fn operation<'a>(routes: &Routes, method: Method, path: &'a str) -> (Operation, &'a str) {
-        match routes.find(&method, path) {
-            Found::Target(Target::Operation(operation, _), parameter) => (operation, parameter),
-            other => panic!("{method} {path}: {other:?}"),
-        }
+        let found = routes.find(&method, path);
+        let Found::Target(Target::Operation(operation, _), parameter) = found else {
+            panic!("{method} {path}: {found:?}")
+        };
+        (operation, parameter)
     }
 
     #[test]
@@ -152,10 +153,7 @@ mod tests {
     #[test]
     fn other_methods_are_named() {
         let routes = Routes::new(false);
-        assert_eq!(
-            routes.find(&Method::PUT, OIDC),
-            Found::OtherMethods(vec!["GET", "POST"])
-        );
+        assert_eq!(routes.find(&Method::PUT, OIDC), Found::OtherMethods(vec!["GET", "POST"]));
         let path = "/organizations/sso/oidc/provider-credentials/x";
         assert_eq!(
             routes.find(&Method::POST, path),

@@ -61,8 +61,7 @@ pub(crate) async fn run(
             if !speaks(&stream, limits.header_time).await {
                 return;
             }
-            let connection =
-                builder.serve_connection(TokioIo::new(stream), service);
+            let connection = builder.serve_connection(TokioIo::new(stream), service);
             if let Err(error) = watcher.watch(connection.into_owned()).await {
                 tracing::debug!(%error, "a connection ended early");
             }

@@ -15,9 +15,7 @@ pub(crate) fn ready(node: &Node, query: &str) -> Answer {
     let verbose = query.split('&').any(|part| part == "verbose" || part.starts_with("verbose="));
     let (status, plain, line) = match node.groups.ready() {
         Ok(()) => (OK, "ok\n", "[+] cluster: ok\nready\n".to_owned()),
-        Err(reason) => {
-            (NOT_READY, "not ready\n", format!("[-] cluster: {reason}\nnot ready\n"))
-        }
+        Err(reason) => (NOT_READY, "not ready\n", format!("[-] cluster: {reason}\nnot ready\n")),
     };
     text(status, if verbose { line } else { plain.to_owned() })
 }

@@ -86,7 +86,12 @@ impl Metrics {
     ) -> String {
         let mut text = String::new();
         self.write_requests(&mut text);
-        gauge(&mut text, "concordat_requests_in_flight", "Requests being answered", in_flight as u64);
+        gauge(
+            &mut text,
+            "concordat_requests_in_flight",
+            "Requests being answered",
+            in_flight as u64,
+        );
         let waiters = groups.waiters as u64;
         gauge(&mut text, "concordat_waiters", "Writes waiting for their consistency", waiters);
         write_groups(&mut text, groups);
