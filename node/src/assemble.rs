@@ -146,8 +146,7 @@ pub(crate) fn keep(
     let stop = supervisor.stop();
     let (served, until) = (Arc::clone(node), stop.clone());
     supervisor.spawn(format!("{name}: API"), async move {
-        let end = until.cancelled_owned();
-        let served = server::run(listener, served, end).await;
+        let served = server::run(listener, served, until).await;
         served.map_err(|error| Failure::fault("serving the API", error))
     });
     let faulted = faulted(node.groups.clone(), stop.clone());

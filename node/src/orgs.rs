@@ -161,17 +161,25 @@ pub(crate) async fn finish(node: &Arc<Node>) -> Result<usize, StoreError> {
 pub(crate) async fn list(node: &Arc<Node>, page: Page) -> Answer {
     let home_groups = node.home_groups();
     let store = Arc::clone(&node.store);
-    let asked = page;
     // It looks at every organisation to count them: not on the threads that answer requests.
-    let read = tokio::task::spawn_blocking(move || merged(&*store, &home_groups, asked)).await;
+    let read = tokio::task::spawn_blocking(move || merged(&*store, &home_groups, page)).await;
     match read {
-        Ok(Ok((orgs, total_count))) => render::org_list(&orgs, page, total_count),
+        Ok(Ok((orgs, total_count))) => {
+            // Without a limit the whole list is the page, unless that is longer than any may be.
+            let is_cut = page.limit.is_some() || total_count > limits::PAGE_ITEMS_MAX;
+            let shown = Page { limit: is_cut.then_some(page_items(page)), ..page };
+            render::org_list(&orgs, shown, total_count)
+        }
         Ok(Err(error)) => refuse::broken("listing organisations", &error),
         Err(error) => {
             tracing::error!(%error, "listing organisations");
             refuse::overloaded()
         }
     }
+}
+
+fn page_items(page: Page) -> usize {
+    page.limit.unwrap_or(limits::PAGE_ITEMS_MAX).min(limits::PAGE_ITEMS_MAX)
 }
 
 /// One group's organisations, a few at a time.
@@ -201,7 +209,7 @@ fn merged(
     home_groups: &[GroupId],
     page: Page,
 ) -> Result<(Vec<Org>, usize), StoreError> {
-    let limit = page.limit.unwrap_or(limits::PAGE_ITEMS_MAX).min(limits::PAGE_ITEMS_MAX);
+    let limit = page_items(page);
     let cursor = |group: &GroupId| Cursor {
         store,
         group: *group,
@@ -253,7 +261,10 @@ mod tests {
                 hash: [0; 32],
                 rights: Rights::ALL,
             },
-            first_key_sealed: Sealed { sealed_by: WriteId::from_bytes([1; 16]), bytes: vec![1; 73] },
+            first_key_sealed: Sealed {
+                sealed_by: WriteId::from_bytes([1; 16]),
+                bytes: vec![1; 73],
+            },
         };
         let changes = vec![(keys::org(GroupId(group), org.id), Some(org.encode()))];
         store.write(WriteBatch { changes, ..WriteBatch::default() }).unwrap();

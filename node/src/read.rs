@@ -18,6 +18,7 @@ use crate::{
     auth::{Authorised, OrgPrincipal, Principal},
     dialect::{Action, Answer, CommonHeaders, DemoTarget, Page, Rejection, slashid::render},
     freshness,
+    http::status,
     node::Node,
     orgs, refuse,
     serve::Timing,
@@ -69,7 +70,7 @@ async fn at_least(node: &Node, position: Position, timing: Timing) -> Result<(),
         position.group == GroupId::SYSTEM || node.home_groups().contains(&position.group);
     if !is_known {
         return Err(render::rejected(&Rejection {
-            status: refuse::BAD_REQUEST,
+            status: status::BAD_REQUEST,
             message: "Concordat-At-Least is not a position of this cluster".to_owned(),
         }));
     }

@@ -8,8 +8,6 @@ use concordat_cluster::store::StoreError;
 
 use crate::dialect::{Answer, slashid::render};
 
-/// For rejections that are found here and not by a dialect.
-pub(crate) const BAD_REQUEST: u16 = 400;
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// 503: as many requests in flight as may be.

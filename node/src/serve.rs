@@ -17,6 +17,7 @@ use crate::{
     http::{
         body::{Body, BodyError},
         route::{Found, Target},
+        status,
     },
     node::Node,
     observe::{health, metrics::Observed},
@@ -112,7 +113,7 @@ fn permit(
     let principal = auth::authenticate(node.state(), &home_groups, &call.head.headers, access);
     let principal = principal.map_err(|denied| match denied {
         Denied::OrgIdMissing => render::rejected(&Rejection {
-            status: refuse::BAD_REQUEST,
+            status: status::BAD_REQUEST,
             message: "SlashID-OrgID is required, once".to_owned(),
         }),
         Denied::Unauthorized => freshness::mark(render::unauthorized(), fresh),
@@ -140,7 +141,7 @@ async fn body(
             BodyError::Broken => "the body could not be read",
         };
         let message = message.to_owned();
-        render::rejected(&Rejection { status: refuse::BAD_REQUEST, message })
+        render::rejected(&Rejection { status: status::BAD_REQUEST, message })
     })?;
     Ok((call.head, body))
 }

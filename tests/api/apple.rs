@@ -47,8 +47,10 @@ async fn a_key_that_parses_is_kept_and_shown_as_redacted() {
     }});
     assert_eq!(caller.shown("kept").await["options"], expected);
     let middle = key.lines().nth(1).expect("a line of the key");
-    for target in [caller.get("kept").await, caller.request("GET", crate::world::OIDC).send(&caller.urls[0]).await]
-    {
+    for target in [
+        caller.get("kept").await,
+        caller.request("GET", crate::world::OIDC).send(&caller.urls[0]).await,
+    ] {
         assert!(!target.text().contains(middle), "{target:?}");
     }
     // Sent back as it was shown, it keeps the stored key.
@@ -138,11 +140,27 @@ async fn lifetimes_are_go_durations() {
         ("15777000s", "4382h30m0s"),
     ] {
         assert_written(&caller.send(&lifetime(given)).await, 200);
-        assert_eq!(caller.shown("kept").await["options"]["apple"]["secret_lifetime"], shown, "{given}");
+        assert_eq!(
+            caller.shown("kept").await["options"]["apple"]["secret_lifetime"],
+            shown,
+            "{given}"
+        );
     }
     for wrong in [
-        "", "0", "5", "1d", "24H", "h", "1h 5m", "-1h", "299.999999999s", "15777000.000000001s",
-        "9223372036854775808ns", "1e3s", "١h", "720h0m0s ",
+        "",
+        "0",
+        "5",
+        "1d",
+        "24H",
+        "h",
+        "1h 5m",
+        "-1h",
+        "299.999999999s",
+        "15777000.000000001s",
+        "9223372036854775808ns",
+        "1e3s",
+        "١h",
+        "720h0m0s ",
     ] {
         caller.refuses(&lifetime(wrong), 400, "secret_lifetime").await;
     }

@@ -97,7 +97,8 @@ async fn another_media_type_is_415() {
     let caller = kept("media types").await;
     let body = draft("new").to_string();
     for request in both(&caller) {
-        for wrong in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "json", ""]
+        for wrong in
+            ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "json", ""]
         {
             let request = request.clone().header("Content-Type", wrong).body(body.clone());
             caller.refuses(&request, 415, "application/json").await;
@@ -163,7 +164,8 @@ async fn null_is_absent_and_the_unknown_is_ignored() {
         caller.refuses(&caller.post(&body), 400, required).await;
     }
     let before = caller.everything().await;
-    let nothing = json!({"client_secret": null, "label": null, "options": {"google": null}, "x": 1});
+    let nothing =
+        json!({"client_secret": null, "label": null, "options": {"google": null}, "x": 1});
     assert_written(&caller.send(&caller.patch("kept", &nothing)).await, 200);
     assert_eq!(caller.everything().await, before);
 }
@@ -204,9 +206,12 @@ async fn limits() {
         let options = json!({"google": {"authorize_scopes": [wrong]}});
         caller.refuses(&caller.patch("kept", &json!({"options": options})), 400, "scope").await;
     }
-    caller.refuses(&caller.patch("kept", &json!({"client_secret": ""})), 400, "client_secret").await;
+    caller
+        .refuses(&caller.patch("kept", &json!({"client_secret": ""})), 400, "client_secret")
+        .await;
     caller.create(&draft(&"i".repeat(255))).await;
-    for wrong in ["".to_owned(), "i".repeat(256), "a\u{0}b".into(), "a\nb".into(), "\u{7f}".into()] {
+    for wrong in ["".to_owned(), "i".repeat(256), "a\u{0}b".into(), "a\nb".into(), "\u{7f}".into()]
+    {
         caller.refuses(&caller.post(&draft(&wrong)), 400, "client_id").await;
     }
 }

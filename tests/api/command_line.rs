@@ -86,7 +86,8 @@ async fn the_operators_commands() {
     let user = user("operators").await;
     let status = user.says(&["status"]).await;
     assert_eq!(status["regions"].as_array().map(Vec::len), Some(3), "{status}");
-    let made = user.says(&["org", "create", "By command line", "--home-region", "asia-japan"]).await;
+    let made =
+        user.says(&["org", "create", "By command line", "--home-region", "asia-japan"]).await;
     assert_eq!(made["organization"]["home_region"], "asia-japan", "{made}");
     let id = made["organization"]["id"].clone();
     assert!(made["api_key"].as_str().is_some_and(|key| key.starts_with("ck_")), "a key");

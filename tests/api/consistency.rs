@@ -24,7 +24,8 @@ fn writes(caller: &Caller) -> [Request; 3] {
 async fn a_wrong_level_is_400() {
     let caller = caller("levels").await;
     caller.create(&draft("kept")).await;
-    for wrong in ["", "LOCAL_REGION", "All_Regions", "local", "all", "quorum", "local_region,", "1"] {
+    for wrong in ["", "LOCAL_REGION", "All_Regions", "local", "all", "quorum", "local_region,", "1"]
+    {
         for request in writes(&caller) {
             caller.refuses(&request.header(REQUIRED, wrong), 400, REQUIRED).await;
         }
@@ -43,7 +44,18 @@ async fn a_wrong_timeout_is_400() {
     let caller = caller("timeouts").await;
     caller.create(&draft("kept")).await;
     let wrong = [
-        "", "0", "121", "-1", "+5", "1.5", "5s", "x", "1e1", "5 5", "0x10", "99999999999999999999",
+        "",
+        "0",
+        "121",
+        "-1",
+        "+5",
+        "1.5",
+        "5s",
+        "x",
+        "1e1",
+        "5 5",
+        "0x10",
+        "99999999999999999999",
     ];
     for (place, wrong) in wrong.into_iter().enumerate() {
         let request = writes(&caller)[place % 3].clone();
@@ -67,7 +79,9 @@ async fn a_misspelt_header_is_400() {
         "SlashID-Required-Timeout",
     ] {
         for request in writes(&caller) {
-            caller.refuses(&request.header(misspelt, "all_regions"), 400, "SlashID-Required-").await;
+            caller
+                .refuses(&request.header(misspelt, "all_regions"), 400, "SlashID-Required-")
+                .await;
         }
     }
 }
@@ -77,7 +91,8 @@ async fn both_levels_are_reached_and_the_default_is_local() {
     let caller = caller("both levels").await;
     let plain = assert_written(&caller.create(&draft("a")).await, 201);
     assert_eq!((&plain["required"], &plain["achieved"]), (&json!("local_region"), &json!(true)));
-    let request = caller.patch("a", &json!({"label": "everywhere"})).header(REQUIRED, "all_regions");
+    let request =
+        caller.patch("a", &json!({"label": "everywhere"})).header(REQUIRED, "all_regions");
     let answer = assert_written(&caller.send(&request).await, 200);
     assert_eq!((&answer["required"], &answer["achieved"]), (&json!("all_regions"), &json!(true)));
     for region in 0..3 {

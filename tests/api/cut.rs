@@ -44,7 +44,10 @@ async fn times_out(caller: &Caller, label: &str) -> Value {
     assert_failure(&answer, 408);
     assert!(took >= TIMEOUT, "{:?} too early", TIMEOUT - took);
     assert!(took < TOO_LATE, "{lateness:?} late");
-    assert_eq!((&receipt["required"], &receipt["achieved"]), (&json!("all_regions"), &json!(false)));
+    assert_eq!(
+        (&receipt["required"], &receipt["achieved"]),
+        (&json!("all_regions"), &json!(false))
+    );
     assert_eq!(receipt["outcome"], "committed");
     let expected =
         [(REGIONS[HOME], "applied"), (REGIONS[NEAR], "applied"), (REGIONS[CUT], "pending")];
@@ -136,7 +139,8 @@ async fn a_region_is_cut_off_and_comes_back() {
     for region in [HOME, NEAR] {
         assert_eq!(label_at(&caller, region).await, label);
     }
-    let through_it = caller.patch("a", &json!({"label": "through it"})).send(&caller.urls[CUT]).await;
+    let through_it =
+        caller.patch("a", &json!({"label": "through it"})).send(&caller.urls[CUT]).await;
     assert_written(&through_it, 200);
     assert_eq!(label_at(&caller, CUT).await, "through it");
 }

@@ -4,9 +4,7 @@
 use concordat_tests::http::{Request, Response};
 use serde_json::{Value, json};
 
-use crate::world::{
-    assert_failure, assert_success, assert_written, caller, demo, draft,
-};
+use crate::world::{assert_failure, assert_success, assert_written, caller, demo, draft};
 
 fn keyed(request: &Request, key: &str) -> Request {
     request.clone().header("Idempotency-Key", key)

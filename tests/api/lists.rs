@@ -28,9 +28,9 @@ async fn an_empty_list() {
 async fn filter_limit_and_offset() {
     let caller = caller("pages").await;
     // Made out of order; "B" comes before "a": order of bytes.
-    for (id, provider) in [
-        ("c", "google"), ("B", "github"), ("a", "google"), ("a.1", "github"), ("ü", "google"),
-    ] {
+    for (id, provider) in
+        [("c", "google"), ("B", "github"), ("a", "google"), ("a.1", "github"), ("ü", "google")]
+    {
         let body = json!({"client_id": id, "client_secret": SECRET, "provider": provider});
         caller.create(&body).await;
     }

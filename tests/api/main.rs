@@ -14,6 +14,7 @@ mod cut;
 mod idempotency;
 mod lists;
 mod model;
+mod noise;
 mod oidc;
 mod operator;
 mod options;

@@ -68,9 +68,8 @@ async fn random_writes_do_what_the_model_says() {
     let mut chance = Chance::new(seed);
     let caller = caller("random").await;
     let mut model = Model::default();
-    let mut pick = |below: usize| {
-        usize::try_from(chance.below(below as u64)).expect("below a usize")
-    };
+    let mut pick =
+        |below: usize| usize::try_from(chance.below(below as u64)).expect("below a usize");
     for number in 0..WRITES {
         let (id, region) = (IDS[pick(IDS.len())], pick(3));
         let mut own = Chance::new(seed.wrapping_add(number as u64));

@@ -55,7 +55,8 @@ async fn the_least_shows_the_defaults_and_never_a_secret() {
     for member in ["client_secret", "external_cred"] {
         assert!(!members(&shown).contains(member), "{shown}");
     }
-    for answer in [caller.get("least").await, caller.request("GET", OIDC).send(&caller.urls[0]).await]
+    for answer in
+        [caller.get("least").await, caller.request("GET", OIDC).send(&caller.urls[0]).await]
     {
         assert!(!answer.text().contains(SECRET), "{answer:?}");
     }
@@ -123,7 +124,7 @@ async fn an_unknown_id_is_404_in_the_envelope() {
         caller.patch("other", &json!({})),
         caller.delete("other"),
     ] {
-        caller.refuses(&request, 404, "client_id").await;
+        caller.refuses(&request, 404, "credential").await;
     }
 }
 
@@ -155,7 +156,8 @@ async fn the_alias_of_external_cred_id() {
     body["external_cred"] = json!("a");
     body["external_cred_id"] = json!("b");
     caller.refuses(&caller.post(&body), 400, "external_cred").await;
-    for change in [json!({"external_cred": "x", "external_cred_id": "x"}), json!({"external_cred": "x"})]
+    for change in
+        [json!({"external_cred": "x", "external_cred_id": "x"}), json!({"external_cred": "x"})]
     {
         assert_written(&caller.send(&caller.patch("kept", &change)).await, 200);
         assert_eq!(caller.shown("kept").await["external_cred_id"], "x");

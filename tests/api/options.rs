@@ -40,7 +40,10 @@ async fn every_provider_has_its_scopes_and_defaults() {
         // Always the same ones first, then the given ones, each once, case-sensitive.
         let given = ["zeta", always[0], "zeta", "Email", "alpha"];
         let options = json!({ provider: {"authorize_scopes": given} });
-        assert_written(&caller.send(&caller.patch(provider, &json!({"options": options}))).await, 200);
+        assert_written(
+            &caller.send(&caller.patch(provider, &json!({"options": options}))).await,
+            200,
+        );
         let effective = [always, &["zeta", "Email", "alpha"]].concat();
         assert_eq!(caller.shown(provider).await["options"], shown(provider, &effective));
         // A sub-object replaces the stored one whole; none leaves it.
@@ -90,7 +93,9 @@ async fn tenants_of_azuread() {
         assert_written(&caller.send(&caller.patch("a", &change)).await, 200);
         assert_eq!(caller.shown("a").await["options"]["azuread"]["tenant"], tenant);
     }
-    for wrong in ["", "everybody", "a b.com", "-x.com", "https://contoso.com", "9188040d", ".", "a..b"] {
+    for wrong in
+        ["", "everybody", "a b.com", "-x.com", "https://contoso.com", "9188040d", ".", "a..b"]
+    {
         let change = json!({"options": {"azuread": {"tenant": wrong}}});
         caller.refuses(&caller.patch("a", &change), 400, "tenant").await;
     }
@@ -109,9 +114,14 @@ async fn organization_urls_of_okta() {
         assert_written(&caller.send(&caller.patch("a", &change)).await, 200);
         assert_eq!(caller.shown("a").await["options"]["okta"]["organization_url"], *url);
     }
-    for wrong in
-        ["http://example.okta.com", "example.okta.com", "https://", "ftp://x", "https://a b", &long(2049)]
-    {
+    for wrong in [
+        "http://example.okta.com",
+        "example.okta.com",
+        "https://",
+        "ftp://x",
+        "https://a b",
+        &long(2049),
+    ] {
         let change = json!({"options": {"okta": {"organization_url": wrong}}});
         caller.refuses(&caller.patch("a", &change), 400, "organization_url").await;
     }

@@ -22,12 +22,14 @@ async fn the_example_configuration_is_accepted() {
     let file = directory.path().join("node.toml");
     fs::write(&file, example(&text)).unwrap();
     let path = file.to_str().expect("a path of text");
-    let checked = process::run("concordatd", &["config", "check", "--config", path], &[], LIMIT).await;
+    let checked =
+        process::run("concordatd", &["config", "check", "--config", path], &[], LIMIT).await;
     let reason = String::from_utf8_lossy(&checked.stderr).into_owned();
     assert!(checked.status.success(), "{reason}");
     // And one with a key that nobody knows is not: the check checks.
     fs::write(&file, format!("{}\nno_such_setting = 1\n", example(&text))).unwrap();
-    let checked = process::run("concordatd", &["config", "check", "--config", path], &[], LIMIT).await;
+    let checked =
+        process::run("concordatd", &["config", "check", "--config", path], &[], LIMIT).await;
     assert!(!checked.status.success());
     assert!(String::from_utf8_lossy(&checked.stderr).contains("no_such_setting"));
 }

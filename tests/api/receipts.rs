@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::world::{
-    assert_failure, assert_marked, assert_success, assert_written, caller, demo, draft,
-    members,
+    assert_failure, assert_marked, assert_success, assert_written, caller, demo, draft, members,
 };
 
 /// The exact shape of a receipt.
@@ -23,7 +22,8 @@ fn assert_receipt(receipt: &Value) {
     assert!(!receipt["position"].as_str().expect("a position").is_empty());
     assert!(receipt["elapsed_ms"].as_f64().is_some_and(|elapsed| elapsed >= 0.0), "{receipt}");
     let regions = receipt["regions"].as_array().expect("regions");
-    let named: Vec<&str> = regions.iter().map(|it| it["region"].as_str().expect("a name")).collect();
+    let named: Vec<&str> =
+        regions.iter().map(|it| it["region"].as_str().expect("a name")).collect();
     let mut expected = REGIONS;
     expected.sort_unstable();
     assert_eq!(named, expected, "every region once, in order of name");
@@ -142,7 +142,8 @@ async fn a_receipt_is_its_organisations_alone() {
     assert_failure(&caller.send(&caller.request("GET", &format!("/v1/writes/{never}"))).await, 404);
     let demo = demo().await;
     // Nor does an operator see what belongs to organisations.
-    let by_operator = demo.by_operator("GET", &format!("/v1/writes/{id}")).send(demo.url(0, 0)).await;
+    let by_operator =
+        demo.by_operator("GET", &format!("/v1/writes/{id}")).send(demo.url(0, 0)).await;
     assert_failure(&by_operator, 404);
     let nobody = caller.request("GET", &format!("/v1/writes/{id}")).without("SlashID-API-Key");
     assert_failure(&caller.send(&nobody).await, 401);
@@ -175,7 +176,9 @@ async fn wrong_questions_about_writes() {
         caller.refuses(&request, 400, "wait").await;
     }
     for wrong in ["what", &id.replace('-', ""), "%zz"] {
-        caller.refuses(&caller.request("GET", &format!("/v1/writes/{wrong}")), 400, "write id").await;
+        caller
+            .refuses(&caller.request("GET", &format!("/v1/writes/{wrong}")), 400, "write id")
+            .await;
     }
     assert_written(&caller.send(&caller.delete("a")).await, 200);
     let request = caller.request("GET", &format!("/v1/writes/{id}"));

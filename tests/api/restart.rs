@@ -11,10 +11,8 @@ use crate::world::{Caller, OIDC, assert_success, assert_written, caller_at, draf
 #[tokio::test]
 async fn a_demo_finds_its_data_again() {
     let directory = tempfile::tempdir().unwrap();
-    let options = || DemoOptions {
-        data_dir: Some(directory.path().join("data")),
-        ..DemoOptions::default()
-    };
+    let options =
+        || DemoOptions { data_dir: Some(directory.path().join("data")), ..DemoOptions::default() };
     let demo = Demo::start(options()).await;
     let caller = caller_at(&demo, "kept").await;
     let mut expected = Vec::new();
@@ -30,7 +28,8 @@ async fn a_demo_finds_its_data_again() {
     assert_written(&caller.send(&everywhere).await, 200);
     let everything = caller.everything().await;
     assert_eq!(everything.len(), 19);
-    let (ready, operator_key, org) = (demo.ready.clone(), demo.operator_key.clone(), demo.org.clone());
+    let (ready, operator_key, org) =
+        (demo.ready.clone(), demo.operator_key.clone(), demo.org.clone());
     demo.kill();
 
     let demo = Demo::start(options()).await;
@@ -39,7 +38,8 @@ async fn a_demo_finds_its_data_again() {
     assert_eq!(demo.operator_key, operator_key);
     let ids = |ready: &serde_json::Value| {
         let regions = ready["regions"].as_array().expect("regions").clone();
-        let nodes = regions.into_iter().flat_map(|it| it["nodes"].as_array().expect("nodes").clone());
+        let nodes =
+            regions.into_iter().flat_map(|it| it["nodes"].as_array().expect("nodes").clone());
         nodes.map(|node| node["node_id"].to_string()).collect::<Vec<_>>()
     };
     assert_eq!(ids(&demo.ready), ids(&ready));
@@ -53,7 +53,10 @@ async fn a_demo_finds_its_data_again() {
     }
     assert_eq!(caller.everything().await, everything);
     // The secrets can still be handled, the printed organisation is open, and writing goes on.
-    assert_written(&caller.send(&caller.patch("id-1", &json!({"client_secret": "new"}))).await, 200);
+    assert_written(
+        &caller.send(&caller.patch("id-1", &json!({"client_secret": "new"}))).await,
+        200,
+    );
     let list = Request::new("GET", OIDC)
         .header("SlashID-OrgID", &demo.org.id)
         .header("SlashID-API-Key", &demo.org.api_key);

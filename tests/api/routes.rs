@@ -140,7 +140,8 @@ async fn http_2_is_spoken_too() {
         loop {
             let mut head = [0; 9];
             stream.read_exact(&mut head).await.unwrap();
-            let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
+            let length =
+                usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
             let mut payload = vec![0; length];
             stream.read_exact(&mut payload).await.unwrap();
             if head[3] == HEADERS {

@@ -6,7 +6,13 @@ use concordat_tests::{process, wait::LIMIT};
 use serde_json::Value;
 
 const ARGUMENTS: [&str; 8] = [
-    "demo", "--exit-after-tour", "--listen", "127.0.0.1:0", "--nodes-per-region", "1", "--rtt-ms",
+    "demo",
+    "--exit-after-tour",
+    "--listen",
+    "127.0.0.1:0",
+    "--nodes-per-region",
+    "1",
+    "--rtt-ms",
     "8,14,10",
 ];
 
@@ -21,7 +27,8 @@ async fn tour(more: &[&str]) -> String {
 #[tokio::test]
 async fn the_tour_for_people_shows_a_write_that_did_not_arrive() {
     let said = tour(&[]).await;
-    for needed in ["us-iowa", "europe-belgium", "asia-japan", "curl", "local_region", "all_regions", "408"]
+    for needed in
+        ["us-iowa", "europe-belgium", "asia-japan", "curl", "local_region", "all_regions", "408"]
     {
         assert!(said.contains(needed), "{needed:?} is not in:\n{said}");
     }

@@ -96,7 +96,8 @@ async fn if_none_match() {
     let caller = caller("if-none-match").await;
     let version = etag(&caller.create(&draft("a")).await);
     let get = |tags: &str| caller.request("GET", &one("a")).header("If-None-Match", tags);
-    for matching in [version.clone(), "*".into(), format!("W/{version}"), format!("\"x\", {version}")]
+    for matching in
+        [version.clone(), "*".into(), format!("W/{version}"), format!("\"x\", {version}")]
     {
         let answer = caller.send(&get(&matching)).await;
         assert_eq!((answer.status, answer.body.len()), (304, 0), "{answer:?}");

@@ -100,11 +100,8 @@ impl Caller {
 
     /// The whole list, as the home region shows it.
     pub(crate) async fn list(&self) -> Vec<Value> {
-        let mut body = assert_success(&self.request("GET", OIDC).send(&self.urls[0]).await, 200);
-        match body["result"].take() {
-            Value::Array(list) => list,
-            other => panic!("a list, not {other}"),
-        }
+        let body = assert_success(&self.request("GET", OIDC).send(&self.urls[0]).await, 200);
+        body["result"].as_array().expect("a list").clone()
     }
 
     /// All that can be seen of the organisation: each credential and its version.
@@ -127,6 +124,10 @@ impl Caller {
         let told = assert_failure(&answer, status);
         assert!(told.contains(message), "{request:?}: {message:?} is not in {told:?}");
         assert_eq!(self.everything().await, before, "{request:?} has changed something");
+        if matches!(status, 401 | 404 | 409 | 412 | 422) {
+            // It was told from replicated state.
+            assert_marked(&answer);
+        }
         answer
     }
 }
@@ -142,7 +143,12 @@ pub(crate) fn percent_encode(text: &str) -> String {
 
 /// The names of an object's members.
 pub(crate) fn members(value: &Value) -> BTreeSet<&str> {
-    value.as_object().unwrap_or_else(|| panic!("an object, not {value}")).keys().map(String::as_str).collect()
+    value
+        .as_object()
+        .unwrap_or_else(|| panic!("an object, not {value}"))
+        .keys()
+        .map(String::as_str)
+        .collect()
 }
 
 fn assert_json(response: &Response, status: u16) -> Value {
@@ -189,7 +195,8 @@ pub(crate) fn assert_failure(response: &Response, status: u16) -> String {
 pub(crate) fn assert_marked(response: &Response) -> bool {
     let mark = response.header("concordat-read").unwrap_or_else(|| panic!("no mark: {response:?}"));
     let stale = mark.strip_prefix("stale; as-of=");
-    let is_time = |text: &str| text.len() >= 20 && text.as_bytes()[10] == b'T' && text.ends_with('Z');
+    let is_time =
+        |text: &str| text.len() >= 20 && text.as_bytes()[10] == b'T' && text.ends_with('Z');
     assert!(mark == "current" || stale.is_some_and(is_time), "{mark}");
     stale.is_none()
 }

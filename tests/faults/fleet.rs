@@ -227,7 +227,7 @@ impl Fleet {
             let mut applied: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
             for node in 0..NODES {
                 let digests = self.inspect(node, "/v1/cluster/digest").await?;
-                let digests = digests.as_array().cloned().unwrap_or_default();
+                let digests = digests["groups"].as_array().cloned().unwrap_or_default();
                 if digests.len() != 4 {
                     return Err(format!("node {node} has {} groups", digests.len()));
                 }

@@ -35,6 +35,8 @@ use concordat_tests::wait::within;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::fleet;
+
 const REGIONS: [&str; 3] = ["us-iowa", "europe-belgium", "asia-japan"];
 /// For anything that must come about by itself.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -339,6 +341,7 @@ fn credential(name: &str) -> OidcCredential {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nine_nodes_form_and_a_write_reaches_all_regions() {
+    let _turn = fleet::turn().await;
     let nine = Nine::start(Retention::default()).await;
     nine.populate(&["a"]).await;
     for (via, region) in [(1, 0), (4, 1), (8, 2)] {
@@ -358,6 +361,7 @@ async fn nine_nodes_form_and_a_write_reaches_all_regions() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_leader_is_succeeded_and_nothing_is_lost() {
+    let _turn = fleet::turn().await;
     let mut nine = Nine::start(Retention::default()).await;
     nine.populate(&["a", "b"]).await;
     for round in 1..=3 {
@@ -379,6 +383,7 @@ async fn a_dead_leader_is_succeeded_and_nothing_is_lost() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_that_was_cut_off_gives_in_and_what_it_took_happens_once() {
+    let _turn = fleet::turn().await;
     let nine = Nine::start(Retention::default()).await;
     nine.populate(&["a", "b"]).await;
     for round in 1..=3 {
@@ -404,6 +409,7 @@ async fn a_leader_that_was_cut_off_gives_in_and_what_it_took_happens_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_nodes_lose_power_and_come_back() {
+    let _turn = fleet::turn().await;
     let mut nine = Nine::start(Retention { snapshot_every: 40, keep: 10 }).await;
     nine.populate(&["a"]).await;
     for round in 1..=5_u64 {
@@ -426,6 +432,7 @@ async fn all_nodes_lose_power_and_come_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wiped_node_comes_back_as_another_by_a_snapshot() {
+    let _turn = fleet::turn().await;
     let mut nine = Nine::start(Retention { snapshot_every: 50, keep: 10 }).await;
     nine.populate(&["a"]).await;
     for write in 0..200 {

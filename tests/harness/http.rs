@@ -252,7 +252,8 @@ mod tests {
 
     #[test]
     fn an_answer_is_read_once_it_is_whole() {
-        let whole = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nX: y\r\nContent-Length: 2\r\n\r\nok";
+        let whole =
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nX: y\r\nContent-Length: 2\r\n\r\nok";
         for end in 0..whole.len() {
             assert_eq!(parse(&whole[..end], false).unwrap(), None);
         }

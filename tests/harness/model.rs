@@ -117,7 +117,11 @@ impl Model {
     ///
     /// # Errors
     /// When it cannot have.
-    pub fn read(&mut self, id: &str, label_and_version: Option<(&str, &str)>) -> Result<(), String> {
+    pub fn read(
+        &mut self,
+        id: &str,
+        label_and_version: Option<(&str, &str)>,
+    ) -> Result<(), String> {
         let states = self.states(id);
         let fits = |state: &State| match (state, label_and_version) {
             (None, None) => true,
@@ -183,7 +187,10 @@ mod tests {
         model.wrote("a", &patch("2", Some("w1")), Answer::Status(200), Some("w2")).unwrap();
         assert!(model.clone().read("a", Some(("1", "w1"))).is_err(), "lost");
         let again = patch("2", Some("w1"));
-        assert!(model.clone().wrote("a", &again, Answer::Status(200), Some("w3")).is_err(), "twice");
+        assert!(
+            model.clone().wrote("a", &again, Answer::Status(200), Some("w3")).is_err(),
+            "twice"
+        );
         model.wrote("a", &again, Answer::Status(412), None).unwrap();
         assert!(model.clone().wrote("a", &create("3"), Answer::Status(201), None).is_err());
         assert!(model.read("a", None).is_err(), "resurrected the other way round");
@@ -199,6 +206,9 @@ mod tests {
         assert!(model.clone().read("a", Some(("2", "w2"))).is_ok());
         assert!(model.clone().read("a", Some(("1", "w2"))).is_err());
         model.read("a", Some(("2", "w2"))).unwrap();
-        assert_eq!((model.version("a").as_deref(), model.existing()), (Some("w2"), vec!["a".into()]));
+        assert_eq!(
+            (model.version("a").as_deref(), model.existing()),
+            (Some("w2"), vec!["a".into()])
+        );
     }
 }

@@ -274,7 +274,9 @@ impl Nine {
         let lines = groups.as_array().expect("a list").iter();
         let number = |value: &Value| value.as_u64().expect("a number");
         lines
-            .map(|line| (number(&line["group"]), number(&line["applied"]), line["digest"].to_string()))
+            .map(|line| {
+                (number(&line["group"]), number(&line["applied"]), line["digest"].to_string())
+            })
             .collect()
     }
 
@@ -293,7 +295,8 @@ impl Nine {
 fn write_nodes(options: &NineOptions, scratch: &Path) -> Vec<Node> {
     let count = options.regions.len() * options.nodes_per_region;
     let ports = free_ports(2 * count);
-    let peers: Vec<String> = ports[count..].iter().map(|port| format!("127.0.0.1:{port}")).collect();
+    let peers: Vec<String> =
+        ports[count..].iter().map(|port| format!("127.0.0.1:{port}")).collect();
     let mut nodes = Vec::new();
     for place in 0..count {
         let directory = scratch.join(format!("node-{place}"));

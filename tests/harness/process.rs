@@ -30,7 +30,8 @@ const LEASH: &str = r#"read _; kill -9 "$0"; [ -z "$1" ] || rm -rf "$1""#;
 pub fn binary(name: &str) -> PathBuf {
     let own = std::env::current_exe().expect("the path of the test's executable");
     let beside = own.parent().expect("a file is in a directory");
-    let directory = if beside.ends_with("deps") { beside.parent().expect("target") } else { beside };
+    let directory =
+        if beside.ends_with("deps") { beside.parent().expect("target") } else { beside };
     let path = directory.join(name);
     assert!(path.is_file(), "{path:?} is not there: `cargo build --workspace --bins` comes first");
     path

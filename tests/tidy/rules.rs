@@ -12,11 +12,21 @@ const CONFINED: [(&str, &[&str]); 4] = [
     ("rocksdb", &["cluster/src/store/rocks.rs"]),
     (
         "hyper",
-        &["node/src/http/", "node/src/peer/", "client/src/transport.rs", "client/tests/sdk/fake.rs"],
+        &[
+            "node/src/http/",
+            "node/src/peer/",
+            "client/src/transport.rs",
+            "client/tests/sdk/fake.rs",
+        ],
     ),
     (
         "hyper_util",
-        &["node/src/http/", "node/src/peer/", "client/src/transport.rs", "client/tests/sdk/fake.rs"],
+        &[
+            "node/src/http/",
+            "node/src/peer/",
+            "client/src/transport.rs",
+            "client/tests/sdk/fake.rs",
+        ],
     ),
 ];
 
@@ -69,9 +79,9 @@ pub(crate) fn of_source(path: &str, text: &str) -> Vec<String> {
         wrong.push(format!("{path}: {count} lines; {LINES_MAX} are the most"));
     }
     for (number, line) in code_lines(text) {
-        let ignored = ["#[ignore", "ignore]", "ignore ="].iter().any(|form| {
-            line.trim_start().starts_with("#[") && line.contains(form)
-        });
+        let ignored = ["#[ignore", "ignore]", "ignore ="]
+            .iter()
+            .any(|form| line.trim_start().starts_with("#[") && line.contains(form));
         if ignored {
             wrong.push(format!("{path}:{number}: a test that is not run"));
         }
@@ -93,10 +103,8 @@ pub(crate) fn of_pure_source(path: &str, text: &str) -> Vec<String> {
     let code: String = code_lines(text).map(|(_, line)| format!("{line}\n")).collect();
     let mut wrong = Vec::new();
     for named in std_paths(&code) {
-        let impure = |impure: &&str| {
-            named == **impure || named.starts_with(&format!("{impure}::"))
-        };
-        if IMPURE_STD.iter().any(|it| impure(&it)) {
+        let below = |impure: &str| named.starts_with(&format!("{impure}::"));
+        if IMPURE_STD.iter().any(|impure| named == *impure || below(impure)) {
             wrong.push(format!("{path}: is pure, and names std::{named}"));
         }
     }
@@ -120,7 +128,8 @@ pub(crate) fn of_dialects(files: &Files) -> Vec<String> {
         let Some(own) = dialect(path) else { continue };
         for other in all.iter().filter(|other| **other != own) {
             for (number, line) in code_lines(text) {
-                let forms = ["dialect::", "super::super::"].map(|before| format!("{before}{other}"));
+                let forms =
+                    ["dialect::", "super::super::"].map(|before| format!("{before}{other}"));
                 if forms.iter().any(|form| line.contains(form)) {
                     wrong.push(format!("{path}:{number}: knows the dialect {other}"));
                 }
@@ -195,7 +204,7 @@ fn names(line: &str, library: &str) -> bool {
         let before = line[..at].chars().next_back();
         let whole = !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '-');
         let quotes = line[..at].matches('"').count();
-        whole && quotes % 2 == 0
+        whole && quotes.is_multiple_of(2)
     }) || line.trim().starts_with(&format!("use {library};"))
 }
 

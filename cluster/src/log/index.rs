@@ -143,7 +143,7 @@ impl Index {
     pub(super) fn check_append(&self, group: u32, records: &[LogRecord]) -> Result<(), LogError> {
         let Some(head) = records.first() else { return Ok(()) };
         let expected = self.groups.get(&group).and_then(GroupIndex::expected);
-        let first = expected.unwrap_or_else(|| head.id.index.min(1));
+        let first = expected.unwrap_or(head.id.index);
         for (expected, record) in (first..).zip(records) {
             if record.id.index != expected {
                 return Err(LogError::NotContiguous { group, expected, found: record.id.index });

@@ -47,7 +47,7 @@ impl Ledger {
         let follows = match (group.live, &group.purged) {
             (Some((_, last)), _) => index == last + 1,
             (None, Some((purged, _))) => index == purged + 1,
-            (None, None) => index <= 1,
+            (None, None) => true,
         };
         if !follows {
             return false;

@@ -149,7 +149,7 @@ fn faults_of_the_caller_change_nothing_and_are_told_in_turn() {
     let options = LogOptions { queue_bytes_max: 4000, ..small() };
     let log = open(&SimFiles::new(), &options).expect("a new log");
     let outcomes = Outcomes::default();
-    log.append(1, vec![record(1, 5, 1)], keep(&outcomes));
+    log.append(1, vec![record(1, 4, 1), record(1, 6, 1)], keep(&outcomes));
     log.append(1, vec![record(1, 1, 1), record(1, 3, 1)], keep(&outcomes));
     log.append(1, vec![record(1, 1, 2000)], keep(&outcomes));
     log.append(1, (1..=5).map(|index| record(1, index, 1000)).collect(), keep(&outcomes));
@@ -159,7 +159,7 @@ fn faults_of_the_caller_change_nothing_and_are_told_in_turn() {
     log.shutdown();
     log.append(1, vec![record(1, 2, 1)], keep(&outcomes));
     let outcomes = outcomes.lock().expect("free");
-    assert!(matches!(outcomes[0], Err(LogError::NotContiguous { expected: 1, found: 5, .. })));
+    assert!(matches!(outcomes[0], Err(LogError::NotContiguous { expected: 5, found: 6, .. })));
     assert!(matches!(outcomes[1], Err(LogError::NotContiguous { expected: 2, found: 3, .. })));
     assert!(matches!(outcomes[2], Err(LogError::TooLarge { .. })));
     assert!(matches!(outcomes[3], Err(LogError::Overloaded { .. })));

@@ -269,7 +269,7 @@ impl RaftLog {
     }
 
     /// Appends entries, the first right after the group's last (an empty log that was never purged
-    /// begins at 0 or 1); otherwise `done` gets [`LogError::NotContiguous`] and nothing changes.
+    /// begins where it is told: a state may be ahead of a log that lost its unsynced tail); otherwise `done` gets [`LogError::NotContiguous`] and nothing changes.
     pub fn append(&self, group: u32, records: Vec<LogRecord>, done: Done) {
         let bytes_max = self.owner.shared.options.record_bytes_max();
         let cost: usize = records.iter().map(|record| record.payload.len() + 64).sum();

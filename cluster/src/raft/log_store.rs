@@ -73,7 +73,9 @@ impl RaftLogReader<RaftTypes> for LogStore {
             Bound::Excluded(index) => *index,
             Bound::Unbounded => u64::MAX,
         };
-        self.read(from, to, usize::MAX)
+        // Of a range the library takes what there is; what replication asks for, below, is exact.
+        let from = from.max(self.log.state(self.group.0).first_index);
+        self.read(from, to.max(from), usize::MAX)
     }
 
     async fn read_vote(&mut self) -> Result<Option<RaftVote>, io::Error> {

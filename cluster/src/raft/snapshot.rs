@@ -93,6 +93,28 @@ fn stream_group(
     }
 }
 
+/// Copies a group's state from one store into the spare slot of another. Blocks.
+pub(crate) fn stage(
+    from: &SlottedStore,
+    to: &SlottedStore,
+    group: GroupId,
+) -> Result<(), StoreError> {
+    to.clear_spare(group)?;
+    let prefix = keys::group_prefix(group);
+    from.read_snapshot(&mut |reader| {
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let pairs = reader.scan(&prefix, after.as_deref(), SCAN_PAIRS)?;
+            let last = pairs.len() < SCAN_PAIRS;
+            after = pairs.last().map(|(key, _)| key.clone());
+            to.write_spare(group, pairs)?;
+            if last {
+                return Ok(());
+            }
+        }
+    })
+}
+
 /// Collects records into chunks with running numbers and checksums.
 #[derive(Debug, Default)]
 struct Chunks {

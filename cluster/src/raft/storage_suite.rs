@@ -42,7 +42,7 @@ where
         let Fresh { log, store, guard } = self.0();
         let group = GroupId(7);
         let store = Arc::new(SlottedStore::open(store).expect("an empty store opens"));
-        let synced = Arc::new(SyncedState::new(group, store));
+        let synced = Arc::new(SyncedState::new(group, store).without_state());
         let machine = MachineStore::open(Arc::clone(&synced), Arc::new(drop));
         let machine = machine.expect("an empty state opens");
         Ok((guard, LogStore::new(group, log, synced), machine))

@@ -3,12 +3,14 @@
 //!
 //! No other module of the project may name a type of the library.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use concordat_proto::{reply::Applied, wire::Wire};
 use openraft::alias::{EntryOf, LogIdOf, SnapshotMetaOf, SnapshotOf, StoredMembershipOf, VoteOf};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+use crate::store::slots::SlottedStore;
 
 openraft::declare_raft_types!(
     /// The types of every group.
@@ -34,10 +36,10 @@ pub(super) type Raft = openraft::Raft<RaftTypes, super::machine_store::MachineSt
 ///
 /// A snapshot is never a copy lying about: it is sent straight from the live state (whatever index
 /// that has by then), and received into the group's spare slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum SnapshotData {
-    /// In the live state.
-    Live,
+    /// In the live state of this store.
+    Live(Arc<SlottedStore>),
     /// Whole in the spare slot, ready to become the live state.
     Staged,
 }

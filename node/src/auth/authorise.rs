@@ -23,6 +23,12 @@ const fn needed(operation: Operation) -> Option<Rights> {
     }
 }
 
+/// Whether a key's rights are enough. Whoever may write may ask what became of a write.
+fn for_rights(operation: Operation, rights: Rights) -> bool {
+    let asks_of_its_write = operation == Operation::ReceiptGet && rights.contain(Rights::WRITE);
+    asks_of_its_write || needed(operation).is_some_and(|needed| rights.contain(needed))
+}
+
 /// What operators may not do: what belongs to organisations.
 const fn for_operators(operation: Operation) -> bool {
     matches!(operation, Operation::ReceiptGet) || needed(operation).is_none()
@@ -32,7 +38,7 @@ const fn for_operators(operation: Operation) -> bool {
 pub(crate) fn authorise(principal: Principal, operation: Operation) -> Result<Permit, Forbidden> {
     let allowed = match &principal {
         Principal::Operator { .. } => for_operators(operation),
-        Principal::Org(org) => needed(operation).is_some_and(|needed| org.rights.contain(needed)),
+        Principal::Org(org) => for_rights(operation, org.rights),
     };
     if allowed { Ok(Permit { principal, operation }) } else { Err(Forbidden) }
 }
@@ -141,7 +147,12 @@ mod tests {
     fn rights_open_what_they_say_and_no_more() {
         let reads = [Operation::OidcList, Operation::OidcGet, Operation::ReceiptGet];
         assert_eq!(allowed(&org(Rights::READ)), reads);
-        let writes = [Operation::OidcCreate, Operation::OidcPatch, Operation::OidcDelete];
+        let writes = [
+            Operation::OidcCreate,
+            Operation::OidcPatch,
+            Operation::OidcDelete,
+            Operation::ReceiptGet,
+        ];
         assert_eq!(allowed(&org(Rights::WRITE)), writes);
         assert_eq!(allowed(&org(Rights::SECRETS_READ)), []);
         assert_eq!(allowed(&org(Rights::ADMIN)), []);

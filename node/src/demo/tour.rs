@@ -11,13 +11,14 @@ use super::{
     call::{Api, Reply},
     print::Printer,
 };
-use crate::failure::Failure;
+use crate::{
+    failure::Failure,
+    http::status::{CONFLICT, OK, TIMED_OUT},
+};
 
 const PATH: &str = "/organizations/sso/oidc/provider-credentials";
 /// How long the write to a cut region is waited for.
 const PATIENCE_S: u64 = 2;
-const OK: u16 = 200;
-const TIMED_OUT: u16 = 408;
 
 /// Gives the tour.
 pub(super) async fn give(api: &Api, plan: &Plan, printer: &mut Printer) -> Result<(), Failure> {
@@ -55,8 +56,7 @@ async fn client_id(api: &Api, home: &Region) -> Result<String, Failure> {
             .consistency(RequiredConsistency::AllRegions, 30)
             .send()
             .await;
-        const EXISTS: u16 = 409;
-        if reply.status != EXISTS {
+        if reply.status != CONFLICT {
             reply.receipt()?;
             return Ok(client_id);
         }

@@ -5,3 +5,4 @@ pub(crate) mod body;
 pub(crate) mod respond;
 pub(crate) mod route;
 pub(crate) mod server;
+pub(crate) mod status;

@@ -3,7 +3,7 @@
 //! HTTP/1.1 and HTTP/2 (prior knowledge) on one port. The time of a request is taken the moment
 //! its head has been read; everything else is `serve`'s.
 
-use std::{convert::Infallible, future::Future, io, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use concordat_proto::limits;
@@ -19,6 +19,7 @@ use tokio::{
     sync::Semaphore,
     time::{Instant, timeout},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{body::Body, respond::response};
 use crate::{
@@ -32,21 +33,20 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Requests of one HTTP/2 connection at once.
 const STREAMS_MAX: u32 = 1024;
 
-/// Serves until `stop` completes, then drains.
+/// Serves until the stop, then drains.
 pub(crate) async fn run(
     listener: TcpListener,
     node: Arc<Node>,
-    stop: impl Future<Output = ()>,
+    stop: CancellationToken,
 ) -> io::Result<()> {
     let limits = node.limits;
     let connections = Arc::new(Semaphore::new(limits.connections));
     let builder = builder(&limits);
     let graceful = GracefulShutdown::new();
-    tokio::pin!(stop);
     loop {
         let accepted = tokio::select! {
             biased;
-            () = &mut stop => break,
+            () = stop.cancelled() => break,
             accepted = accept(&listener, &connections) => accepted,
         };
         let Some((stream, place)) = accepted else {
@@ -57,8 +57,13 @@ pub(crate) async fn run(
         let service = service_fn(move |request| handle(Arc::clone(&node), request));
         let watcher = graceful.watcher();
         let builder = builder.clone();
+        let stop = stop.clone();
         tokio::spawn(async move {
-            if !speaks(&stream, limits.header_time).await {
+            let speaks = tokio::select! {
+                () = stop.cancelled() => false,
+                speaks = speaks(&stream, limits.header_time) => speaks,
+            };
+            if !speaks {
                 return;
             }
             let connection = builder.serve_connection(TokioIo::new(stream), service);

@@ -1,9 +1,10 @@
 //! Probes: alive, ready, counters. They need no key and tell nothing of any organisation.
 
-use crate::{dialect::Answer, node::Node};
-
-const OK: u16 = 200;
-const NOT_READY: u16 = 503;
+use crate::{
+    dialect::Answer,
+    http::status::{OK, UNAVAILABLE},
+    node::Node,
+};
 
 /// `/livez`: the process answers.
 pub(crate) fn live() -> Answer {
@@ -15,7 +16,7 @@ pub(crate) fn ready(node: &Node, query: &str) -> Answer {
     let verbose = query.split('&').any(|part| part == "verbose" || part.starts_with("verbose="));
     let (status, plain, line) = match node.groups.ready() {
         Ok(()) => (OK, "ok\n", "[+] cluster: ok\nready\n".to_owned()),
-        Err(reason) => (NOT_READY, "not ready\n", format!("[-] cluster: {reason}\nnot ready\n")),
+        Err(reason) => (UNAVAILABLE, "not ready\n", format!("[-] cluster: {reason}\nnot ready\n")),
     };
     text(status, if verbose { line } else { plain.to_owned() })
 }

@@ -73,7 +73,7 @@ mod tests {
         let filter = "trace".parse::<Targets>().unwrap().and(filter_fn(harmless));
         let subscriber = tracing_subscriber::registry().with(lines.with_filter(filter));
         tracing::subscriber::with_default(subscriber, || {
-            tracing::trace!(target: "hyper::proto::h1", "canary-one");
+            tracing::trace!(target: "hyper", "canary-one");
             tracing::debug!(target: "h2", "canary-two");
             tracing::warn!(target: "hyper", "kept-one");
             tracing::trace!(target: "concordat_node", "kept-two");

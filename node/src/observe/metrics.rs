@@ -8,7 +8,7 @@ use concordat_proto::consistency::RequiredConsistency;
 use tokio::time::Instant;
 
 use super::histogram::{Histogram, line};
-use crate::dialect::Operation;
+use crate::{dialect::Operation, http::status};
 
 const OPERATIONS: [(Operation, &str); 11] = [
     (Operation::OidcList, "oidc_list"),
@@ -25,8 +25,7 @@ const OPERATIONS: [(Operation, &str); 11] = [
 ];
 
 /// What is counted apart; all others together as 0.
-const STATUSES: [u16; 17] =
-    [200, 201, 204, 304, 400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 422, 429, 503];
+const STATUSES: [u16; 17] = status::ALL;
 
 /// What is known of a request when it has been answered.
 #[derive(Debug)]
