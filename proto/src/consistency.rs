@@ -98,7 +98,9 @@ impl FromStr for Position {
         if bytes[0] != version::POSITION {
             return Err(error);
         }
-        let word = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let word = |at: usize| {
+            u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+        };
         let index = (u64::from(word(9)) << 32) | u64::from(word(13));
         Ok(Self { epoch: word(1), group: GroupId(word(5)), index: LogIndex(index) })
     }

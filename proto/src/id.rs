@@ -119,7 +119,9 @@ impl ClientId {
     pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
         let text = text.into();
         let chars = text.chars().count();
-        if chars == 0 || chars > crate::limits::CLIENT_ID_CHARS_MAX || text.chars().any(char::is_control)
+        if chars == 0
+            || chars > crate::limits::CLIENT_ID_CHARS_MAX
+            || text.chars().any(char::is_control)
         {
             return Err(IdError { kind: "client_id" });
         }

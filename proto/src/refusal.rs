@@ -109,7 +109,9 @@ impl Refusal {
     pub const fn class(&self) -> RefusalClass {
         match self {
             Self::CredentialNotFound | Self::OrgNotFound => RefusalClass::NotFound,
-            Self::CredentialExists | Self::OrgExists | Self::AlreadyFormed => RefusalClass::Conflict,
+            Self::CredentialExists | Self::OrgExists | Self::AlreadyFormed => {
+                RefusalClass::Conflict
+            }
             Self::RegionNotFound
             | Self::ProviderFixed { .. }
             | Self::ForeignOptions { .. }

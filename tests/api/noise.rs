@@ -10,12 +10,13 @@ use concordat_tests::{
     process, wait,
 };
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::{task::JoinSet, time::timeout};
 
 use crate::world::{Caller, OIDC, assert_success, assert_written, caller_at, draft, one};
 
 const BODIES: usize = 400;
 const REQUESTS: usize = 400;
+const AT_ONCE: usize = 20;
 /// A damaged request may be the beginning of a longer one, of which nothing more comes.
 const PATIENCE: Duration = Duration::from_millis(250);
 
@@ -94,13 +95,22 @@ async fn damaged_bodies(chance: &mut Chance, caller: &Caller) {
 async fn damaged_requests(chance: &mut Chance, caller: &Caller) {
     let templates = templates(caller);
     let mut statuses: BTreeMap<u16, usize> = BTreeMap::new();
-    for number in 0..REQUESTS {
-        let mut bytes = templates[number % 5].to_bytes();
-        damage(chance, &mut bytes);
-        let answered = timeout(PATIENCE, http::exchange(&caller.urls[number % 3], &bytes, false));
-        if let Ok(Ok(answer)) = answered.await {
-            assert!(answer.status < 500, "{:?}: {answer:?}", String::from_utf8_lossy(&bytes));
-            *statuses.entry(answer.status).or_default() += 1;
+    for batch in 0..REQUESTS / AT_ONCE {
+        let mut asked = JoinSet::new();
+        for number in 0..AT_ONCE {
+            let mut bytes = templates[(batch + number) % 5].to_bytes();
+            damage(chance, &mut bytes);
+            let url = caller.urls[number % 3].clone();
+            asked.spawn(async move {
+                let answer = timeout(PATIENCE, http::exchange(&url, &bytes, false)).await;
+                (bytes, answer)
+            });
+        }
+        for (bytes, answer) in asked.join_all().await {
+            if let Ok(Ok(answer)) = answer {
+                assert!(answer.status < 500, "{:?}: {answer:?}", String::from_utf8_lossy(&bytes));
+                *statuses.entry(answer.status).or_default() += 1;
+            }
         }
     }
     println!("damaged requests: {statuses:?}");

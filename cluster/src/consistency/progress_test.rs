@@ -120,7 +120,7 @@ fn reports() -> impl Strategy<Value = Vec<Report>> {
         node,
         applied,
         passed_ms,
-        late_ms: if late_ms < 2000 { 0 } else { late_ms - 2000 },
+        late_ms: late_ms.saturating_sub(2000),
     });
     vec(one, 0..40)
 }

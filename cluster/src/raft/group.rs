@@ -44,6 +44,8 @@ pub(crate) struct Replica {
     pub(crate) timings: Timings,
     /// The newest applied entry: visible to every read that starts now.
     pub(crate) visible: Arc<AtomicU64>,
+    /// Whether it has once, since its start, been as far as its leader had reported to be.
+    pub(crate) caught_up: AtomicBool,
     /// Whether a snapshot is being received.
     pub(crate) receiving: AtomicBool,
     leader: watch::Sender<Option<NodeId>>,
@@ -106,6 +108,7 @@ impl Replica {
             raft,
             timings,
             visible,
+            caught_up: AtomicBool::new(false),
             receiving: AtomicBool::new(false),
             leader: watch::Sender::new(None),
             log: environment.log.clone(),

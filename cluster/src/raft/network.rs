@@ -32,6 +32,9 @@ use super::{
 };
 use crate::store::slots::SlottedStore;
 
+/// Before a failure to open a stream of appends is told.
+const REOPEN_PAUSE: Duration = Duration::from_millis(20);
+
 type RaftError = RPCError<RaftTypes>;
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 type BoxStream<'a, T> = Pin<Box<dyn Stream<Item = T> + Send + 'a>>;
@@ -103,7 +106,15 @@ impl Network {
     {
         let head = Bytes::from(StreamHead::Append { group: self.factory.group }.encode());
         let opened = self.factory.transport.open(self.target, Channel::Append, head).await;
-        let FrameStream { tx, rx } = opened.map_err(|error| raft_error(&error))?;
+        let FrameStream { tx, rx } = match opened {
+            Ok(stream) => stream,
+            Err(error) => {
+                // The library's own pause comes only after several failures, which come at once
+                // while a node that joins has no name yet.
+                tokio::time::sleep(REOPEN_PAUSE).await;
+                return Err(raft_error(&error));
+            }
+        };
         // One task a stream: it ends, and so closes the sending half, when the library's input
         // does, or when the peer has gone.
         tokio::spawn(async move {

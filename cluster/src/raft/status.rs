@@ -1,7 +1,11 @@
 //! How things stand, for people and probes. Read from what replicas know already; it asks nobody
 //! and promises nothing beyond the age it states.
 
-use std::{collections::BTreeMap, io, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{Arc, atomic::Ordering},
+};
 
 use concordat_proto::{
     id::{ClusterId, GroupId, NodeId},
@@ -42,14 +46,16 @@ impl Role {
     }
 }
 
-/// Whether this node's replica of a group has heard of its leader lately.
+/// Whether this node's replica of a group is as new as it can tell.
 ///
-/// First form: by reports, within a second. Leases, which can prove it, come with "The promise".
+/// First form, by reports: the leader was heard of within the last second, the replica has once
+/// since its start been as far as the leader had reported, and it is not far behind now. Leases,
+/// which can prove it, come with "The promise".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {
-    /// It has.
+    /// It is.
     Current,
-    /// It has not; its state is as of that log time at least.
+    /// It is not, or cannot tell; its state is as of that log time at least.
     Stale {
         /// The newest log time it has applied.
         as_of: LogTime,
@@ -133,13 +139,28 @@ impl Groups {
     /// Whether this node's replica of a group is as new as it can tell.
     #[must_use]
     pub fn freshness(&self, group: GroupId) -> Freshness {
-        let leader = self.leader_of(group);
-        let heard = |leader| leader == self.node() || self.tracker().is_live(leader);
-        if leader.is_some_and(heard) {
+        if self.replica(group).is_some_and(|replica| self.keeps_up(&replica)) {
             return Freshness::Current;
         }
         let applied = read_applied(&**self.slotted(), group).unwrap_or_default();
         Freshness::Stale { as_of: applied.log_time }
+    }
+
+    fn keeps_up(&self, replica: &Replica) -> bool {
+        let Some(leader) = replica.leader() else { return false };
+        if leader == self.node() {
+            return true;
+        }
+        let reported = self.tracker().applied_of(replica.group, leader);
+        let (Some(reported), true) = (reported, self.tracker().is_live(leader)) else {
+            return false;
+        };
+        let own = self.applied(replica.group);
+        if own >= reported {
+            replica.caught_up.store(true, Ordering::Release);
+        }
+        let near = own.0 + placement::CAUGHT_UP_ENTRIES >= reported.0;
+        near && replica.caught_up.load(Ordering::Acquire)
     }
 
     /// The cluster as this node sees it.
@@ -198,9 +219,7 @@ impl Groups {
     /// The newest entry visible to reads that start now on this node.
     #[must_use]
     pub fn applied(&self, group: GroupId) -> LogIndex {
-        let visible = self
-            .replica(group)
-            .map(|replica| replica.visible.load(std::sync::atomic::Ordering::Acquire));
+        let visible = self.replica(group).map(|replica| replica.visible.load(Ordering::Acquire));
         LogIndex(visible.unwrap_or(0))
     }
 

@@ -160,8 +160,12 @@ pub struct OptionsDraft {
 #[expect(missing_docs, reason = "as in concordat_proto::oidc::ProviderOptions")]
 pub enum SpecificDraft {
     ScopesOnly,
-    Azuread { tenant: String },
-    Okta { organization_url: String },
+    Azuread {
+        tenant: String,
+    },
+    Okta {
+        organization_url: String,
+    },
     Apple {
         /// `None`: `[redacted]` was sent back, keep the stored one (only in a change).
         private_key: Option<Secret>,
