@@ -70,6 +70,7 @@ async fn from_the_cut_region(caller: &Caller) -> Response {
         .patch("a", &json!({"label": "from the island"}))
         .header("SlashID-Required-Consistency-Timeout", "1");
     let answer = request.send(&caller.urls[CUT]).await;
+    println!("through the region that is cut off: {}", answer.status);
     match answer.status {
         503 => {
             assert_failure(&answer, 503);

@@ -23,6 +23,7 @@ mod readme;
 mod receipts;
 mod restart;
 mod routes;
+mod settings;
 mod tour;
 mod versions;
 mod world;

@@ -33,7 +33,9 @@ async fn every_acknowledged_write_survives_all_nodes() {
         let begun = Instant::now();
         let first = writes_go_on(&workload, begun).await;
         sleep_until(first + Duration::from_millis(chance.below(LATEST_KILL_MS))).await;
-        fleet.nine.kill_all().await;
+        for node in shuffled(&mut chance) {
+            fleet.nine.kill(node).await;
+        }
         let acknowledged = workload.acknowledged();
         let killed_at = Instant::now();
         fleet.nine.restart_all().await;
@@ -65,6 +67,13 @@ async fn writes_go_on(workload: &Workload, since: Instant) -> Instant {
         first.ok_or_else(|| format!("none does; {:?}", workload.violations()))
     })
     .await
+}
+
+/// All nodes, in the order in which they die this time.
+fn shuffled(chance: &mut Chance) -> Vec<usize> {
+    let mut left: Vec<usize> = (0..NODES).collect();
+    std::iter::from_fn(|| (!left.is_empty()).then(|| left.remove(chance.place(left.len()))))
+        .collect()
 }
 
 fn one_of_each_region(chance: &mut Chance) -> [usize; 3] {

@@ -231,7 +231,7 @@ impl Nine {
         .await
     }
 
-    async fn propose(&self, via: usize, command: Command) -> LogIndex {
+    async fn try_propose(&self, via: usize, command: Command, limit: Duration) -> Proposed {
         let now = Clock(Instant::now()).now();
         let proposal = Proposal {
             write_id: WriteId(Uuid::now_v7()),
@@ -242,8 +242,11 @@ impl Nine {
             authorised_by: None,
             command,
         };
-        let deadline = Instant::now() + WRITE_LIMIT;
-        match self.groups(via).propose(self.home(), proposal, deadline).await {
+        self.groups(via).propose(self.home(), proposal, Instant::now() + limit).await
+    }
+
+    async fn propose(&self, via: usize, command: Command) -> LogIndex {
+        match self.try_propose(via, command, WRITE_LIMIT).await {
             Proposed::Committed(applied) => {
                 applied.outcome.unwrap_or_else(|refusal| panic!("refused: {refusal}"));
                 applied.index
@@ -263,10 +266,11 @@ impl Nine {
     }
 
     async fn patch(&self, via: usize, name: &str, label: u64) -> LogIndex {
-        let patch = OidcPatch { label: Some(label.to_string()), ..OidcPatch::default() };
-        let client_id = ClientId::new(name).unwrap();
-        let command = Command::PatchOidc { org: ORG, client_id, patch, precondition: None };
-        self.propose(via, command).await
+        self.propose(via, patch(name, label)).await
+    }
+
+    async fn try_patch(&self, via: usize, name: &str, label: u64, limit: Duration) -> Proposed {
+        self.try_propose(via, patch(name, label), limit).await
     }
 
     fn label(&self, at: usize, name: &str) -> Option<String> {
@@ -298,6 +302,12 @@ impl Nine {
         })
         .await;
     }
+}
+
+fn patch(name: &str, label: u64) -> Command {
+    let patch = OidcPatch { label: Some(label.to_string()), ..OidcPatch::default() };
+    let client_id = ClientId::new(name).unwrap();
+    Command::PatchOidc { org: ORG, client_id, patch, precondition: None }
 }
 
 fn api_key(number: u8) -> ApiKey {
@@ -405,6 +415,34 @@ async fn a_leader_that_was_cut_off_gives_in_and_what_it_took_happens_once() {
             }
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_committed_before_a_quorum_has_synced_it() {
+    let _turn = fleet::turn().await;
+    let mut nine = Nine::start(Retention::default()).await;
+    nine.populate(&["a"]).await;
+    nine.patch(0, "a", 1).await;
+    let leader = nine.leader_place().await;
+    let other = (0..3).find(|place| *place != leader).expect("a follower");
+    for place in [leader, other] {
+        nine.places[place].files.hold_syncs();
+    }
+    // Two of three disks stand still: all have the entry, and it must not count.
+    let proposed = nine.try_patch(5, "a", 2, Duration::from_secs(1)).await;
+    assert_eq!(proposed, Proposed::Unknown, "committed on one disk of three");
+    for place in 0..9 {
+        assert_eq!(nine.label(place, "a"), Some("1".into()), "applied at node {place}");
+    }
+    for place in [leader, other] {
+        nine.places[place].files.release_syncs();
+    }
+    nine.patch(5, "a", 3).await;
+    nine.stop(other).await;
+    nine.run(other).await;
+    nine.settled().await;
+    nine.agreed().await;
+    assert_eq!(nine.label(other, "a"), Some("3".into()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -34,7 +34,7 @@ const GRACE: Duration = Duration::from_secs(3);
 /// Between attempts that found nobody.
 const RETRY_PAUSE: Duration = Duration::from_millis(25);
 /// Between a client's writes: nodes and clients share few cores.
-const PACE_MS_MAX: u64 = 12;
+const PACE_MS_MAX: u64 = 4;
 /// For one write, over everything a test may break meanwhile.
 const WRITE_LIMIT: Duration = Duration::from_secs(60);
 

@@ -24,7 +24,7 @@ use super::{
     machine_store::SyncedState,
     types::{Entry, RaftLogId, RaftTypes, RaftVote},
 };
-use crate::log::{LogError, RaftLog};
+use crate::log::{LogError, LogRecord, RaftLog};
 
 /// Bytes of entries that one read of the log gives at the most (and one entry at the least).
 const READ_BYTES_MAX: usize = 1024 * 1024;
@@ -45,13 +45,17 @@ impl LogStore {
 
     fn read(&self, from: u64, to: u64, bytes_max: usize) -> Result<Vec<Entry>, io::Error> {
         let records = self.log.read(self.group.0, from, to, bytes_max).map_err(log_error)?;
-        Ok(records.iter().map(convert::entry_of).collect::<Result<_, _>>()?)
+        entries_of(&records)
     }
 
     fn vote(&self) -> Result<Option<RaftVote>, io::Error> {
         let vote = self.log.state(self.group.0).vote;
         Ok(vote.map(|bytes| convert::decode(&bytes)).transpose()?)
     }
+}
+
+fn entries_of(records: &[LogRecord]) -> Result<Vec<Entry>, io::Error> {
+    Ok(records.iter().map(convert::entry_of).collect::<Result<_, _>>()?)
 }
 
 fn log_error(error: LogError) -> io::Error {
@@ -74,8 +78,17 @@ impl RaftLogReader<RaftTypes> for LogStore {
             Bound::Unbounded => u64::MAX,
         };
         // Of a range the library takes what there is; what replication asks for, below, is exact.
-        let from = from.max(self.log.state(self.group.0).first_index);
-        self.read(from, to.max(from), usize::MAX)
+        // A purge may come between looking where the log begins and reading it.
+        let mut from = from.max(self.log.state(self.group.0).first_index);
+        loop {
+            match self.log.read(self.group.0, from, to.max(from), usize::MAX) {
+                Ok(records) => return entries_of(&records),
+                Err(LogError::Purged { first_index, .. }) if first_index > from => {
+                    from = first_index;
+                }
+                Err(error) => return Err(log_error(error)),
+            }
+        }
     }
 
     async fn read_vote(&mut self) -> Result<Option<RaftVote>, io::Error> {

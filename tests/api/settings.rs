@@ -1,0 +1,53 @@
+//! `concordatd start` with settings that cannot be: it says what is wrong, and ends.
+
+use std::{fs, path::Path};
+
+use concordat_tests::{process, wait::LIMIT};
+
+/// A complete file, but for the line given in place of another of the same key.
+fn config(directory: &Path, other: &str) -> String {
+    let at = |name: &str| directory.join(name).display().to_string();
+    let lines = [
+        "region = \"us-iowa\"".to_owned(),
+        format!("data_dir = {:?}", at("data")),
+        "listen = \"127.0.0.1:0\"".to_owned(),
+        "peer_listen = \"127.0.0.1:0\"".to_owned(),
+        "seeds = [\"127.0.0.1:9\"]".to_owned(),
+        format!("keyring = {:?}", at("keyring.toml")),
+    ];
+    let key = |line: &str| line.split_once(" = ").map(|(key, _)| key.to_owned());
+    let kept = lines.into_iter().filter(|line| key(line) != key(other));
+    kept.chain([other.to_owned()]).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn wrong_settings_are_refused_with_a_reason() {
+    let directory = tempfile::tempdir().unwrap();
+    let keyring = directory.path().join("keyring.toml");
+    let keyring_path = keyring.to_str().expect("a path of text");
+    let made = process::run("concordatd", &["keyring", "new", keyring_path], &[], LIMIT).await;
+    assert!(made.status.success(), "{made:?}");
+    let again = process::run("concordatd", &["keyring", "new", keyring_path], &[], LIMIT).await;
+    assert!(!again.status.success(), "a keyring was overwritten");
+    let no_keyring = format!("keyring = {:?}", directory.path().join("none").display().to_string());
+    for (wrong, named) in [
+        ("peer_listen = \"0.0.0.0:0\"", "loopback"),
+        ("peer_listen = \"192.0.2.1:7000\"", "loopback"),
+        (no_keyring.as_str(), "keyring"),
+        ("region = \"US Iowa\"", "region"),
+        ("listen = \"nowhere\"", "listen"),
+        ("log_level = \"=loud=\"", "log"),
+        ("bootstrap = true", "operator_key"),
+        ("segment_mib = 0", "segment_mib"),
+        ("seeds = []", "seeds"),
+        ("unknown = 1", "unknown"),
+    ] {
+        let file = directory.path().join("node.toml");
+        fs::write(&file, config(directory.path(), wrong)).unwrap();
+        let path = file.to_str().expect("a path of text");
+        let ended = process::run("concordatd", &["start", "--config", path], &[], LIMIT).await;
+        let reason = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert!(!ended.status.success(), "{wrong} was taken: {reason}");
+        assert!(reason.contains(named), "{wrong}: {named:?} is not in {reason:?}");
+    }
+}
