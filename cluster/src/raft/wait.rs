@@ -241,6 +241,21 @@ impl Drop for Registered<'_> {
     }
 }
 
+/// Ends a wait for this node's own state however its future ends.
+struct LocallyRegistered<'a> {
+    tracker: &'a Tracker,
+    group: GroupId,
+    entry: (LogIndex, u64),
+}
+
+impl Drop for LocallyRegistered<'_> {
+    fn drop(&mut self) {
+        if let Some(of) = self.tracker.state().groups.get_mut(&self.group) {
+            of.local.remove(&self.entry);
+        }
+    }
+}
+
 impl Groups {
     /// Returns when the entry at `index` has been applied in the scope, or at the deadline.
     pub async fn wait(
@@ -301,20 +316,19 @@ impl Groups {
 
     /// Returns true when reads on this node see the entry at `index`, false at the deadline.
     pub async fn wait_visible(&self, group: GroupId, index: LogIndex, deadline: Instant) -> bool {
-        let wake = {
+        let (entry, wake) = {
             let mut state = self.tracker().state();
             let of = state.groups.entry(group).or_default();
-            let id = of.next_local;
-            of.next_local += 1;
             if of.visible >= index || self.applied(group) >= index {
                 return true;
             }
+            let entry = (index, of.next_local);
+            of.next_local += 1;
             let wake = Arc::new(Notify::new());
-            of.local.insert((index, id), Arc::clone(&wake));
-            wake
+            of.local.insert(entry, Arc::clone(&wake));
+            (entry, wake)
         };
-        // One that times out leaves its entry until the index is reached: bounded by the requests
-        // that may be in flight.
+        let _registered = LocallyRegistered { tracker: self.tracker(), group, entry };
         tokio::time::timeout_at(deadline, wake.notified()).await.is_ok()
     }
 
