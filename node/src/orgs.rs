@@ -23,7 +23,7 @@ use concordat_proto::{
     reply::{Applied, Reply},
     secret::Secret,
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::{
     auth,
@@ -37,6 +37,8 @@ use crate::{
 
 /// How long the beginning is tried for, whether or not the request still waits for it.
 const BEGIN_TIME_MAX: Duration = Duration::from_secs(60);
+/// Between two looks for a region's group that this node is about to learn of.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Organisations read from a group at a time.
 const PAGE_ORGS: usize = 256;
 
@@ -86,12 +88,19 @@ async fn begin(
     let unknown = |group| render::timed_out(&write::unknown(node, group, write_id, asked));
     // The region may be so new that this node has yet to learn of its group.
     node.groups.wait_visible(GroupId::SYSTEM, claim_index, deadline).await;
-    let Some(group) = home_group(node, &claimed.home_region) else {
-        return unknown(GroupId::SYSTEM);
+    let group = loop {
+        match home_group(node, &claimed.home_region) {
+            Some(group) => break group,
+            None if Instant::now() >= deadline => return unknown(GroupId::SYSTEM),
+            None => sleep_until(deadline.min(Instant::now() + LOOK_EVERY)).await,
+        }
     };
     let home = Home { group, epoch: claimed.epoch };
-    let task = node.detached.spawn(proposed(Arc::clone(node), group, claimed, write_id));
+    let until = deadline.max(Instant::now() + BEGIN_TIME_MAX);
+    let task = node.detached.spawn(proposed(Arc::clone(node), group, claimed, write_id, until));
     let Ok(Ok(Proposed::Committed(applied))) = timeout_at(deadline, task).await else {
+        // Never early: a task that ended at once leaves the caller its time all the same.
+        sleep_until(deadline).await;
         return unknown(group);
     };
     match &applied.outcome {
@@ -115,7 +124,13 @@ fn first_key(node: &Node, org: &Org) -> Result<Secret, SealError> {
 }
 
 /// Proposes the beginning until it is decided or the time is over.
-async fn proposed(node: Arc<Node>, group: GroupId, org: Org, write_id: WriteId) -> Proposed {
+async fn proposed(
+    node: Arc<Node>,
+    group: GroupId,
+    org: Org,
+    write_id: WriteId,
+    until: Instant,
+) -> Proposed {
     let now = node.now();
     let proposal = Proposal {
         write_id,
@@ -127,7 +142,7 @@ async fn proposed(node: Arc<Node>, group: GroupId, org: Org, write_id: WriteId) 
         authorised_by: None,
         command: Command::CreateOrg(org),
     };
-    node.groups.propose(group, proposal, Instant::now() + BEGIN_TIME_MAX).await
+    node.groups.propose(group, proposal, until).await
 }
 
 fn home_group(node: &Node, region: &Region) -> Option<GroupId> {
@@ -149,7 +164,8 @@ pub(crate) async fn finish(node: &Arc<Node>) -> Result<usize, StoreError> {
             let is_here = claim.home_region == *node.groups.region();
             if is_here && query::org(node.state(), group, claim.id)?.is_none() {
                 let write_id = claim.first_key_sealed.sealed_by;
-                let outcome = proposed(Arc::clone(node), group, claim, write_id).await;
+                let until = Instant::now() + BEGIN_TIME_MAX;
+                let outcome = proposed(Arc::clone(node), group, claim, write_id, until).await;
                 finished += usize::from(matches!(outcome, Proposed::Committed(_)));
             }
         }

@@ -231,9 +231,9 @@ impl Nine {
         .await
     }
 
-    async fn try_propose(&self, via: usize, command: Command, limit: Duration) -> Proposed {
+    fn proposal(&self, via: usize, command: Command) -> Proposal {
         let now = Clock(Instant::now()).now();
-        let proposal = Proposal {
+        Proposal {
             write_id: WriteId(Uuid::now_v7()),
             stamped: now,
             not_after: now.after(Duration::from_secs(300)),
@@ -241,12 +241,16 @@ impl Nine {
             idempotency: None,
             authorised_by: None,
             command,
-        };
+        }
+    }
+
+    async fn try_propose(&self, via: usize, proposal: Proposal, limit: Duration) -> Proposed {
         self.groups(via).propose(self.home(), proposal, Instant::now() + limit).await
     }
 
-    async fn propose(&self, via: usize, command: Command) -> LogIndex {
-        match self.try_propose(via, command, WRITE_LIMIT).await {
+    /// Proposes until it is committed; where it took effect.
+    async fn propose(&self, via: usize, proposal: Proposal) -> LogIndex {
+        match self.try_propose(via, proposal, WRITE_LIMIT).await {
             Proposed::Committed(applied) => {
                 applied.outcome.unwrap_or_else(|refusal| panic!("refused: {refusal}"));
                 applied.index
@@ -259,18 +263,15 @@ impl Nine {
 
     /// Makes the organisation with one credential for each name.
     async fn populate(&self, names: &[&str]) {
-        self.propose(0, Command::CreateOrg(org())).await;
+        self.propose(0, self.proposal(0, Command::CreateOrg(org()))).await;
         for name in names {
-            self.propose(0, Command::CreateOidc { org: ORG, credential: credential(name) }).await;
+            let command = Command::CreateOidc { org: ORG, credential: credential(name) };
+            self.propose(0, self.proposal(0, command)).await;
         }
     }
 
     async fn patch(&self, via: usize, name: &str, label: u64) -> LogIndex {
-        self.propose(via, patch(name, label)).await
-    }
-
-    async fn try_patch(&self, via: usize, name: &str, label: u64, limit: Duration) -> Proposed {
-        self.try_propose(via, patch(name, label), limit).await
+        self.propose(via, self.proposal(via, patch(name, label))).await
     }
 
     fn label(&self, at: usize, name: &str) -> Option<String> {
@@ -370,10 +371,12 @@ async fn nine_nodes_form_and_a_write_reaches_all_regions() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dead_leader_is_succeeded_and_nothing_is_lost() {
+async fn a_dead_leader_is_succeeded_and_nothing_is_lost_or_done_twice() {
     let _turn = fleet::turn().await;
     let mut nine = Nine::start(Retention::default()).await;
     nine.populate(&["a", "b"]).await;
+    let first = nine.proposal(4, patch("a", 1));
+    let first_index = nine.propose(4, first.clone()).await;
     for round in 1..=3 {
         let leader = nine.leader_place().await;
         nine.patch(4, "a", round).await;
@@ -381,6 +384,11 @@ async fn a_dead_leader_is_succeeded_and_nothing_is_lost() {
         // From the home region and from another one, while nobody leads.
         let survivor = (0..3).find(|place| *place != leader).expect("a survivor");
         tokio::join!(nine.patch(survivor, "b", round), nine.patch(7, "a", 100 + round));
+        // Asked again under its own name it is answered, and nothing happens.
+        for via in [survivor, 4, 8] {
+            let again = nine.propose(via, first.clone()).await;
+            assert_eq!(again, first_index, "done again via node {via}");
+        }
         nine.run(leader).await;
         nine.settled().await;
         nine.agreed().await;
@@ -429,7 +437,8 @@ async fn nothing_is_committed_before_a_quorum_has_synced_it() {
         nine.places[place].files.hold_syncs();
     }
     // Two of three disks stand still: all have the entry, and it must not count.
-    let proposed = nine.try_patch(5, "a", 2, Duration::from_secs(1)).await;
+    let proposal = nine.proposal(5, patch("a", 2));
+    let proposed = nine.try_propose(5, proposal, Duration::from_secs(1)).await;
     assert_eq!(proposed, Proposed::Unknown, "committed on one disk of three");
     for place in 0..9 {
         assert_eq!(nine.label(place, "a"), Some("1".into()), "applied at node {place}");
@@ -473,6 +482,8 @@ async fn a_wiped_node_comes_back_as_another_by_a_snapshot() {
     let _turn = fleet::turn().await;
     let mut nine = Nine::start(Retention { snapshot_every: 50, keep: 10 }).await;
     nine.populate(&["a"]).await;
+    let first = nine.proposal(0, patch("a", 1));
+    let first_index = nine.propose(0, first.clone()).await;
     for write in 0..200 {
         nine.patch(0, "a", write).await;
     }
@@ -507,6 +518,7 @@ async fn a_wiped_node_comes_back_as_another_by_a_snapshot() {
     })
     .await;
     nine.settled().await;
+    assert_eq!(nine.propose(wiped, first).await, first_index, "done again after a snapshot");
     nine.agreed().await;
     assert_eq!(nine.label(wiped, "a"), Some("399".into()));
 }

@@ -139,6 +139,8 @@ fn the_lead_belongs_at_home() {
     assert_eq!(next_step(&present, &nodes), Some(Step::TransferLeader(NodeId(2))));
     present.matched.insert(NodeId(2), LogIndex(4999));
     assert_eq!(next_step(&present, &nodes), Some(Step::TransferLeader(NodeId(3))));
+    present.live.remove(&NodeId(3));
+    assert_eq!(next_step(&present, &nodes), None, "no level voter of the home region lives");
 }
 
 #[test]
@@ -157,4 +159,15 @@ fn a_leader_that_is_to_leave_hands_over_first() {
     assert_eq!(next_step(&both, &nodes), Some(Step::TransferLeader(NodeId(2))));
     let handed_over = GroupView { leader: NodeId(2), ..both };
     assert_eq!(next_step(&handed_over, &nodes), Some(Step::ChangeVoters(ids(&[2]))));
+}
+
+#[test]
+fn no_step_leaves_voters_without_a_live_quorum() {
+    let nodes = nodes("1 a 2 a 3 a 4 a 5 a");
+    // Too many voters, as after a change of the rules; those that would stay are dead.
+    let mut present = view(Some("a"), &[1, 2, 3, 4, 5], &[]);
+    present.live = ids(&[1, 4, 5]);
+    assert_eq!(next_step(&present, &nodes), None);
+    present.live.insert(NodeId(2));
+    assert_eq!(next_step(&present, &nodes), Some(Step::ChangeVoters(ids(&[1, 2, 3]))));
 }

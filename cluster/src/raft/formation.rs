@@ -20,8 +20,13 @@ use concordat_proto::{
 use tokio::time::Instant;
 
 use super::{
-    config::Bootstrap, fault::Fault, groups::Groups, propose::Proposed, service::register,
-    transport::Peer, types::Member,
+    config::Bootstrap,
+    fault::Fault,
+    groups::Groups,
+    propose::Proposed,
+    service::register,
+    transport::{Peer, TransportError},
+    types::Member,
 };
 
 /// Between attempts to join or to form.
@@ -50,6 +55,7 @@ pub(crate) async fn run(groups: Groups) -> Fault {
 /// Bootstraps or joins, unless the node belongs to a cluster already.
 async fn belong(groups: &Groups) -> Result<(), Fault> {
     if let Some(cluster) = groups.cluster() {
+        require_log(groups)?;
         groups.set_cluster(cluster);
     } else if let Some(bootstrap) = groups.config().bootstrap.clone() {
         // A wiped node whose settings still say "bootstrap" must not begin a second cluster
@@ -58,7 +64,7 @@ async fn belong(groups: &Groups) -> Result<(), Fault> {
             tokio::time::sleep(RETRY_EVERY).await;
         }
         if groups.cluster().is_none() {
-            begin(groups, bootstrap.cluster)?;
+            groups.set_cluster(bootstrap.cluster);
         }
     }
     if groups.cluster().is_some() {
@@ -78,11 +84,16 @@ async fn belong(groups: &Groups) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The first node of a cluster: names it. What follows happens at every start until it is done.
-fn begin(groups: &Groups, cluster: ClusterId) -> Result<(), Fault> {
-    (groups.environment().save_cluster)(cluster)
-        .map_err(|error| Fault::caused("saving the cluster's id", error))?;
-    groups.set_cluster(cluster);
+/// A node that is known to belong to a cluster must have its log: without it a voter would have
+/// forgotten what it acknowledged, and must come back as a new node. The cluster's id is saved only
+/// after the log has something in it ([`settle`]), so an empty log beside a saved id was lost.
+fn require_log(groups: &Groups) -> Result<(), Fault> {
+    let state = groups.environment().log.state(GroupId::SYSTEM.0);
+    if state.vote.is_none() && state.last.is_none() && state.purged.is_none() {
+        let reason = "this node belongs to a cluster, but its log is empty: the log was lost; wipe \
+                      the whole data directory, and the node comes back as a new one";
+        return Err(Fault::caused("opening the log", reason));
+    }
     Ok(())
 }
 
@@ -142,7 +153,7 @@ enum Joining {
     Done,
     /// There is a cluster, and it could not admit this node just now.
     NotNow,
-    /// No seed answered that belongs to a cluster.
+    /// Every seed either cannot be reached or belongs to no cluster.
     Nobody,
 }
 
@@ -157,8 +168,13 @@ async fn join(groups: &Groups) -> Result<Joining, Fault> {
         let asked = groups.environment().transport.request_join(seed.clone(), body, JOIN_LIMIT);
         let reply = match asked.await {
             Ok(bytes) => PeerReply::decode(&bytes),
-            Err(error) => {
-                tracing::debug!(%seed, %error, "a seed did not answer");
+            Err(error @ (TransportError::Unreachable { .. } | TransportError::UnknownPeer(_))) => {
+                tracing::debug!(%seed, %error, "a seed cannot be reached");
+                continue;
+            }
+            Err(error @ (TransportError::TimedOut | TransportError::Lost)) => {
+                tracing::info!(%seed, %error, "a seed did not answer");
+                joining = Joining::NotNow;
                 continue;
             }
         };
@@ -168,7 +184,11 @@ async fn join(groups: &Groups) -> Result<Joining, Fault> {
                 return Ok(Joining::Done);
             }
             Ok(PeerReply::NotLeader { .. }) => joining = Joining::NotNow,
-            Ok(PeerReply::Refused(reason)) => tracing::info!(%seed, reason, "not admitted yet"),
+            Ok(PeerReply::NoCluster) => tracing::debug!(%seed, "a seed belongs to no cluster yet"),
+            Ok(PeerReply::Refused(reason)) => {
+                tracing::info!(%seed, reason, "not admitted");
+                joining = Joining::NotNow;
+            }
             Ok(other) => tracing::warn!(%seed, ?other, "an unexpected answer to a join"),
             Err(error) => tracing::warn!(%seed, %error, "a malformed answer to a join"),
         }
@@ -183,7 +203,7 @@ async fn joined(groups: &Groups, cluster: ClusterId, nodes: &[NodeRecord]) -> Re
             return Err(Fault::caused("joining", reason));
         }
         Some(_) => {}
-        None => begin(groups, cluster)?,
+        None => groups.set_cluster(cluster),
     }
     groups.set_peers(nodes.iter());
     groups.open(GroupId::SYSTEM).await?;
@@ -196,6 +216,7 @@ async fn settle(groups: &Groups) -> Result<(), Fault> {
     groups.reload_system()?;
     let system = groups.system();
     if let Some(own) = system.nodes.get(&groups.node()) {
+        groups.save_cluster()?;
         if let Some(successor) = own.replaced_by {
             let reason = format!("node {successor} has taken this node's address over");
             return Err(Fault::caused("this node is no longer part of the cluster", reason));

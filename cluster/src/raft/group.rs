@@ -46,6 +46,8 @@ pub(crate) struct Replica {
     pub(crate) visible: Arc<AtomicU64>,
     /// Whether it has once, since its start, been as far as its leader had reported to be.
     pub(crate) caught_up: AtomicBool,
+    /// Whether a quorum of its voters was heard of lately, this node included.
+    pub(crate) quorum_heard: AtomicBool,
     /// Whether a snapshot is being received.
     pub(crate) receiving: AtomicBool,
     leader: watch::Sender<Option<NodeId>>,
@@ -109,6 +111,7 @@ impl Replica {
             timings,
             visible,
             caught_up: AtomicBool::new(false),
+            quorum_heard: AtomicBool::new(false),
             receiving: AtomicBool::new(false),
             leader: watch::Sender::new(None),
             log: environment.log.clone(),
@@ -134,14 +137,19 @@ impl Replica {
         *self.leader.borrow()
     }
 
-    /// Returns once this replica knows a leader other than `than`.
+    /// Returns once this replica learns of a leader other than `than`. What it knew before does
+    /// not count: whoever hinted at `than` may know better.
     pub(crate) async fn other_leader(&self, than: NodeId) -> NodeId {
         let mut leader = self.leader.subscribe();
-        let other = |known: &Option<NodeId>| known.is_some_and(|known| known != than);
-        let found = leader.wait_for(other).await.ok().and_then(|known| *known);
-        match found {
-            Some(known) => known,
-            None => std::future::pending().await,
+        leader.mark_unchanged();
+        loop {
+            if leader.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            let known = *leader.borrow_and_update();
+            if let Some(known) = known.filter(|known| *known != than) {
+                return known;
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -60,6 +60,7 @@ struct Inner {
     system: RwLock<Arc<SystemView>>,
     system_changed: Notify,
     cluster: Mutex<Option<ClusterId>>,
+    cluster_saved: AtomicBool,
     tracker: Tracker,
     reporter: Reporter,
     faulted: watch::Sender<Option<String>>,
@@ -97,6 +98,7 @@ impl Groups {
         let groups = Self {
             inner: Arc::new(Inner {
                 cluster: Mutex::new(config.cluster),
+                cluster_saved: AtomicBool::new(config.cluster.is_some()),
                 config,
                 environment,
                 store: Arc::new(store),
@@ -206,6 +208,16 @@ impl Groups {
     pub(crate) fn set_cluster(&self, cluster: ClusterId) {
         *self.inner.cluster.lock().unwrap_or_else(PoisonError::into_inner) = Some(cluster);
         self.inner.environment.transport.set_identity(cluster, self.node());
+    }
+
+    /// Saves the cluster's id, once: this node's own registration has come through its log.
+    pub(crate) fn save_cluster(&self) -> Result<(), Fault> {
+        let Some(cluster) = self.cluster() else { return Ok(()) };
+        if self.inner.cluster_saved.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        (self.inner.environment.save_cluster)(cluster)
+            .map_err(|error| Fault::caused("saving the cluster's id", error))
     }
 
     pub(crate) fn set_peers<'a>(&self, nodes: impl Iterator<Item = &'a NodeRecord>) {

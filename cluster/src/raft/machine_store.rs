@@ -186,6 +186,10 @@ fn apply_entry(
     origins: &mut Vec<NodeId>,
 ) -> Result<Response, StoreError> {
     let log_id = convert::log_id(entry.log_id());
+    if record.log_id.is_some_and(|applied| log_id.index.0 != applied.index.0 + 1) {
+        let reason = format!("entry {} does not follow the applied state", log_id.index);
+        return Err(StoreError::new(reason));
+    }
     record.log_id = Some(log_id);
     match &entry.payload {
         EntryPayload::Blank => Ok(Response(None)),

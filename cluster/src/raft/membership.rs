@@ -16,7 +16,7 @@ use openraft::{ChangeMembers, raft::Precondition};
 use super::{
     group::Replica,
     groups::{Groups, SystemView},
-    types::{Member, RaftTypes},
+    types::{Member, RaftLogId, RaftTypes},
 };
 use crate::placement::{self, GroupView, Step};
 
@@ -43,6 +43,15 @@ pub(crate) async fn run(groups: Groups) {
 
 /// What placement sees of a group that this node leads; nothing when it has lost the lead.
 pub(crate) fn view(groups: &Groups, system: &SystemView, replica: &Replica) -> Option<GroupView> {
+    planned(groups, system, replica).map(|(view, _)| view)
+}
+
+/// What placement sees, and the membership entry that it is seen from.
+fn planned(
+    groups: &Groups,
+    system: &SystemView,
+    replica: &Replica,
+) -> Option<(GroupView, Option<RaftLogId>)> {
     let metrics = replica.metrics();
     let replication = metrics.replication?;
     let membership = metrics.membership_config;
@@ -60,7 +69,7 @@ pub(crate) fn view(groups: &Groups, system: &SystemView, replica: &Replica) -> O
         .iter()
         .map(|(id, matched)| (NodeId(*id), LogIndex(matched.map_or(0, |id| id.index))))
         .collect();
-    Some(GroupView {
+    let view = GroupView {
         group: replica.group,
         home: system.home_of(replica.group),
         learners: learners.collect(),
@@ -70,7 +79,8 @@ pub(crate) fn view(groups: &Groups, system: &SystemView, replica: &Replica) -> O
         last_index: LogIndex(metrics.last_log_index.unwrap_or(0)),
         matched,
         live: groups.tracker().live(groups.node()),
-    })
+    };
+    Some((view, *membership.log_id()))
 }
 
 fn node_ids(ids: &BTreeSet<u64>) -> BTreeSet<NodeId> {
@@ -79,10 +89,10 @@ fn node_ids(ids: &BTreeSet<u64>) -> BTreeSet<NodeId> {
 
 /// Takes the next step of one group, if there is one; false when it failed.
 async fn look(groups: &Groups, system: &SystemView, replica: &Arc<Replica>) -> bool {
-    let Some(view) = view(groups, system, replica) else { return true };
+    let Some((view, planned_from)) = planned(groups, system, replica) else { return true };
     let Some(step) = placement::next_step(&view, &system.nodes) else { return true };
     tracing::info!(group = %replica.group, ?step, "changing the membership");
-    match tokio::time::timeout(STEP_LIMIT, take(system, replica, step)).await {
+    match tokio::time::timeout(STEP_LIMIT, take(system, replica, step, planned_from)).await {
         Ok(Ok(())) => true,
         Ok(Err(error)) => {
             tracing::warn!(group = %replica.group, error, "a change of membership failed");
@@ -95,7 +105,12 @@ async fn look(groups: &Groups, system: &SystemView, replica: &Arc<Replica>) -> b
     }
 }
 
-async fn take(system: &SystemView, replica: &Replica, step: Step) -> Result<(), String> {
+async fn take(
+    system: &SystemView,
+    replica: &Replica,
+    step: Step,
+    planned_from: Option<RaftLogId>,
+) -> Result<(), String> {
     let (change, retain) = match step {
         Step::AddLearners(nodes) => (ChangeMembers::AddNodes(members(system, &nodes)), true),
         // A removed voter stays as a learner first; it is removed as such by a step of its own.
@@ -106,7 +121,6 @@ async fn take(system: &SystemView, replica: &Replica, step: Step) -> Result<(), 
             return transfer.map_err(|error| error.to_string());
         }
     };
-    let planned_from = *replica.metrics().membership_config.log_id();
     let condition =
         Precondition::<RaftTypes>::LastMembershipLogId { last_membership_log_id: planned_from };
     let changed = replica.raft.change_membership_if(change, retain, [condition]).await;

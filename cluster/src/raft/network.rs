@@ -119,7 +119,14 @@ impl Network {
         // does, or when the peer has gone.
         tokio::spawn(async move {
             let mut input = input.fuse();
-            while let Some(request) = input.next().await {
+            loop {
+                // A peer that has gone must be noticed while nothing is to be sent, too: the
+                // library waits for the stream to end before it opens another one.
+                let request = tokio::select! {
+                    () = tx.closed() => break,
+                    request = input.next() => request,
+                };
+                let Some(request) = request else { break };
                 if tx.send(convert::encode_append(&request)).await.is_err() {
                     break;
                 }

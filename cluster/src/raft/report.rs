@@ -102,5 +102,6 @@ fn send(
     }
     if to_all {
         groups.tracker().on_tick();
+        groups.look_for_quorums();
     }
 }

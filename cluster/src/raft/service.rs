@@ -196,8 +196,11 @@ async fn admit(groups: &Groups, body: &[u8]) -> PeerReply {
         Err(error) => return refused(error.to_string()),
     };
     let Some(cluster) = groups.cluster() else {
-        return refused("this node belongs to no cluster yet");
+        return PeerReply::NoCluster;
     };
+    if let Some(holder) = holder_of_address(groups, &record) {
+        return refused(format!("node {holder} is alive and has this address"));
+    }
     match register(groups, record).await {
         Proposed::Committed(applied) => match applied.outcome {
             Ok(_) => {
@@ -208,6 +211,19 @@ async fn admit(groups: &Groups, body: &[u8]) -> PeerReply {
         },
         Proposed::NotProposed | Proposed::Unknown => PeerReply::NotLeader { leader: None },
     }
+}
+
+/// A live node that has the address of another one that wants to join: most likely one of the two
+/// was given the other's settings, and admitting it would end the live one.
+fn holder_of_address(groups: &Groups, record: &NodeRecord) -> Option<NodeId> {
+    let system = groups.system();
+    let same = system.nodes.values().find(|node| {
+        node.id != record.id
+            && node.replaced_by.is_none()
+            && node.region == record.region
+            && node.peer_address == record.peer_address
+    });
+    same.map(|node| node.id).filter(|id| *id == groups.node() || groups.tracker().is_live(*id))
 }
 
 /// Proposes a node's registration.

@@ -161,6 +161,11 @@ pub(crate) async fn receive(
     let staged = staged.ok_or_else(|| SnapshotError::Malformed("no position in it".into()))?;
     let record = AppliedRecord::decode(&staged)
         .map_err(|error| SnapshotError::Malformed(error.to_string()))?;
+    // The sender may have been deposed, and have applied entries of its successor, between opening
+    // the stream and reading its state: such a snapshot is not the one this vote vouches for.
+    if record.log_id.is_none_or(|id| id.term.0 > vote.leader_id.term) {
+        return Err(SnapshotError::Malformed("it is newer than its sender's lead".into()));
+    }
     let meta = meta_of(&record).map_err(|error| SnapshotError::Malformed(error.to_string()))?;
     let here = read_applied(&**store, group)
         .map_err(|error| SnapshotError::Malformed(error.to_string()))?;

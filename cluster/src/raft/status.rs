@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     io,
     sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 
 use concordat_proto::{
@@ -22,6 +23,11 @@ use super::{
     membership,
 };
 use crate::{machine::digest, placement, store::Store};
+
+/// Within this its leader must have been heard of for a replica to call its reads current. Shorter
+/// than the window after which others no longer wait for it: the two are counted from different
+/// packets, by different clocks.
+const READ_WINDOW: Duration = Duration::from_millis(700);
 
 /// What a node is to a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,15 +152,29 @@ impl Groups {
         Freshness::Stale { as_of: applied.log_time }
     }
 
+    /// Notes for each replica that leads whether a quorum of its voters was heard of lately.
+    pub(crate) fn look_for_quorums(&self) {
+        let heard = |node: &u64| {
+            *node == self.node().0 || self.tracker().was_heard_within(NodeId(*node), READ_WINDOW)
+        };
+        for replica in self.replicas() {
+            let membership = replica.metrics().membership_config;
+            let quorum = membership.get_joint_config().iter().all(|voters| {
+                voters.iter().filter(|voter| heard(voter)).count() > voters.len() / 2
+            });
+            replica.quorum_heard.store(quorum, Ordering::Release);
+        }
+    }
+
     fn keeps_up(&self, replica: &Replica) -> bool {
         let Some(leader) = replica.leader() else { return false };
         if leader == self.node() {
-            return true;
+            // The library goes on calling a leader that is cut off one until it hears of another.
+            return replica.quorum_heard.load(Ordering::Acquire);
         }
         let reported = self.tracker().applied_of(replica.group, leader);
-        let (Some(reported), true) = (reported, self.tracker().is_live(leader)) else {
-            return false;
-        };
+        let heard = self.tracker().was_heard_within(leader, READ_WINDOW);
+        let (Some(reported), true) = (reported, heard) else { return false };
         let own = self.applied(replica.group);
         if own >= reported {
             replica.caught_up.store(true, Ordering::Release);

@@ -53,6 +53,7 @@ pub struct Progress {
 #[derive(Default)]
 struct GroupState {
     table: ProgressTable,
+    members: BTreeSet<NodeId>,
     /// Who waits for which regions.
     waiters: Waiters,
     wakes: BTreeMap<WaiterId, Arc<Notify>>,
@@ -108,7 +109,15 @@ impl Tracker {
         let now = self.now();
         let mut state = self.state();
         let of = state.groups.entry(group).or_default();
+        // Who is new here counts as alive for one window: it may serve reads already, and this
+        // node, just started, has only not heard of it yet.
+        let new: Vec<NodeId> =
+            members.keys().filter(|node| !of.members.contains(node)).copied().collect();
+        of.members = members.keys().copied().collect();
         of.table.set_members(members);
+        for node in new {
+            of.table.on_heard(node, now);
+        }
         of.wake_reached(now);
     }
 
@@ -142,8 +151,12 @@ impl Tracker {
     }
 
     pub(crate) fn is_live(&self, node: NodeId) -> bool {
+        self.was_heard_within(node, consistency::HEARD_WINDOW)
+    }
+
+    pub(crate) fn was_heard_within(&self, node: NodeId, window: Duration) -> bool {
         let heard = self.state().heard.get(&node).copied();
-        heard.is_some_and(|heard| self.now().saturating_sub(heard) <= consistency::HEARD_WINDOW)
+        heard.is_some_and(|heard| self.now().saturating_sub(heard) <= window)
     }
 
     pub(crate) fn heard_ms_ago(&self, node: NodeId) -> Option<u64> {

@@ -246,3 +246,67 @@ impl Connection {
         waits
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use concordat_cluster::raft::transport::PeerService;
+    use concordat_cluster::raft::transport_contract::{ALPHA, PATIENCE, Subject, soon};
+    use concordat_proto::id::NodeId;
+    use futures::future::BoxFuture;
+    use tokio::io::duplex;
+
+    use super::*;
+
+    fn connect(service: Arc<dyn PeerService>) -> Arc<Connection> {
+        let (near, far) = duplex(65_536);
+        let (dialler, run) =
+            Connection::start("far".to_owned(), near, None, CancellationToken::new());
+        drop(tokio::spawn(run));
+        let serving = Some(Serving::new(service, Some(ALPHA)));
+        let (_, run) = Connection::start("near".to_owned(), far, serving, CancellationToken::new());
+        drop(tokio::spawn(run));
+        dialler
+    }
+
+    #[tokio::test]
+    async fn request_that_timed_out_leaves_nothing_behind() {
+        let connection = connect(Arc::new(Subject::new().0));
+        for _ in 0..3 {
+            let deadline = Instant::now() + Duration::from_millis(20);
+            let asked = connection.request(Bytes::from("never"), deadline).await;
+            assert_eq!(asked, Err(TransportError::TimedOut));
+        }
+        assert!(connection.table().waiting.is_empty());
+        assert_eq!(connection.requests.available_permits(), REQUESTS_MAX);
+    }
+
+    struct Panics;
+
+    impl PeerService for Panics {
+        fn on_request(&self, _: NodeId, body: Bytes) -> BoxFuture<'static, Bytes> {
+            Box::pin(async move { body })
+        }
+        fn on_join(&self, body: Bytes) -> BoxFuture<'static, Bytes> {
+            Box::pin(async move { body })
+        }
+        fn on_stream(&self, _: NodeId, _: Bytes, stream: FrameStream) -> BoxFuture<'static, ()> {
+            Box::pin(async move { stream.tx.closed().await })
+        }
+        fn on_notice(&self, _: NodeId, _: Bytes) {
+            panic!("as planned");
+        }
+    }
+
+    #[tokio::test]
+    async fn service_that_panics_breaks_its_connection() {
+        let connection = connect(Arc::new(Panics));
+        let mut stream =
+            connection.open(Bytes::new(), Instant::now() + PATIENCE).await.expect("opens");
+        connection.notify(Bytes::new());
+        let broken = soon("break", stream.rx.recv()).await;
+        assert_eq!(broken, Some(Err(TransportError::Lost)));
+        assert!(connection.is_over());
+    }
+}

@@ -74,6 +74,8 @@ pub enum PeerReply {
     },
     /// Certainly not done.
     Refused(String),
+    /// The node that was asked to admit another one belongs to no cluster itself.
+    NoCluster,
 }
 
 /// How proposing ended.
@@ -144,6 +146,7 @@ mirror_enum! {
         Joined { cluster: V1Id, nodes: Vec<V1NodeRecord> },
         NotLeader { leader: Option<u64> },
         Refused(reason: Text),
+        NoCluster,
     }
     V1ProposeReply for ProposeReply {
         Committed(applied: V1Applied),

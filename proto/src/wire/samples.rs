@@ -309,6 +309,7 @@ pub(super) fn peer_replies() -> Samples<PeerReply> {
         ("joined", PeerReply::Joined { cluster, nodes: vec![node()] }),
         ("not_leader", PeerReply::NotLeader { leader: None }),
         ("refused", PeerReply::Refused("just started".to_owned())),
+        ("no_cluster", PeerReply::NoCluster),
     ]
 }
 
