@@ -65,6 +65,8 @@ struct Running {
 struct Place {
     region: Region,
     address: String,
+    /// What it tells others to be its address.
+    told: String,
     id: NodeId,
     files: SimFiles,
     store: Arc<MemoryStore>,
@@ -106,6 +108,7 @@ impl Nine {
         Place {
             region: Region::new(REGIONS[place / 3]).unwrap(),
             address: format!("place-{place}"),
+            told: format!("place-{place}"),
             id: NodeId(0x1000 * self.ids_made + place as u64),
             files: SimFiles::new(),
             store: Arc::new(MemoryStore::default()),
@@ -150,7 +153,7 @@ impl Nine {
             node: place.id,
             region: place.region.clone(),
             cluster: *place.cluster.lock().unwrap_or_else(PoisonError::into_inner),
-            peer_address: place.address.clone(),
+            peer_address: place.told.clone(),
             api_url: format!("http://{}", place.address),
             seeds: [0, 3, 6].map(|seed| format!("place-{seed}")).to_vec(),
             bootstrap: (number == 0).then(|| Bootstrap {
@@ -521,4 +524,37 @@ async fn a_wiped_node_comes_back_as_another_by_a_snapshot() {
     assert_eq!(nine.propose(wiped, first).await, first_index, "done again after a snapshot");
     nine.agreed().await;
     assert_eq!(nine.label(wiped, "a"), Some("399".into()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_join_with_a_live_nodes_address_does_not_end_that_node() {
+    let mut nine = Nine::start(Retention::default()).await;
+    nine.populate(&["a"]).await;
+    let mut double = nine.empty_place(8);
+    double.address = "elsewhere".into();
+    nine.places.push(double);
+    nine.run(9).await;
+    // Long enough for many attempts to join; writes go on meanwhile.
+    for write in 0..40 {
+        let index = nine.patch(0, "a", write).await;
+        let deadline = Instant::now() + WRITE_LIMIT;
+        assert!(nine.groups(0).wait(nine.home(), index, &Scope::All, deadline).await.reached);
+    }
+    assert_eq!(*nine.groups(8).faulted().borrow(), None, "the live node was ended");
+    assert!(nine.groups(9).ready().is_err(), "its double was admitted");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_log_was_lost_does_not_come_back_under_its_id() {
+    let mut nine = Nine::start(Retention::default()).await;
+    nine.stop(4).await;
+    nine.places[4].files = SimFiles::new();
+    nine.run(4).await;
+    within("it stops and says why", LIMIT, async || {
+        match nine.groups(4).faulted().borrow().clone() {
+            Some(reason) if reason.contains("the log was lost") => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
 }

@@ -105,6 +105,11 @@ impl Groups {
         };
         proposal.stamped = self.environment().clock.now();
         let payload = Payload(Bytes::from(proposal.encode()));
+        // The one gate to a log: an entry that cannot be read back would stop every replica.
+        if let Err(error) = Proposal::decode(&payload.0) {
+            tracing::error!(%group, %error, "a proposal that could not be read back");
+            return ProposeReply::NotLeader { leader: None };
+        }
         match replica.raft.client_write(payload).await {
             Ok(written) => match written.data.0 {
                 Some(applied) => {

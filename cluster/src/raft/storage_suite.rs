@@ -44,7 +44,7 @@ where
         let store = Arc::new(SlottedStore::open(store).expect("an empty store opens"));
         let synced = Arc::new(SyncedState::new(group, store).without_state());
         let machine = MachineStore::open(Arc::clone(&synced), Arc::new(drop));
-        let machine = machine.expect("an empty state opens");
+        let machine = machine.expect("an empty state opens").skipping();
         Ok((guard, LogStore::new(group, log, synced), machine))
     }
 }
