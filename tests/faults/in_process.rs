@@ -528,6 +528,7 @@ async fn a_wiped_node_comes_back_as_another_by_a_snapshot() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_join_with_a_live_nodes_address_does_not_end_that_node() {
+    let _turn = fleet::turn().await;
     let mut nine = Nine::start(Retention::default()).await;
     nine.populate(&["a"]).await;
     let mut double = nine.empty_place(8);
@@ -546,6 +547,7 @@ async fn a_join_with_a_live_nodes_address_does_not_end_that_node() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_whose_log_was_lost_does_not_come_back_under_its_id() {
+    let _turn = fleet::turn().await;
     let mut nine = Nine::start(Retention::default()).await;
     nine.stop(4).await;
     nine.places[4].files = SimFiles::new();

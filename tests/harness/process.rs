@@ -225,7 +225,7 @@ mod tests {
             .stdin(Stdio::piped())
             .spawn()
             .unwrap();
-        assert!(is_running(&id));
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
         drop(leash.stdin.take());
         leash.wait().unwrap();
         assert!(!directory.exists());
