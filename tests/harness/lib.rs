@@ -7,7 +7,9 @@
 //!
 //! A check is trusted after it has caught something. Each of these was planted and found: a secret
 //! written to a file in the clear, in base64 and in hex ([`canary`]); a forgotten and a doubled
-//! write ([`model`]); a processes' leash that was let go ([`process`]).
+//! write ([`model`]); a processes' leash that was let go ([`process`]); and by `tests/faults`:
+//! forgotten idempotency keys, forgotten write ids, an acknowledgement before the log was synced, a
+//! snapshot that left one record out, reports ahead of what readers see.
 #![allow(clippy::panic, reason = "a harness fails its test by panicking")]
 
 pub mod canary;
