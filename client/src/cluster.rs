@@ -99,6 +99,9 @@ pub struct GroupStatus {
     /// How far each region is.
     #[serde(deserialize_with = "null_as_default")]
     pub regions: Vec<RegionLag>,
+    /// Whether a write of an organisation at home there would succeed.
+    #[serde(deserialize_with = "null_as_default")]
+    pub would_succeed: WouldSucceed,
 }
 
 /// How far a region is behind in one group.
@@ -112,6 +115,9 @@ pub struct RegionLag {
     pub applied: Option<u64>,
     /// Entries behind the leader.
     pub lag_entries: Option<u64>,
+    /// For how long the answering node has shown what the region lacks; `None` when that is longer
+    /// than it remembers.
+    pub lag_ms: Option<u64>,
     /// How old this knowledge is.
     pub age_ms: Option<u64>,
 }

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use concordat_cluster::raft::{ClusterStatus, GroupStatus, NodeStatus};
+use concordat_cluster::raft::{ClusterStatus, GroupStatus, NodeStatus, Obstacle};
 use concordat_proto::{id::GroupId, region::Region};
 use serde::Serialize;
 
@@ -54,6 +54,7 @@ struct GroupShown {
     voters: Vec<String>,
     learners: Vec<String>,
     regions: Vec<LagShown>,
+    would_succeed: WouldSucceed,
 }
 
 #[derive(Serialize)]
@@ -61,6 +62,7 @@ struct LagShown {
     region: String,
     applied: u64,
     lag_entries: u64,
+    lag_ms: Option<u64>,
     age_ms: Option<u64>,
 }
 
@@ -86,8 +88,8 @@ pub(crate) async fn cluster(node: &Arc<Node>) -> Answer {
         regions: regions(&status),
         groups: status.groups.iter().map(group).collect(),
         would_succeed: WouldSucceed {
-            local_region: forecast(&status, |region| region == node.groups.region()),
-            all_regions: forecast(&status, |_| true),
+            local_region: forecast(&status, |group| &group.local_region),
+            all_regions: forecast(&status, |group| &group.all_regions),
         },
     };
     freshness::mark(render::result(&shown), fresh)
@@ -121,6 +123,7 @@ fn group(group: &GroupStatus) -> GroupShown {
         region: lag.region.to_string(),
         applied: lag.applied.0,
         lag_entries: lag.lag_entries,
+        lag_ms: lag.lag_ms,
         age_ms: lag.age_ms,
     };
     GroupShown {
@@ -132,27 +135,35 @@ fn group(group: &GroupStatus) -> GroupShown {
         voters: group.voters.iter().map(ToString::to_string).collect(),
         learners: group.learners.iter().map(ToString::to_string).collect(),
         regions: group.regions.iter().map(lag).collect(),
+        would_succeed: WouldSucceed {
+            local_region: Forecast::without(told(&group.local_region)),
+            all_regions: Forecast::without(told(&group.all_regions)),
+        },
     }
 }
 
-/// Whether a write made here now, at home in any region, would arrive in the regions asked for.
-fn forecast(status: &ClusterStatus, asked: impl Fn(&Region) -> bool) -> Forecast {
+fn told(obstacles: &[Obstacle]) -> Vec<String> {
+    obstacles.iter().map(ToString::to_string).collect()
+}
+
+impl Forecast {
+    fn without(obstacles: Vec<String>) -> Self {
+        let reason = (!obstacles.is_empty()).then(|| obstacles.join("; "));
+        Self { ok: reason.is_none(), reason }
+    }
+}
+
+/// Whether a write made here now, at home in any region, would succeed.
+fn forecast(status: &ClusterStatus, of: impl Fn(&GroupStatus) -> &[Obstacle]) -> Forecast {
     let homes = || status.groups.iter().filter(|group| group.region.is_some());
-    let mut missing = Vec::new();
+    let mut obstacles = Vec::new();
     if homes().next().is_none() {
-        missing.push("the cluster has no home group yet".to_owned());
+        obstacles.push("the cluster has no home group yet".to_owned());
     }
     for group in homes() {
-        let leader = status.nodes.iter().find(|node| Some(node.id) == group.leader);
-        if !leader.is_some_and(|leader| leader.live) {
-            missing.push(format!("group {} has no leader that is heard of", group.group));
-        }
-        for lag in group.regions.iter().filter(|lag| asked(&lag.region) && !lag.reached) {
-            missing.push(format!("{} is behind with group {}", lag.region, group.group));
-        }
+        obstacles.extend(told(of(group)).iter().map(|it| format!("group {}: {it}", group.group)));
     }
-    let reason = (!missing.is_empty()).then(|| missing.join("; "));
-    Forecast { ok: reason.is_none(), reason }
+    Forecast::without(obstacles)
 }
 
 #[derive(Serialize)]
@@ -189,52 +200,32 @@ pub(crate) async fn digest(node: &Arc<Node>) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use concordat_cluster::raft::RegionLag;
-    use concordat_proto::{id::NodeId, log::LogIndex};
-
     use super::*;
 
-    fn status(reached: [bool; 2], live: bool) -> ClusterStatus {
-        let names = ["here", "there"];
-        let lag = |at: usize| RegionLag {
-            region: Region::new(names[at]).unwrap(),
-            applied: LogIndex(1),
-            lag_entries: 0,
-            age_ms: Some(1),
-            reached: reached[at],
+    fn status(obstacles: Vec<Obstacle>) -> ClusterStatus {
+        let group = GroupStatus {
+            group: GroupId(1),
+            region: Some(Region::new("here").unwrap()),
+            leader: None,
+            term: 1,
+            applied: concordat_proto::log::LogIndex(1),
+            voters: Vec::new(),
+            learners: Vec::new(),
+            regions: Vec::new(),
+            local_region: Vec::new(),
+            all_regions: obstacles,
         };
-        ClusterStatus {
-            cluster: None,
-            nodes: vec![NodeStatus {
-                id: NodeId(1),
-                region: Region::new("here").unwrap(),
-                api_url: String::new(),
-                live,
-                heard_ms_ago: Some(0),
-                groups: Vec::new(),
-            }],
-            groups: vec![GroupStatus {
-                group: GroupId(1),
-                region: Some(Region::new("here").unwrap()),
-                leader: Some(NodeId(1)),
-                term: 1,
-                applied: LogIndex(1),
-                voters: vec![NodeId(1)],
-                learners: Vec::new(),
-                regions: vec![lag(0), lag(1)],
-            }],
-        }
+        ClusterStatus { cluster: None, nodes: Vec::new(), groups: vec![group] }
     }
 
     #[test]
-    fn the_forecast_names_what_is_missing() {
-        let here = |region: &Region| region.as_str() == "here";
+    fn the_forecast_names_what_is_in_the_way() {
+        let there = Region::new("there").unwrap();
+        let status = status(vec![Obstacle::NoLeader(None), Obstacle::Behind(there, 2000)]);
         let good = Forecast { ok: true, reason: None };
-        assert_eq!(forecast(&status([true, false], true), here), good);
-        let reason = Some("there is behind with group 1".to_owned());
-        let all = forecast(&status([true, false], true), |_| true);
-        assert_eq!(all, Forecast { ok: false, reason });
-        let reason = Some("group 1 has no leader that is heard of".to_owned());
-        assert_eq!(forecast(&status([true, true], false), here), Forecast { ok: false, reason });
+        assert_eq!(forecast(&status, |group| &group.local_region), good);
+        let reason = "group 1: it has no leader; group 1: there is 2000 entries behind";
+        let bad = Forecast { ok: false, reason: Some(reason.to_owned()) };
+        assert_eq!(forecast(&status, |group| &group.all_regions), bad);
     }
 }

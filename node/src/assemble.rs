@@ -115,6 +115,7 @@ pub(crate) async fn node(parts: Parts, kept: Kept) -> Result<Arc<Node>, Failure>
         log: kept.log,
         transport: parts.transport,
         clock: Arc::clone(&parts.environment.clock),
+        steady: Arc::clone(&parts.environment.steady),
         save_cluster: kept.identity.save_cluster(),
     };
     let groups = Groups::start(environment, config).await;

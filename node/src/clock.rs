@@ -1,11 +1,12 @@
-//! The only place that reads the wall clock: for stamps and ids, never to wait by.
+//! The only place that reads the machine's clocks: the wall clock for stamps and ids, never to wait
+//! by; and the one that goes on while the machine sleeps, for leases.
 
 use std::{
     fmt,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use concordat_cluster::raft::WallClock;
+use concordat_cluster::raft::{SteadyClock, WallClock};
 use concordat_proto::time::LogTime;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -19,6 +20,19 @@ impl WallClock for SystemClock {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
         let millis = since_epoch.unwrap_or(Duration::ZERO).as_millis();
         LogTime(u64::try_from(millis).unwrap_or(u64::MAX))
+    }
+}
+
+/// The machine's clock since it was booted, sleep included (`CLOCK_BOOTTIME`): a process that was
+/// suspended with its machine must find its leases over.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct BootClock;
+
+impl SteadyClock for BootClock {
+    fn now(&self) -> Duration {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+        Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
     }
 }
 
@@ -46,6 +60,13 @@ mod tests {
         assert_eq!(Stamp(LogTime(0)).to_string(), "1970-01-01T00:00:00Z");
         assert_eq!(Stamp(LogTime(1_600_000_000_123)).to_string(), "2020-09-13T12:26:40.123Z");
         assert_eq!(Stamp(LogTime(u64::MAX)).to_string(), "9999-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn the_steady_clock_goes_forward() {
+        let before = BootClock.now();
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(BootClock.now() >= before + Duration::from_millis(2));
     }
 
     #[test]

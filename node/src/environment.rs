@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use concordat_cluster::raft::WallClock;
+use concordat_cluster::raft::{SteadyClock, WallClock};
 
 use crate::{
-    clock::SystemClock,
+    clock::{BootClock, SystemClock},
     entropy::{Entropy, OsEntropy},
 };
 
@@ -15,6 +15,8 @@ use crate::{
 pub struct Environment {
     /// Wall time, for stamps.
     pub clock: Arc<dyn WallClock>,
+    /// Counts leases, also while the machine sleeps.
+    pub steady: Arc<dyn SteadyClock>,
     /// Random bytes, for keys and ids.
     pub entropy: Arc<dyn Entropy>,
 }
@@ -22,6 +24,10 @@ pub struct Environment {
 impl Default for Environment {
     /// The real ones.
     fn default() -> Self {
-        Self { clock: Arc::new(SystemClock), entropy: Arc::new(OsEntropy) }
+        Self {
+            clock: Arc::new(SystemClock),
+            steady: Arc::new(BootClock),
+            entropy: Arc::new(OsEntropy),
+        }
     }
 }

@@ -32,7 +32,7 @@ use crate::{
     node::Node,
     refuse,
     seal::{Field, SealError},
-    write::{self, Asked, Home},
+    write::{self, Asked, Committed, Home},
 };
 
 /// How long the beginning is tried for, whether or not the request still waits for it.
@@ -46,16 +46,15 @@ const PAGE_ORGS: usize = 256;
 pub(crate) async fn create(node: &Arc<Node>, key: KeyId, draft: OrgDraft, asked: &Asked) -> Answer {
     let claim = Command::ClaimOrg(new_org(node, draft, asked.write_id));
     let proposal = write::proposal(node, asked, Some(key), claim);
-    let applied = match write::propose(node, GroupId::SYSTEM, proposal, asked).await {
-        Ok(applied) => applied,
+    let committed = match write::propose(node, GroupId::SYSTEM, proposal, asked).await {
+        Ok(committed) => committed,
         Err(answer) => return answer,
     };
-    match applied.outcome {
-        Ok(Reply::Org(claimed)) => {
-            begin(node, *claimed, applied.write_id, applied.index, asked).await
-        }
+    let Applied { write_id, index, .. } = committed.applied;
+    match &committed.applied.outcome {
+        Ok(Reply::Org(claimed)) => begin(node, (**claimed).clone(), write_id, index, asked).await,
         Ok(_) | Err(_) => {
-            write::told(node, Operation::OrgCreate, Home::SYSTEM, applied, asked).await
+            write::told(node, Operation::OrgCreate, Home::SYSTEM, committed, asked).await
         }
     }
 }
@@ -98,19 +97,26 @@ async fn begin(
     let home = Home { group, epoch: claimed.epoch };
     let until = deadline.max(Instant::now() + BEGIN_TIME_MAX);
     let task = node.detached.spawn(proposed(Arc::clone(node), group, claimed, write_id, until));
-    let Ok(Ok(Proposed::Committed(applied))) = timeout_at(deadline, task).await else {
+    let Ok(Ok(Proposed::Committed { applied, danger })) = timeout_at(deadline, task).await else {
         // Never early: a task that ended at once leaves the caller its time all the same.
         sleep_until(deadline).await;
         return unknown(group);
     };
-    match &applied.outcome {
-        Ok(Reply::Org(org)) => created(node, home, org, &applied, asked).await,
-        Ok(_) | Err(_) => write::told(node, Operation::OrgCreate, home, applied, asked).await,
+    let committed = Committed { applied, danger };
+    match &committed.applied.outcome {
+        Ok(Reply::Org(org)) => created(node, home, org, &committed, asked).await,
+        Ok(_) | Err(_) => write::told(node, Operation::OrgCreate, home, committed, asked).await,
     }
 }
 
-async fn created(node: &Node, home: Home, org: &Org, applied: &Applied, asked: &Asked) -> Answer {
-    let receipt = write::travelled(node, home, applied, asked).await;
+async fn created(
+    node: &Node,
+    home: Home,
+    org: &Org,
+    committed: &Committed,
+    asked: &Asked,
+) -> Answer {
+    let receipt = write::travelled(node, home, committed, asked).await;
     let answer = match first_key(node, org) {
         Ok(key) => render::org_created(org, &key, &receipt),
         Err(error) => return refuse::no_key(error),
@@ -166,7 +172,7 @@ pub(crate) async fn finish(node: &Arc<Node>) -> Result<usize, StoreError> {
                 let write_id = claim.first_key_sealed.sealed_by;
                 let until = Instant::now() + BEGIN_TIME_MAX;
                 let outcome = proposed(Arc::clone(node), group, claim, write_id, until).await;
-                finished += usize::from(matches!(outcome, Proposed::Committed(_)));
+                finished += usize::from(matches!(outcome, Proposed::Committed { .. }));
             }
         }
         tokio::task::yield_now().await;

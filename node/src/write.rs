@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use concordat_cluster::{
     machine::query,
-    raft::{Progress, Proposed, RegionProgress, Scope},
+    raft::{Danger, Progress, Proposed, Scope},
 };
 use concordat_proto::{
     command::{Command, Idempotency, Proposal, RequestDigest},
@@ -107,7 +107,7 @@ async fn of_org(
     let home = Home { group: org.group, epoch: org.org.epoch };
     let proposal = proposal(node, asked, Some(org.key), command);
     match propose(node, home.group, proposal, asked).await {
-        Ok(applied) => told(node, operation, home, applied, asked).await,
+        Ok(committed) => told(node, operation, home, committed, asked).await,
         Err(answer) => answer,
     }
 }
@@ -136,20 +136,32 @@ pub(crate) fn proposal(
     }
 }
 
+/// A proposal that is in the log for good, and who may still answer reads without it.
+#[derive(Debug, Clone)]
+pub(crate) struct Committed {
+    /// What became of it.
+    pub(crate) applied: Applied,
+    /// Who may still answer without it.
+    pub(crate) danger: Danger,
+}
+
 /// Gets a proposal committed in the caller's time, or says how far that went.
 pub(crate) async fn propose(
     node: &Node,
     group: GroupId,
     proposal: Proposal,
     asked: &Asked,
-) -> Result<Applied, Answer> {
+) -> Result<Committed, Answer> {
     let write_id = proposal.write_id;
     match node.groups.propose(group, proposal, asked.timing.deadline).await {
-        Proposed::Committed(applied) => Ok(applied),
+        Proposed::Committed { applied, danger } => Ok(Committed { applied, danger }),
         Proposed::NotProposed => Err(refuse::no_leader()),
         // The leader's answer may be lost and the entry be applied here all the same.
         Proposed::Unknown => match query::write(node.state(), group, write_id) {
-            Ok(Some(record)) => Ok(record.applied),
+            Ok(Some(record)) => {
+                let danger = node.groups.danger(group, record.applied.index);
+                Ok(Committed { applied: record.applied, danger })
+            }
             Ok(None) => Err(render::timed_out(&unknown(node, group, write_id, asked))),
             Err(error) => Err(refuse::broken("looking for a write", &error)),
         },
@@ -162,14 +174,14 @@ pub(crate) async fn told(
     node: &Node,
     operation: Operation,
     home: Home,
-    applied: Applied,
+    committed: Committed,
     asked: &Asked,
 ) -> Answer {
-    let receipt = match &applied.outcome {
-        Ok(_) => travelled(node, home, &applied, asked).await,
-        Err(_) => standing(node, home, &applied, asked),
+    let receipt = match &committed.applied.outcome {
+        Ok(_) => travelled(node, home, &committed, asked).await,
+        Err(_) => standing(node, home, &committed, asked),
     };
-    let answer = render::write(operation, &applied.outcome, &receipt);
+    let answer = render::write(operation, &committed.applied.outcome, &receipt);
     freshness::mark(answer, concordat_cluster::raft::Freshness::Current)
 }
 
@@ -177,22 +189,25 @@ pub(crate) async fn told(
 pub(crate) async fn travelled(
     node: &Node,
     home: Home,
-    applied: &Applied,
+    committed: &Committed,
     asked: &Asked,
 ) -> Receipt {
+    let Committed { applied, danger } = committed;
     let scope = scope(node, asked.common.required);
     let deadline = asked.timing.deadline;
-    let progress = node.groups.wait(home.group, applied.index, &scope, deadline).await;
-    committed(home, applied, progress, asked)
+    let progress =
+        node.groups.wait(home.group, applied.index, &scope, danger.clone(), deadline).await;
+    receipt_of(home, applied, progress, asked)
 }
 
-fn standing(node: &Node, home: Home, applied: &Applied, asked: &Asked) -> Receipt {
-    let regions = node.groups.progress(home.group, applied.index);
-    let reached = reached(&regions, &scope(node, asked.common.required));
-    committed(home, applied, Progress { reached, regions }, asked)
+fn standing(node: &Node, home: Home, committed: &Committed, asked: &Asked) -> Receipt {
+    let Committed { applied, danger } = committed;
+    let scope = scope(node, asked.common.required);
+    let progress = node.groups.progress(home.group, applied.index, &scope, danger.clone());
+    receipt_of(home, applied, progress, asked)
 }
 
-fn committed(home: Home, applied: &Applied, progress: Progress, asked: &Asked) -> Receipt {
+fn receipt_of(home: Home, applied: &Applied, progress: Progress, asked: &Asked) -> Receipt {
     let position = Position { epoch: home.epoch, group: home.group, index: applied.index };
     let (required, accepted) = (asked.common.required, asked.timing.accepted);
     receipt::committed(required, applied.write_id, position, progress, accepted)
@@ -208,16 +223,6 @@ fn scope(node: &Node, required: RequiredConsistency) -> Scope {
     match required {
         RequiredConsistency::LocalRegion => Scope::Region(node.groups.region().clone()),
         RequiredConsistency::AllRegions => Scope::All,
-    }
-}
-
-/// Whether what is known now satisfies a scope.
-pub(crate) fn reached(regions: &[RegionProgress], scope: &Scope) -> bool {
-    match scope {
-        Scope::Region(wanted) => {
-            regions.iter().any(|region| region.region == *wanted && region.applied)
-        }
-        Scope::All => !regions.is_empty() && regions.iter().all(|region| region.applied),
     }
 }
 

@@ -28,7 +28,6 @@ use crate::{
     node::Node,
     receipt, refuse,
     serve::Timing,
-    write::reached,
 };
 
 /// Between two looks, however fast a group advances.
@@ -71,7 +70,8 @@ pub(crate) async fn answer(
         None => standing(node, &found),
         Some(_) => {
             let (group, index) = (found.position.group, found.position.index);
-            node.groups.wait(group, index, &Scope::All, deadline).await
+            let danger = node.groups.danger(group, index);
+            node.groups.wait(group, index, &Scope::All, danger, deadline).await
         }
     };
     let fresh = freshness::of(&node.groups, &groups);
@@ -120,8 +120,8 @@ fn epoch(principal: &Principal, group: GroupId, record: &WriteRecord) -> Option<
 }
 
 fn standing(node: &Node, found: &Found) -> Progress {
-    let regions = node.groups.progress(found.position.group, found.position.index);
-    Progress { reached: reached(&regions, &Scope::All), regions }
+    let (group, index) = (found.position.group, found.position.index);
+    node.groups.progress(group, index, &Scope::All, node.groups.danger(group, index))
 }
 
 fn render_found(found: Found, mut progress: Progress, timing: Timing) -> Answer {

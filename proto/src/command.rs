@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::{
     id::{ClientId, KeyId, NodeId, OrgId, WriteId},
+    lease::{LeaseTerms, ReplicaMark},
     oidc::{OidcCredential, OidcPatch},
     org::{ApiKey, ClusterRecord, NodeRecord, Org},
     time::LogTime,
@@ -98,6 +99,15 @@ pub enum Command {
         /// `If-Match`.
         precondition: Option<Precondition>,
     },
+    /// What these replicas of the entry's own group may do from here on. A mark is never taken
+    /// back: a replica that has left does not serve again.
+    MarkReplicas {
+        /// Who, and what.
+        marks: Vec<(NodeId, ReplicaMark)>,
+    },
+    /// Lease terms: in the system group the cluster's, as an operator set them; in every group what
+    /// its leader grants by.
+    SetLeases(LeaseTerms),
 }
 
 impl Command {
@@ -105,7 +115,10 @@ impl Command {
     #[must_use]
     pub fn org(&self) -> Option<OrgId> {
         match self {
-            Self::Form { .. } | Self::RegisterNode(_) => None,
+            Self::Form { .. }
+            | Self::RegisterNode(_)
+            | Self::MarkReplicas { .. }
+            | Self::SetLeases(_) => None,
             Self::ClaimOrg(org) | Self::CreateOrg(org) => Some(org.id),
             Self::CreateOidc { org, .. }
             | Self::PatchOidc { org, .. }

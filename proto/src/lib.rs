@@ -9,6 +9,7 @@ pub mod consistency;
 pub mod duration;
 pub mod header;
 pub mod id;
+pub mod lease;
 pub mod limits;
 pub mod log;
 pub mod oidc;

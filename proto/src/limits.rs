@@ -54,6 +54,15 @@ pub const RECEIPT_WAIT_MAX: Duration = Duration::from_secs(120);
 /// How long after its acceptance a proposal may still be applied.
 pub const NOT_AFTER: Duration = Duration::from_secs(300);
 
+/// Shortest lease that can be set: below it a busy machine renews too late.
+pub const LEASE_MIN: Duration = Duration::from_millis(100);
+/// Longest lease that can be set: what a dead replica may cost a write.
+pub const LEASE_MAX: Duration = Duration::from_secs(5);
+/// Least drift of monotonic clocks that can be assumed, in per cent.
+pub const CLOCK_DRIFT_PERCENT_MIN: u32 = 1;
+/// Greatest drift of monotonic clocks that can be assumed, in per cent.
+pub const CLOCK_DRIFT_PERCENT_MAX: u32 = 20;
+
 /// Characters of an `Idempotency-Key`.
 pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 /// Shortest life of an idempotency key.

@@ -1,29 +1,62 @@
-//! When a write has arrived: what is known of every replica's progress, who waits for it, and the
-//! receipt that tells of it.
+//! When a write has arrived: who may still answer without it, what is known of every replica's
+//! progress, who waits for it, and the receipt that tells of it.
 //!
 //! Pure: time comes in as a span since the process began. Nothing here waits, wakes or sends.
 //!
-//! # Reached
-//! A region has been reached by the entry at an index when at least one of its replicas has
-//! reported it, and every replica of it that was heard of within [`HEARD_WINDOW`] has. A replica
-//! that has fallen silent is not waited for longer than that; it must by then have stopped to answer
-//! reads as current.
+//! # The promise
+//! After a 2xx to `local_region`, every unmarked read that starts at a node of the caller's region
+//! sees the write or something newer; after one to `all_regions`, every unmarked read anywhere.
 //!
-//! This is the first form of the rule. The place of *danger sets* is [`ProgressTable::reached`]: with
-//! leases, "heard of within the window" becomes "may hold a lease granted before the entry was
-//! committed", and only the leader's answer tells which replicas those are.
+//! # Leases ([`lease`])
+//! A replica answers reads unmarked only under a lease that its group's leader granted, until the
+//! lease's length has passed since the replica *asked*, and only once it has applied the commit
+//! index that the lease names. The leader first registers the lease, then in one step proves its
+//! lead and reads its commit index, then answers. The order is what matters: were the index read
+//! first, an entry could be committed and its danger set taken in between, and the lease would let
+//! its holder answer without that entry while nobody counts it.
+//!
+//! # Danger sets ([`danger`])
+//! Once an entry is committed, the replicas that may answer without it are those that hold a lease
+//! from before: the set is told with the leader's answer and only shrinks, for every later lease
+//! covers the entry. A new leader counts everybody for one lease, since it does not know what those
+//! before it granted. Who knows an entry to be committed and no leader's set counts everybody for
+//! one lease from when its own replica showed the entry.
+//!
+//! # Reached ([`waiters`])
+//! A region has been reached by an entry when at least one of its replicas has reported it, and
+//! every one that may answer without it has reported it or its time is over. So a replica that is
+//! dead, hung or behind delays a write by one lease at most; a region that is dead as a whole is
+//! never reached, and only those who ask for it notice.
+//!
+//! # Coming and going
+//! A replica serves (is granted leases, and makes its region count) once the group's log marks it as
+//! serving; it is removed when the log marks it as leaving (no lease from then on) and its last lease
+//! is over.
+//!
+//! # What this rests on
+//! Monotonic clocks of two nodes run apart by no more than the lease terms say. A voter helps no
+//! second leader up within the leader lease, nor within one leader lease after it was started, for
+//! it has then forgotten which one it granted.
 
 use std::time::Duration;
 
+pub mod danger;
+pub mod lease;
+pub mod outlook;
 pub mod progress;
 #[cfg(test)]
 mod progress_test;
 pub mod receipt;
 pub mod waiters;
+#[cfg(test)]
+mod waiters_test;
 
+pub use danger::{Danger, Members, RegionMembers, SeenHistory};
+pub use lease::{HeldLeases, LeaseTable};
 pub use progress::{ProgressTable, RegionLag};
 pub use receipt::{ReceiptParts, receipt};
-pub use waiters::{Arrival, WaiterId, Waiters, WaitersFull};
+pub use waiters::{Standing, WaiterId, Waiters, WaitersFull};
 
-/// A replica not heard of for longer than this is not waited for.
+/// A replica not heard of for longer than this counts as not there when placement plans and when
+/// people look. No promise rests on it.
 pub const HEARD_WINDOW: Duration = Duration::from_secs(1);

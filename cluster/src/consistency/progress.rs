@@ -1,16 +1,12 @@
-//! What is known of how far each replica of one group has applied its log.
+//! What is known of how far each replica of one group has applied its log, for status and for
+//! waits that begin. Whether a write has *reached* a region is judged by [`super::Waiters`].
 //!
 //! Progress only grows: a report that comes late never lowers it. What a node reports it must have
 //! both visible to its readers and synced, or a restart would make this table lie.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
-use concordat_proto::{
-    consistency::RequiredConsistency, id::NodeId, log::LogIndex, region::Region,
-};
+use concordat_proto::{id::NodeId, log::LogIndex, region::Region};
 
 use super::HEARD_WINDOW;
 
@@ -34,10 +30,6 @@ impl Replica {
     fn is_live(&self, now: Duration) -> bool {
         self.heard.is_some_and(|heard| now.saturating_sub(heard) <= HEARD_WINDOW)
     }
-
-    fn has_applied(&self, index: LogIndex) -> bool {
-        self.applied.is_some_and(|applied| applied >= index)
-    }
 }
 
 /// How far one region is, for people to look at.
@@ -45,7 +37,7 @@ impl Replica {
 pub struct RegionLag {
     /// The region.
     pub region: Region,
-    /// The index up to which the region is reached now; zero when nothing is known.
+    /// What every live replica of it has applied; zero when nothing is known.
     pub applied: LogIndex,
     /// The furthest of its replicas.
     pub applied_max: LogIndex,
@@ -92,60 +84,13 @@ impl ProgressTable {
         self.replicas.get(&node)?.applied
     }
 
-    /// Whether every read that starts in the region from now on sees the entry: a replica has
-    /// reported it, and so has every one heard of within the window.
-    #[must_use]
-    pub fn reached(&self, region: &Region, index: LogIndex, now: Duration) -> bool {
-        let mut any = false;
-        for replica in self.of_region(region) {
-            let applied = replica.has_applied(index);
-            if !applied && replica.is_live(now) {
-                return false;
-            }
-            any |= applied;
-        }
-        any
-    }
-
-    /// The regions of the membership, in order of name.
-    #[must_use]
-    pub fn member_regions(&self) -> BTreeSet<Region> {
-        self.region_names().into_iter().cloned().collect()
-    }
-
-    /// The greatest index that has reached the region; what is below it has, too.
-    #[must_use]
-    pub fn reached_up_to(&self, region: &Region, now: Duration) -> Option<LogIndex> {
+    /// What every live replica of the region has applied; without a live one, what the furthest has.
+    fn applied_up_to(&self, region: &Region, now: Duration) -> Option<LogIndex> {
         let live = self.of_region(region).filter(|replica| replica.is_live(now));
         match live.map(|replica| replica.applied).min() {
             Some(behind_most) => behind_most,
             None => self.of_region(region).filter_map(|replica| replica.applied).max(),
         }
-    }
-
-    /// Whether a write at this index has arrived as far as its caller asked.
-    #[must_use]
-    pub fn satisfied(
-        &self,
-        required: RequiredConsistency,
-        caller_region: &Region,
-        index: LogIndex,
-        now: Duration,
-    ) -> bool {
-        match required {
-            RequiredConsistency::LocalRegion => self.reached(caller_region, index, now),
-            RequiredConsistency::AllRegions => {
-                let regions = self.regions(index, now);
-                !regions.is_empty() && regions.iter().all(|(_, reached)| *reached)
-            }
-        }
-    }
-
-    /// Every region of the membership in order of name, and whether the entry has reached it.
-    #[must_use]
-    pub fn regions(&self, index: LogIndex, now: Duration) -> Vec<(Region, bool)> {
-        let names = self.region_names();
-        names.into_iter().map(|region| (region.clone(), self.reached(region, index, now))).collect()
     }
 
     /// Every region's lag, in order of name.
@@ -154,7 +99,7 @@ impl ProgressTable {
         let furthest = self.replicas.values().filter_map(|replica| replica.applied).max();
         let furthest = furthest.unwrap_or_default();
         let lag = |region: &Region| {
-            let applied = self.reached_up_to(region, now).unwrap_or_default();
+            let applied = self.applied_up_to(region, now).unwrap_or_default();
             let live = || self.of_region(region).filter(|replica| replica.is_live(now));
             let any_live = live().next().is_some();
             let counts = if any_live {
@@ -176,21 +121,6 @@ impl ProgressTable {
             }
         };
         self.region_names().into_iter().map(lag).collect()
-    }
-
-    /// How long until a live replica that holds its region back falls out of the window, if it
-    /// stays silent: then waiters must be looked at again. Without a report nothing changes before.
-    #[must_use]
-    pub fn next_change(&self, now: Duration) -> Option<Duration> {
-        let holds_back = |replica: &&Replica| {
-            replica.is_live(now)
-                && self.of_region(&replica.region).any(|other| other.applied > replica.applied)
-        };
-        let due = |replica: &Replica| {
-            let last_live = replica.heard?.saturating_add(HEARD_WINDOW);
-            Some(last_live.saturating_sub(now).saturating_add(Duration::from_nanos(1)))
-        };
-        self.replicas.values().filter(holds_back).filter_map(due).min()
     }
 
     fn of_region<'a>(&'a self, region: &'a Region) -> impl Iterator<Item = &'a Replica> {

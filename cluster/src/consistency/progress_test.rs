@@ -2,9 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use concordat_proto::{
-    consistency::RequiredConsistency, id::NodeId, log::LogIndex, region::Region,
-};
+use concordat_proto::{id::NodeId, log::LogIndex, region::Region};
 use proptest::{collection::vec, prelude::*};
 
 use super::{HEARD_WINDOW, ProgressTable};
@@ -27,51 +25,6 @@ fn table() -> ProgressTable {
 
 fn report(table: &mut ProgressTable, node: u64, applied: u64, at: u64) {
     table.on_report(NodeId(node), LogIndex(applied), ms(at));
-}
-
-#[test]
-fn a_region_never_heard_of_is_pending() {
-    let table = table();
-    assert_eq!(table.regions(LogIndex(0), ms(0)), [(region("a"), false), (region("b"), false)]);
-    let all = RequiredConsistency::AllRegions;
-    assert!(!ProgressTable::default().satisfied(all, &region("a"), LogIndex(0), ms(0)));
-}
-
-#[test]
-fn a_live_replica_is_waited_for_and_a_silent_one_is_not() {
-    let mut table = table();
-    report(&mut table, 1, 5, 100);
-    report(&mut table, 2, 4, 0);
-    let reached = |table: &ProgressTable, at| table.reached(&region("a"), LogIndex(5), ms(at));
-    assert!(!reached(&table, 100));
-    assert!(!reached(&table, 1000), "to the last moment of the window");
-    assert_eq!(table.next_change(ms(100)), Some(ms(900) + Duration::from_nanos(1)));
-    assert!(reached(&table, 1001));
-    assert_eq!(table.next_change(ms(1001)), None);
-    table.on_heard(NodeId(2), ms(1002));
-    assert!(!reached(&table, 1002), "it lives, and is behind");
-    report(&mut table, 2, 5, 1003);
-    assert!(reached(&table, 1003));
-    assert_eq!(table.next_change(ms(1003)), None, "nobody holds anybody back");
-    assert!(reached(&table, 9000), "silence of all takes nothing back");
-}
-
-#[test]
-fn what_is_asked_for_decides_which_regions_count() {
-    use RequiredConsistency::{AllRegions, LocalRegion};
-    let mut table = table();
-    for node in [1, 2] {
-        report(&mut table, node, 7, 0);
-    }
-    let satisfied = |table: &ProgressTable, required, name| {
-        table.satisfied(required, &region(name), LogIndex(7), ms(1))
-    };
-    assert!(satisfied(&table, LocalRegion, "a"));
-    assert!(!satisfied(&table, LocalRegion, "b"));
-    assert!(!satisfied(&table, LocalRegion, "elsewhere"));
-    assert!(!satisfied(&table, AllRegions, "a"));
-    report(&mut table, 3, 7, 1);
-    assert!(satisfied(&table, AllRegions, "a"));
 }
 
 #[test]
@@ -157,28 +110,6 @@ proptest! {
             }
         }
     }
-
-    #[test]
-    fn without_a_report_nothing_changes_before_the_next_change(reports in reports(), passed_ms in 0_u64..3000) {
-        let mut table = ProgressTable::default();
-        let name = |node| region(if node < 4 { "a" } else { "b" });
-        table.set_members((1..6).map(|node| (NodeId(node), name(node))).collect());
-        let mut now = ms(0);
-        for report in reports {
-            now += ms(report.passed_ms);
-            table.on_report(NodeId(report.node), LogIndex(report.applied.unwrap_or(0)), now);
-        }
-        let later = now + ms(passed_ms);
-        let all = |at| (0..9).map(|index| table.regions(LogIndex(index), at)).collect::<Vec<_>>();
-        match table.next_change(now) {
-            Some(change) => {
-                prop_assert!(change <= HEARD_WINDOW + Duration::from_nanos(1));
-                let last = now + change - Duration::from_nanos(1);
-                prop_assert_eq!(all(last.min(later)), all(now));
-            }
-            None => prop_assert_eq!(all(later), all(now)),
-        }
-    }
 }
 
 /// The definition, once more and naively.
@@ -191,12 +122,10 @@ fn check_region(
 ) {
     let nodes: Vec<u64> =
         names.iter().filter(|(_, of)| **of == name).map(|(node, _)| *node).collect();
-    for index in 0..10 {
-        let has = |node: &u64| applied.get(node).is_some_and(|applied| *applied >= index);
-        let live = |node: &&u64| heard.get(node).is_some_and(|at| now - *at <= HEARD_WINDOW);
-        let expected = nodes.iter().any(has) && nodes.iter().filter(live).all(has);
-        assert_eq!(table.reached(&region(name), LogIndex(index), now), expected);
-        let up_to = table.reached_up_to(&region(name), now);
-        assert_eq!(up_to.is_some_and(|up_to| up_to.0 >= index), expected);
-    }
+    let live = |node: &&u64| heard.get(node).is_some_and(|at| now - *at <= HEARD_WINDOW);
+    let of = |node: &u64| applied.get(node).copied().unwrap_or(0);
+    let furthest = nodes.iter().map(of).max().unwrap_or(0);
+    let lag = table.region_lags(now).into_iter().find(|lag| lag.region.as_str() == name).unwrap();
+    assert_eq!(lag.applied.0, nodes.iter().filter(live).map(of).min().unwrap_or(furthest));
+    assert_eq!((lag.applied_max.0, lag.live), (furthest, nodes.iter().any(|node| live(&node))));
 }

@@ -1,14 +1,17 @@
-//! Who waits for which entry of one group, and where: sorted by index, so that a report looks only
-//! at those it completes.
+//! Who waits for which entry of one group, and what each wait still lacks: a report looks only at
+//! the waits that it may complete.
 //!
-//! What a wait has once seen reached stays so. Nothing here knows a clock or wakes anybody.
+//! This is where "reached" is judged (see the module above). What a wait has once seen reached stays
+//! so. Nothing here knows a clock or wakes anybody.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
-use concordat_proto::{limits, log::LogIndex, region::Region};
+use concordat_proto::{id::NodeId, limits, log::LogIndex, region::Region};
+
+use super::danger::{Danger, RegionStanding};
 
 /// A wait's number; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,22 +22,75 @@ pub struct WaiterId(u64);
 #[error("too many writes wait for their consistency")]
 pub struct WaitersFull;
 
-/// A region that a wait waited for has been reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Arrival {
-    /// Whose wait.
-    pub waiter: WaiterId,
-    /// Where.
-    pub region: Region,
-    /// Whether it was the last one.
-    pub finished: bool,
+/// What one region lacks for an entry.
+#[derive(Debug, Clone)]
+struct Pending {
+    /// A replica of it must have applied the entry.
+    counts: bool,
+    any_applied: bool,
+    /// Those that may answer without the entry, and until when.
+    holders: BTreeMap<NodeId, Duration>,
+}
+
+impl Pending {
+    fn new(standing: &RegionStanding) -> Self {
+        Self { counts: standing.counts, any_applied: false, holders: standing.replicas.clone() }
+    }
+
+    fn on_applied(&mut self, node: NodeId) {
+        self.any_applied = true;
+        self.holders.remove(&node);
+    }
+
+    fn is_reached(&self, now: Duration) -> bool {
+        (self.any_applied || !self.counts) && self.holders.values().all(|until| *until <= now)
+    }
+
+    fn next_expiry(&self, now: Duration) -> Option<Duration> {
+        self.holders.values().filter(|until| **until > now).min().copied()
+    }
 }
 
 #[derive(Debug)]
 struct Waiter {
     index: LogIndex,
-    pending: BTreeSet<Region>,
+    pending: BTreeMap<Region, Pending>,
     reached: BTreeMap<Region, Duration>,
+    /// Of the regions that count.
+    counting: BTreeSet<Region>,
+    /// Replicas whose report matters yet, with their regions.
+    awaited: BTreeMap<NodeId, Region>,
+    last_report: Duration,
+    /// From the last report until a region was reached by the mere passing of time.
+    waited_out: Option<Duration>,
+}
+
+impl Waiter {
+    /// Moves the regions that are reached now; whether there was one.
+    fn settle(&mut self, now: Duration) -> bool {
+        let reached: Vec<Region> = self
+            .pending
+            .iter()
+            .filter(|(_, pending)| pending.is_reached(now))
+            .map(|(region, _)| region.clone())
+            .collect();
+        for region in &reached {
+            self.pending.remove(region);
+            self.reached.insert(region.clone(), now);
+        }
+        !reached.is_empty()
+    }
+}
+
+/// How one region stands for a wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Where.
+    pub region: Region,
+    /// Whether `all_regions` asks for it.
+    pub counts: bool,
+    /// When it was seen reached.
+    pub reached: Option<Duration>,
 }
 
 /// The waits of one group.
@@ -43,7 +99,7 @@ pub struct Waiters {
     next: u64,
     limit: usize,
     waiters: BTreeMap<WaiterId, Waiter>,
-    by_region: BTreeMap<Region, BTreeSet<(LogIndex, WaiterId)>>,
+    by_node: BTreeMap<NodeId, BTreeSet<(LogIndex, WaiterId)>>,
 }
 
 impl Default for Waiters {
@@ -56,77 +112,119 @@ impl Waiters {
     /// With another limit.
     #[must_use]
     pub fn with_limit(limit: usize) -> Self {
-        Self { next: 0, limit, waiters: BTreeMap::new(), by_region: BTreeMap::new() }
+        Self { next: 0, limit, waiters: BTreeMap::new(), by_node: BTreeMap::new() }
     }
 
-    /// Notes a wait for an index in these regions. It stays until it is removed, finished or not.
+    /// Notes a wait for an index. It stays until it is removed, finished or not. `applied` is what
+    /// each replica has reported so far.
     ///
     /// # Errors
     /// When there are too many.
     pub fn register(
         &mut self,
         index: LogIndex,
-        regions: BTreeSet<Region>,
+        danger: &Danger,
+        applied: impl Fn(NodeId) -> Option<LogIndex>,
+        now: Duration,
     ) -> Result<WaiterId, WaitersFull> {
         if self.waiters.len() >= self.limit {
             return Err(WaitersFull);
         }
         let id = WaiterId(self.next);
         self.next += 1;
-        for region in &regions {
-            self.by_region.entry(region.clone()).or_default().insert((index, id));
+        let mut waiter = Waiter {
+            index,
+            pending: BTreeMap::new(),
+            reached: BTreeMap::new(),
+            counting: BTreeSet::new(),
+            awaited: BTreeMap::new(),
+            last_report: now,
+            waited_out: None,
+        };
+        for (region, standing) in &danger.regions {
+            let mut pending = Pending::new(standing);
+            for node in standing.replicas.keys() {
+                if applied(*node).is_some_and(|applied| applied >= index) {
+                    pending.on_applied(*node);
+                } else {
+                    waiter.awaited.insert(*node, region.clone());
+                    self.by_node.entry(*node).or_default().insert((index, id));
+                }
+            }
+            if standing.counts {
+                waiter.counting.insert(region.clone());
+            }
+            waiter.pending.insert(region.clone(), pending);
         }
-        let waiter = Waiter { index, pending: regions, reached: BTreeMap::new() };
+        waiter.settle(now);
         self.waiters.insert(id, waiter);
         Ok(id)
     }
 
-    /// All entries up to an index have reached a region: who learns of it, in order of index.
-    pub fn on_region_reached(
-        &mut self,
-        region: &Region,
-        up_to: LogIndex,
-        now: Duration,
-    ) -> Vec<Arrival> {
-        let Some(waiting) = self.by_region.get_mut(region) else { return Vec::new() };
-        let mut arrivals = Vec::new();
-        while let Some(&(index, id)) = waiting.first()
+    /// A replica has applied all entries up to an index: the waits for which that reached a region,
+    /// in order of index.
+    pub fn on_report(&mut self, node: NodeId, up_to: LogIndex, now: Duration) -> Vec<WaiterId> {
+        let Some(awaiting) = self.by_node.get_mut(&node) else { return Vec::new() };
+        let mut moved = Vec::new();
+        while let Some(&(index, id)) = awaiting.first()
             && index <= up_to
         {
-            waiting.pop_first();
-            if let Some(waiter) = self.waiters.get_mut(&id) {
-                waiter.pending.remove(region);
-                waiter.reached.insert(region.clone(), now);
-                let finished = waiter.pending.is_empty();
-                arrivals.push(Arrival { waiter: id, region: region.clone(), finished });
+            awaiting.pop_first();
+            let Some(waiter) = self.waiters.get_mut(&id) else { continue };
+            let Some(region) = waiter.awaited.remove(&node) else { continue };
+            if let Some(pending) = waiter.pending.get_mut(&region) {
+                pending.on_applied(node);
+                waiter.last_report = now;
+                if waiter.settle(now) {
+                    moved.push(id);
+                }
             }
         }
-        if waiting.is_empty() {
-            self.by_region.remove(region);
+        if awaiting.is_empty() {
+            self.by_node.remove(&node);
         }
-        arrivals
+        moved
     }
 
-    /// When each region that a wait has seen reached was.
-    #[must_use]
-    pub fn reached(&self, id: WaiterId) -> Option<&BTreeMap<Region, Duration>> {
-        self.waiters.get(&id).map(|waiter| &waiter.reached)
+    /// Looks again at one wait: what held it up may be over. Returns when next to look, if time
+    /// alone can change anything.
+    pub fn look(&mut self, id: WaiterId, now: Duration) -> Option<Duration> {
+        let waiter = self.waiters.get_mut(&id)?;
+        if waiter.settle(now) {
+            waiter.waited_out = Some(now.saturating_sub(waiter.last_report));
+        }
+        waiter.pending.values().filter_map(|pending| pending.next_expiry(now)).min()
     }
 
-    /// The least index that anybody waits for in a region.
+    /// How every region stands for a wait, in order of name.
     #[must_use]
-    pub fn least_awaited(&self, region: &Region) -> Option<LogIndex> {
-        self.by_region.get(region)?.first().map(|(index, _)| *index)
+    pub fn standing(&self, id: WaiterId) -> Vec<Standing> {
+        let Some(waiter) = self.waiters.get(&id) else { return Vec::new() };
+        let regions: BTreeSet<&Region> =
+            waiter.pending.keys().chain(waiter.reached.keys()).collect();
+        let standing = |region: &Region| Standing {
+            region: region.clone(),
+            counts: waiter.counting.contains(region),
+            reached: waiter.reached.get(region).copied(),
+        };
+        regions.into_iter().map(standing).collect()
+    }
+
+    /// From the last report of use until a region was reached because leases were over; none when
+    /// reports alone did it. What a replica that holds a lease and does not report has cost.
+    #[must_use]
+    pub fn waited_out(&self, id: WaiterId) -> Option<Duration> {
+        self.waiters.get(&id)?.waited_out
     }
 
     /// Ends a wait. An id that is not there is no matter.
     pub fn remove(&mut self, id: WaiterId) {
         let Some(waiter) = self.waiters.remove(&id) else { return };
-        for region in waiter.pending {
-            if let Some(waiting) = self.by_region.get_mut(&region) {
-                waiting.remove(&(waiter.index, id));
-                if waiting.is_empty() {
-                    self.by_region.remove(&region);
+        for node in waiter.awaited.into_keys() {
+            if let Some(awaiting) = self.by_node.get_mut(&node) {
+                awaiting.remove(&(waiter.index, id));
+                if awaiting.is_empty() {
+                    self.by_node.remove(&node);
                 }
             }
         }
@@ -142,96 +240,5 @@ impl Waiters {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.waiters.is_empty()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::{collection::vec, prelude::*};
-
-    use super::*;
-
-    #[derive(Debug, Clone)]
-    enum Step {
-        Register(u64, BTreeSet<u8>),
-        Reach(u8, u64),
-        Remove(usize),
-    }
-
-    fn region(number: u8) -> Region {
-        Region::new(format!("r{number}")).unwrap()
-    }
-
-    fn steps() -> impl Strategy<Value = Vec<Step>> {
-        let step = prop_oneof![
-            3 => (0_u64..9, proptest::collection::btree_set(0_u8..3, 0..4))
-                .prop_map(|(index, regions)| Step::Register(index, regions)),
-            3 => (0_u8..3, 0_u64..9).prop_map(|(region, index)| Step::Reach(region, index)),
-            1 => (0_usize..12).prop_map(Step::Remove),
-        ];
-        vec(step, 0..40)
-    }
-
-    /// The naive model: every wait is looked at every time.
-    struct Naive {
-        id: WaiterId,
-        index: u64,
-        pending: BTreeSet<u8>,
-        removed: bool,
-    }
-
-    proptest! {
-        #[test]
-        fn agree_with_looking_at_everybody(steps in steps()) {
-            const LIMIT: usize = 8;
-            let mut waiters = Waiters::with_limit(LIMIT);
-            let mut naive: Vec<Naive> = Vec::new();
-            for (now, step) in (0_u64..).zip(steps) {
-                match step {
-                    Step::Register(index, pending) => {
-                        let present = naive.iter().filter(|waiter| !waiter.removed).count();
-                        let regions = pending.iter().map(|number| region(*number)).collect();
-                        let registered = waiters.register(LogIndex(index), regions);
-                        prop_assert_eq!(registered.is_ok(), present < LIMIT);
-                        if let Ok(id) = registered {
-                            naive.push(Naive { id, index, pending, removed: false });
-                        }
-                    }
-                    Step::Reach(number, up_to) => {
-                        let now = Duration::from_secs(now);
-                        let mut got =
-                            waiters.on_region_reached(&region(number), LogIndex(up_to), now);
-                        let mut expected = Vec::new();
-                        for waiter in naive.iter_mut().filter(|waiter| !waiter.removed) {
-                            if waiter.index <= up_to && waiter.pending.remove(&number) {
-                                expected.push(Arrival {
-                                    waiter: waiter.id,
-                                    region: region(number),
-                                    finished: waiter.pending.is_empty(),
-                                });
-                                let reached = waiters.reached(waiter.id).unwrap();
-                                prop_assert_eq!(reached.get(&region(number)), Some(&now));
-                            }
-                        }
-                        got.sort_by_key(|arrival| arrival.waiter);
-                        prop_assert_eq!(got, expected);
-                    }
-                    Step::Remove(at) => {
-                        if let Some(waiter) = naive.get_mut(at) {
-                            waiter.removed = true;
-                            waiters.remove(waiter.id);
-                        }
-                    }
-                }
-                for number in 0..3 {
-                    let least = naive
-                        .iter()
-                        .filter(|waiter| !waiter.removed && waiter.pending.contains(&number))
-                        .map(|waiter| LogIndex(waiter.index))
-                        .min();
-                    prop_assert_eq!(waiters.least_awaited(&region(number)), least);
-                }
-            }
-        }
     }
 }

@@ -32,6 +32,7 @@ pub mod digest;
 mod oidc;
 mod org;
 pub mod query;
+mod replica;
 mod session;
 mod turn;
 mod view;
@@ -110,11 +111,13 @@ fn carry_out(turn: &mut Turn<'_>, proposal: &Proposal) -> Ruling {
         Command::DeleteOidc { org, client_id, precondition } => {
             oidc::delete(turn, *org, client_id, precondition.as_ref())
         }
+        Command::MarkReplicas { marks } => replica::mark(turn, marks),
+        Command::SetLeases(terms) => replica::set_leases(turn, *terms),
     }
 }
 
 /// Why a group does not carry a command out: the cluster's own belong to the system group, those of
-/// organisations to home groups. Only a fault of the proposing node brings one to the wrong group.
+/// organisations to home groups; what a log says of its group's own replicas belongs to any. Only a fault of the proposing node brings one to the wrong group.
 fn refuse_misplaced(group: GroupId, command: &Command) -> Option<Refusal> {
     let (of_system, refusal) = match command {
         Command::Form { .. } => (true, Refusal::AlreadyFormed),
@@ -124,6 +127,7 @@ fn refuse_misplaced(group: GroupId, command: &Command) -> Option<Refusal> {
         | Command::CreateOidc { .. }
         | Command::PatchOidc { .. }
         | Command::DeleteOidc { .. } => (false, Refusal::OrgNotFound),
+        Command::MarkReplicas { .. } | Command::SetLeases(_) => return None,
     };
     (of_system != (group == GroupId::SYSTEM)).then_some(refusal)
 }

@@ -124,6 +124,7 @@ impl Model {
                 self.credentials.remove(&(*org, client_id.clone()));
                 Ok(Reply::Done)
             }
+            Command::MarkReplicas { .. } | Command::SetLeases(_) => Ok(Reply::Done),
             Command::Form { .. } | Command::RegisterNode(_) | Command::ClaimOrg(_) => {
                 unreachable!("not of a home group")
             }

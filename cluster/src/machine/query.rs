@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use concordat_proto::{
     id::{ClientId, GroupId, NodeId, OrgId, WriteId},
+    lease::{LeaseRecord, ReplicaMark},
     oidc::{OidcCredential, Provider},
     org::{ApiKey, ClusterRecord, KeyHash, NodeRecord, Org, RegionRecord},
     record::{AppliedRecord, WriteRecord},
@@ -85,6 +86,44 @@ pub fn api_key(
     hash: &KeyHash,
 ) -> Result<Option<ApiKey>, StoreError> {
     load(reader, &keys::api_key(group, org, hash))
+}
+
+/// What a group's log says of one of its replicas.
+///
+/// # Errors
+/// When the store is broken.
+pub fn replica_mark(
+    reader: &dyn Reader,
+    group: GroupId,
+    node: NodeId,
+) -> Result<Option<ReplicaMark>, StoreError> {
+    load(reader, &keys::replica_mark(group, node))
+}
+
+/// What a group's log says of its replicas.
+///
+/// # Errors
+/// When the store is broken.
+pub fn replica_marks(
+    reader: &dyn Reader,
+    group: GroupId,
+) -> Result<BTreeMap<NodeId, ReplicaMark>, StoreError> {
+    let mut found = BTreeMap::new();
+    each(reader, &keys::kind_prefix(group, keys::NO_ORG, Kind::ReplicaMark), |key, value| {
+        let name = keys::parse(key).and_then(|parsed| parsed.name.first_chunk::<8>().copied());
+        let node = name.ok_or_else(|| StoreError::new("a replica's mark of no node"))?;
+        found.insert(NodeId(u64::from_be_bytes(node)), decode(key, value)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// A group's lease terms; the default ones until some are set.
+///
+/// # Errors
+/// When the store is broken.
+pub fn leases(reader: &dyn Reader, group: GroupId) -> Result<LeaseRecord, StoreError> {
+    Ok(load(reader, &keys::leases(group))?.unwrap_or_default())
 }
 
 /// An operator's key.

@@ -9,6 +9,8 @@ use concordat_proto::{
     time::LogTime,
 };
 
+use tokio::time::Instant;
+
 use super::transport::PeerTransport;
 use crate::{log::RaftLog, store::Store};
 
@@ -16,6 +18,31 @@ use crate::{log::RaftLog, store::Store};
 pub trait WallClock: fmt::Debug + Send + Sync + 'static {
     /// Now.
     fn now(&self) -> LogTime;
+}
+
+/// A clock that only goes forward, at the pace of time, also while the machine sleeps: leases are
+/// counted by it.
+pub trait SteadyClock: fmt::Debug + Send + Sync + 'static {
+    /// Since some moment before the process began.
+    fn now(&self) -> Duration;
+}
+
+/// Tokio's clock as a steady one: for tests, where it can be paused. It sleeps with the machine.
+#[derive(Debug)]
+pub struct RuntimeClock(Instant);
+
+impl RuntimeClock {
+    /// Counts from now.
+    #[must_use]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl SteadyClock for RuntimeClock {
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
 }
 
 /// Saves the cluster's id beside the node's own, durably.
@@ -32,6 +59,8 @@ pub struct Environment {
     pub transport: Arc<dyn PeerTransport>,
     /// Stamps entries.
     pub clock: Arc<dyn WallClock>,
+    /// Counts leases.
+    pub steady: Arc<dyn SteadyClock>,
     /// Called once the node belongs to a cluster.
     pub save_cluster: SaveCluster,
 }

@@ -107,13 +107,13 @@ async fn form(groups: &Groups, bootstrap: &Bootstrap) -> Result<(), Fault> {
         let cluster = ClusterRecord { id: bootstrap.cluster, feature_level: 1 };
         let operator_key = bootstrap.operator_key.clone();
         let formed = propose(groups, Command::Form { cluster, operator_key }).await;
-        if let Proposed::Committed(_) = formed {
+        if let Proposed::Committed { .. } = formed {
             // A refusal says that it is formed already: by this node, before it was stopped.
             break;
         }
         tokio::time::sleep(RETRY_EVERY).await;
     }
-    while !matches!(register(groups, groups.own_record()).await, Proposed::Committed(_)) {
+    while !matches!(register(groups, groups.own_record()).await, Proposed::Committed { .. }) {
         tokio::time::sleep(RETRY_EVERY).await;
     }
     groups.reload_system()

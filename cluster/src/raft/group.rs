@@ -20,10 +20,11 @@ use super::{
     config::{GroupsConfig, Timings},
     fault::Fault,
     groups::Groups,
+    lease::Leasing,
     log_store::LogStore,
     machine_store::{MachineStore, OnAdvanced, SyncedState, read_applied},
     network::NetworkFactory,
-    types::{Raft, RaftTypes, StoredMembership},
+    types::{Raft, RaftTypes},
 };
 use crate::log::RaftLog;
 
@@ -44,10 +45,8 @@ pub(crate) struct Replica {
     pub(crate) timings: Timings,
     /// The newest applied entry: visible to every read that starts now.
     pub(crate) visible: Arc<AtomicU64>,
-    /// Whether it has once, since its start, been as far as its leader had reported to be.
-    pub(crate) caught_up: AtomicBool,
-    /// Whether a quorum of its voters was heard of lately, this node included.
-    pub(crate) quorum_heard: AtomicBool,
+    /// The leases it holds and has granted.
+    pub(crate) leasing: Leasing,
     /// Whether a snapshot is being received.
     pub(crate) receiving: AtomicBool,
     leader: watch::Sender<Option<NodeId>>,
@@ -110,8 +109,7 @@ impl Replica {
             raft,
             timings,
             visible,
-            caught_up: AtomicBool::new(false),
-            quorum_heard: AtomicBool::new(false),
+            leasing: Leasing::default(),
             receiving: AtomicBool::new(false),
             leader: watch::Sender::new(None),
             log: environment.log.clone(),
@@ -154,18 +152,20 @@ impl Replica {
     }
 
     /// Takes note of the library's news until it stops; returns why it did.
-    pub(crate) async fn follow(&self, on_membership: impl Fn(&StoredMembership)) -> String {
+    pub(crate) async fn follow(&self, on_leader: impl Fn(Option<NodeId>)) -> String {
         let mut metrics = self.raft.server_metrics();
         loop {
             {
                 let now = metrics.borrow_and_update();
-                on_membership(&now.membership_config);
                 let leader = now.current_leader.map(NodeId);
-                self.leader.send_if_modified(|known| {
+                let is_news = self.leader.send_if_modified(|known| {
                     let changed = *known != leader;
                     *known = leader;
                     changed
                 });
+                if is_news {
+                    on_leader(leader);
+                }
             }
             if metrics.changed().await.is_err() {
                 let state = self.metrics().running_state;

@@ -12,6 +12,7 @@ use std::{
 
 use concordat_proto::{
     id::{ClusterId, GroupId, NodeId, WriteId},
+    log::Term,
     org::{ClusterRecord, NodeRecord, RegionRecord},
     region::Region,
 };
@@ -26,12 +27,12 @@ use super::{
     fault::Fault,
     formation,
     group::Replica,
+    lease::{self, SleepWatch},
     machine_store::{Advanced, OnAdvanced},
     membership,
     report::{self, Reporter},
     service::{self, Service},
     transport::PeerService,
-    types::StoredMembership,
     wait::Tracker,
 };
 use crate::{
@@ -63,6 +64,8 @@ struct Inner {
     cluster_saved: AtomicBool,
     tracker: Tracker,
     reporter: Reporter,
+    sleep_watch: SleepWatch,
+    leader_news: Arc<Notify>,
     faulted: watch::Sender<Option<String>>,
     started: Instant,
     internal_writes: AtomicU64,
@@ -94,7 +97,8 @@ impl Groups {
     pub async fn start(environment: Environment, config: GroupsConfig) -> Result<Self, Fault> {
         let store = SlottedStore::open(Arc::clone(&environment.store))
             .map_err(|error| Fault::caused("opening the store", error))?;
-        let tracker = Tracker::new(Instant::now());
+        let tracker = Tracker::new(Arc::clone(&environment.steady));
+        let sleep_watch = SleepWatch::new(&*environment.steady);
         let groups = Self {
             inner: Arc::new(Inner {
                 cluster: Mutex::new(config.cluster),
@@ -108,6 +112,8 @@ impl Groups {
                 system_changed: Notify::new(),
                 tracker,
                 reporter: Reporter::default(),
+                sleep_watch,
+                leader_news: Arc::default(),
                 faulted: watch::Sender::new(None),
                 started: Instant::now(),
                 internal_writes: AtomicU64::new(0),
@@ -126,6 +132,7 @@ impl Groups {
             formation.fail(&fault);
         });
         groups.spawn(report::run(groups.clone()));
+        groups.spawn(lease::run(groups.clone(), Arc::clone(&groups.inner.leader_news)));
         groups.spawn(membership::run(groups.clone()));
         Ok(groups)
     }
@@ -259,6 +266,10 @@ impl Groups {
         &self.inner.reporter
     }
 
+    pub(crate) fn sleep_watch(&self) -> &SleepWatch {
+        &self.inner.sleep_watch
+    }
+
     pub(crate) fn system_changed(&self) -> &Notify {
         &self.inner.system_changed
     }
@@ -322,10 +333,10 @@ impl Groups {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(group, Arc::clone(&replica));
+        self.reload_facts(group)?;
         let groups = self.clone();
         self.spawn(async move {
-            let members = |membership: &StoredMembership| groups.on_membership(group, membership);
-            let reason = replica.follow(members).await;
+            let reason = replica.follow(|leader| groups.on_leader(&replica, leader)).await;
             groups.fail(&Fault { doing: reason, source: None });
         });
         Ok(())
@@ -338,6 +349,11 @@ impl Groups {
             let Some(inner) = inner.upgrade() else { return };
             let groups = Groups { inner };
             visible.fetch_max(advanced.applied.0, Ordering::AcqRel);
+            if advanced.is_about_replicas
+                && let Err(fault) = groups.reload_facts(advanced.group)
+            {
+                groups.fail(&fault);
+            }
             groups.inner.reporter.on_advanced(advanced.group, &advanced.origins);
             groups.inner.tracker.on_visible(advanced.group, advanced.applied);
             if advanced.group == GroupId::SYSTEM {
@@ -346,10 +362,14 @@ impl Groups {
         })
     }
 
-    fn on_membership(&self, group: GroupId, membership: &StoredMembership) {
-        let members = membership.nodes().filter_map(|(id, member)| {
-            Some((NodeId(*id), Region::new(member.region.clone()).ok()?))
-        });
-        self.inner.tracker.set_members(group, members.collect());
+    /// Another node leads, or nobody: whoever it is, it is asked for leases at once. A lead that
+    /// begins here counts from now, not from its first write.
+    fn on_leader(&self, replica: &Replica, leader: Option<NodeId>) {
+        if leader == Some(self.node()) {
+            let term = Term(replica.metrics().current_term);
+            let facts = self.inner.tracker.facts(replica.group);
+            replica.leasing.begin(term, &facts, self.inner.environment.steady.now());
+        }
+        self.inner.leader_news.notify_one();
     }
 }

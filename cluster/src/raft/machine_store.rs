@@ -13,7 +13,7 @@ use std::{
 };
 
 use concordat_proto::{
-    command::Proposal,
+    command::{Command, Proposal},
     id::{GroupId, NodeId},
     log::LogIndex,
     record::AppliedRecord,
@@ -49,6 +49,8 @@ pub(crate) struct Advanced {
     pub(crate) applied: LogIndex,
     /// Where the batch's writes landed first: their nodes wait for this.
     pub(crate) origins: Vec<NodeId>,
+    /// Whether what the log says of the group's own replicas may have changed.
+    pub(crate) is_about_replicas: bool,
 }
 
 /// Is told when a replica's state has advanced. Must not block.
@@ -152,11 +154,10 @@ impl MachineStore {
         let mut overlay = Overlay::new(&*self.store);
         let mut record = self.applied.clone();
         let mut replies: Vec<(ApplyResponder<RaftTypes>, Response)> = Vec::new();
-        let mut origins = Vec::new();
+        let mut news = News::default();
         for (entry, responder) in batch {
             self.require_next(&record, &entry)?;
-            let response =
-                apply_entry(self.group, &mut overlay, &mut record, &entry, &mut origins)?;
+            let response = apply_entry(self.group, &mut overlay, &mut record, &entry, &mut news)?;
             if let Some(responder) = responder {
                 replies.push((responder, response));
             }
@@ -165,7 +166,7 @@ impl MachineStore {
         write.changes.push((keys::applied(self.group), Some(record.encode())));
         self.store.write(write)?;
         self.applied = record;
-        self.tell(origins);
+        self.tell(news);
         for (responder, response) in replies {
             responder.send(response);
         }
@@ -190,12 +191,20 @@ impl MachineStore {
         self
     }
 
-    fn tell(&self, mut origins: Vec<NodeId>) {
+    fn tell(&self, news: News) {
+        let News { mut origins, is_about_replicas } = news;
         origins.sort_unstable();
         origins.dedup();
         let applied = self.applied.log_id.map_or(LogIndex(0), |id| id.index);
-        (self.on_advanced)(Advanced { group: self.group, applied, origins });
+        (self.on_advanced)(Advanced { group: self.group, applied, origins, is_about_replicas });
     }
+}
+
+/// What a batch tells beside its replies.
+#[derive(Debug, Default)]
+struct News {
+    origins: Vec<NodeId>,
+    is_about_replicas: bool,
 }
 
 fn apply_entry(
@@ -203,7 +212,7 @@ fn apply_entry(
     overlay: &mut Overlay<'_>,
     record: &mut AppliedRecord,
     entry: &Entry,
-    origins: &mut Vec<NodeId>,
+    news: &mut News,
 ) -> Result<Response, StoreError> {
     let log_id = convert::log_id(entry.log_id());
     record.log_id = Some(log_id);
@@ -212,6 +221,7 @@ fn apply_entry(
         EntryPayload::Membership(membership) => {
             let stored = StoredMembership::new(Some(entry.log_id()), membership.clone());
             record.membership = convert::encode(&stored).to_vec();
+            news.is_about_replicas = true;
             Ok(Response(None))
         }
         EntryPayload::Normal(payload) => {
@@ -221,7 +231,9 @@ fn apply_entry(
             let (applied, changes) = machine::apply(overlay, &context, &proposal)?;
             record.log_time = record.log_time.max(proposal.stamped);
             overlay.add(changes);
-            origins.push(proposal.origin);
+            news.origins.push(proposal.origin);
+            news.is_about_replicas |=
+                matches!(proposal.command, Command::MarkReplicas { .. } | Command::SetLeases(_));
             Ok(Response(Some(applied)))
         }
     }
@@ -283,7 +295,7 @@ impl RaftStateMachine<RaftTypes> for MachineStore {
         self.store.swap(self.group).map_err(io::Error::other)?;
         self.applied = record;
         self.synced.sync_at(meta.last_log_id.map_or(0, |id| id.index))?;
-        self.tell(Vec::new());
+        self.tell(News { origins: Vec::new(), is_about_replicas: true });
         Ok(())
     }
 

@@ -2,7 +2,8 @@
 //! each conditional on the membership it was planned from.
 //!
 //! It plans nothing itself, and never gives the library a change that could overwrite a member's
-//! record.
+//! record. Beside memberships it keeps what a group's own log says of its replicas: who serves, who
+//! is leaving, and the lease terms.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,7 +11,15 @@ use std::{
     time::Duration,
 };
 
-use concordat_proto::{id::NodeId, log::LogIndex};
+use concordat_proto::{
+    command::{Command, Proposal},
+    id::NodeId,
+    lease::ReplicaMark,
+    limits,
+    log::LogIndex,
+    org::NodeRecord,
+    wire::peer::ProposeReply,
+};
 use openraft::{ChangeMembers, raft::Precondition};
 
 use super::{
@@ -83,14 +92,18 @@ fn planned(
     Some((view, *membership.log_id()))
 }
 
-fn node_ids(ids: &BTreeSet<u64>) -> BTreeSet<NodeId> {
+pub(crate) fn node_ids(ids: &BTreeSet<u64>) -> BTreeSet<NodeId> {
     ids.iter().copied().map(NodeId).collect()
 }
 
 /// Takes the next step of one group, if there is one; false when it failed.
 async fn look(groups: &Groups, system: &SystemView, replica: &Arc<Replica>) -> bool {
     let Some((view, planned_from)) = planned(groups, system, replica) else { return true };
+    if let Some(command) = due_note(groups, system, &view) {
+        return note(groups, replica, command).await;
+    }
     let Some(step) = placement::next_step(&view, &system.nodes) else { return true };
+    let Some(step) = removable(groups, replica, step) else { return true };
     tracing::info!(group = %replica.group, ?step, "changing the membership");
     match tokio::time::timeout(STEP_LIMIT, take(system, replica, step, planned_from)).await {
         Ok(Ok(())) => true,
@@ -103,6 +116,77 @@ async fn look(groups: &Groups, system: &SystemView, replica: &Arc<Replica>) -> b
             false
         }
     }
+}
+
+/// What the group's log is to say of its replicas and does not say yet: that some serve, for they
+/// have caught up; that some are leaving; other lease terms, for an operator has set them.
+fn due_note(groups: &Groups, system: &SystemView, view: &GroupView) -> Option<Command> {
+    let facts = groups.tracker().facts(view.group);
+    let is_gone = |node: &NodeId| {
+        system.nodes.get(node).is_none_or(|record: &NodeRecord| record.replaced_by.is_some())
+    };
+    let members = facts.members.values().flat_map(|members| &members.nodes).copied();
+    let mark = |node: NodeId| {
+        let mark = if is_gone(&node) { ReplicaMark::Leaving } else { ReplicaMark::Serving };
+        let is_due = facts.marks.get(&node) < Some(&mark);
+        let may = mark == ReplicaMark::Leaving || has_caught_up(groups, view, node);
+        (is_due && may).then_some((node, mark))
+    };
+    // Before the system group's state has arrived here everybody would look gone.
+    if system.nodes.contains_key(&groups.node()) {
+        let marks: Vec<(NodeId, ReplicaMark)> = members.filter_map(mark).collect();
+        if !marks.is_empty() {
+            return Some(Command::MarkReplicas { marks });
+        }
+    }
+    let wanted = groups.tracker().facts(concordat_proto::id::GroupId::SYSTEM).leases.terms;
+    (facts.leases.terms != wanted).then_some(Command::SetLeases(wanted))
+}
+
+/// Whether a replica is near enough to the leader to serve: it will have to show all that the
+/// leader has committed by then before it answers anything unmarked.
+fn has_caught_up(groups: &Groups, view: &GroupView, node: NodeId) -> bool {
+    if node == view.leader {
+        return true;
+    }
+    let LogIndex(own) = groups.applied(view.group);
+    let applied = groups.tracker().applied_of(view.group, node);
+    view.live.contains(&node)
+        && applied.is_some_and(|applied| applied.0 + placement::CAUGHT_UP_ENTRIES >= own)
+}
+
+/// Writes a note into the group's own log; false when it failed.
+async fn note(groups: &Groups, replica: &Replica, command: Command) -> bool {
+    tracing::info!(group = %replica.group, ?command, "noting");
+    let now = groups.environment().clock.now();
+    let proposal = Proposal {
+        write_id: groups.internal_write_id(),
+        stamped: now,
+        not_after: now.after(limits::NOT_AFTER),
+        origin: groups.node(),
+        idempotency: None,
+        authorised_by: None,
+        command,
+    };
+    let proposed = groups.propose_here(replica.group, proposal);
+    matches!(
+        tokio::time::timeout(STEP_LIMIT, proposed).await,
+        Ok(ProposeReply::Done { .. } | ProposeReply::Committed(_))
+    )
+}
+
+/// A removal waits until those who leave can hold no lease any more: they were marked as leaving,
+/// and their last one is over.
+fn removable(groups: &Groups, replica: &Replica, step: Step) -> Option<Step> {
+    let Step::RemoveLearners(nodes) = step else { return Some(step) };
+    let facts = groups.tracker().facts(replica.group);
+    let now = groups.environment().steady.now();
+    let may = |node: &NodeId| {
+        facts.marks.get(node) == Some(&ReplicaMark::Leaving)
+            && replica.leasing.left_of_any(*node, now).is_zero()
+    };
+    let over: BTreeSet<NodeId> = nodes.into_iter().filter(may).collect();
+    (!over.is_empty()).then_some(Step::RemoveLearners(over))
 }
 
 async fn take(

@@ -27,6 +27,7 @@ mod formation;
 mod group;
 mod groups;
 pub mod in_process;
+mod lease;
 mod log_store;
 mod machine_store;
 mod membership;
@@ -42,7 +43,8 @@ mod types;
 mod wait;
 
 pub use config::{
-    Bootstrap, Environment, GroupsConfig, Retention, SaveCluster, Timings, WallClock,
+    Bootstrap, Environment, GroupsConfig, Retention, RuntimeClock, SaveCluster, SteadyClock,
+    Timings, WallClock,
 };
 pub use fault::Fault;
 pub use groups::Groups;
@@ -50,7 +52,9 @@ pub use propose::Proposed;
 pub use status::{
     ClusterStatus, Freshness, GroupStatus, GroupsMetrics, NodeStatus, RegionLag, Role,
 };
-pub use wait::{Progress, RegionProgress, Scope};
+pub use wait::{DangerStats, Progress, RegionProgress, Scope};
+
+pub use crate::consistency::{Danger, outlook::Obstacle};
 
 /// For the Raft library's own storage test suite, run on our log and state.
 pub mod storage_suite;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use concordat_proto::{
     command::Proposal,
     id::{GroupId, NodeId},
+    lease::DangerSet,
     reply::Applied,
     wire::{
         Wire,
@@ -19,10 +20,12 @@ use openraft::errors::{ClientWriteError, RaftError};
 use tokio::time::Instant;
 
 use super::{
+    convert,
     groups::Groups,
     transport::{Channel, TransportError},
     types::Payload,
 };
+use crate::consistency::Danger;
 
 /// Before the next attempt when nobody is known to lead.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
@@ -33,7 +36,12 @@ const ATTEMPT_MAX: Duration = Duration::from_secs(3);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Proposed {
     /// It is committed and applied at the leader: it cannot be lost.
-    Committed(Applied),
+    Committed {
+        /// What became of it.
+        applied: Applied,
+        /// Who may still answer reads without it.
+        danger: Danger,
+    },
     /// Every attempt certainly ended without an entry in any log.
     NotProposed,
     /// Not known: it may have happened, or may still.
@@ -57,7 +65,14 @@ impl Groups {
                 }
             };
             match reply {
-                ProposeReply::Committed(applied) => return Proposed::Committed(applied),
+                ProposeReply::Done { applied, danger } => {
+                    let danger = self.told(group, &danger);
+                    return Proposed::Committed { applied, danger };
+                }
+                ProposeReply::Committed(applied) => {
+                    let danger = self.danger(group, applied.index);
+                    return Proposed::Committed { applied, danger };
+                }
                 ProposeReply::NotLeader { leader } => hint = leader,
                 ProposeReply::Unknown => certain = false,
             }
@@ -68,6 +83,12 @@ impl Groups {
             }
             tokio::time::sleep(pause).await;
         }
+    }
+
+    /// A leader's danger set, from this moment on.
+    fn told(&self, group: GroupId, danger: &DangerSet) -> Danger {
+        let facts = self.tracker().facts(group);
+        Danger::told(danger, &facts.leases, self.environment().steady.now())
     }
 
     async fn attempt(
@@ -115,7 +136,11 @@ impl Groups {
                 Some(applied) => {
                     // The library answers after apply; a reader on this node sees it already.
                     debug_assert!(replica.visible.load(Ordering::Acquire) >= applied.index.0);
-                    ProposeReply::Committed(applied)
+                    let term = convert::log_id(written.log_id).term;
+                    let facts = self.tracker().facts(group);
+                    let now = self.environment().steady.now();
+                    let danger = replica.leasing.danger(applied.index, term, &facts, now);
+                    ProposeReply::Done { applied, danger }
                 }
                 None => ProposeReply::Unknown,
             },

@@ -100,8 +100,4 @@ fn send(
         let notice = Notice::Report { entries };
         groups.environment().transport.notify(target, Bytes::from(notice.encode()));
     }
-    if to_all {
-        groups.tracker().on_tick();
-        groups.look_for_quorums();
-    }
 }

@@ -39,9 +39,9 @@ const JOIN_LIMIT: Duration = Duration::from_secs(5);
 pub(crate) struct Service(pub(crate) Groups);
 
 impl PeerService for Service {
-    fn on_request(&self, _from: NodeId, body: Bytes) -> BoxFuture<'static, Bytes> {
+    fn on_request(&self, from: NodeId, body: Bytes) -> BoxFuture<'static, Bytes> {
         let groups = self.0.clone();
-        async move { Bytes::from(answer(&groups, &body).await.encode()) }.boxed()
+        async move { Bytes::from(answer(&groups, from, &body).await.encode()) }.boxed()
     }
 
     fn on_join(&self, body: Bytes) -> BoxFuture<'static, Bytes> {
@@ -83,7 +83,7 @@ fn refused(reason: impl Into<String>) -> PeerReply {
     PeerReply::Refused(reason.into())
 }
 
-async fn answer(groups: &Groups, body: &[u8]) -> PeerReply {
+async fn answer(groups: &Groups, from: NodeId, body: &[u8]) -> PeerReply {
     match PeerRequest::decode(body) {
         Err(error) => refused(error.to_string()),
         Ok(PeerRequest::Propose { group, proposal }) => match Proposal::decode(&proposal) {
@@ -103,6 +103,9 @@ async fn answer(groups: &Groups, body: &[u8]) -> PeerReply {
             .await
         }
         Ok(PeerRequest::TransferLeader { group, body }) => transfer(groups, group, &body).await,
+        Ok(PeerRequest::Leases { groups: wanted }) => {
+            PeerReply::Leases(groups.grant_leases(from, &wanted).await)
+        }
         Ok(_) => refused("not a request of this version"),
     }
 }
@@ -202,7 +205,7 @@ async fn admit(groups: &Groups, body: &[u8]) -> PeerReply {
         return refused(format!("node {holder} is alive and has this address"));
     }
     match register(groups, record).await {
-        Proposed::Committed(applied) => match applied.outcome {
+        Proposed::Committed { applied, .. } => match applied.outcome {
             Ok(_) => {
                 let nodes = groups.system().nodes.values().cloned().collect();
                 PeerReply::Joined { cluster, nodes }

@@ -2,10 +2,8 @@
 //! and promises nothing beyond the age it states.
 
 use std::{
-    collections::BTreeMap,
     io,
     sync::{Arc, atomic::Ordering},
-    time::Duration,
 };
 
 use concordat_proto::{
@@ -21,13 +19,14 @@ use super::{
     groups::{Groups, SystemView},
     machine_store::read_applied,
     membership,
+    wait::DangerStats,
 };
-use crate::{machine::digest, placement, store::Store};
-
-/// Within this its leader must have been heard of for a replica to call its reads current. Shorter
-/// than the window after which others no longer wait for it: the two are counted from different
-/// packets, by different clocks.
-const READ_WINDOW: Duration = Duration::from_millis(700);
+use crate::{
+    consistency::outlook::{self, Obstacle},
+    machine::digest,
+    placement,
+    store::Store,
+};
 
 /// What a node is to a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,18 +51,16 @@ impl Role {
     }
 }
 
-/// Whether this node's replica of a group is as new as it can tell.
-///
-/// First form, by reports: the leader was heard of within the last second, the replica has once
-/// since its start been as far as the leader had reported, and it is not far behind now. Leases,
-/// which can prove it, come with "The promise".
+/// Whether this node's replica of a group may answer reads unmarked: it holds a lease, and has
+/// applied what the lease covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {
     /// It is.
     Current,
-    /// It is not, or cannot tell; its state is as of that log time at least.
+    /// It may not; its state is as of that time at least.
     Stale {
-        /// The newest log time it has applied.
+        /// This node's wall time when it asked for the newest lease whose index it has applied;
+        /// before the first one, the newest log time it has applied.
         as_of: LogTime,
     },
 }
@@ -115,6 +112,10 @@ pub struct GroupStatus {
     pub learners: Vec<NodeId>,
     /// How far each region is.
     pub regions: Vec<RegionLag>,
+    /// What is in the way of a `local_region` write made at this node.
+    pub local_region: Vec<Obstacle>,
+    /// What is in the way of an `all_regions` write.
+    pub all_regions: Vec<Obstacle>,
 }
 
 /// How far a region is with a group.
@@ -126,10 +127,11 @@ pub struct RegionLag {
     pub applied: LogIndex,
     /// Behind the furthest replica known.
     pub lag_entries: u64,
+    /// For how long the node that tells this has shown what the region lacks; zero when it lacks
+    /// nothing, none when that is longer ago than any lease lasts.
+    pub lag_ms: Option<u64>,
     /// Age of the oldest report this is taken from.
     pub age_ms: Option<u64>,
-    /// Whether a write would be called applied there now.
-    pub reached: bool,
 }
 
 /// Counters and gauges of one group's replica.
@@ -139,48 +141,28 @@ pub struct GroupsMetrics {
     pub groups: Vec<(GroupId, u64, u64, u64, bool)>,
     /// Writes of this node that wait for their consistency.
     pub waiters: usize,
+    /// Per group: milliseconds since this node asked for its newest lease, and how many replicas
+    /// may hold one that it has granted.
+    pub leases: Vec<(GroupId, Option<u64>, usize)>,
+    /// What waiting for replicas that may answer without a write has cost.
+    pub danger: DangerStats,
 }
 
 impl Groups {
-    /// Whether this node's replica of a group is as new as it can tell.
+    /// Whether this node's replica of a group may answer reads that start now unmarked.
     #[must_use]
     pub fn freshness(&self, group: GroupId) -> Freshness {
-        if self.replica(group).is_some_and(|replica| self.keeps_up(&replica)) {
+        let Some(replica) = self.replica(group) else {
+            return Freshness::Stale { as_of: LogTime(0) };
+        };
+        let now = self.environment().steady.now();
+        let visible = LogIndex(replica.visible.load(Ordering::Acquire));
+        if replica.leasing.is_current(visible, now) {
             return Freshness::Current;
         }
-        let applied = read_applied(&**self.slotted(), group).unwrap_or_default();
-        Freshness::Stale { as_of: applied.log_time }
-    }
-
-    /// Notes for each replica that leads whether a quorum of its voters was heard of lately.
-    pub(crate) fn look_for_quorums(&self) {
-        let heard = |node: &u64| {
-            *node == self.node().0 || self.tracker().was_heard_within(NodeId(*node), READ_WINDOW)
-        };
-        for replica in self.replicas() {
-            let membership = replica.metrics().membership_config;
-            let quorum = membership.get_joint_config().iter().all(|voters| {
-                voters.iter().filter(|voter| heard(voter)).count() > voters.len() / 2
-            });
-            replica.quorum_heard.store(quorum, Ordering::Release);
-        }
-    }
-
-    fn keeps_up(&self, replica: &Replica) -> bool {
-        let Some(leader) = replica.leader() else { return false };
-        if leader == self.node() {
-            // The library goes on calling a leader that is cut off one until it hears of another.
-            return replica.quorum_heard.load(Ordering::Acquire);
-        }
-        let reported = self.tracker().applied_of(replica.group, leader);
-        let heard = self.tracker().was_heard_within(leader, READ_WINDOW);
-        let (Some(reported), true) = (reported, heard) else { return false };
-        let own = self.applied(replica.group);
-        if own >= reported {
-            replica.caught_up.store(true, Ordering::Release);
-        }
-        let near = own.0 + placement::CAUGHT_UP_ENTRIES >= reported.0;
-        near && replica.caught_up.load(Ordering::Acquire)
+        let applied = || read_applied(&**self.slotted(), group).unwrap_or_default();
+        let as_of = replica.leasing.as_of(visible).unwrap_or_else(|| applied().log_time);
+        Freshness::Stale { as_of }
     }
 
     /// The cluster as this node sees it.
@@ -224,6 +206,14 @@ impl Groups {
         let voters: Vec<NodeId> = membership.voter_ids().map(NodeId).collect();
         let all = membership.nodes().map(|(id, _)| NodeId(*id));
         let learners = all.filter(|id| !voters.contains(id)).collect();
+        let facts = self.tracker().facts(replica.group);
+        let known = outlook::Known {
+            leader: replica.leader(),
+            quorums: membership.get_joint_config().iter().map(membership::node_ids).collect(),
+            members: &facts.members,
+            applied: self.tracker().applied(replica.group),
+            live: self.tracker().live(self.node()),
+        };
         GroupStatus {
             group: replica.group,
             region: system.home_of(replica.group),
@@ -233,6 +223,8 @@ impl Groups {
             voters,
             learners,
             regions: self.tracker().region_lags(replica.group),
+            local_region: outlook::of_region(&known, self.region()),
+            all_regions: outlook::of_all(&known),
         }
     }
 
@@ -288,6 +280,9 @@ impl Groups {
             if member.get_node(&self.node().0).is_none() {
                 return Err(format!("this node is not yet a member of group {group}"));
             }
+            if !self.tracker().facts(group).is_serving(self.node()) {
+                return Err(format!("this node's replica of group {group} does not serve yet"));
+            }
             if leader == self.node()
                 && let Some(view) = membership::view(self, &system, &replica)
                 && let Some(step) = placement::next_step(&view, &system.nodes)
@@ -307,17 +302,25 @@ impl Groups {
             let last = metrics.last_log_index.unwrap_or(0);
             (replica.group, metrics.current_term, self.applied(replica.group).0, last, leads)
         };
+        let now = self.environment().steady.now();
+        let leases = |replica: &Arc<Replica>| {
+            let (age, holders) = replica.leasing.ages(now);
+            let age = age.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
+            (replica.group, age, holders)
+        };
         GroupsMetrics {
             groups: self.replicas().iter().map(gauges).collect(),
             waiters: self.tracker().waiters(),
+            leases: self.replicas().iter().map(leases).collect(),
+            danger: self.tracker().danger_stats(),
         }
     }
 
-    /// Regions of every group's membership, for what a receipt lists.
+    /// The regions that count in a group's membership, for what a receipt lists.
     #[must_use]
     pub fn member_regions(&self, group: GroupId) -> Vec<Region> {
-        let lags = self.tracker().region_lags(group);
-        let regions: BTreeMap<Region, ()> = lags.into_iter().map(|lag| (lag.region, ())).collect();
-        regions.into_keys().collect()
+        let facts = self.tracker().facts(group);
+        let counting = facts.members.iter().filter(|(_, members)| members.counts);
+        counting.map(|(region, _)| region.clone()).collect()
     }
 }

@@ -1,8 +1,8 @@
 //! Who has applied what, as reports tell, and the waits that they wake.
 //!
 //! The rules are [`crate::consistency`]'s; here are the lock, the clock and the wake-ups. Nothing
-//! polls: a report wakes exactly the waiters whose region it completes, and a tick a few times a
-//! second lets a silent replica drop out of the count.
+//! polls: a report wakes exactly the waiters that it completes, and a waiter that only time can
+//! complete sleeps until then.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,8 +18,10 @@ use concordat_proto::{
 };
 use tokio::{sync::Notify, time::Instant};
 
-use super::{groups::Groups, status::RegionLag};
-use crate::consistency::{self, ProgressTable, WaiterId, Waiters};
+use super::{config::SteadyClock, groups::Groups, lease::Facts, status::RegionLag};
+use crate::consistency::{
+    self, Danger, ProgressTable, SeenHistory, Standing, WaiterId, Waiters, WaitersFull,
+};
 
 /// Where a write must have been applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +30,30 @@ pub enum Scope {
     Region(Region),
     /// In every region of the group's membership.
     All,
+}
+
+impl Scope {
+    fn is_reached(&self, standing: &[Standing]) -> bool {
+        match self {
+            Self::Region(wanted) => {
+                standing.iter().any(|of| of.region == *wanted && of.reached.is_some())
+            }
+            Self::All => {
+                standing.iter().any(|of| of.counts)
+                    && standing.iter().all(|of| of.reached.is_some())
+            }
+        }
+    }
+
+    /// The region asked for must have applied the entry, whether it serves yet or not.
+    fn asked_of(&self, mut danger: Danger) -> Danger {
+        if let Self::Region(wanted) = self
+            && let Some(of) = danger.regions.get_mut(wanted)
+        {
+            of.counts = true;
+        }
+        danger
+    }
 }
 
 /// What is known of one region and one write.
@@ -46,37 +72,72 @@ pub struct RegionProgress {
 pub struct Progress {
     /// Whether the scope was reached.
     pub reached: bool,
-    /// Every region of the group's membership, in order of name.
+    /// Every region that counts in the group's membership, in order of name.
     pub regions: Vec<RegionProgress>,
 }
 
-#[derive(Default)]
+/// What waiting for replicas that may answer without an entry has cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DangerStats {
+    /// Waits.
+    pub waits: u64,
+    /// Replicas in the danger sets of all of them, at the time they began to wait.
+    pub holders: u64,
+    /// Waits that ended because a lease was over, not by a report.
+    pub waited_out: u64,
+    /// Microseconds from those waits' last report to their end.
+    pub waited_out_us: u64,
+}
+
 struct GroupState {
+    facts: Arc<Facts>,
     table: ProgressTable,
-    members: BTreeSet<NodeId>,
-    /// Who waits for which regions.
     waiters: Waiters,
-    wakes: BTreeMap<WaiterId, Arc<Notify>>,
+    wakes: BTreeMap<WaiterId, (Arc<Notify>, Scope)>,
     /// Waits for this node's own state, by index.
     local: BTreeMap<(LogIndex, u64), Arc<Notify>>,
     next_local: u64,
     visible: LogIndex,
+    seen: SeenHistory,
 }
 
 impl GroupState {
-    /// Wakes the waits that a region satisfies now.
-    fn wake_reached(&mut self, now: Duration) {
-        for region in self.table.member_regions() {
-            let Some(up_to) = self.table.reached_up_to(&region, now) else { continue };
-            if self.waiters.least_awaited(&region).is_none_or(|index| index > up_to) {
-                continue;
-            }
-            for arrival in self.waiters.on_region_reached(&region, up_to, now) {
-                if let Some(wake) = self.wakes.get(&arrival.waiter) {
-                    wake.notify_one();
-                }
+    fn new(now: Duration) -> Self {
+        Self {
+            facts: Arc::default(),
+            table: ProgressTable::default(),
+            waiters: Waiters::default(),
+            wakes: BTreeMap::new(),
+            local: BTreeMap::new(),
+            next_local: 0,
+            visible: LogIndex(0),
+            seen: SeenHistory::opened(LogIndex(0), now),
+        }
+    }
+
+    fn on_report(&mut self, node: NodeId, applied: LogIndex, now: Duration) {
+        self.table.on_report(node, applied, now);
+        for id in self.waiters.on_report(node, applied, now) {
+            if let Some((wake, scope)) = self.wakes.get(&id)
+                && scope.is_reached(&self.waiters.standing(id))
+            {
+                wake.notify_one();
             }
         }
+    }
+
+    /// Since this node first showed what comes after `applied`; zero when nothing does, none when it
+    /// is longer ago than is kept.
+    fn lag_ms(&self, applied: LogIndex, now: Duration) -> Option<u64> {
+        if applied >= self.visible {
+            return Some(0);
+        }
+        let seen = self.seen.seen(LogIndex(applied.0 + 1), now)?;
+        u64::try_from(now.saturating_sub(seen).as_millis()).ok()
+    }
+
+    fn untold(&self, index: LogIndex, now: Duration) -> Danger {
+        Danger::untold(&self.facts.members, &self.facts.leases, self.seen.seen(index, now))
     }
 }
 
@@ -84,57 +145,64 @@ impl GroupState {
 struct State {
     groups: BTreeMap<GroupId, GroupState>,
     heard: BTreeMap<NodeId, Duration>,
+    danger: DangerStats,
+}
+
+impl State {
+    fn group(&mut self, group: GroupId, now: Duration) -> &mut GroupState {
+        self.groups.entry(group).or_insert_with(|| GroupState::new(now))
+    }
 }
 
 /// All groups' progress and waits.
 pub(crate) struct Tracker {
-    started: Instant,
+    clock: Arc<dyn SteadyClock>,
     state: Mutex<State>,
 }
 
 impl Tracker {
-    pub(crate) fn new(started: Instant) -> Self {
-        Self { started, state: Mutex::default() }
+    pub(crate) fn new(clock: Arc<dyn SteadyClock>) -> Self {
+        Self { clock, state: Mutex::default() }
     }
 
     fn now(&self) -> Duration {
-        self.started.elapsed()
+        self.clock.now()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn set_members(&self, group: GroupId, members: BTreeMap<NodeId, Region>) {
+    /// What a group's log says of its replicas has changed.
+    pub(crate) fn set_facts(&self, group: GroupId, facts: Facts) {
         let now = self.now();
         let mut state = self.state();
-        let of = state.groups.entry(group).or_default();
-        // Who is new here counts as alive for one window: it may serve reads already, and this
-        // node, just started, has only not heard of it yet.
-        let new: Vec<NodeId> =
-            members.keys().filter(|node| !of.members.contains(node)).copied().collect();
-        of.members = members.keys().copied().collect();
-        of.table.set_members(members);
-        for node in new {
-            of.table.on_heard(node, now);
-        }
-        of.wake_reached(now);
+        let of = state.group(group, now);
+        of.table.set_members(facts.regions());
+        of.facts = Arc::new(facts);
+    }
+
+    /// What a group's log says of its replicas, as far as this node has applied it.
+    pub(crate) fn facts(&self, group: GroupId) -> Arc<Facts> {
+        let state = self.state();
+        state.groups.get(&group).map(|of| Arc::clone(&of.facts)).unwrap_or_default()
     }
 
     pub(crate) fn on_report(&self, node: NodeId, group: GroupId, applied: LogIndex) {
         let now = self.now();
         let mut state = self.state();
         state.heard.insert(node, now);
-        let of = state.groups.entry(group).or_default();
-        of.table.on_report(node, applied, now);
-        of.wake_reached(now);
+        state.group(group, now).on_report(node, applied, now);
     }
 
     /// This node's own state of a group has advanced.
     pub(crate) fn on_visible(&self, group: GroupId, applied: LogIndex) {
+        let now = self.now();
         let mut state = self.state();
-        let of = state.groups.entry(group).or_default();
+        let of = state.group(group, now);
         of.visible = of.visible.max(applied);
+        let kept = of.facts.leases.stretched(of.facts.leases.longest);
+        of.seen.on_visible(applied, kept, now);
         while let Some(entry) = of.local.first_entry()
             && entry.key().0 <= applied
         {
@@ -142,21 +210,9 @@ impl Tracker {
         }
     }
 
-    /// Looks again: a replica that has fallen silent may have been all that was missing.
-    pub(crate) fn on_tick(&self) {
-        let now = self.now();
-        for of in self.state().groups.values_mut() {
-            of.wake_reached(now);
-        }
-    }
-
     pub(crate) fn is_live(&self, node: NodeId) -> bool {
-        self.was_heard_within(node, consistency::HEARD_WINDOW)
-    }
-
-    pub(crate) fn was_heard_within(&self, node: NodeId, window: Duration) -> bool {
         let heard = self.state().heard.get(&node).copied();
-        heard.is_some_and(|heard| self.now().saturating_sub(heard) <= window)
+        heard.is_some_and(|heard| self.now().saturating_sub(heard) <= consistency::HEARD_WINDOW)
     }
 
     pub(crate) fn heard_ms_ago(&self, node: NodeId) -> Option<u64> {
@@ -189,56 +245,102 @@ impl Tracker {
                 applied: lag.applied,
                 lag_entries: lag.lag_entries,
                 age_ms: lag.age.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
-                reached: lag.live && lag.lag_entries <= lag_limit(),
+                lag_ms: of.lag_ms(lag.applied, now),
             })
             .collect()
+    }
+
+    /// What each replica of a group has reported.
+    pub(crate) fn applied(&self, group: GroupId) -> BTreeMap<NodeId, LogIndex> {
+        let state = self.state();
+        let Some(of) = state.groups.get(&group) else { return BTreeMap::new() };
+        let nodes = of.facts.members.values().flat_map(|members| &members.nodes);
+        nodes.filter_map(|node| Some((*node, of.table.applied_of(*node)?))).collect()
     }
 
     pub(crate) fn waiters(&self) -> usize {
         self.state().groups.values().map(|of| of.waiters.len()).sum()
     }
 
-    fn regions(&self, group: GroupId, index: LogIndex) -> Vec<(Region, bool)> {
-        let now = self.now();
-        let state = self.state();
-        state.groups.get(&group).map(|of| of.table.regions(index, now)).unwrap_or_default()
+    pub(crate) fn danger_stats(&self) -> DangerStats {
+        self.state().danger
     }
 
-    /// Notes a wait for every region; it is woken each time one of them is reached.
-    fn register(&self, group: GroupId, index: LogIndex) -> Option<(WaiterId, Arc<Notify>)> {
+    /// Who may answer without an entry, when no leader has told: everybody, for one lease from when
+    /// this node's own replica showed it.
+    pub(crate) fn untold(&self, group: GroupId, index: LogIndex) -> Danger {
+        let now = self.now();
+        self.state().group(group, now).untold(index, now)
+    }
+
+    /// Notes a wait; it is woken when its scope is reached.
+    fn register(
+        &self,
+        group: GroupId,
+        index: LogIndex,
+        scope: &Scope,
+        danger: &Danger,
+    ) -> Result<(WaiterId, Arc<Notify>), WaitersFull> {
         let now = self.now();
         let mut state = self.state();
-        let of = state.groups.entry(group).or_default();
-        let id = of.waiters.register(index, of.table.member_regions()).ok()?;
+        state.danger.waits += 1;
+        state.danger.holders += u64::try_from(danger.size(now)).unwrap_or(u64::MAX);
+        let of = state.group(group, now);
+        let id = of.waiters.register(index, danger, |node| of.table.applied_of(node), now)?;
         let wake = Arc::new(Notify::new());
-        of.wakes.insert(id, Arc::clone(&wake));
-        of.wake_reached(now);
-        Some((id, wake))
+        of.wakes.insert(id, (Arc::clone(&wake), scope.clone()));
+        Ok((id, wake))
     }
 
-    fn reached_at(&self, group: GroupId, id: WaiterId) -> BTreeMap<Region, Instant> {
-        let state = self.state();
-        let reached = state.groups.get(&group).and_then(|of| of.waiters.reached(id));
-        let reached = reached.into_iter().flatten();
-        reached.map(|(region, at)| (region.clone(), self.started + *at)).collect()
+    /// How a wait stands now, and how long until time alone may change that.
+    fn look(&self, group: GroupId, id: WaiterId) -> (Vec<Standing>, Option<Duration>) {
+        let now = self.now();
+        let mut state = self.state();
+        let of = state.group(group, now);
+        let next = of.waiters.look(id, now).map(|next| next.saturating_sub(now));
+        (of.waiters.standing(id), next)
+    }
+
+    /// How an entry stands, looked at once.
+    fn judge(&self, group: GroupId, index: LogIndex, danger: &Danger) -> Vec<Standing> {
+        let now = self.now();
+        let mut state = self.state();
+        let of = state.group(group, now);
+        let mut once = Waiters::with_limit(1);
+        let id = once.register(index, danger, |node| of.table.applied_of(node), now);
+        id.map(|id| once.standing(id)).unwrap_or_default()
     }
 
     fn unregister(&self, group: GroupId, id: WaiterId) {
-        if let Some(of) = self.state().groups.get_mut(&group) {
-            of.waiters.remove(id);
-            of.wakes.remove(&id);
+        let now = self.now();
+        let mut state = self.state();
+        let of = state.group(group, now);
+        let waited_out = of.waiters.waited_out(id);
+        of.waiters.remove(id);
+        of.wakes.remove(&id);
+        if let Some(waited) = waited_out {
+            state.danger.waited_out += 1;
+            let micros = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
+            state.danger.waited_out_us = state.danger.waited_out_us.saturating_add(micros);
         }
+    }
+
+    fn progress(&self, standing: Vec<Standing>, scope: &Scope) -> Progress {
+        let reached = scope.is_reached(&standing);
+        let now = self.now();
+        let at = |reached: Duration| Instant::now().checked_sub(now.saturating_sub(reached));
+        let regions = standing.into_iter().filter(|of| of.counts).map(|of| RegionProgress {
+            region: of.region,
+            applied: of.reached.is_some(),
+            at: of.reached.and_then(at),
+        });
+        Progress { reached, regions: regions.collect() }
     }
 
     /// Whether so many waits are under way that a further one must be turned away.
     pub(crate) fn is_full(&self) -> bool {
         self.waiters() >= limits::WAITERS_MAX
     }
-}
-
-/// Entries behind which a region is said to be late: it would still be reached, but not soon.
-fn lag_limit() -> u64 {
-    1000
 }
 
 /// Ends a wait however its future ends.
@@ -270,68 +372,62 @@ impl Drop for LocallyRegistered<'_> {
 }
 
 impl Groups {
-    /// Returns when the entry at `index` has been applied in the scope, or at the deadline.
+    /// Returns when the entry at `index` has reached the scope, or at the deadline. `danger` is who
+    /// may answer without it: what [`Groups::propose`] gave, or [`Groups::danger`].
     pub async fn wait(
         &self,
         group: GroupId,
         index: LogIndex,
         scope: &Scope,
+        danger: Danger,
         deadline: Instant,
     ) -> Progress {
-        let Some((id, wake)) = self.tracker().register(group, index) else {
+        let danger = scope.asked_of(danger);
+        let Ok((id, wake)) = self.tracker().register(group, index, scope, &danger) else {
             // As many waits as there may be: this one looks only once, when its time is up.
             tokio::time::sleep_until(deadline).await;
-            return self.progress_of(group, index, scope, None);
+            let standing = self.tracker().judge(group, index, &danger);
+            return self.tracker().progress(standing, scope);
         };
-        let registered = Registered { tracker: self.tracker(), group, id };
+        let _registered = Registered { tracker: self.tracker(), group, id };
         loop {
-            let progress = self.progress_of(group, index, scope, Some(id));
-            if progress.reached {
-                return progress;
+            let (standing, next) = self.tracker().look(group, id);
+            if scope.is_reached(&standing) || Instant::now() >= deadline {
+                return self.tracker().progress(standing, scope);
             }
-            if tokio::time::timeout_at(deadline, wake.notified()).await.is_err() {
-                let progress = self.progress_of(group, index, scope, Some(id));
-                drop(registered);
-                return progress;
-            }
+            // A timer may fire a moment before the clock that leases are counted by.
+            let next = next.map(|next| Instant::now() + next.max(Duration::from_millis(1)));
+            let until = next.map_or(deadline, |next| next.min(deadline));
+            drop(tokio::time::timeout_at(until, wake.notified()).await);
         }
     }
 
-    fn progress_of(
+    /// Who may answer without an entry that this node's own replica shows, where the group's leader
+    /// has not told: everybody, for one lease from when it first did.
+    #[must_use]
+    pub fn danger(&self, group: GroupId, index: LogIndex) -> Danger {
+        self.tracker().untold(group, index)
+    }
+
+    /// What is known now of every region that counts in the group's membership.
+    #[must_use]
+    pub fn progress(
         &self,
         group: GroupId,
         index: LogIndex,
         scope: &Scope,
-        id: Option<WaiterId>,
+        danger: Danger,
     ) -> Progress {
-        // What a wait has seen reached stays so: state never goes back.
-        let mut seen = id.map(|id| self.tracker().reached_at(group, id)).unwrap_or_default();
-        let mut regions = self.progress(group, index);
-        for region in &mut regions {
-            region.at = seen.remove(&region.region);
-            region.applied |= region.at.is_some();
-        }
-        let reached = match scope {
-            Scope::Region(wanted) => {
-                regions.iter().any(|region| region.region == *wanted && region.applied)
-            }
-            Scope::All => !regions.is_empty() && regions.iter().all(|region| region.applied),
-        };
-        Progress { reached, regions }
-    }
-
-    /// What is known now of every region of the group's membership.
-    #[must_use]
-    pub fn progress(&self, group: GroupId, index: LogIndex) -> Vec<RegionProgress> {
-        let regions = self.tracker().regions(group, index).into_iter();
-        regions.map(|(region, applied)| RegionProgress { region, applied, at: None }).collect()
+        let standing = self.tracker().judge(group, index, &scope.asked_of(danger));
+        self.tracker().progress(standing, scope)
     }
 
     /// Returns true when reads on this node see the entry at `index`, false at the deadline.
     pub async fn wait_visible(&self, group: GroupId, index: LogIndex, deadline: Instant) -> bool {
         let (entry, wake) = {
+            let now = self.tracker().now();
             let mut state = self.tracker().state();
-            let of = state.groups.entry(group).or_default();
+            let of = state.group(group, now);
             if of.visible >= index || self.applied(group) >= index {
                 return true;
             }

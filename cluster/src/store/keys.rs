@@ -32,6 +32,10 @@ pub enum Kind {
     /// The newest key of [`Kind::Expiry`] that was worked off (no organisation, no name): where the
     /// next search begins, so that it never walks over what a store has deleted already.
     Forgotten = 8,
+    /// A `ReplicaMark` of the group, by node (no organisation).
+    ReplicaMark = 12,
+    /// The group's `LeaseRecord` (no organisation, no name).
+    Leases = 13,
     /// The `ClusterRecord` (system group).
     Cluster = 16,
     /// A `RegionRecord`, by name (system group).
@@ -56,6 +60,8 @@ impl Kind {
             6 => Self::IdempotencyCount,
             7 => Self::Expiry,
             8 => Self::Forgotten,
+            12 => Self::ReplicaMark,
+            13 => Self::Leases,
             16 => Self::Cluster,
             17 => Self::Region,
             18 => Self::Node,
@@ -174,6 +180,18 @@ pub fn parse_expiry(key: &[u8]) -> Option<(LogTime, &[u8])> {
 #[must_use]
 pub fn forgotten(group: GroupId) -> Vec<u8> {
     key(group, NO_ORG, Kind::Forgotten, &[])
+}
+
+/// What a group's log says of one of its replicas.
+#[must_use]
+pub fn replica_mark(group: GroupId, node: NodeId) -> Vec<u8> {
+    key(group, NO_ORG, Kind::ReplicaMark, &node.0.to_be_bytes())
+}
+
+/// A group's lease terms.
+#[must_use]
+pub fn leases(group: GroupId) -> Vec<u8> {
+    key(group, NO_ORG, Kind::Leases, &[])
 }
 
 /// The `ClusterRecord`.

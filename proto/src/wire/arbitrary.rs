@@ -7,6 +7,7 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 use crate::{
     command::{Command, Idempotency, Precondition, Proposal},
     id::{ClientId, ClusterId, GroupId, KeyId, NodeId, OrgId, WriteId},
+    lease::{LeaseTerms, ReplicaMark},
     log::{LogId, LogIndex, Term},
     oidc::{AppleOptions, OidcCredential, OidcOptions, OidcPatch, Provider, ProviderOptions},
     org::{ApiKey, ClusterRecord, NodeRecord, Org, Rights, WrappedKey},
@@ -155,6 +156,8 @@ fn precondition() -> impl Strategy<Value = Option<Precondition>> {
     ])
 }
 
+const MARKS: [ReplicaMark; 2] = [ReplicaMark::Serving, ReplicaMark::Leaving];
+
 fn command() -> impl Strategy<Value = Command> {
     let cluster = (any::<[u8; 16]>(), any::<u32>()).prop_map(|(id, feature_level)| ClusterRecord {
         id: ClusterId::from_bytes(id),
@@ -175,6 +178,12 @@ fn command() -> impl Strategy<Value = Command> {
         ),
         (org_id(), client_id(), precondition()).prop_map(|(org, client_id, precondition)| {
             Command::DeleteOidc { org, client_id, precondition }
+        }),
+        vec((any::<u64>().prop_map(NodeId), select(&MARKS[..])), 0..9)
+            .prop_map(|marks| Command::MarkReplicas { marks }),
+        (100_u64..=5000, 100_u64..=5000, 1_u32..=20).prop_map(|(home, away, drift_percent)| {
+            let (home, away) = (Duration::from_millis(home), Duration::from_millis(away));
+            Command::SetLeases(LeaseTerms { home, away, drift_percent })
         }),
     ]
 }

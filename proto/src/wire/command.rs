@@ -3,6 +3,7 @@
 use super::{
     WireError,
     error::ensure,
+    lease::{V1LeaseTerms, V1ReplicaMark},
     mirror::{Text, V1Duration, V1Id, mirror_enum, mirror_struct},
     oidc::{V1OidcCredential, V1OidcPatch},
     org::{V1ApiKey, V1ClusterRecord, V1NodeRecord, V1Org},
@@ -47,6 +48,8 @@ mirror_enum! {
             precondition: Option<V1Precondition>,
         },
         DeleteOidc { org: V1Id, client_id: Text, precondition: Option<V1Precondition> },
+        MarkReplicas { marks: Vec<(u64, V1ReplicaMark)> },
+        SetLeases(terms: V1LeaseTerms),
     }
 }
 

@@ -67,6 +67,8 @@ fn every_version_is_read_and_the_newest_written() {
     check("write_record", version::RECORD, &samples::write_records());
     check("key_record", version::RECORD, &samples::key_records());
     check("applied_record", version::RECORD, &samples::applied_records());
+    check("lease_record", version::RECORD, &samples::lease_records());
+    check("replica_mark", version::RECORD, &samples::replica_marks());
     check("region_record", version::RECORD, &samples::region_records());
     check("node_record", version::RECORD, &samples::node_records());
     check("cluster_record", version::RECORD, &samples::cluster_records());

@@ -12,6 +12,7 @@
 
 use crate::{
     command::Proposal,
+    lease::{LeaseRecord, ReplicaMark},
     limits,
     oidc::OidcCredential,
     org::{ApiKey, ClusterRecord, NodeRecord, Org, RegionRecord},
@@ -28,6 +29,7 @@ mod error;
 mod frame;
 #[cfg(test)]
 mod golden_test;
+mod lease;
 mod mirror;
 mod oidc;
 mod org;
@@ -104,6 +106,10 @@ wire! {
         reads { 1 => org::V1NodeRecord }, at most limits::RECORD_BYTES_MAX;
     ClusterRecord: writes version::RECORD => org::V1ClusterRecord,
         reads { 1 => org::V1ClusterRecord }, at most limits::RECORD_BYTES_MAX;
+    LeaseRecord: writes version::RECORD => lease::V1LeaseRecord,
+        reads { 1 => lease::V1LeaseRecord }, at most limits::RECORD_BYTES_MAX;
+    ReplicaMark: writes version::RECORD => lease::V1ReplicaMark,
+        reads { 1 => lease::V1ReplicaMark }, at most limits::RECORD_BYTES_MAX;
     u64: writes version::RECORD => u64,
         reads { 1 => u64 }, at most limits::RECORD_BYTES_MAX;
 }

@@ -4,6 +4,7 @@
 //! proposal travels encoded, as it will stand in the log.
 
 use super::{
+    lease::{V1DangerSet, V1LeaseGrant},
     mirror::{Blob, Text, V1Id, mirror_enum, mirror_struct},
     org::V1NodeRecord,
     reply::V1Applied,
@@ -11,6 +12,7 @@ use super::{
 };
 use crate::{
     id::{ClusterId, GroupId, NodeId},
+    lease::{DangerSet, LeaseGrant},
     limits,
     log::LogIndex,
     org::NodeRecord,
@@ -51,6 +53,11 @@ pub enum PeerRequest {
     },
     /// Let me into the cluster.
     Join(NodeRecord),
+    /// Grant me a lease in each of these groups that you lead.
+    Leases {
+        /// The groups.
+        groups: Vec<GroupId>,
+    },
 }
 
 /// A peer's answer.
@@ -76,12 +83,14 @@ pub enum PeerReply {
     Refused(String),
     /// The node that was asked to admit another one belongs to no cluster itself.
     NoCluster,
+    /// The leases that could be granted.
+    Leases(Vec<LeaseGrant>),
 }
 
 /// How proposing ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProposeReply {
-    /// It is committed; this is what became of it.
+    /// It is committed; this is what became of it. Who may still answer without it is not told.
     Committed(Applied),
     /// Certainly not appended.
     NotLeader {
@@ -90,6 +99,13 @@ pub enum ProposeReply {
     },
     /// Not known.
     Unknown,
+    /// It is committed.
+    Done {
+        /// What became of it.
+        applied: Applied,
+        /// Who may still answer without it.
+        danger: DangerSet,
+    },
 }
 
 /// How far a group's replica has come.
@@ -139,6 +155,7 @@ mirror_enum! {
         PreVote { group: u32, body: Blob },
         TransferLeader { group: u32, body: Blob },
         Join(node: V1NodeRecord),
+        Leases { groups: Vec<u32> },
     }
     V1PeerReply for PeerReply {
         Proposed(reply: V1ProposeReply),
@@ -147,11 +164,13 @@ mirror_enum! {
         NotLeader { leader: Option<u64> },
         Refused(reason: Text),
         NoCluster,
+        Leases(grants: Vec<V1LeaseGrant>),
     }
     V1ProposeReply for ProposeReply {
         Committed(applied: V1Applied),
         NotLeader { leader: Option<u64> },
         Unknown,
+        Done { applied: V1Applied, danger: V1DangerSet },
     }
     V1Notice for Notice {
         Report { entries: Vec<V1GroupProgress> },

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     command::Proposal,
+    lease::{LeaseRecord, ReplicaMark},
     limits,
     oidc::{OidcCredential, ProviderOptions},
     org::{ApiKey, ClusterRecord, NodeRecord, Org, RegionRecord, Rights},
@@ -36,6 +37,8 @@ fn decode_all(bytes: &[u8]) {
     again::<RegionRecord>(bytes);
     again::<NodeRecord>(bytes);
     again::<ClusterRecord>(bytes);
+    again::<LeaseRecord>(bytes);
+    again::<ReplicaMark>(bytes);
     again::<u64>(bytes);
     again::<PeerRequest>(bytes);
     again::<PeerReply>(bytes);

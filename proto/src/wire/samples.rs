@@ -7,6 +7,9 @@ use super::peer::{GroupProgress, Notice, PeerReply, PeerRequest, ProposeReply, S
 use crate::{
     command::{Command, Idempotency, Precondition, Proposal},
     id::{ClientId, ClusterId, GroupId, KeyId, NodeId, OrgId, WriteId},
+    lease::{
+        DangerSet, LeaseGrant, LeaseRecord, LeaseTerms, RegionDanger, ReplicaDanger, ReplicaMark,
+    },
     log::{LogId, LogIndex, Term},
     oidc::{AppleOptions, OidcCredential, OidcOptions, OidcPatch, Provider, ProviderOptions},
     org::{ApiKey, ClusterRecord, NodeRecord, Org, RegionRecord, Rights, WrappedKey},
@@ -192,6 +195,13 @@ pub(super) fn proposals() -> Samples<Proposal> {
                 precondition: Some(Precondition::Exists),
             }),
         ),
+        (
+            "mark_replicas",
+            proposal(Command::MarkReplicas {
+                marks: vec![(NodeId(7), ReplicaMark::Serving), (NodeId(9), ReplicaMark::Leaving)],
+            }),
+        ),
+        ("set_leases", proposal(Command::SetLeases(LeaseTerms::DEFAULT))),
     ]
 }
 
@@ -280,6 +290,27 @@ pub(super) fn counters() -> Samples<u64> {
     vec![("zero", 0), ("small", 250), ("large", 100_000), ("greatest", u64::MAX)]
 }
 
+pub(super) fn lease_records() -> Samples<LeaseRecord> {
+    vec![("default", LeaseRecord::default())]
+}
+
+pub(super) fn replica_marks() -> Samples<ReplicaMark> {
+    vec![("serving", ReplicaMark::Serving), ("leaving", ReplicaMark::Leaving)]
+}
+
+fn grant() -> LeaseGrant {
+    let length = Duration::from_millis(500);
+    LeaseGrant { group: GroupId(2), term: Term(3), covers: LogIndex(70_000), length }
+}
+
+fn danger_set() -> DangerSet {
+    let replicas = vec![
+        ReplicaDanger { node: NodeId(300), left: Duration::from_millis(123) },
+        ReplicaDanger { node: NodeId(301), left: Duration::ZERO },
+    ];
+    DangerSet { regions: vec![RegionDanger { region: region("us-iowa"), counts: true, replicas }] }
+}
+
 pub(super) fn peer_requests() -> Samples<PeerRequest> {
     let group = GroupId(2);
     let body = bytes::<12>(0x40).to_vec();
@@ -289,6 +320,7 @@ pub(super) fn peer_requests() -> Samples<PeerRequest> {
         ("pre_vote", PeerRequest::PreVote { group, body: body.clone() }),
         ("transfer_leader", PeerRequest::TransferLeader { group, body }),
         ("join", PeerRequest::Join(node())),
+        ("leases", PeerRequest::Leases { groups: vec![GroupId::SYSTEM, GroupId(2)] }),
     ]
 }
 
@@ -297,6 +329,10 @@ pub(super) fn propose_replies() -> Samples<ProposeReply> {
         ("committed", ProposeReply::Committed(applied_with(Ok(Reply::Done)))),
         ("not_leader", ProposeReply::NotLeader { leader: Some(NodeId(5)) }),
         ("unknown", ProposeReply::Unknown),
+        (
+            "done",
+            ProposeReply::Done { applied: applied_with(Ok(Reply::Done)), danger: danger_set() },
+        ),
     ]
 }
 
@@ -310,6 +346,7 @@ pub(super) fn peer_replies() -> Samples<PeerReply> {
         ("not_leader", PeerReply::NotLeader { leader: None }),
         ("refused", PeerReply::Refused("just started".to_owned())),
         ("no_cluster", PeerReply::NoCluster),
+        ("leases", PeerReply::Leases(vec![grant()])),
     ]
 }
 

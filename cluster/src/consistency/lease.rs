@@ -1,0 +1,310 @@
+//! Read leases: which of them a leader has granted, and which a replica holds.
+//!
+//! Nothing here sends, waits or reads a clock: `now` is a span on the node's own steady clock. The
+//! leader's side must never forget a lease that may still be held, the holder's side must never
+//! count one longer than from the moment it asked.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use concordat_proto::{
+    id::NodeId,
+    lease::LeaseGrant,
+    log::{LogIndex, Term},
+    time::LogTime,
+};
+
+/// A leader that cannot prove its lead within this after it registered a lease grants none: so what
+/// a registered lease may cost is known before it is granted.
+pub const PROOF_MAX: Duration = Duration::from_millis(250);
+
+/// Leases that a holder keeps in mind for one group; the oldest goes first.
+const HELD_MAX: usize = 8;
+
+/// A lease that may be held somewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Granted {
+    ticket: u64,
+    /// Nothing until the proof: as if it covered no entry.
+    covers: LogIndex,
+    /// Until when it may be held at the latest.
+    until: Duration,
+}
+
+/// The name of a lease that is registered and not yet granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub struct Ticket {
+    number: u64,
+    node: NodeId,
+    registered: Duration,
+    /// The lease's length, stretched by what clocks may differ.
+    stretched: Duration,
+}
+
+/// The leases of one group that may be held somewhere, as the group's leader knows them.
+///
+/// Used by whoever leads; kept, and never wrong, while another one does.
+#[derive(Debug, Default)]
+pub struct LeaseTable {
+    term: Term,
+    next: u64,
+    /// When that term began, and the longest lease that an earlier leader may have granted.
+    began: Option<(Duration, Duration)>,
+    granted: BTreeMap<NodeId, Vec<Granted>>,
+}
+
+impl LeaseTable {
+    /// This node leads in a term. In a newer one than the last that it led in, every replica counts
+    /// as holding a lease for `longest` from now: what an earlier leader may have granted. To be
+    /// called whenever the longest lease may have changed: a leader may learn from its log only
+    /// after its election what those before it granted by.
+    ///
+    /// Why not a leader lease longer: an earlier leader proved its lead by answers of a quorum not
+    /// older than nine tenths of the leader lease; a voter of that quorum voted for this node only
+    /// when the whole leader lease was over since; so its last proof was before this election.
+    pub fn begin(&mut self, term: Term, longest: Duration, now: Duration) {
+        let began = match self.began {
+            Some((began, _)) if term <= self.term => began,
+            _ => now,
+        };
+        self.term = self.term.max(term);
+        self.began = Some((began, longest));
+    }
+
+    /// Notes that a replica is about to be granted a lease of this length (stretched). From here on
+    /// it counts as held; only then may the leader prove its lead and read its commit index.
+    pub fn register(&mut self, node: NodeId, stretched: Duration, now: Duration) -> Ticket {
+        self.next += 1;
+        let until = now.saturating_add(PROOF_MAX).saturating_add(stretched);
+        let of = self.granted.entry(node).or_default();
+        of.retain(|lease| lease.until > now);
+        of.push(Granted { ticket: self.next, covers: LogIndex(0), until });
+        Ticket { number: self.next, node, registered: now, stretched }
+    }
+
+    /// The lead was proved in `term`, with this commit index: whether the lease may be sent. Not
+    /// when the proof took too long, or was of a term that this table does not know of.
+    pub fn grant(&mut self, ticket: Ticket, term: Term, covers: LogIndex, now: Duration) -> bool {
+        if term != self.term || now > ticket.registered.saturating_add(PROOF_MAX) {
+            self.withdraw(ticket);
+            return false;
+        }
+        let of = self.granted.get_mut(&ticket.node);
+        let lease = of.and_then(|of| of.iter_mut().find(|lease| lease.ticket == ticket.number));
+        let Some(lease) = lease else { return false };
+        lease.covers = covers;
+        lease.until = now.saturating_add(ticket.stretched);
+        true
+    }
+
+    /// No lease was sent.
+    pub fn withdraw(&mut self, ticket: Ticket) {
+        if let Some(of) = self.granted.get_mut(&ticket.node) {
+            of.retain(|lease| lease.ticket != ticket.number);
+        }
+    }
+
+    /// For how long yet a replica may hold a lease that does not cover `index`. Once the leader
+    /// knows `index` to be committed this only shrinks: all later ones cover it.
+    #[must_use]
+    pub fn left(&self, node: NodeId, index: LogIndex, now: Duration) -> Duration {
+        let granted = self.granted.get(&node).into_iter().flatten();
+        let before = granted.filter(|lease| lease.covers < index).map(|lease| lease.until);
+        let inherited = self.began.map(|(began, longest)| began.saturating_add(longest));
+        let until = before.max().max(inherited).unwrap_or_default();
+        until.saturating_sub(now)
+    }
+
+    /// For how long yet a replica may hold any lease: it is not removed before.
+    #[must_use]
+    pub fn left_of_any(&self, node: NodeId, now: Duration) -> Duration {
+        self.left(node, LogIndex(u64::MAX), now)
+    }
+
+    /// The newest term that this node led in.
+    #[must_use]
+    pub const fn term(&self) -> Term {
+        self.term
+    }
+
+    /// How many replicas may hold a lease now.
+    #[must_use]
+    pub fn holders(&self, now: Duration) -> usize {
+        let live = |of: &&Vec<Granted>| of.iter().any(|lease| lease.until > now);
+        self.granted.values().filter(live).count()
+    }
+}
+
+/// A lease that this node's replica holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Held {
+    covers: LogIndex,
+    until: Duration,
+    asked: Duration,
+    /// Wall time when it was asked for: for people.
+    asked_at: LogTime,
+}
+
+/// The leases that this node's replica of one group holds.
+#[derive(Debug, Default)]
+pub struct HeldLeases {
+    held: Vec<Held>,
+    /// When the newest lease that the state has caught up with was asked for.
+    as_of: Option<LogTime>,
+}
+
+impl HeldLeases {
+    /// Takes a grant over; `asked` is when this node asked, before it sent the question.
+    pub fn add(&mut self, grant: &LeaseGrant, asked: Duration, asked_at: LogTime) {
+        if self.held.len() >= HELD_MAX {
+            self.held.remove(0);
+        }
+        let until = asked.saturating_add(grant.length);
+        self.held.push(Held { covers: grant.covers, until, asked, asked_at });
+    }
+
+    /// Whether reads may be answered unmarked now, by a state that has applied `visible`.
+    #[must_use]
+    pub fn is_current(&self, visible: LogIndex, now: Duration) -> bool {
+        self.held.iter().any(|lease| lease.covers <= visible && now < lease.until)
+    }
+
+    /// The wall time of which the state is at least: when the newest lease that it has caught up
+    /// with was asked for.
+    pub fn as_of(&mut self, visible: LogIndex) -> Option<LogTime> {
+        let caught_up = self.held.iter().filter(|lease| lease.covers <= visible);
+        self.as_of = self.as_of.max(caught_up.map(|lease| lease.asked_at).max());
+        self.as_of
+    }
+
+    /// Since the newest lease was asked for.
+    #[must_use]
+    pub fn age(&self, now: Duration) -> Option<Duration> {
+        let asked = self.held.iter().map(|lease| lease.asked).max()?;
+        Some(now.saturating_sub(asked))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use concordat_proto::id::GroupId;
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    const NODE: NodeId = NodeId(1);
+    const L: Duration = Duration::from_millis(500);
+
+    fn ms(milliseconds: u64) -> Duration {
+        Duration::from_millis(milliseconds)
+    }
+
+    fn led() -> LeaseTable {
+        let mut table = LeaseTable::default();
+        table.begin(Term(1), L, ms(0));
+        table
+    }
+
+    #[test]
+    fn a_new_leader_counts_everybody_for_one_lease() {
+        let mut table = led();
+        assert_eq!(table.left(NODE, LogIndex(1), ms(100)), ms(400));
+        assert_eq!(table.left(NODE, LogIndex(1), ms(500)), Duration::ZERO);
+        table.begin(Term(1), L, ms(600));
+        assert_eq!(table.left(NODE, LogIndex(1), ms(600)), Duration::ZERO, "the same term");
+        table.begin(Term(2), L, ms(700));
+        assert_eq!(table.left(NODE, LogIndex(1), ms(700)), L);
+    }
+
+    #[test]
+    fn a_registered_lease_counts_before_it_is_granted() {
+        let mut table = led();
+        let ticket = table.register(NODE, L, ms(1000));
+        assert_eq!(table.left(NODE, LogIndex(1), ms(1000)), PROOF_MAX + L);
+        assert!(table.grant(ticket, Term(1), LogIndex(7), ms(1010)));
+        assert_eq!(table.left(NODE, LogIndex(7), ms(1010)), Duration::ZERO, "it covers 7");
+        assert_eq!(table.left(NODE, LogIndex(8), ms(1010)), L);
+        assert_eq!(table.left_of_any(NODE, ms(1010)), L);
+        assert_eq!(table.holders(ms(1010)), 1);
+        assert_eq!(table.holders(ms(1510)), 0);
+    }
+
+    #[test]
+    fn a_late_proof_and_one_of_another_term_grant_nothing() {
+        let mut table = led();
+        let late = table.register(NODE, L, ms(1000));
+        assert!(!table.grant(late, Term(1), LogIndex(7), ms(1251)));
+        let other = table.register(NODE, L, ms(1300));
+        assert!(!table.grant(other, Term(2), LogIndex(7), ms(1300)));
+        assert_eq!(table.left_of_any(NODE, ms(1300)), Duration::ZERO);
+    }
+
+    #[test]
+    fn renewing_does_not_make_an_older_lease_longer() {
+        let mut table = led();
+        for at in [1000, 1150, 1300] {
+            let ticket = table.register(NODE, L, ms(at));
+            assert!(table.grant(ticket, Term(1), LogIndex(at), ms(at)));
+        }
+        // A replica that lags but lives: entry 1100 waits for the first lease only.
+        assert_eq!(table.left(NODE, LogIndex(1100), ms(1300)), ms(200));
+        assert_eq!(table.left(NODE, LogIndex(1200), ms(1300)), ms(350));
+    }
+
+    #[test]
+    fn a_holder_counts_from_its_question() {
+        let mut held = HeldLeases::default();
+        let grant = LeaseGrant { group: GroupId(1), term: Term(1), covers: LogIndex(5), length: L };
+        held.add(&grant, ms(100), LogTime(7));
+        assert!(!held.is_current(LogIndex(4), ms(100)), "not caught up");
+        assert_eq!(held.as_of(LogIndex(4)), None);
+        assert!(held.is_current(LogIndex(5), ms(599)));
+        assert!(!held.is_current(LogIndex(5), ms(600)));
+        assert_eq!((held.as_of(LogIndex(5)), held.age(ms(600))), (Some(LogTime(7)), Some(L)));
+    }
+
+    #[test]
+    fn what_was_caught_up_with_stays_so() {
+        let mut held = HeldLeases::default();
+        for round in 0..20 {
+            let (group, term) = (GroupId(1), Term(1));
+            let grant = LeaseGrant { group, term, covers: LogIndex(100 * round), length: L };
+            held.add(&grant, ms(round), LogTime(round));
+            assert_eq!(held.as_of(LogIndex(150)), Some(LogTime(round.min(1))));
+        }
+    }
+
+    proptest! {
+        /// Whatever is granted and withdrawn: while a holder answers unmarked without an entry, the
+        /// table counts it in that entry's danger set, with all the time it has.
+        #[test]
+        fn whoever_answers_is_counted(
+            steps in vec((0_u64..300, 0_u64..300, any::<bool>(), 0_u64..4), 1..30),
+            index in 1_u64..60,
+        ) {
+            let mut table = led();
+            let mut held = HeldLeases::default();
+            let (mut now, mut committed) = (ms(1000), 0);
+            for (travel, proof, withdrawn, commits) in steps {
+                let asked = now;
+                now += ms(travel);
+                let ticket = table.register(NODE, L, now);
+                now += ms(proof);
+                committed += commits;
+                let covers = LogIndex(committed);
+                if withdrawn {
+                    table.withdraw(ticket);
+                } else if table.grant(ticket, Term(1), covers, now) {
+                    let group = GroupId(1);
+                    let grant = LeaseGrant { group, term: Term(1), covers, length: L };
+                    held.add(&grant, asked, LogTime(0));
+                }
+                if committed >= index {
+                    let left = table.left(NODE, LogIndex(index), now);
+                    let behind = LogIndex(index - 1);
+                    prop_assert!(!held.is_current(behind, now + left));
+                }
+            }
+        }
+    }
+}
