@@ -31,7 +31,7 @@ pub struct ClientBuilder {
     consistency: RequiredConsistency,
     timeout: Duration,
     connect_timeout: Duration,
-    read_your_writes: bool,
+    monotonic_reads: bool,
 }
 
 impl Default for ClientBuilder {
@@ -43,7 +43,7 @@ impl Default for ClientBuilder {
             consistency: RequiredConsistency::default(),
             timeout: limits::CONSISTENCY_TIMEOUT_DEFAULT,
             connect_timeout: CONNECT_TIMEOUT_DEFAULT,
-            read_your_writes: false,
+            monotonic_reads: true,
         }
     }
 }
@@ -115,10 +115,12 @@ impl ClientBuilder {
         self
     }
 
-    /// Makes reads wait until the node has applied this client's last write (`Concordat-At-Least`).
-    /// Off by default, because a server that does not know the header ignores it.
-    pub const fn read_your_writes(mut self, on: bool) -> Self {
-        self.read_your_writes = on;
+    /// Makes reads wait until the node has applied the furthest of this client's writes and earlier
+    /// reads of the organisation (`Concordat-At-Least`), so that a client which moves between nodes
+    /// and regions never reads backwards. On by default; off, a read at a node that is behind is
+    /// answered at once with what it has, marked as stale.
+    pub const fn monotonic_reads(mut self, on: bool) -> Self {
+        self.monotonic_reads = on;
         self
     }
 
@@ -137,7 +139,7 @@ impl ClientBuilder {
         let shared = Shared {
             transport: Transport::new(self.connect_timeout),
             endpoints: Mutex::new(endpoints),
-            session: Session::new(self.read_your_writes),
+            session: Session::new(self.monotonic_reads),
             operator_key: self.operator_key,
             consistency: self.consistency,
             timeout: self.timeout,

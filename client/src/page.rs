@@ -53,7 +53,7 @@ pub(crate) fn target(path: &str, query: &[(&str, Option<String>)]) -> String {
     if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
 }
 
-/// Reads, and waits for this client's own writes if it is set to.
+/// Reads what is not older than what this client has seen already, if it is set to.
 pub(crate) async fn read(
     client: &Client,
     identity: Identity,
@@ -70,7 +70,14 @@ pub(crate) async fn read(
     let timeout = client.shared.timeout;
     let method = Method::GET;
     let body = bytes::Bytes::new();
-    call::run(client, &Call { identity, method, target, headers, body, kind, timeout }).await
+    let call = Call { identity, method, target, headers, body, kind, timeout };
+    let answer = call::run(client, &call).await?;
+    if let (Identity::Org, Some(org)) = (identity, &client.org)
+        && let Some(position) = header::position(&answer.headers)
+    {
+        client.shared.session.on_position(org.id, position);
+    }
+    Ok(answer)
 }
 
 /// The result of an answer that must have one.

@@ -1,9 +1,8 @@
-//! How far the writes of this client have brought each organisation, so that its reads need not
-//! fall behind its own writes, through whichever node they go.
+//! How far this client has seen each organisation, by its writes and by its reads, so that no read
+//! falls behind, through whichever node and region it goes.
 //!
-//! The last position is always remembered. Sending it with reads (`Concordat-At-Least`) is off
-//! until [`crate::ClientBuilder::read_your_writes`] turns it on: a server that does not know the
-//! header ignores it, and the promise would be an empty one.
+//! The last position is always remembered, and sent with reads (`Concordat-At-Least`) unless
+//! [`crate::ClientBuilder::monotonic_reads`] turned that off.
 
 use std::{
     collections::BTreeMap,
@@ -23,13 +22,14 @@ impl Session {
         Self { reads_wait, last: Mutex::default() }
     }
 
-    /// Notes a write. Answers may overtake each other: the furthest one counts.
-    pub(crate) fn on_write(&self, org: OrgId, position: Position) {
+    /// Notes where a write stands or what a read has shown. Answers may overtake each other: the
+    /// furthest one counts.
+    pub(crate) fn on_position(&self, org: OrgId, position: Position) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         last.entry(org).and_modify(|known| *known = position.max(*known)).or_insert(position);
     }
 
-    /// The furthest write known.
+    /// The furthest known.
     pub(crate) fn position(&self, org: OrgId) -> Option<Position> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).get(&org).copied()
     }
@@ -51,15 +51,15 @@ mod tests {
         let at = |epoch, index| Position { epoch, group: GroupId(1), index: LogIndex(index) };
         let (a, b) = (OrgId::from_bytes([1; 16]), OrgId::from_bytes([2; 16]));
         let session = Session::new(true);
-        session.on_write(a, at(1, 9));
-        session.on_write(a, at(1, 7));
+        session.on_position(a, at(1, 9));
+        session.on_position(a, at(1, 7));
         assert_eq!(session.at_least(a), Some(at(1, 9)));
-        session.on_write(a, at(2, 1));
+        session.on_position(a, at(2, 1));
         assert_eq!(session.at_least(a), Some(at(2, 1)), "a move begins a new epoch");
         assert_eq!(session.at_least(b), None);
 
         let quiet = Session::new(false);
-        quiet.on_write(a, at(1, 1));
+        quiet.on_position(a, at(1, 1));
         assert_eq!((quiet.at_least(a), quiet.position(a)), (None, Some(at(1, 1))));
     }
 }

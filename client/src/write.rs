@@ -173,7 +173,7 @@ impl<'a, A: Action> Write<'a, A> {
             Err(_) => None,
         };
         if let Some(position) = position {
-            self.client.shared.session.on_write(org.id, position);
+            self.client.shared.session.on_position(org.id, position);
         }
     }
 }

@@ -9,6 +9,7 @@ use concordat_cluster::{machine::query, raft::Freshness};
 use concordat_proto::{
     command::Precondition,
     consistency::Position,
+    header,
     id::{ClientId, GroupId, WriteId},
     oidc::Provider,
 };
@@ -43,13 +44,11 @@ pub(crate) async fn answer(
             writes::answer(node, &principal, write_id, wait, timing).await
         }
         (Principal::Org(org), Action::OidcList { provider, page }) => {
-            marked(node, &[org.group], &common, || oidc_list(node, &org, provider, page))
+            of_org(node, &org, &common, || oidc_list(node, &org, provider, page))
         }
-        (Principal::Org(org), Action::OidcGet(client_id)) => {
-            marked(node, &[org.group], &common, || {
-                oidc_get(node, &org, &client_id, common.if_none_match.as_ref())
-            })
-        }
+        (Principal::Org(org), Action::OidcGet(client_id)) => of_org(node, &org, &common, || {
+            oidc_get(node, &org, &client_id, common.if_none_match.as_ref())
+        }),
         (Principal::Operator { .. }, Action::OrgList(page)) => {
             let fresh = freshness::of(&node.groups, &node.home_groups());
             if common.current_only && fresh != Freshness::Current {
@@ -81,18 +80,22 @@ async fn at_least(node: &Node, position: Position, timing: Timing) -> Result<(),
     Err(freshness::mark(render::read_timed_out(), fresh))
 }
 
-/// Judges freshness, then reads, then marks.
-fn marked(
+/// Judges freshness, then reads, then marks: how fresh, and how far at least.
+fn of_org(
     node: &Node,
-    groups: &[GroupId],
+    org: &OrgPrincipal,
     common: &CommonHeaders,
     read: impl FnOnce() -> Answer,
 ) -> Answer {
-    let fresh = freshness::of(&node.groups, groups);
+    let fresh = freshness::of(&node.groups, &[org.group]);
     if common.current_only && fresh != Freshness::Current {
         return freshness::mark(refuse::not_current(), fresh);
     }
-    freshness::mark(read(), fresh)
+    let (epoch, group) = (org.org.epoch, org.group);
+    let position = Position { epoch, group, index: node.groups.applied(group) };
+    let mut answer = freshness::mark(read(), fresh);
+    answer.headers.push((header::POSITION, position.to_string()));
+    answer
 }
 
 fn oidc_list(node: &Node, org: &OrgPrincipal, provider: Option<Provider>, page: Page) -> Answer {

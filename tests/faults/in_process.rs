@@ -15,8 +15,8 @@ use concordat_cluster::{
     log::{LogOptions, RaftLog, SimFiles},
     machine::query,
     raft::{
-        Bootstrap, Environment, Groups, GroupsConfig, Proposed, Retention, RuntimeClock, Scope,
-        Timings, WallClock,
+        Bootstrap, Environment, Groups, GroupsConfig, Progress, Proposed, Retention, RuntimeClock,
+        Scope, Timings, WallClock,
         in_process::{DelayMatrix, InProcessNetwork, InProcessTransport},
     },
     store::{Reader, Store, memory::MemoryStore},

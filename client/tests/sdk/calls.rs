@@ -188,10 +188,10 @@ async fn cluster_status() {
 }
 
 #[tokio::test]
-async fn reads_may_wait_for_own_writes() {
+async fn reads_wait_for_what_the_client_has_seen() {
     let one = Reply::result(&json!({"client_id": "a"}));
     let fake = Fake::start([one.clone(), Reply::written(200, true), one]).await;
-    let client = fake.builder().read_your_writes(true).build().unwrap();
+    let client = fake.client();
     client.oidc().get("a").await.unwrap();
     client.oidc().patch("a").send().await.unwrap();
     client.oidc().get("a").await.unwrap();
