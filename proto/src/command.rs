@@ -7,7 +7,8 @@ use std::time::Duration;
 use crate::{
     id::{ClientId, KeyId, NodeId, OrgId, WriteId},
     oidc::{OidcCredential, OidcPatch},
-    org::{ApiKey, ClusterRecord, NodeRecord, Org},
+    org::{ApiKey, ClusterRecord, NodeRecord, NodeState, Org, RegionState, Survive},
+    region::Region,
     time::LogTime,
 };
 
@@ -55,7 +56,7 @@ pub enum Precondition {
     AnyOf(Vec<WriteId>),
 }
 
-/// Every change that may enter a log. The first three belong to the system group.
+/// Every change that may enter a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// The cluster begins: its id and the hash of its first operator key.
@@ -98,6 +99,30 @@ pub enum Command {
         /// `If-Match`.
         precondition: Option<Precondition>,
     },
+    /// A node's life goes on: drained, taken back, removed (system group).
+    SetNodeState {
+        /// Which.
+        node: NodeId,
+        /// To what.
+        state: NodeState,
+    },
+    /// A region's life goes on; with its removal that of its nodes ends (system group).
+    SetRegionState {
+        /// Which.
+        region: Region,
+        /// To what.
+        state: RegionState,
+    },
+    /// A region whose founder died before it founded the region's group gets another group and
+    /// founder (system group).
+    RefoundRegion {
+        /// Which.
+        region: Region,
+        /// A node of it.
+        founder: NodeId,
+    },
+    /// What home groups must outlive from now on (system group).
+    SetSurvive(Survive),
 }
 
 impl Command {
@@ -105,7 +130,12 @@ impl Command {
     #[must_use]
     pub fn org(&self) -> Option<OrgId> {
         match self {
-            Self::Form { .. } | Self::RegisterNode(_) => None,
+            Self::Form { .. }
+            | Self::RegisterNode(_)
+            | Self::SetNodeState { .. }
+            | Self::SetRegionState { .. }
+            | Self::RefoundRegion { .. }
+            | Self::SetSurvive(_) => None,
             Self::ClaimOrg(org) | Self::CreateOrg(org) => Some(org.id),
             Self::CreateOidc { org, .. }
             | Self::PatchOidc { org, .. }

@@ -124,9 +124,13 @@ impl Model {
                 self.credentials.remove(&(*org, client_id.clone()));
                 Ok(Reply::Done)
             }
-            Command::Form { .. } | Command::RegisterNode(_) | Command::ClaimOrg(_) => {
-                unreachable!("not of a home group")
-            }
+            Command::Form { .. }
+            | Command::RegisterNode(_)
+            | Command::ClaimOrg(_)
+            | Command::SetNodeState { .. }
+            | Command::SetRegionState { .. }
+            | Command::RefoundRegion { .. }
+            | Command::SetSurvive(_) => unreachable!("not of a home group"),
         }
     }
 

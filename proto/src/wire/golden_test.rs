@@ -67,9 +67,9 @@ fn every_version_is_read_and_the_newest_written() {
     check("write_record", version::RECORD, &samples::write_records());
     check("key_record", version::RECORD, &samples::key_records());
     check("applied_record", version::RECORD, &samples::applied_records());
-    check("region_record", version::RECORD, &samples::region_records());
-    check("node_record", version::RECORD, &samples::node_records());
-    check("cluster_record", version::RECORD, &samples::cluster_records());
+    check("region_record", version::CLUSTER_RECORD, &samples::region_records());
+    check("node_record", version::CLUSTER_RECORD, &samples::node_records());
+    check("cluster_record", version::CLUSTER_RECORD, &samples::cluster_records());
     check("counter", version::RECORD, &samples::counters());
     check("peer_request", version::PEER, &samples::peer_requests());
     check("peer_reply", version::PEER, &samples::peer_replies());

@@ -4,8 +4,8 @@
 //! proposal travels encoded, as it will stand in the log.
 
 use super::{
+    cluster::V1NodeRecord,
     mirror::{Blob, Text, V1Id, mirror_enum, mirror_struct},
-    org::V1NodeRecord,
     reply::V1Applied,
     wire,
 };
@@ -51,6 +51,16 @@ pub enum PeerRequest {
     },
     /// Let me into the cluster.
     Join(NodeRecord),
+    /// Do I still belong to the cluster?
+    Standing,
+    /// Let your replica of this group have the timings of voters that are regions apart, or those
+    /// of one region; answered when it has.
+    Retime {
+        /// The group.
+        group: GroupId,
+        /// Whether the voters are to be regions apart.
+        across: bool,
+    },
 }
 
 /// A peer's answer.
@@ -76,6 +86,18 @@ pub enum PeerReply {
     Refused(String),
     /// The node that was asked to admit another one belongs to no cluster itself.
     NoCluster,
+    /// Whoever asks has left the cluster for good. The answer to anything that it asks.
+    Removed {
+        /// The node that took its place, if one did.
+        replaced_by: Option<NodeId>,
+    },
+    /// To [`PeerRequest::Standing`]: yes.
+    Standing,
+    /// To [`PeerRequest::Retime`]: the timings that the replica now has.
+    Retimed {
+        /// Whether they are those of voters that are regions apart.
+        across: bool,
+    },
 }
 
 /// How proposing ended.
@@ -139,6 +161,8 @@ mirror_enum! {
         PreVote { group: u32, body: Blob },
         TransferLeader { group: u32, body: Blob },
         Join(node: V1NodeRecord),
+        Standing,
+        Retime { group: u32, across: bool },
     }
     V1PeerReply for PeerReply {
         Proposed(reply: V1ProposeReply),
@@ -147,6 +171,9 @@ mirror_enum! {
         NotLeader { leader: Option<u64> },
         Refused(reason: Text),
         NoCluster,
+        Removed { replaced_by: Option<u64> },
+        Standing,
+        Retimed { across: bool },
     }
     V1ProposeReply for ProposeReply {
         Committed(applied: V1Applied),
