@@ -15,9 +15,18 @@ use http::{HeaderMap, HeaderValue};
 use tokio::time::Instant;
 
 use crate::{
-    builder::ClientBuilder, cluster::ClusterStatus, credentials::OidcCredentials,
-    endpoints::Endpoints, error::ClientError, header, orgs::Organizations, session::Session,
-    transport::Transport, writes::WriteHandle,
+    builder::ClientBuilder,
+    cluster::ClusterStatus,
+    credentials::OidcCredentials,
+    endpoints::Endpoints,
+    error::ClientError,
+    header,
+    members::{Nodes, Operate, Regions, Survive},
+    orgs::Organizations,
+    session::Session,
+    transport::Transport,
+    write::Write,
+    writes::WriteHandle,
 };
 
 /// A client of one cluster. Cheap to clone; clones share connections and what they know of nodes.
@@ -86,6 +95,23 @@ impl Client {
     #[must_use]
     pub const fn organizations(&self) -> Organizations<'_> {
         Organizations { client: self }
+    }
+
+    /// The cluster's nodes; needs an operator key.
+    #[must_use]
+    pub const fn nodes(&self) -> Nodes<'_> {
+        Nodes { client: self }
+    }
+
+    /// The cluster's regions; needs an operator key.
+    #[must_use]
+    pub const fn regions(&self) -> Regions<'_> {
+        Regions { client: self }
+    }
+
+    /// Lets home groups outlive the loss of a node or of a region; needs an operator key.
+    pub fn set_survive(&self, survive: Survive) -> Write<'_, Operate> {
+        crate::members::survive(self, survive)
     }
 
     /// A write that was made before.

@@ -18,6 +18,9 @@ pub struct ClusterStatus {
     /// Its id.
     #[serde(deserialize_with = "null_as_default")]
     pub cluster_id: String,
+    /// What home groups outlive: `node` or `region`.
+    #[serde(deserialize_with = "null_as_default")]
+    pub survive: String,
     /// Its regions.
     #[serde(deserialize_with = "null_as_default")]
     pub regions: Vec<RegionStatus>,

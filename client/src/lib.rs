@@ -67,6 +67,7 @@ mod envelope;
 mod error;
 mod header;
 mod judge;
+mod members;
 mod options;
 mod orgs;
 mod page;
@@ -95,6 +96,7 @@ pub use crate::{
     credentials::{CreateOidc, DeleteOidc, ListOidc, OidcCredential, OidcCredentials, PatchOidc},
     error::{ClientError, TransportError},
     header::Freshness,
+    members::{Member, MemberRegion, Nodes, Operate, RegionVoter, Regions, Survive},
     options::{OidcOptions, ShownOptions},
     orgs::{CreateOrg, CreatedOrganization, ListOrgs, Organization, Organizations},
     page::{Page, Read},

@@ -17,6 +17,7 @@ use crate::{
 #[derive(Serialize)]
 struct Cluster {
     cluster_id: Option<String>,
+    survive: &'static str,
     regions: Vec<RegionShown>,
     groups: Vec<GroupShown>,
     would_succeed: WouldSucceed,
@@ -85,6 +86,7 @@ pub(crate) async fn cluster(node: &Arc<Node>) -> Answer {
     let status = node.groups.status().await;
     let shown = Cluster {
         cluster_id: status.cluster.map(|id| id.to_string()),
+        survive: node.groups.survive().as_str(),
         regions: regions(&status),
         groups: status.groups.iter().map(group).collect(),
         would_succeed: WouldSucceed {

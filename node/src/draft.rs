@@ -45,7 +45,14 @@ pub(crate) fn command(
         | Action::ReceiptGet { .. }
         | Action::ClusterGet
         | Action::DemoCut(_)
-        | Action::DemoHeal(_) => Err(render::forbidden()),
+        | Action::DemoHeal(_)
+        | Action::ClusterPatch(_)
+        | Action::NodeList
+        | Action::NodePatch(..)
+        | Action::NodeDelete(_)
+        | Action::RegionList
+        | Action::RegionPatch(..)
+        | Action::RegionDelete(_) => Err(render::forbidden()),
     }
 }
 

@@ -33,6 +33,7 @@ mod hex;
 mod http;
 pub mod identity;
 pub mod keyring;
+mod members;
 mod node;
 pub mod observe;
 mod orgs;

@@ -20,6 +20,7 @@ use crate::{
     dialect::{Action, Answer, CommonHeaders, DemoTarget, Page, Rejection, slashid::render},
     freshness,
     http::status,
+    members,
     node::Node,
     orgs, refuse,
     serve::Timing,
@@ -57,6 +58,12 @@ pub(crate) async fn answer(
             freshness::mark(orgs::list(node, page).await, fresh)
         }
         (Principal::Operator { .. }, Action::ClusterGet) => admin::cluster(node).await,
+        (Principal::Operator { .. }, Action::NodeList) => {
+            marked(node, &[GroupId::SYSTEM], &common, || members::nodes(node))
+        }
+        (Principal::Operator { .. }, Action::RegionList) => {
+            marked(node, &[GroupId::SYSTEM], &common, || members::regions(node))
+        }
         (Principal::Operator { .. }, Action::DemoCut(target)) => demo(node, &target, true),
         (Principal::Operator { .. }, Action::DemoHeal(target)) => demo(node, &target, false),
         _ => render::forbidden(),

@@ -166,13 +166,20 @@ const fn is_write(operation: Operation) -> bool {
         Operation::OidcCreate
         | Operation::OidcPatch
         | Operation::OidcDelete
-        | Operation::OrgCreate => true,
+        | Operation::OrgCreate
+        | Operation::ClusterPatch
+        | Operation::NodePatch
+        | Operation::NodeDelete
+        | Operation::RegionPatch
+        | Operation::RegionDelete => true,
         Operation::OidcList
         | Operation::OidcGet
         | Operation::OrgList
         | Operation::ReceiptGet
         | Operation::ClusterGet
         | Operation::DemoCut
-        | Operation::DemoHeal => false,
+        | Operation::DemoHeal
+        | Operation::NodeList
+        | Operation::RegionList => false,
     }
 }

@@ -22,7 +22,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     auth::{Authorised, OrgPrincipal, Principal},
     dialect::{Action, Answer, CommonHeaders, Operation, slashid::render},
-    draft, entropy, freshness,
+    draft, entropy, freshness, members,
     node::Node,
     orgs, receipt, refuse,
     serve::Timing,
@@ -93,7 +93,9 @@ pub(crate) async fn answer(
             Ok(command) => of_org(node, &org, operation, command, &asked).await,
             Err(answer) => answer,
         },
-        (Principal::Operator { .. }, _) => render::forbidden(),
+        (Principal::Operator { key }, action) => {
+            members::change(node, key, operation, action, &asked).await
+        }
     }
 }
 

@@ -8,7 +8,8 @@ use crate::{
     id::{ClientId, KeyId, NodeId, OrgId, WriteId},
     lease::{LeaseTerms, ReplicaMark},
     oidc::{OidcCredential, OidcPatch},
-    org::{ApiKey, ClusterRecord, NodeRecord, Org},
+    org::{ApiKey, ClusterRecord, NodeRecord, NodeState, Org, RegionState, Survive},
+    region::Region,
     time::LogTime,
 };
 
@@ -56,7 +57,7 @@ pub enum Precondition {
     AnyOf(Vec<WriteId>),
 }
 
-/// Every change that may enter a log. The first three belong to the system group.
+/// Every change that may enter a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// The cluster begins: its id and the hash of its first operator key.
@@ -108,6 +109,30 @@ pub enum Command {
     /// Lease terms: in the system group the cluster's, as an operator set them; in every group what
     /// its leader grants by.
     SetLeases(LeaseTerms),
+    /// A node's life goes on: drained, taken back, removed (system group).
+    SetNodeState {
+        /// Which.
+        node: NodeId,
+        /// To what.
+        state: NodeState,
+    },
+    /// A region's life goes on; with its removal that of its nodes ends (system group).
+    SetRegionState {
+        /// Which.
+        region: Region,
+        /// To what.
+        state: RegionState,
+    },
+    /// A region whose founder died before it founded the region's group gets another group and
+    /// founder (system group).
+    RefoundRegion {
+        /// Which.
+        region: Region,
+        /// A node of it.
+        founder: NodeId,
+    },
+    /// What home groups must outlive from now on (system group).
+    SetSurvive(Survive),
 }
 
 impl Command {
@@ -118,7 +143,11 @@ impl Command {
             Self::Form { .. }
             | Self::RegisterNode(_)
             | Self::MarkReplicas { .. }
-            | Self::SetLeases(_) => None,
+            | Self::SetLeases(_)
+            | Self::SetNodeState { .. }
+            | Self::SetRegionState { .. }
+            | Self::RefoundRegion { .. }
+            | Self::SetSurvive(_) => None,
             Self::ClaimOrg(org) | Self::CreateOrg(org) => Some(org.id),
             Self::CreateOidc { org, .. }
             | Self::PatchOidc { org, .. }

@@ -90,6 +90,81 @@ pub struct RegionRecord {
     pub group: GroupId,
     /// The node that founds the group, alone; placement adds the others.
     pub founder: NodeId,
+    /// Where it is in its life.
+    pub state: RegionState,
+}
+
+/// Where a region is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RegionState {
+    /// Organisations may be at home there.
+    #[default]
+    Open,
+    /// It takes no organisation and no node any more, and its nodes vote in no group but its own.
+    Leaving,
+    /// Gone, with its group and its nodes. The record stays, so that no later group takes the
+    /// number of its group.
+    Removed,
+}
+
+/// Where a node is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NodeState {
+    /// It may vote and lead.
+    #[default]
+    Member,
+    /// It keeps its replicas, serves, and neither votes nor leads.
+    Draining,
+    /// Draining, to be removed as soon as no group needs its vote.
+    Leaving,
+    /// Gone for good: peers refuse it, and it stops when it learns of it.
+    Removed,
+}
+
+impl NodeState {
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Draining => "draining",
+            Self::Leaving => "leaving",
+            Self::Removed => "removed",
+        }
+    }
+}
+
+impl RegionState {
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Leaving => "leaving",
+            Self::Removed => "removed",
+        }
+    }
+}
+
+/// What the home groups must outlive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Survive {
+    /// The loss of a node: voters stand in the home region, and a commit crosses no region.
+    #[default]
+    Node,
+    /// The loss of a region: voters stand in several, and a commit crosses one.
+    Region,
+}
+
+impl Survive {
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Region => "region",
+        }
+    }
 }
 
 /// A node of the cluster.
@@ -106,6 +181,22 @@ pub struct NodeRecord {
     /// The node that has taken this one's peer address over: this one is gone for good (a wiped
     /// disk comes back as a new node), and placement removes it.
     pub replaced_by: Option<NodeId>,
+    /// Where it is in its life. A registration says nothing of it: only operators change it.
+    pub state: NodeState,
+}
+
+impl NodeRecord {
+    /// Whether it still belongs to the cluster.
+    #[must_use]
+    pub const fn is_there(&self) -> bool {
+        self.replaced_by.is_none() && !matches!(self.state, NodeState::Removed)
+    }
+
+    /// Whether votes may be given to it.
+    #[must_use]
+    pub const fn may_vote(&self) -> bool {
+        self.replaced_by.is_none() && matches!(self.state, NodeState::Member)
+    }
 }
 
 /// What is true of the whole cluster.
@@ -115,4 +206,6 @@ pub struct ClusterRecord {
     pub id: ClusterId,
     /// Behaviours switched on through the log.
     pub feature_level: u32,
+    /// What the home groups must outlive.
+    pub survive: Survive,
 }

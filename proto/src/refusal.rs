@@ -83,6 +83,39 @@ pub enum Refusal {
         /// Of what.
         what: FullOf,
     },
+    /// No node by that id.
+    #[error("no such node")]
+    NodeNotFound,
+    /// What was removed or replaced never comes back.
+    #[error("this node has left the cluster for good; an empty data directory is a new node")]
+    NodeGone,
+    /// Its region would have nobody left to vote in the region's group.
+    #[error(
+        "it is the last node of its region that may vote: add another one there first, or remove \
+         the region"
+    )]
+    LastVoterOfRegion,
+    /// Only a node that is leaving is removed.
+    #[error("the node must be drained before it is removed")]
+    NodeNotLeaving,
+    /// The cluster would have no region.
+    #[error("it is the last region")]
+    LastRegion,
+    /// The region takes nothing new.
+    #[error("the region is being removed")]
+    RegionLeaving,
+    /// A region is removed only while it is closed to organisations.
+    #[error("the region's removal has not begun")]
+    RegionNotLeaving,
+    /// The group may live, or come back to life, on its founder.
+    #[error("the region's founder still belongs to the cluster: remove that node first")]
+    FounderStands,
+    /// The node cannot found that region's group.
+    #[error("the node is no full member of that region")]
+    NotOfRegion,
+    /// `survive = "region"` needs three.
+    #[error("to survive the loss of a region the cluster needs three regions that stay")]
+    TooFewRegions,
 }
 
 /// What there may be no more of.
@@ -108,10 +141,21 @@ impl Refusal {
     #[must_use]
     pub const fn class(&self) -> RefusalClass {
         match self {
-            Self::CredentialNotFound | Self::OrgNotFound => RefusalClass::NotFound,
-            Self::CredentialExists | Self::OrgExists | Self::AlreadyFormed => {
-                RefusalClass::Conflict
+            Self::CredentialNotFound | Self::OrgNotFound | Self::NodeNotFound => {
+                RefusalClass::NotFound
             }
+            Self::CredentialExists
+            | Self::OrgExists
+            | Self::AlreadyFormed
+            | Self::NodeGone
+            | Self::LastVoterOfRegion
+            | Self::NodeNotLeaving
+            | Self::LastRegion
+            | Self::RegionLeaving
+            | Self::RegionNotLeaving
+            | Self::FounderStands
+            | Self::NotOfRegion
+            | Self::TooFewRegions => RefusalClass::Conflict,
             Self::RegionNotFound
             | Self::ProviderFixed { .. }
             | Self::ForeignOptions { .. }

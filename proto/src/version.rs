@@ -4,6 +4,8 @@
 pub const COMMAND: u8 = 1;
 /// Version byte of a record in a store or snapshot.
 pub const RECORD: u8 = 1;
+/// Version byte of the records of nodes, regions and the cluster: 2 since they have a life-cycle.
+pub const CLUSTER_RECORD: u8 = 2;
 /// Version byte of a message between nodes.
 pub const PEER: u8 = 1;
 /// Version byte of a snapshot's stream.

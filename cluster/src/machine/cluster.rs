@@ -1,13 +1,13 @@
-//! The rules of the cluster's own records: its beginning, its nodes, its regions and their groups.
+//! The rules of the cluster's beginning and of joining it: its nodes, its regions and their groups.
 //!
-//! A node never changes its region, and one that was replaced never comes back. A region's founder
-//! never changes: a second node that believed itself the founder would begin the group a second
-//! time.
+//! A node never changes its region, and one that was replaced or removed never comes back. A group
+//! has one founder for ever: a second node that believed itself the founder would begin the group a
+//! second time. No group ever takes another one's number.
 
 use concordat_proto::{
     id::GroupId,
     limits,
-    org::{ApiKey, ClusterRecord, NodeRecord, RegionRecord},
+    org::{ApiKey, ClusterRecord, NodeRecord, NodeState, RegionRecord, RegionState},
     refusal::{FullOf, Refusal},
     reply::Reply,
 };
@@ -35,12 +35,14 @@ pub(super) fn register_node(turn: &mut Turn<'_>, node: &NodeRecord) -> Ruling {
         return Err(Refusal::AlreadyFormed.into());
     }
     let nodes = query::nodes(turn.view())?;
-    if let Some(present) = nodes.get(&node.id)
-        && (present.region != node.region || present.replaced_by.is_some())
-    {
+    let present = nodes.get(&node.id);
+    if present.is_some_and(|present| !present.is_there()) {
+        return Err(Refusal::NodeGone.into());
+    }
+    if present.is_some_and(|present| present.region != node.region) {
         return Err(Refusal::NodeRefused.into());
     }
-    let in_service = |other: &&NodeRecord| other.replaced_by.is_none() && other.id != node.id;
+    let in_service = |other: &&NodeRecord| other.is_there() && other.id != node.id;
     let (replaced, others): (Vec<&NodeRecord>, Vec<&NodeRecord>) = nodes
         .values()
         .filter(in_service)
@@ -48,26 +50,42 @@ pub(super) fn register_node(turn: &mut Turn<'_>, node: &NodeRecord) -> Ruling {
     if others.len() >= limits::NODES_MAX {
         return Err(Refusal::ClusterFull { what: FullOf::Nodes }.into());
     }
-    let group = find_or_make_region(turn, node)?;
+    let group = find_or_make_region(turn, node, present.is_some())?;
     for old in replaced {
         let replaced = NodeRecord { replaced_by: Some(node.id), ..old.clone() };
         turn.put(keys::node(old.id), &replaced);
     }
-    turn.put(keys::node(node.id), &NodeRecord { replaced_by: None, ..node.clone() });
+    let state = present.map_or(NodeState::Member, |present| present.state);
+    turn.put(keys::node(node.id), &NodeRecord { replaced_by: None, state, ..node.clone() });
     Ok(Reply::NodeRegistered { group })
 }
 
-fn find_or_make_region(turn: &mut Turn<'_>, node: &NodeRecord) -> Result<GroupId, Halt> {
+/// The group of a node's region. A region that was removed begins anew, with another group.
+fn find_or_make_region(
+    turn: &mut Turn<'_>,
+    node: &NodeRecord,
+    is_known: bool,
+) -> Result<GroupId, Halt> {
     let regions = query::regions(turn.view())?;
-    if let Some(present) = regions.iter().find(|record| record.region == node.region) {
+    let there = || regions.iter().filter(|record| record.state != RegionState::Removed);
+    if let Some(present) = there().find(|record| record.region == node.region) {
+        if present.state == RegionState::Leaving && !is_known {
+            return Err(Refusal::RegionLeaving.into());
+        }
         return Ok(present.group);
     }
-    if regions.len() >= limits::REGIONS_MAX {
+    if there().count() >= limits::REGIONS_MAX {
         return Err(Refusal::ClusterFull { what: FullOf::Regions }.into());
     }
-    let newest = regions.iter().map(|record| record.group.0).max().unwrap_or(GroupId::SYSTEM.0);
-    let group = GroupId(newest.saturating_add(1));
-    let record = RegionRecord { region: node.region.clone(), group, founder: node.id };
+    let group = next_group(&regions);
+    let region = node.region.clone();
+    let record = RegionRecord { region, group, founder: node.id, state: RegionState::Open };
     turn.put(keys::region(&node.region), &record);
     Ok(group)
+}
+
+/// A group's number that no group ever had.
+pub(super) fn next_group(regions: &[RegionRecord]) -> GroupId {
+    let newest = regions.iter().map(|record| record.group.0).max().unwrap_or(GroupId::SYSTEM.0);
+    GroupId(newest.saturating_add(1))
 }

@@ -29,6 +29,7 @@ mod changes;
 mod cluster;
 mod context;
 pub mod digest;
+mod life;
 mod oidc;
 mod org;
 pub mod query;
@@ -37,6 +38,8 @@ mod session;
 mod turn;
 mod view;
 
+#[cfg(test)]
+mod life_test;
 #[cfg(test)]
 mod machine_test;
 #[cfg(test)]
@@ -113,6 +116,10 @@ fn carry_out(turn: &mut Turn<'_>, proposal: &Proposal) -> Ruling {
         }
         Command::MarkReplicas { marks } => replica::mark(turn, marks),
         Command::SetLeases(terms) => replica::set_leases(turn, *terms),
+        Command::SetNodeState { node, state } => life::set_node_state(turn, *node, *state),
+        Command::SetRegionState { region, state } => life::set_region_state(turn, region, *state),
+        Command::RefoundRegion { region, founder } => life::refound_region(turn, region, *founder),
+        Command::SetSurvive(survive) => life::set_survive(turn, *survive),
     }
 }
 
@@ -122,7 +129,11 @@ fn refuse_misplaced(group: GroupId, command: &Command) -> Option<Refusal> {
     let (of_system, refusal) = match command {
         Command::Form { .. } => (true, Refusal::AlreadyFormed),
         Command::RegisterNode(_) => (true, Refusal::NodeRefused),
-        Command::ClaimOrg(_) => (true, Refusal::RegionNotFound),
+        Command::SetNodeState { .. } => (true, Refusal::NodeNotFound),
+        Command::ClaimOrg(_)
+        | Command::SetRegionState { .. }
+        | Command::RefoundRegion { .. }
+        | Command::SetSurvive(_) => (true, Refusal::RegionNotFound),
         Command::CreateOrg(_)
         | Command::CreateOidc { .. }
         | Command::PatchOidc { .. }

@@ -125,9 +125,13 @@ impl Model {
                 Ok(Reply::Done)
             }
             Command::MarkReplicas { .. } | Command::SetLeases(_) => Ok(Reply::Done),
-            Command::Form { .. } | Command::RegisterNode(_) | Command::ClaimOrg(_) => {
-                unreachable!("not of a home group")
-            }
+            Command::Form { .. }
+            | Command::RegisterNode(_)
+            | Command::ClaimOrg(_)
+            | Command::SetNodeState { .. }
+            | Command::SetRegionState { .. }
+            | Command::RefoundRegion { .. }
+            | Command::SetSurvive(_) => unreachable!("not of a home group"),
         }
     }
 

@@ -4,7 +4,11 @@
 //! The home group never looks at the claim (it is another group's state): the claim is in the
 //! command, and the same claim makes the same organisation however often it is proposed.
 
-use concordat_proto::{org::Org, refusal::Refusal, reply::Reply};
+use concordat_proto::{
+    org::{Org, RegionState},
+    refusal::Refusal,
+    reply::Reply,
+};
 
 use super::{
     query,
@@ -15,8 +19,10 @@ use crate::store::keys;
 /// Claims an id. A second claim is refused, unless it is a repeat of the first (which never comes
 /// here: its write id or idempotency key is remembered).
 pub(super) fn claim(turn: &mut Turn<'_>, org: &Org) -> Ruling {
-    if query::region(turn.view(), &org.home_region)?.is_none() {
-        return Err(Refusal::RegionNotFound.into());
+    match query::region(turn.view(), &org.home_region)?.map(|record| record.state) {
+        Some(RegionState::Open) => {}
+        Some(RegionState::Leaving) => return Err(Refusal::RegionLeaving.into()),
+        Some(RegionState::Removed) | None => return Err(Refusal::RegionNotFound.into()),
     }
     if query::claim(turn.view(), org.id)?.is_some() {
         return Err(Refusal::OrgExists.into());

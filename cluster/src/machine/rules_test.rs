@@ -89,8 +89,8 @@ fn who_takes_an_address_over_replaces_its_node_for_good() {
     replica.done(1, Command::RegisterNode(node(1, 0, 0)));
     let old = query::node(&*replica.store, NodeId(0)).unwrap().unwrap();
     assert_eq!(old.replaced_by, Some(NodeId(1)));
-    assert_eq!(replica.refused(2, Command::RegisterNode(node(0, 0, 0))), Refusal::NodeRefused);
-    assert_eq!(replica.refused(3, Command::RegisterNode(node(0, 0, 5))), Refusal::NodeRefused);
+    assert_eq!(replica.refused(2, Command::RegisterNode(node(0, 0, 0))), Refusal::NodeGone);
+    assert_eq!(replica.refused(3, Command::RegisterNode(node(0, 0, 5))), Refusal::NodeGone);
     // The same address in another region is somebody else's network.
     replica.done(4, Command::RegisterNode(node(2, 1, 0)));
     assert_eq!(query::node(&*replica.store, NodeId(1)).unwrap().unwrap().replaced_by, None);

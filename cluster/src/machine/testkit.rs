@@ -8,7 +8,9 @@ use concordat_proto::{
     id::{ClientId, ClusterId, GroupId, KeyId, NodeId, OrgId, WriteId},
     log::{LogId, LogIndex, Term},
     oidc::{AppleOptions, OidcCredential, OidcOptions, OidcPatch, Provider, ProviderOptions},
-    org::{ApiKey, ClusterRecord, NodeRecord, Org, Rights, WrappedKey},
+    org::{
+        ApiKey, ClusterRecord, NodeRecord, NodeState, Org, RegionState, Rights, Survive, WrappedKey,
+    },
     record::AppliedRecord,
     refusal::Refusal,
     region::Region,
@@ -171,7 +173,11 @@ pub(super) fn org(number: u8) -> Org {
 
 pub(super) fn form() -> Command {
     Command::Form {
-        cluster: ClusterRecord { id: ClusterId::from_bytes([9; 16]), feature_level: 1 },
+        cluster: ClusterRecord {
+            id: ClusterId::from_bytes([9; 16]),
+            feature_level: 1,
+            survive: Survive::Node,
+        },
         operator_key: api_key(77),
     }
 }
@@ -183,6 +189,7 @@ pub(super) fn node(id: u8, of_region: u8, address: u8) -> NodeRecord {
         peer_address: format!("host-{address}:1"),
         api_url: format!("http://host-{id}:2"),
         replaced_by: None,
+        state: NodeState::Member,
     }
 }
 
@@ -308,6 +315,34 @@ pub(super) fn system_command() -> impl Strategy<Value = Command> {
             home_region: region(home),
             ..org(number)
         })),
+        3 => life_command(),
+    ]
+}
+
+/// Commands on the lives of nodes and regions.
+fn life_command() -> impl Strategy<Value = Command> {
+    let node_state = prop_oneof![
+        Just(NodeState::Member),
+        Just(NodeState::Draining),
+        Just(NodeState::Leaving),
+        Just(NodeState::Removed),
+    ];
+    let region_state = prop_oneof![
+        Just(RegionState::Open),
+        Just(RegionState::Leaving),
+        Just(RegionState::Removed)
+    ];
+    prop_oneof![
+        3 => (0_u64..6, node_state)
+            .prop_map(|(node, state)| Command::SetNodeState { node: NodeId(node), state }),
+        2 => (0_u8..3, region_state)
+            .prop_map(|(number, state)| Command::SetRegionState { region: region(number), state }),
+        1 => (0_u8..3, 0_u64..6).prop_map(|(number, node)| Command::RefoundRegion {
+            region: region(number),
+            founder: NodeId(node),
+        }),
+        1 => prop_oneof![Just(Survive::Node), Just(Survive::Region)]
+            .prop_map(Command::SetSurvive),
     ]
 }
 

@@ -3,8 +3,9 @@
 //! # A node's way
 //! 1. Registered: it is added as a learner.
 //! 2. Caught up and live: it may become a voter, by one joint change.
-//! 3. Replaced: it leaves the voters when a caught-up node takes its seat, stays as a learner for a
-//!    moment, and is removed.
+//! 3. Drained: it leaves the voters when a caught-up node takes its seat (or there is none to take
+//!    it), and stays as a learner.
+//! 4. Replaced or removed: the same, and then it is removed from the learners too.
 //!
 //! No step takes a live quorum away, none removes more voters than it brings (but the last one,
 //! when there are too many), and none removes the leader: it hands the lead over first.
@@ -28,7 +29,9 @@ pub enum Step {
     ChangeVoters(BTreeSet<NodeId>),
     /// Remove these learners.
     RemoveLearners(BTreeSet<NodeId>),
-    /// Let this voter lead.
+    /// Let this voter lead. It is close to the leader's log and may not be level with it: whoever
+    /// carries it out holds writes back until it is, since a transfer to any other costs an
+    /// election.
     TransferLeader(NodeId),
 }
 
@@ -43,7 +46,7 @@ pub fn next_step(view: &GroupView, nodes: &BTreeMap<NodeId, NodeRecord>) -> Opti
     let desired = desired(view, nodes);
     add_learners(view, &desired)
         .or_else(|| lead_from_home(view, nodes, &desired))
-        .or_else(|| change_voters(view, &desired))
+        .or_else(|| change_voters(view, nodes, &desired))
         .or_else(|| remove_learners(view, &desired))
 }
 
@@ -77,25 +80,56 @@ fn lead_from_home(
     if at_home(&view.leader) {
         return None;
     }
-    let ready = view.voters.iter().filter(|node| at_home(node) && view.could_lead(**node));
+    // Not to one that is to go, from one that is to stay: it would have to hand the lead back.
+    let stays =
+        |node: &NodeId| desired.voters.contains(node) || !desired.voters.contains(&view.leader);
+    let ready =
+        view.voters.iter().filter(|node| at_home(node) && stays(node) && view.could_lead(**node));
     // One that is to stay is better than one that would have to hand the lead on.
-    let best = ready.min_by_key(|node| (!desired.voters.contains(node), **node))?;
+    let best =
+        ready.min_by_key(|node| (!desired.voters.contains(node), view.behind(**node), **node))?;
     Some(Step::TransferLeader(*best))
 }
 
-fn change_voters(view: &GroupView, desired: &Desired) -> Option<Step> {
+fn change_voters(
+    view: &GroupView,
+    nodes: &BTreeMap<NodeId, NodeRecord>,
+    desired: &Desired,
+) -> Option<Step> {
     let target = next_voters(view, desired);
     if target.contains(&view.leader) {
         return view.to_voters(target);
     }
-    let successor = target.intersection(&view.voters).find(|node| view.could_lead(**node)).copied();
-    if let Some(successor) = successor {
+    if let Some(successor) = successor(view, nodes, &target) {
         return view.has_live_quorum(&target).then_some(Step::TransferLeader(successor));
     }
-    // Nobody of the new voters can lead yet: bring them in beside the leader.
-    let mut with_leader = target;
-    with_leader.insert(view.leader);
-    view.to_voters(with_leader)
+    view.to_voters(beside_leader(view, target))
+}
+
+/// Nobody of the new voters can lead yet: they come in beside the leader, and no more go than come.
+fn beside_leader(view: &GroupView, target: BTreeSet<NodeId>) -> BTreeSet<NodeId> {
+    let mut voters = target;
+    voters.insert(view.leader);
+    let added = voters.difference(&view.voters).count();
+    let mut gone: Vec<NodeId> = view.voters.difference(&voters).copied().collect();
+    // The dead go first.
+    gone.sort_by_key(|node| (view.live.contains(node), *node));
+    voters.extend(gone.into_iter().skip(added));
+    voters
+}
+
+/// Who leads when the leader is not among the next voters: one of the home region, if it can.
+fn successor(
+    view: &GroupView,
+    nodes: &BTreeMap<NodeId, NodeRecord>,
+    target: &BTreeSet<NodeId>,
+) -> Option<NodeId> {
+    let away = |node: NodeId| {
+        let region = nodes.get(&node).map(|record| &record.region);
+        view.home.is_some() && region != view.home.as_ref()
+    };
+    let ready = target.intersection(&view.voters).filter(|node| view.could_lead(**node));
+    ready.min_by_key(|node| (away(**node), view.behind(**node), **node)).copied()
 }
 
 /// The voters after the next change: desired ones as far as they are ready, and for each that is
@@ -109,10 +143,12 @@ fn next_voters(view: &GroupView, desired: &Desired) -> BTreeSet<NodeId> {
     if keep.len() + add.len() == desired.voters.len() {
         return desired.voters.clone();
     }
+    let missing = desired.voters.len() - keep.len() - add.len();
     let mut leaving: Vec<NodeId> = view.voters.difference(&desired.voters).copied().collect();
     // The dead leave first, the leader last.
     leaving.sort_by_key(|node| (*node == view.leader, view.live.contains(node), *node));
-    keep.into_iter().chain(leaving.into_iter().skip(add.len())).chain(add).collect()
+    let gone = add.len().min(leaving.len().saturating_sub(missing));
+    keep.into_iter().chain(leaving.into_iter().skip(gone)).chain(add).collect()
 }
 
 impl GroupView {
@@ -131,12 +167,13 @@ impl GroupView {
             && self.behind(node).is_some_and(|entries| entries <= CAUGHT_UP_ENTRIES)
     }
 
-    /// Live, and level with the leader's log: a transfer to any other costs an election.
+    /// Live, and so close to the leader's log that it is level within a moment without writes.
     fn could_lead(&self, node: NodeId) -> bool {
-        self.live.contains(&node) && self.behind(node) == Some(0)
+        self.live.contains(&node)
+            && self.behind(node).is_some_and(|entries| entries <= CAUGHT_UP_ENTRIES)
     }
 
-    fn has_live_quorum(&self, voters: &BTreeSet<NodeId>) -> bool {
+    pub(super) fn has_live_quorum(&self, voters: &BTreeSet<NodeId>) -> bool {
         voters.intersection(&self.live).count() > voters.len() / 2
     }
 

@@ -1,7 +1,11 @@
-//! Placement in a random world: nodes join, die, come back and are replaced, changes stop half-way,
-//! leaders change; then peace comes, and the group must become what is desired.
+//! Placement in a random world: nodes join, die, come back, are replaced, drained and removed,
+//! regions leave, what must be outlived changes, changes stop half-way, leaders change; then peace
+//! comes, and the group must become what is desired.
 
-use concordat_proto::id::GroupId;
+use concordat_proto::{
+    id::GroupId,
+    org::{NodeState, Survive},
+};
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
@@ -10,6 +14,11 @@ use super::*;
 enum Event {
     Join(u8),
     Replace(usize),
+    /// An operator's word on a node.
+    Mark(usize, NodeState),
+    /// A region begins to leave, or stays after all.
+    Leave(u8, bool),
+    Survive(Survive),
     Kill(usize),
     Revive(usize),
     Write(u64),
@@ -24,6 +33,9 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
     let event = prop_oneof![
         3 => (0_u8..4).prop_map(Event::Join),
         2 => at.clone().prop_map(Event::Replace),
+        4 => (at.clone(), mark()).prop_map(|(at, state)| Event::Mark(at, state)),
+        1 => (0_u8..4, any::<bool>()).prop_map(|(number, leaves)| Event::Leave(number, leaves)),
+        1 => prop_oneof![Just(Survive::Node), Just(Survive::Region)].prop_map(Event::Survive),
         2 => at.clone().prop_map(Event::Kill),
         2 => at.clone().prop_map(Event::Revive),
         2 => (0_u64..1500).prop_map(Event::Write),
@@ -32,6 +44,15 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         8 => any::<bool>().prop_map(Event::Step),
     ];
     vec(event, 0..80)
+}
+
+fn mark() -> impl Strategy<Value = NodeState> {
+    prop_oneof![
+        1 => Just(NodeState::Member),
+        2 => Just(NodeState::Draining),
+        2 => Just(NodeState::Leaving),
+        2 => Just(NodeState::Removed),
+    ]
 }
 
 struct World {
@@ -45,6 +66,8 @@ impl World {
         let view = GroupView {
             group: GroupId(1),
             home: at_home.then(|| region(0)),
+            survive: Survive::Node,
+            leaving: BTreeSet::new(),
             voters: BTreeSet::from([first]),
             outgoing_voters: None,
             learners: BTreeSet::new(),
@@ -102,12 +125,29 @@ impl World {
             Event::Join(number) => drop(self.nodes.len() < 12 && self.join(region(number)).0 > 0),
             Event::Replace(at) => {
                 let Some(old) = self.nth(at) else { return };
-                if self.nodes[&old].replaced_by.is_none() && self.can_lose(old) {
+                if self.nodes[&old].is_there() && self.can_lose(old) {
                     self.lose(old);
                     let new = self.join(self.nodes[&old].region.clone());
                     self.nodes.get_mut(&old).expect("it is there").replaced_by = Some(new);
                 }
             }
+            Event::Mark(at, state) => {
+                if let Some(node) = self.nth(at) {
+                    self.mark(node, state);
+                }
+            }
+            Event::Leave(number, leaves) => {
+                let region = region(number);
+                let stays = |node: &NodeRecord| {
+                    node.region != region && !self.view.leaving.contains(&node.region)
+                };
+                if !leaves {
+                    self.view.leaving.remove(&region);
+                } else if self.nodes.values().any(|node| node.may_vote() && stays(node)) {
+                    self.view.leaving.insert(region);
+                }
+            }
+            Event::Survive(survive) => self.view.survive = survive,
             Event::Kill(at) => {
                 if let Some(node) = self.nth(at).filter(|node| self.can_lose(*node)) {
                     self.lose(node);
@@ -115,7 +155,7 @@ impl World {
             }
             Event::Revive(at) => {
                 let Some(node) = self.nth(at) else { return };
-                if self.nodes[&node].replaced_by.is_none() {
+                if self.nodes[&node].is_there() {
                     self.view.live.insert(node);
                 }
             }
@@ -136,6 +176,38 @@ impl World {
         }
     }
 
+    /// As the machine's rules allow it. A removal may come while the node still votes here: whoever
+    /// saw to it that no group needs it had an old view.
+    fn mark(&mut self, id: NodeId, state: NodeState) {
+        let node = &self.nodes[&id];
+        let others_vote =
+            |other: &NodeRecord| other.id != id && other.region == node.region && other.may_vote();
+        let allowed =
+            node.is_there() && (state == NodeState::Member || self.nodes.values().any(others_vote));
+        if state == NodeState::Removed {
+            if !allowed || node.state != NodeState::Leaving || !self.can_lose(id) {
+                return;
+            }
+            self.lose(id);
+        }
+        if allowed {
+            self.nodes.get_mut(&id).expect("it is there").state = state;
+        }
+    }
+
+    /// Removes those that are leaving and are not needed here any more.
+    fn retire(&mut self) -> bool {
+        let mut retired = false;
+        for node in self.nodes.values_mut().filter(|node| node.state == NodeState::Leaving) {
+            if node.is_there() && is_free(&self.view, &BTreeSet::from([node.id])) {
+                node.state = NodeState::Removed;
+                self.view.live.remove(&node.id);
+                retired = true;
+            }
+        }
+        retired
+    }
+
     fn catch_up(&mut self, node: NodeId) {
         let member = self.view.voters.contains(&node) || self.view.learners.contains(&node);
         if member && self.view.live.contains(&node) {
@@ -151,20 +223,24 @@ impl World {
         match step {
             Step::AddLearners(added) => {
                 for node in &added {
-                    assert!(self.nodes[node].replaced_by.is_none());
+                    assert!(self.nodes[node].is_there());
                     assert!(!self.view.voters.contains(node) && self.view.learners.insert(*node));
                 }
             }
             Step::RemoveLearners(gone) => {
                 for node in &gone {
-                    assert!(self.nodes[node].replaced_by.is_some(), "only the replaced go");
+                    assert!(!self.nodes[node].is_there(), "only the replaced and removed go");
                     assert!(self.view.learners.remove(node));
                     self.view.matched.remove(node);
                 }
             }
             Step::TransferLeader(to) => {
-                assert!(self.level_voters().any(|voter| voter == to), "a level, live voter");
+                let behind = self.view.last_index.0 - self.view.matched[&to].0;
+                assert!(self.view.voters.contains(&to) && self.view.live.contains(&to));
+                assert!(behind <= CAUGHT_UP_ENTRIES, "far behind");
                 assert_ne!(to, self.view.leader);
+                // Whoever carries it out waits until it is level.
+                self.view.matched.insert(to, self.view.last_index);
                 self.view.leader = to;
             }
             Step::ChangeVoters(target) => self.change_voters(target, &desired, half_way),
@@ -187,7 +263,7 @@ impl World {
                 for node in &added {
                     assert!(view.learners.remove(node) && view.live.contains(node));
                     assert!(view.last_index.0 - view.matched[node].0 <= CAUGHT_UP_ENTRIES);
-                    assert!(self.nodes[node].replaced_by.is_none());
+                    assert!(self.nodes[node].may_vote());
                 }
                 let last = target == desired.voters && target.len() < view.voters.len();
                 assert!(removed <= added.len() || last, "removes more than it brings");
@@ -208,33 +284,42 @@ impl World {
     }
 
     fn check_desired(&self, desired: &Desired) {
-        let eligible = |node: &&NodeRecord| node.replaced_by.is_none();
+        let home = self.view.home.as_ref();
+        let may_vote = |node: &&NodeRecord| {
+            let stays = !self.view.leaving.contains(&node.region) || Some(&node.region) == home;
+            node.may_vote() && stays
+        };
         let mut candidates: BTreeMap<&Region, usize> = BTreeMap::new();
-        for node in self.nodes.values().filter(eligible) {
+        for node in self.nodes.values().filter(may_vote) {
             *candidates.entry(&node.region).or_default() += 1;
         }
         let mut seats: BTreeMap<&Region, usize> = BTreeMap::new();
         for node in &desired.voters {
             assert!(!desired.learners.contains(node));
-            assert!(self.nodes[node].replaced_by.is_none());
+            assert!(may_vote(&&self.nodes[node]));
             *seats.entry(&self.nodes[node].region).or_default() += 1;
         }
         let members = desired.voters.len() + desired.learners.len();
-        assert_eq!(members, self.nodes.values().filter(eligible).count(), "everybody has a place");
-        if let Some(home) = &self.view.home {
-            assert_eq!(seats.keys().collect::<Vec<_>>(), [&home]);
-            assert_eq!(seats[home], candidates[home].min(HOME_VOTERS_MAX));
-        } else {
-            check_spread(&candidates, &seats);
+        let there = self.nodes.values().filter(|node| node.is_there()).count();
+        assert_eq!(members, there, "everybody has a place");
+        match (home, self.view.survive) {
+            (None, _) => check_spread(&candidates, &seats),
+            (Some(home), Survive::Region) if candidates.len() >= SPREAD_REGIONS_MIN => {
+                check_outlives_a_region(home, &candidates, &seats);
+            }
+            (Some(home), _) => {
+                assert_eq!(seats.keys().collect::<Vec<_>>(), [&home]);
+                assert_eq!(seats[home], candidates[home].min(HOME_VOTERS_MAX));
+            }
         }
         let mut after = self.view.clone();
         after.voters.clone_from(&desired.voters);
         assert_eq!(super::desired(&after, &self.nodes), *desired, "what is desired stays desired");
     }
 
-    /// Everybody who was not replaced lives, and nothing is written any more.
+    /// Everybody who is there lives, and nothing is written any more.
     fn make_peace(&mut self) {
-        let back = self.nodes.values().filter(|node| node.replaced_by.is_none());
+        let back = self.nodes.values().filter(|node| node.is_there());
         self.view.live.extend(back.map(|node| node.id));
     }
 }
@@ -254,6 +339,21 @@ fn check_spread(candidates: &BTreeMap<&Region, usize>, seats: &BTreeMap<&Region,
     }
 }
 
+fn check_outlives_a_region(
+    home: &Region,
+    candidates: &BTreeMap<&Region, usize>,
+    seats: &BTreeMap<&Region, usize>,
+) {
+    let total: usize = seats.values().sum();
+    for (region, taken) in seats {
+        assert!((total - taken) * 2 > total, "without {region} no quorum: {seats:?}");
+    }
+    let possible: usize = candidates.values().map(|nodes| (*nodes).min(2)).sum();
+    assert_eq!(total, if possible >= SPREAD_VOTERS_MAX { 5 } else { 3 });
+    let at_home = candidates[home].min(if total == 5 { 2 } else { 1 });
+    assert_eq!(seats.get(home), Some(&at_home), "home comes first");
+}
+
 fn region(number: u8) -> Region {
     Region::new(format!("r{number}")).unwrap()
 }
@@ -265,6 +365,7 @@ fn record(id: NodeId, of_region: u8) -> NodeRecord {
         peer_address: String::new(),
         api_url: String::new(),
         replaced_by: None,
+        state: NodeState::Member,
     }
 }
 
@@ -293,16 +394,22 @@ proptest! {
             for node in world.nodes.keys().copied().collect::<Vec<_>>() {
                 world.catch_up(node);
             }
-            if !world.take_step(half_way) {
+            if !world.take_step(half_way) && !world.retire() {
                 break;
             }
             steps += 1;
-            prop_assert!(steps < 20, "it does not arrive");
+            prop_assert!(steps < 40, "it does not arrive");
         }
         let desired = desired(&world.view, &world.nodes);
         prop_assert_eq!(&world.view.voters, &desired.voters);
         prop_assert_eq!(&world.view.learners, &desired.learners);
         prop_assert!(desired.voters.contains(&world.view.leader));
+        let leader = &world.nodes[&world.view.leader].region;
+        let home = world.view.home.as_ref();
+        let at_home = |node: &NodeId| Some(&world.nodes[node].region) == home;
+        prop_assert!(!desired.voters.iter().any(at_home) || Some(leader) == home, "it leads away");
+        prop_assert!(world.nodes.values().all(|node| node.state != NodeState::Leaving
+            || !node.is_there()));
         prop_assert_eq!(&world.view.outgoing_voters, &None);
     }
 }

@@ -11,7 +11,7 @@ use concordat_proto::{
     command::{Command, Proposal},
     id::{ClusterId, GroupId, NodeId},
     limits,
-    org::{ClusterRecord, NodeRecord},
+    org::{ClusterRecord, NodeRecord, Survive},
     wire::{
         Wire,
         peer::{PeerReply, PeerRequest},
@@ -20,11 +20,14 @@ use concordat_proto::{
 use tokio::time::Instant;
 
 use super::{
+    closing,
     config::Bootstrap,
     fault::Fault,
     groups::Groups,
     propose::Proposed,
+    retime,
     service::register,
+    standing,
     transport::{Peer, TransportError},
     types::Member,
 };
@@ -49,6 +52,9 @@ pub(crate) async fn run(groups: Groups) -> Fault {
             return fault;
         }
         drop(tokio::time::timeout(CHECK_EVERY, groups.system_changed().notified()).await);
+        if let Err(fault) = standing::ask(&groups).await {
+            return fault;
+        }
     }
 }
 
@@ -104,7 +110,8 @@ async fn form(groups: &Groups, bootstrap: &Bootstrap) -> Result<(), Fault> {
     }
     initialize_alone(groups, GroupId::SYSTEM).await?;
     loop {
-        let cluster = ClusterRecord { id: bootstrap.cluster, feature_level: 1 };
+        let cluster =
+            ClusterRecord { id: bootstrap.cluster, feature_level: 1, survive: Survive::Node };
         let operator_key = bootstrap.operator_key.clone();
         let formed = propose(groups, Command::Form { cluster, operator_key }).await;
         if let Proposed::Committed { .. } = formed {
@@ -184,6 +191,7 @@ async fn join(groups: &Groups) -> Result<Joining, Fault> {
                 return Ok(Joining::Done);
             }
             Ok(PeerReply::NotLeader { .. }) => joining = Joining::NotNow,
+            Ok(PeerReply::Removed { replaced_by }) => standing::require(false, replaced_by)?,
             Ok(PeerReply::NoCluster) => tracing::debug!(%seed, "a seed belongs to no cluster yet"),
             Ok(PeerReply::Refused(reason)) => {
                 tracing::info!(%seed, reason, "not admitted");
@@ -217,10 +225,7 @@ async fn settle(groups: &Groups) -> Result<(), Fault> {
     let system = groups.system();
     if let Some(own) = system.nodes.get(&groups.node()) {
         groups.save_cluster()?;
-        if let Some(successor) = own.replaced_by {
-            let reason = format!("node {successor} has taken this node's address over");
-            return Err(Fault::caused("this node is no longer part of the cluster", reason));
-        }
+        standing::require(own.is_there(), own.replaced_by)?;
         if *own != groups.own_record() {
             drop(register(groups, groups.own_record()).await); // Tried again at the next look.
         }
@@ -234,13 +239,14 @@ async fn settle(groups: &Groups) -> Result<(), Fault> {
             initialize_alone(groups, region.group).await?;
         }
     }
-    Ok(())
+    closing::close_gone(groups, &system).await?;
+    retime::settle(groups, &system).await
 }
 
 /// The nodes that are still there, as the transport's address book.
 pub(crate) fn peers<'a>(nodes: impl Iterator<Item = &'a NodeRecord>, own: NodeId) -> Vec<Peer> {
     nodes
-        .filter(|node| node.id != own && node.replaced_by.is_none())
+        .filter(|node| node.id != own && node.is_there())
         .map(|node| Peer {
             id: node.id,
             region: node.region.clone(),

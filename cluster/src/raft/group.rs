@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -14,7 +14,7 @@ use concordat_proto::{
     log::LogIndex,
 };
 use openraft::{Config, RaftMetrics, SnapshotPolicy, rt::WatchReceiver};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use super::{
     config::{GroupsConfig, Timings},
@@ -34,6 +34,10 @@ const APPEND_ENTRIES_MAX: u64 = 512;
 const LAG_FOR_SNAPSHOT: u64 = 200_000;
 /// Entries purged at a time.
 const PURGE_BATCH: u64 = 1024;
+/// For a stopped replica to let go of log and state.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+/// Between two looks whether it has.
+const STOP_POLL: Duration = Duration::from_millis(1);
 /// For a whole snapshot to arrive.
 const SNAPSHOT_TIMEOUT: Duration = Duration::from_mins(10);
 
@@ -51,6 +55,16 @@ pub(crate) struct Replica {
     pub(crate) receiving: AtomicBool,
     leader: watch::Sender<Option<NodeId>>,
     log: RaftLog,
+    /// Whether it has the timings of voters that are regions apart.
+    pub(crate) across: bool,
+    /// Whether writes are held back while the lead is handed over.
+    pub(crate) handing_over: AtomicBool,
+    /// Whether it was opened again while the process ran.
+    pub(crate) reopened: AtomicBool,
+    opened: Instant,
+    stopping: AtomicBool,
+    /// What the library's tasks hold for as long as they may still touch log or state.
+    held: Weak<SyncedState>,
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -83,14 +97,14 @@ impl Replica {
         group: GroupId,
         groups: &Groups,
         visible: Arc<AtomicU64>,
-        on_advanced: OnAdvanced,
+        (on_advanced, across): (OnAdvanced, bool),
     ) -> Result<Arc<Self>, Fault> {
         let (config, environment, store) =
             (groups.config(), groups.environment(), groups.slotted());
         let doing = || format!("opening the replica of group {group}");
-        let timings =
-            if group == GroupId::SYSTEM { config.system_timings } else { config.home_timings };
+        let timings = if across { config.system_timings } else { config.home_timings };
         let synced = Arc::new(SyncedState::new(group, Arc::clone(store)));
+        let held = Arc::downgrade(&synced);
         let log_store = LogStore::new(group, environment.log.clone(), Arc::clone(&synced));
         let applied = read_applied(&**store, group).map_err(|e| Fault::caused(doing(), e))?;
         visible.fetch_max(applied.log_id.map_or(0, |id| id.index.0), Ordering::AcqRel);
@@ -113,7 +127,45 @@ impl Replica {
             receiving: AtomicBool::new(false),
             leader: watch::Sender::new(None),
             log: environment.log.clone(),
+            across,
+            handing_over: AtomicBool::new(false),
+            reopened: AtomicBool::new(false),
+            opened: Instant::now(),
+            stopping: AtomicBool::new(false),
+            held,
         }))
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Whether it was opened again a moment ago, and has forgotten which leader it granted a lease.
+    pub(crate) fn has_forgotten_its_lease(&self) -> bool {
+        self.reopened.load(Ordering::Acquire) && self.opened.elapsed() < self.timings.election_max
+    }
+
+    /// Stops the library's instance, and returns once nothing of it can touch log or state any
+    /// more and all that it has written to the log is on disk: only then may it be opened again. The
+    /// library does not wait for its own state machine, which may still be applying a batch.
+    pub(crate) async fn stop(&self) -> Result<(), Fault> {
+        let doing = || format!("stopping the replica of group {}", self.group);
+        self.stopping.store(true, Ordering::Release);
+        self.raft.shutdown().await.map_err(|error| Fault::caused(doing(), error))?;
+        let deadline = Instant::now() + STOP_LIMIT;
+        while self.held.strong_count() > 0 {
+            if Instant::now() >= deadline {
+                return Err(Fault::caused(doing(), "its state is still in use"));
+            }
+            tokio::time::sleep(STOP_POLL).await;
+        }
+        let (synced, is_synced) = tokio::sync::oneshot::channel();
+        self.log.mark(Box::new(move |result| drop(synced.send(result))));
+        match is_synced.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(Fault::caused(doing(), error)),
+            Err(_) => Err(Fault::caused(doing(), "the log has ended")),
+        }
     }
 
     /// The newest entry that is both visible here and in this node's synced log: what a report may

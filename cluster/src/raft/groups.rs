@@ -13,7 +13,7 @@ use std::{
 use concordat_proto::{
     id::{ClusterId, GroupId, NodeId, WriteId},
     log::Term,
-    org::{ClusterRecord, NodeRecord, RegionRecord},
+    org::{ClusterRecord, NodeRecord, NodeState, RegionRecord, RegionState, Survive},
     region::Region,
 };
 use tokio::{
@@ -31,6 +31,7 @@ use super::{
     machine_store::{Advanced, OnAdvanced},
     membership,
     report::{self, Reporter},
+    retime,
     service::{self, Service},
     transport::PeerService,
     wait::Tracker,
@@ -78,6 +79,8 @@ pub(crate) struct SystemView {
     pub(crate) cluster: Option<ClusterRecord>,
     pub(crate) regions: BTreeMap<Region, RegionRecord>,
     pub(crate) nodes: BTreeMap<NodeId, NodeRecord>,
+    /// The groups of regions that were removed.
+    pub(crate) removed: Vec<GroupId>,
 }
 
 impl SystemView {
@@ -85,6 +88,11 @@ impl SystemView {
     pub(crate) fn home_of(&self, group: GroupId) -> Option<Region> {
         let of = |record: &&RegionRecord| record.group == group;
         self.regions.values().find(of).map(|record| record.region.clone())
+    }
+
+    /// What home groups must outlive.
+    pub(crate) fn survive(&self) -> Survive {
+        self.cluster.as_ref().map_or(Survive::Node, |cluster| cluster.survive)
     }
 }
 
@@ -142,7 +150,7 @@ impl Groups {
         self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
     }
 
-    fn fail(&self, fault: &Fault) {
+    pub(crate) fn fail(&self, fault: &Fault) {
         let reason = match &fault.source {
             Some(source) => format!("{fault}: {source}"),
             None => fault.to_string(),
@@ -238,6 +246,8 @@ impl Groups {
             peer_address: self.inner.config.peer_address.clone(),
             api_url: self.inner.config.api_url.clone(),
             replaced_by: None,
+            // No registration changes it: it is whatever the state says.
+            state: self.system().nodes.get(&self.node()).map_or(NodeState::Member, |own| own.state),
         }
     }
 
@@ -284,7 +294,7 @@ impl Groups {
 
     pub(crate) fn peers(&self) -> Vec<NodeId> {
         let system = self.system();
-        let there = system.nodes.values().filter(|node| node.replaced_by.is_none());
+        let there = system.nodes.values().filter(|node| node.is_there());
         there.map(|node| node.id).filter(|id| *id != self.node()).collect()
     }
 
@@ -308,10 +318,13 @@ impl Groups {
         let store = &*self.inner.store;
         let regions = query::regions(store).map_err(doing)?;
         let nodes = query::nodes(store).map_err(doing)?;
+        let (removed, regions): (Vec<RegionRecord>, Vec<RegionRecord>) =
+            regions.into_iter().partition(|record| record.state == RegionState::Removed);
         let view = SystemView {
             cluster: query::cluster(store).map_err(doing)?,
             regions: regions.into_iter().map(|record| (record.region.clone(), record)).collect(),
             nodes,
+            removed: removed.into_iter().map(|record| record.group).collect(),
         };
         *self.inner.system.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
         Ok(())
@@ -323,23 +336,58 @@ impl Groups {
         if self.replica(group).is_some() {
             return Ok(());
         }
-        let inner = &self.inner;
         // Made before the replica: the library applies what it finds in the log while it starts.
         let visible = Arc::new(AtomicU64::new(0));
+        let across = retime::wanted_at_start(self, group)?;
+        self.start_replica(group, visible, across).await.map(drop)
+    }
+
+    /// Opens a group's replica again with other timings, unless it has them.
+    pub(crate) async fn reopen(&self, group: GroupId, across: bool) -> Result<(), Fault> {
+        let _one_at_a_time = self.inner.opening.lock().await;
+        let Some(old) = self.replica(group).filter(|old| old.across != across) else {
+            return Ok(());
+        };
+        // Until the new one stands the old one answers that it does not know.
+        old.stop().await?;
+        let again = self.start_replica(group, Arc::clone(&old.visible), across).await?;
+        again.reopened.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Stops a group's replica for good.
+    pub(crate) async fn close(&self, group: GroupId) -> Result<(), Fault> {
+        let _one_at_a_time = self.inner.opening.lock().await;
+        let closed =
+            self.inner.replicas.write().unwrap_or_else(PoisonError::into_inner).remove(&group);
+        match closed {
+            Some(replica) => replica.stop().await,
+            None => Ok(()),
+        }
+    }
+
+    async fn start_replica(
+        &self,
+        group: GroupId,
+        visible: Arc<AtomicU64>,
+        across: bool,
+    ) -> Result<Arc<Replica>, Fault> {
         let told = self.on_advanced(Arc::clone(&visible));
-        let replica = Replica::open(group, self, visible, told).await?;
-        inner
+        let replica = Replica::open(group, self, visible, (told, across)).await?;
+        self.inner
             .replicas
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(group, Arc::clone(&replica));
         self.reload_facts(group)?;
-        let groups = self.clone();
+        let (groups, followed) = (self.clone(), Arc::clone(&replica));
         self.spawn(async move {
-            let reason = replica.follow(|leader| groups.on_leader(&replica, leader)).await;
-            groups.fail(&Fault { doing: reason, source: None });
+            let reason = followed.follow(|leader| groups.on_leader(&followed, leader)).await;
+            if !followed.is_stopping() {
+                groups.fail(&Fault { doing: reason, source: None });
+            }
         });
-        Ok(())
+        Ok(replica)
     }
 
     /// Called by a replica's state machine after each batch; must not keep the node alive.

@@ -204,10 +204,20 @@ impl Groups {
         granted.then_some(LeaseGrant { group: replica.group, term, covers, length })
     }
 
+    /// While a home group's replicas change their timings, a voter may count the leader lease by the
+    /// others than its leader does: the shorter one holds.
+    fn shortest_leader_lease(&self, group: GroupId) -> Duration {
+        let (home, system) = (self.config().home_timings, self.config().system_timings);
+        if group == GroupId::SYSTEM {
+            return system.election_max;
+        }
+        home.election_max.min(system.election_max)
+    }
+
     /// In one step: this node leads, by answers of a quorum with a margin, no transfer has begun,
     /// and its commit index is this.
     async fn prove_lead(&self, replica: &Replica) -> Option<(Term, LogIndex)> {
-        let leader_lease = replica.timings.election_max;
+        let leader_lease = self.shortest_leader_lease(replica.group);
         if self.sleep_watch().slept_within(&*self.environment().steady, leader_lease) {
             return None;
         }

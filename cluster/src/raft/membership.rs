@@ -13,7 +13,7 @@ use std::{
 
 use concordat_proto::{
     command::{Command, Proposal},
-    id::NodeId,
+    id::{GroupId, NodeId},
     lease::ReplicaMark,
     limits,
     log::LogIndex,
@@ -25,7 +25,10 @@ use openraft::{ChangeMembers, raft::Precondition};
 use super::{
     group::Replica,
     groups::{Groups, SystemView},
-    types::{Member, RaftLogId, RaftTypes},
+    operate, retime,
+    retire::Retiring,
+    transfer,
+    types::{Member, RaftLogId, RaftTypes, StoredMembership},
 };
 use crate::placement::{self, GroupView, Step};
 
@@ -38,6 +41,7 @@ const STEP_LIMIT: Duration = Duration::from_secs(30);
 
 /// Takes steps until the node stops.
 pub(crate) async fn run(groups: Groups) {
+    let mut retiring = Retiring::default();
     loop {
         let mut failed = false;
         let system = groups.system();
@@ -45,6 +49,11 @@ pub(crate) async fn run(groups: Groups) {
             if replica.leader() == Some(groups.node()) {
                 failed |= !look(&groups, &system, &replica).await;
             }
+        }
+        if groups.leader_of(GroupId::SYSTEM) == Some(groups.node()) {
+            retiring.look(&groups, &system).await;
+        } else {
+            retiring.clear();
         }
         tokio::time::sleep(if failed { FAILED_PAUSE } else { LOOK_EVERY }).await;
     }
@@ -63,9 +72,33 @@ fn planned(
 ) -> Option<(GroupView, Option<RaftLogId>)> {
     let metrics = replica.metrics();
     let replication = metrics.replication?;
+    let matched = replication
+        .iter()
+        .map(|(id, matched)| (NodeId(*id), LogIndex(matched.map_or(0, |id| id.index))))
+        .collect();
     let membership = metrics.membership_config;
+    let view = GroupView {
+        leader: groups.node(),
+        last_index: LogIndex(metrics.last_log_index.unwrap_or(0)),
+        matched,
+        ..seen(groups, system, replica, &membership)
+    };
+    Some((view, *membership.log_id()))
+}
+
+/// What can be seen of a group by a node that does not lead it: its members, and who lives.
+pub(crate) fn observed(groups: &Groups, system: &SystemView, replica: &Replica) -> GroupView {
+    seen(groups, system, replica, &replica.metrics().membership_config)
+}
+
+fn seen(
+    groups: &Groups,
+    system: &SystemView,
+    replica: &Replica,
+    membership: &StoredMembership,
+) -> GroupView {
     let mut configs = membership.get_joint_config().iter().map(node_ids);
-    let voters = configs.next()?;
+    let voters = configs.next().unwrap_or_default();
     let next = configs.next();
     let (voters, outgoing_voters) = match next {
         Some(next) => (next, Some(voters)),
@@ -74,22 +107,22 @@ fn planned(
     let all: BTreeSet<NodeId> = membership.nodes().map(|(id, _)| NodeId(*id)).collect();
     let outgoing = outgoing_voters.clone().unwrap_or_default();
     let learners = all.iter().filter(|id| !voters.contains(id) && !outgoing.contains(id)).copied();
-    let matched = replication
-        .iter()
-        .map(|(id, matched)| (NodeId(*id), LogIndex(matched.map_or(0, |id| id.index))))
-        .collect();
-    let view = GroupView {
+    // One that has left may still run for a moment; its word counts no more.
+    let mut live = groups.tracker().live(groups.node());
+    live.retain(|node| system.nodes.get(node).is_none_or(|record| record.is_there()));
+    GroupView {
         group: replica.group,
         home: system.home_of(replica.group),
+        survive: system.survive(),
+        leaving: operate::leaving(system),
         learners: learners.collect(),
         voters,
         outgoing_voters,
-        leader: groups.node(),
-        last_index: LogIndex(metrics.last_log_index.unwrap_or(0)),
-        matched,
-        live: groups.tracker().live(groups.node()),
-    };
-    Some((view, *membership.log_id()))
+        leader: replica.leader().unwrap_or_else(|| groups.node()),
+        last_index: LogIndex(0),
+        matched: BTreeMap::new(),
+        live,
+    }
 }
 
 pub(crate) fn node_ids(ids: &BTreeSet<u64>) -> BTreeSet<NodeId> {
@@ -99,13 +132,23 @@ pub(crate) fn node_ids(ids: &BTreeSet<u64>) -> BTreeSet<NodeId> {
 /// Takes the next step of one group, if there is one; false when it failed.
 async fn look(groups: &Groups, system: &SystemView, replica: &Arc<Replica>) -> bool {
     let Some((view, planned_from)) = planned(groups, system, replica) else { return true };
+    if view.voters.is_empty() || !replica_is_of(system, replica) {
+        return true; // Not founded yet, or of a region that is no more.
+    }
     if let Some(command) = due_note(groups, system, &view) {
         return note(groups, replica, command).await;
     }
-    let Some(step) = placement::next_step(&view, &system.nodes) else { return true };
-    let Some(step) = removable(groups, replica, step) else { return true };
-    tracing::info!(group = %replica.group, ?step, "changing the membership");
-    match tokio::time::timeout(STEP_LIMIT, take(system, replica, step, planned_from)).await {
+    let step = placement::next_step(&view, &system.nodes);
+    if let Some(step) = &step {
+        tracing::info!(group = %replica.group, ?step, "changing the membership");
+    }
+    let taken = async {
+        match step {
+            Some(step) => take(groups, system, replica, &view, step, planned_from).await,
+            None => retime::go_back(groups, system, replica, &view).await,
+        }
+    };
+    match tokio::time::timeout(STEP_LIMIT, taken).await {
         Ok(Ok(())) => true,
         Ok(Err(error)) => {
             tracing::warn!(group = %replica.group, error, "a change of membership failed");
@@ -123,7 +166,7 @@ async fn look(groups: &Groups, system: &SystemView, replica: &Arc<Replica>) -> b
 fn due_note(groups: &Groups, system: &SystemView, view: &GroupView) -> Option<Command> {
     let facts = groups.tracker().facts(view.group);
     let is_gone = |node: &NodeId| {
-        system.nodes.get(node).is_none_or(|record: &NodeRecord| record.replaced_by.is_some())
+        system.nodes.get(node).is_none_or(|record: &NodeRecord| !record.is_there())
     };
     let members = facts.members.values().flat_map(|members| &members.nodes).copied();
     let mark = |node: NodeId| {
@@ -139,7 +182,7 @@ fn due_note(groups: &Groups, system: &SystemView, view: &GroupView) -> Option<Co
             return Some(Command::MarkReplicas { marks });
         }
     }
-    let wanted = groups.tracker().facts(concordat_proto::id::GroupId::SYSTEM).leases.terms;
+    let wanted = groups.tracker().facts(GroupId::SYSTEM).leases.terms;
     (facts.leases.terms != wanted).then_some(Command::SetLeases(wanted))
 }
 
@@ -175,35 +218,45 @@ async fn note(groups: &Groups, replica: &Replica, command: Command) -> bool {
     )
 }
 
-/// A removal waits until those who leave can hold no lease any more: they were marked as leaving,
-/// and their last one is over.
-fn removable(groups: &Groups, replica: &Replica, step: Step) -> Option<Step> {
-    let Step::RemoveLearners(nodes) = step else { return Some(step) };
+/// Without the state's word that the group belongs to somebody there is nothing to aim at.
+fn replica_is_of(system: &SystemView, replica: &Replica) -> bool {
+    replica.group == GroupId::SYSTEM || system.home_of(replica.group).is_some()
+}
+
+/// Whether a replica may be taken out of a group that this node leads: it was marked as leaving, and
+/// its last lease is over.
+pub(crate) fn may_remove(groups: &Groups, replica: &Replica, node: NodeId) -> bool {
     let facts = groups.tracker().facts(replica.group);
     let now = groups.environment().steady.now();
-    let may = |node: &NodeId| {
-        facts.marks.get(node) == Some(&ReplicaMark::Leaving)
-            && replica.leasing.left_of_any(*node, now).is_zero()
-    };
-    let over: BTreeSet<NodeId> = nodes.into_iter().filter(may).collect();
-    (!over.is_empty()).then_some(Step::RemoveLearners(over))
+    facts.marks.get(&node) == Some(&ReplicaMark::Leaving)
+        && replica.leasing.left_of_any(node, now).is_zero()
 }
 
 async fn take(
+    groups: &Groups,
     system: &SystemView,
     replica: &Replica,
+    view: &GroupView,
     step: Step,
     planned_from: Option<RaftLogId>,
 ) -> Result<(), String> {
     let (change, retain) = match step {
         Step::AddLearners(nodes) => (ChangeMembers::AddNodes(members(system, &nodes)), true),
         // A removed voter stays as a learner first; it is removed as such by a step of its own.
-        Step::ChangeVoters(nodes) => (ChangeMembers::ReplaceAllVoters(raw(&nodes)), true),
-        Step::RemoveLearners(nodes) => (ChangeMembers::RemoveNodes(raw(&nodes)), true),
-        Step::TransferLeader(to) => {
-            let transfer = replica.raft.trigger().transfer_leader(to.0).await;
-            return transfer.map_err(|error| error.to_string());
+        Step::ChangeVoters(nodes) => {
+            if !retime::is_ready_for(groups, system, replica, view, &nodes).await? {
+                return Ok(());
+            }
+            (ChangeMembers::ReplaceAllVoters(raw(&nodes)), true)
         }
+        Step::RemoveLearners(mut nodes) => {
+            nodes.retain(|node| may_remove(groups, replica, *node));
+            if nodes.is_empty() {
+                return Ok(());
+            }
+            (ChangeMembers::RemoveNodes(raw(&nodes)), true)
+        }
+        Step::TransferLeader(to) => return transfer::to(replica, groups.node(), to).await,
     };
     let condition =
         Precondition::<RaftTypes>::LastMembershipLogId { last_membership_log_id: planned_from };

@@ -20,6 +20,7 @@
 //! way, and a group's leader knows at first hand what a remote planner would have to be told (who
 //! has caught up, who is alive).
 
+mod closing;
 mod config;
 mod convert;
 mod fault;
@@ -32,11 +33,16 @@ mod log_store;
 mod machine_store;
 mod membership;
 mod network;
+mod operate;
 mod propose;
 mod report;
+mod retime;
+mod retire;
 mod service;
 mod snapshot;
+mod standing;
 mod status;
+mod transfer;
 pub mod transport;
 pub mod transport_contract;
 mod types;
@@ -48,6 +54,7 @@ pub use config::{
 };
 pub use fault::Fault;
 pub use groups::Groups;
+pub use operate::{NodeStanding, RegionStanding};
 pub use propose::Proposed;
 pub use status::{
     ClusterStatus, Freshness, GroupStatus, GroupsMetrics, NodeStatus, RegionLag, Role,

@@ -124,6 +124,10 @@ impl Groups {
         let Some(replica) = self.replica(group) else {
             return ProposeReply::NotLeader { leader: None };
         };
+        // Certainly not appended, and asked again in a moment, of whoever leads then.
+        if replica.handing_over.load(Ordering::Acquire) {
+            return ProposeReply::NotLeader { leader: None };
+        }
         proposal.stamped = self.environment().clock.now();
         let payload = Payload(Bytes::from(proposal.encode()));
         // The one gate to a log: an entry that cannot be read back would stop every replica.

@@ -28,7 +28,7 @@ use super::{
     group::Replica,
     groups::Groups,
     propose::Proposed,
-    snapshot,
+    retime, snapshot,
     transport::{FrameReceiver, FrameStream, PeerService},
 };
 
@@ -41,7 +41,14 @@ pub(crate) struct Service(pub(crate) Groups);
 impl PeerService for Service {
     fn on_request(&self, from: NodeId, body: Bytes) -> BoxFuture<'static, Bytes> {
         let groups = self.0.clone();
-        async move { Bytes::from(answer(&groups, from, &body).await.encode()) }.boxed()
+        async move {
+            let reply = match gone(&groups, from) {
+                Some(gone) => gone,
+                None => answer(&groups, from, &body).await,
+            };
+            Bytes::from(reply.encode())
+        }
+        .boxed()
     }
 
     fn on_join(&self, body: Bytes) -> BoxFuture<'static, Bytes> {
@@ -49,9 +56,12 @@ impl PeerService for Service {
         async move { Bytes::from(admit(&groups, &body).await.encode()) }.boxed()
     }
 
-    fn on_stream(&self, _from: NodeId, head: Bytes, stream: FrameStream) -> BoxFuture<'static, ()> {
+    fn on_stream(&self, from: NodeId, head: Bytes, stream: FrameStream) -> BoxFuture<'static, ()> {
         let groups = self.0.clone();
         async move {
+            if gone(&groups, from).is_some() {
+                return;
+            }
             match StreamHead::decode(&head) {
                 Ok(StreamHead::Append { group }) => {
                     if let Some(replica) = groups.replica(group) {
@@ -68,6 +78,9 @@ impl PeerService for Service {
     }
 
     fn on_notice(&self, from: NodeId, body: Bytes) {
+        if gone(&self.0, from).is_some() {
+            return;
+        }
         match Notice::decode(&body) {
             Ok(Notice::Report { entries }) => {
                 for entry in entries {
@@ -77,6 +90,14 @@ impl PeerService for Service {
             Err(error) => tracing::warn!(%from, %error, "a malformed notice"),
         }
     }
+}
+
+/// The answer to whatever a node asks that has left the cluster for good: it neither votes nor
+/// leads nor reports any more, and learns of it here if it was down when it left.
+fn gone(groups: &Groups, from: NodeId) -> Option<PeerReply> {
+    let system = groups.system();
+    let record = system.nodes.get(&from).filter(|record| !record.is_there())?;
+    Some(PeerReply::Removed { replaced_by: record.replaced_by })
 }
 
 fn refused(reason: impl Into<String>) -> PeerReply {
@@ -106,6 +127,8 @@ async fn answer(groups: &Groups, from: NodeId, body: &[u8]) -> PeerReply {
         Ok(PeerRequest::Leases { groups: wanted }) => {
             PeerReply::Leases(groups.grant_leases(from, &wanted).await)
         }
+        Ok(PeerRequest::Standing) => PeerReply::Standing,
+        Ok(PeerRequest::Retime { group, across }) => retime::answer(groups, group, across).await,
         Ok(_) => refused("not a request of this version"),
     }
 }
@@ -126,7 +149,7 @@ where
     let Some(replica) = groups.replica(group) else {
         return refused("no replica of this group");
     };
-    if groups.since_start() < replica.timings.election_max {
+    if groups.since_start() < replica.timings.election_max || replica.has_forgotten_its_lease() {
         return refused("just started: silent for one leader lease");
     }
     let Ok(request) = convert::decode(body) else { return refused("a malformed vote") };
@@ -201,14 +224,18 @@ async fn admit(groups: &Groups, body: &[u8]) -> PeerReply {
     let Some(cluster) = groups.cluster() else {
         return PeerReply::NoCluster;
     };
+    if let Some(gone) = gone(groups, record.id) {
+        return gone;
+    }
     if let Some(holder) = holder_of_address(groups, &record) {
         return refused(format!("node {holder} is alive and has this address"));
     }
     match register(groups, record).await {
         Proposed::Committed { applied, .. } => match applied.outcome {
             Ok(_) => {
-                let nodes = groups.system().nodes.values().cloned().collect();
-                PeerReply::Joined { cluster, nodes }
+                let system = groups.system();
+                let there = system.nodes.values().filter(|node| node.is_there());
+                PeerReply::Joined { cluster, nodes: there.cloned().collect() }
             }
             Err(refusal) => refused(refusal.to_string()),
         },
@@ -222,7 +249,7 @@ fn holder_of_address(groups: &Groups, record: &NodeRecord) -> Option<NodeId> {
     let system = groups.system();
     let same = system.nodes.values().find(|node| {
         node.id != record.id
-            && node.replaced_by.is_none()
+            && node.is_there()
             && node.region == record.region
             && node.peer_address == record.peer_address
     });

@@ -170,7 +170,7 @@ impl Groups {
         let system = self.system();
         let groups: Vec<GroupStatus> =
             self.replicas().iter().map(|replica| self.group_status(&system, replica)).collect();
-        let nodes = system.nodes.values().filter(|node| node.replaced_by.is_none());
+        let nodes = system.nodes.values().filter(|node| node.is_there());
         let nodes = nodes.map(|node| {
             let own = node.id == self.node();
             let heard_ms_ago = if own { Some(0) } else { self.tracker().heard_ms_ago(node.id) };

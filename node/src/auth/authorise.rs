@@ -19,7 +19,14 @@ const fn needed(operation: Operation) -> Option<Rights> {
         | Operation::OrgList
         | Operation::ClusterGet
         | Operation::DemoCut
-        | Operation::DemoHeal => None,
+        | Operation::DemoHeal
+        | Operation::ClusterPatch
+        | Operation::NodeList
+        | Operation::NodePatch
+        | Operation::NodeDelete
+        | Operation::RegionList
+        | Operation::RegionPatch
+        | Operation::RegionDelete => None,
     }
 }
 
@@ -76,6 +83,13 @@ const fn operation_of(action: &Action) -> Operation {
         Action::ClusterGet => Operation::ClusterGet,
         Action::DemoCut(_) => Operation::DemoCut,
         Action::DemoHeal(_) => Operation::DemoHeal,
+        Action::ClusterPatch(_) => Operation::ClusterPatch,
+        Action::NodeList => Operation::NodeList,
+        Action::NodePatch(..) => Operation::NodePatch,
+        Action::NodeDelete(_) => Operation::NodeDelete,
+        Action::RegionList => Operation::RegionList,
+        Action::RegionPatch(..) => Operation::RegionPatch,
+        Action::RegionDelete(_) => Operation::RegionDelete,
     }
 }
 
@@ -110,7 +124,7 @@ mod tests {
     use super::*;
     use crate::auth::authenticate::OrgPrincipal;
 
-    const ALL: [Operation; 11] = [
+    const ALL: [Operation; 18] = [
         Operation::OidcList,
         Operation::OidcCreate,
         Operation::OidcGet,
@@ -122,6 +136,13 @@ mod tests {
         Operation::ClusterGet,
         Operation::DemoCut,
         Operation::DemoHeal,
+        Operation::ClusterPatch,
+        Operation::NodeList,
+        Operation::NodePatch,
+        Operation::NodeDelete,
+        Operation::RegionList,
+        Operation::RegionPatch,
+        Operation::RegionDelete,
     ];
 
     fn org(rights: Rights) -> Principal {
@@ -169,6 +190,13 @@ mod tests {
             Operation::ClusterGet,
             Operation::DemoCut,
             Operation::DemoHeal,
+            Operation::ClusterPatch,
+            Operation::NodeList,
+            Operation::NodePatch,
+            Operation::NodeDelete,
+            Operation::RegionList,
+            Operation::RegionPatch,
+            Operation::RegionDelete,
         ];
         assert_eq!(allowed(&operator), expected);
     }

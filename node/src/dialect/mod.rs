@@ -6,8 +6,9 @@ use std::time::Duration;
 use concordat_proto::{
     command::Precondition,
     consistency::{Position, RequiredConsistency},
-    id::{ClientId, OrgId, WriteId},
+    id::{ClientId, NodeId, OrgId, WriteId},
     oidc::Provider,
+    org::{NodeState, Survive},
     region::Region,
     secret::Secret,
 };
@@ -29,6 +30,13 @@ pub enum Operation {
     ClusterGet,
     DemoCut,
     DemoHeal,
+    ClusterPatch,
+    NodeList,
+    NodePatch,
+    NodeDelete,
+    RegionList,
+    RegionPatch,
+    RegionDelete,
 }
 
 /// What arrived, after routing and authentication. The body is empty where none was read.
@@ -109,6 +117,30 @@ pub enum Action {
     DemoCut(DemoTarget),
     /// Heal it (demo).
     DemoHeal(DemoTarget),
+    /// Let home groups outlive a node or a region from now on.
+    ClusterPatch(Survive),
+    /// List the nodes.
+    NodeList,
+    /// Drain a node, or take it back.
+    NodePatch(NodeId, NodeState),
+    /// Remove a node.
+    NodeDelete(NodeId),
+    /// List the regions.
+    RegionList,
+    /// Let a region stay after all, or have its group founded by another node.
+    RegionPatch(Region, RegionPatch),
+    /// Remove a region.
+    RegionDelete(Region),
+}
+
+/// A change of a region.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RegionPatch {
+    /// It stays.
+    Open,
+    /// This node founds its group; the operator's word is given that the first founder never runs
+    /// again.
+    Found(NodeId),
 }
 
 /// What the demo cuts or heals.
@@ -117,7 +149,7 @@ pub enum DemoTarget {
     /// A whole region.
     Region(Region),
     /// One node.
-    Node(concordat_proto::id::NodeId),
+    Node(NodeId),
 }
 
 /// A credential to be created.

@@ -42,6 +42,8 @@ const fn plain(path: &'static str, target: Target) -> Route {
 const OIDC: &str = "/organizations/sso/oidc/provider-credentials";
 const OIDC_ONE: &str = "/organizations/sso/oidc/provider-credentials/{oauth_client_id}";
 const ORGS: &str = "/v1/organizations";
+const NODE: &str = "/v1/cluster/nodes/{node_id}";
+const REGION: &str = "/v1/cluster/regions/{region}";
 
 const ROUTES: &[Route] = &[
     route(Method::GET, OIDC, Operation::OidcList, Access::Org),
@@ -53,6 +55,13 @@ const ROUTES: &[Route] = &[
     route(Method::POST, ORGS, Operation::OrgCreate, Access::Operator),
     route(Method::GET, ORGS, Operation::OrgList, Access::Operator),
     route(Method::GET, "/v1/cluster", Operation::ClusterGet, Access::Operator),
+    route(Method::PATCH, "/v1/cluster", Operation::ClusterPatch, Access::Operator),
+    route(Method::GET, "/v1/cluster/nodes", Operation::NodeList, Access::Operator),
+    route(Method::PATCH, NODE, Operation::NodePatch, Access::Operator),
+    route(Method::DELETE, NODE, Operation::NodeDelete, Access::Operator),
+    route(Method::GET, "/v1/cluster/regions", Operation::RegionList, Access::Operator),
+    route(Method::PATCH, REGION, Operation::RegionPatch, Access::Operator),
+    route(Method::DELETE, REGION, Operation::RegionDelete, Access::Operator),
     plain("/v1/cluster/digest", Target::Digest),
     route(Method::POST, "/v1/demo/cut", Operation::DemoCut, Access::Operator),
     route(Method::POST, "/v1/demo/heal", Operation::DemoHeal, Access::Operator),

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::histogram::{Histogram, line};
 use crate::{dialect::Operation, http::status};
 
-const OPERATIONS: [(Operation, &str); 11] = [
+const OPERATIONS: [(Operation, &str); 18] = [
     (Operation::OidcList, "oidc_list"),
     (Operation::OidcCreate, "oidc_create"),
     (Operation::OidcGet, "oidc_get"),
@@ -22,6 +22,13 @@ const OPERATIONS: [(Operation, &str); 11] = [
     (Operation::ClusterGet, "cluster_get"),
     (Operation::DemoCut, "demo_cut"),
     (Operation::DemoHeal, "demo_heal"),
+    (Operation::ClusterPatch, "cluster_patch"),
+    (Operation::NodeList, "node_list"),
+    (Operation::NodePatch, "node_patch"),
+    (Operation::NodeDelete, "node_delete"),
+    (Operation::RegionList, "region_list"),
+    (Operation::RegionPatch, "region_patch"),
+    (Operation::RegionDelete, "region_delete"),
 ];
 
 /// What is counted apart; all others together as 0.

@@ -10,7 +10,9 @@ use crate::{
     lease::{LeaseTerms, ReplicaMark},
     log::{LogId, LogIndex, Term},
     oidc::{AppleOptions, OidcCredential, OidcOptions, OidcPatch, Provider, ProviderOptions},
-    org::{ApiKey, ClusterRecord, NodeRecord, Org, Rights, WrappedKey},
+    org::{
+        ApiKey, ClusterRecord, NodeRecord, NodeState, Org, RegionState, Rights, Survive, WrappedKey,
+    },
     record::AppliedRecord,
     refusal::{FullOf, Refusal},
     region::Region,
@@ -145,6 +147,8 @@ fn node() -> impl Strategy<Value = NodeRecord> {
             peer_address,
             api_url,
             replaced_by: replaced_by.map(NodeId),
+            // Commands and messages do not carry it.
+            state: NodeState::Member,
         },
     )
 }
@@ -162,6 +166,8 @@ fn command() -> impl Strategy<Value = Command> {
     let cluster = (any::<[u8; 16]>(), any::<u32>()).prop_map(|(id, feature_level)| ClusterRecord {
         id: ClusterId::from_bytes(id),
         feature_level,
+        // A beginning does not carry it.
+        survive: Survive::Node,
     });
     prop_oneof![
         (cluster, api_key())
@@ -185,6 +191,25 @@ fn command() -> impl Strategy<Value = Command> {
             let (home, away) = (Duration::from_millis(home), Duration::from_millis(away));
             Command::SetLeases(LeaseTerms { home, away, drift_percent })
         }),
+        life(),
+    ]
+}
+
+/// Commands on the life of nodes and regions.
+fn life() -> impl Strategy<Value = Command> {
+    let node_states =
+        [NodeState::Member, NodeState::Draining, NodeState::Leaving, NodeState::Removed];
+    let region_states = [RegionState::Open, RegionState::Leaving, RegionState::Removed];
+    prop_oneof![
+        (any::<u64>(), select(node_states.to_vec()))
+            .prop_map(|(node, state)| Command::SetNodeState { node: NodeId(node), state }),
+        (region(), select(region_states.to_vec()))
+            .prop_map(|(region, state)| Command::SetRegionState { region, state }),
+        (region(), any::<u64>()).prop_map(|(region, founder)| Command::RefoundRegion {
+            region,
+            founder: NodeId(founder)
+        }),
+        select(vec![Survive::Node, Survive::Region]).prop_map(Command::SetSurvive),
     ]
 }
 

@@ -2,11 +2,12 @@
 
 use super::{
     WireError,
+    cluster::{V1ClusterRecord, V1NodeRecord, V1NodeState, V1RegionState, V1Survive},
     error::ensure,
     lease::{V1LeaseTerms, V1ReplicaMark},
     mirror::{Text, V1Duration, V1Id, mirror_enum, mirror_struct},
     oidc::{V1OidcCredential, V1OidcPatch},
-    org::{V1ApiKey, V1ClusterRecord, V1NodeRecord, V1Org},
+    org::{V1ApiKey, V1Org},
 };
 use crate::{
     command::{Command, Idempotency, Precondition, Proposal},
@@ -50,6 +51,10 @@ mirror_enum! {
         DeleteOidc { org: V1Id, client_id: Text, precondition: Option<V1Precondition> },
         MarkReplicas { marks: Vec<(u64, V1ReplicaMark)> },
         SetLeases(terms: V1LeaseTerms),
+        SetNodeState { node: u64, state: V1NodeState },
+        SetRegionState { region: Text, state: V1RegionState },
+        RefoundRegion { region: Text, founder: u64 },
+        SetSurvive(survive: V1Survive),
     }
 }
 

@@ -69,9 +69,9 @@ fn every_version_is_read_and_the_newest_written() {
     check("applied_record", version::RECORD, &samples::applied_records());
     check("lease_record", version::RECORD, &samples::lease_records());
     check("replica_mark", version::RECORD, &samples::replica_marks());
-    check("region_record", version::RECORD, &samples::region_records());
-    check("node_record", version::RECORD, &samples::node_records());
-    check("cluster_record", version::RECORD, &samples::cluster_records());
+    check("region_record", version::CLUSTER_RECORD, &samples::region_records());
+    check("node_record", version::CLUSTER_RECORD, &samples::node_records());
+    check("cluster_record", version::CLUSTER_RECORD, &samples::cluster_records());
     check("counter", version::RECORD, &samples::counters());
     check("peer_request", version::PEER, &samples::peer_requests());
     check("peer_reply", version::PEER, &samples::peer_replies());

@@ -23,6 +23,7 @@ use crate::{
 
 #[cfg(test)]
 mod arbitrary;
+mod cluster;
 mod codec;
 mod command;
 mod error;
@@ -100,12 +101,15 @@ wire! {
         reads { 1 => record::V1KeyRecord }, at most limits::RECORD_BYTES_MAX;
     AppliedRecord: writes version::RECORD => record::V1AppliedRecord,
         reads { 1 => record::V1AppliedRecord }, at most limits::RECORD_BYTES_MAX;
-    RegionRecord: writes version::RECORD => org::V1RegionRecord,
-        reads { 1 => org::V1RegionRecord }, at most limits::RECORD_BYTES_MAX;
-    NodeRecord: writes version::RECORD => org::V1NodeRecord,
-        reads { 1 => org::V1NodeRecord }, at most limits::RECORD_BYTES_MAX;
-    ClusterRecord: writes version::RECORD => org::V1ClusterRecord,
-        reads { 1 => org::V1ClusterRecord }, at most limits::RECORD_BYTES_MAX;
+    RegionRecord: writes version::CLUSTER_RECORD => cluster::V2RegionRecord,
+        reads { 1 => cluster::V1RegionRecord, 2 => cluster::V2RegionRecord },
+        at most limits::RECORD_BYTES_MAX;
+    NodeRecord: writes version::CLUSTER_RECORD => cluster::V2NodeRecord,
+        reads { 1 => cluster::V1NodeRecord, 2 => cluster::V2NodeRecord },
+        at most limits::RECORD_BYTES_MAX;
+    ClusterRecord: writes version::CLUSTER_RECORD => cluster::V2ClusterRecord,
+        reads { 1 => cluster::V1ClusterRecord, 2 => cluster::V2ClusterRecord },
+        at most limits::RECORD_BYTES_MAX;
     LeaseRecord: writes version::RECORD => lease::V1LeaseRecord,
         reads { 1 => lease::V1LeaseRecord }, at most limits::RECORD_BYTES_MAX;
     ReplicaMark: writes version::RECORD => lease::V1ReplicaMark,

@@ -1,4 +1,4 @@
-//! The bytes of organisations, keys and the cluster's own records.
+//! The bytes of organisations and keys.
 
 use super::{
     WireError,
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     limits,
-    org::{ApiKey, ClusterRecord, NodeRecord, Org, RegionRecord, Rights, WrappedKey},
+    org::{ApiKey, Org, Rights, WrappedKey},
 };
 
 mirror_struct! {
@@ -24,15 +24,6 @@ mirror_struct! {
         first_key_sealed: V1Sealed,
     }
     V1ApiKey for ApiKey { id: V1Id, hash: [u8; 32], rights: u8 }
-    V1RegionRecord for RegionRecord { region: Text, group: u32, founder: u64 }
-    V1NodeRecord for NodeRecord, check check_node {
-        id: u64,
-        region: Text,
-        peer_address: Text,
-        api_url: Text,
-        replaced_by: Option<u64>,
-    }
-    V1ClusterRecord for ClusterRecord { id: V1Id, feature_level: u32 }
 }
 
 impl Mirror<u8> for Rights {
@@ -55,9 +46,4 @@ fn check_org(org: &Org) -> Result<(), WireError> {
         ensure((1..=limits::ORG_NAME_CHARS_MAX).contains(&length), "name of an organization")?;
     }
     Ok(())
-}
-
-fn check_node(node: &NodeRecord) -> Result<(), WireError> {
-    ensure(node.peer_address.len() <= limits::URL_BYTES_MAX, "peer_address")?;
-    ensure(node.api_url.len() <= limits::URL_BYTES_MAX, "api_url")
 }

@@ -5,8 +5,8 @@
 
 use super::{
     lease::{V1DangerSet, V1LeaseGrant},
+    cluster::V1NodeRecord,
     mirror::{Blob, Text, V1Id, mirror_enum, mirror_struct},
-    org::V1NodeRecord,
     reply::V1Applied,
     wire,
 };
@@ -58,6 +58,16 @@ pub enum PeerRequest {
         /// The groups.
         groups: Vec<GroupId>,
     },
+    /// Do I still belong to the cluster?
+    Standing,
+    /// Let your replica of this group have the timings of voters that are regions apart, or those
+    /// of one region; answered when it has.
+    Retime {
+        /// The group.
+        group: GroupId,
+        /// Whether the voters are to be regions apart.
+        across: bool,
+    },
 }
 
 /// A peer's answer.
@@ -85,6 +95,18 @@ pub enum PeerReply {
     NoCluster,
     /// The leases that could be granted.
     Leases(Vec<LeaseGrant>),
+    /// Whoever asks has left the cluster for good. The answer to anything that it asks.
+    Removed {
+        /// The node that took its place, if one did.
+        replaced_by: Option<NodeId>,
+    },
+    /// To [`PeerRequest::Standing`]: yes.
+    Standing,
+    /// To [`PeerRequest::Retime`]: the timings that the replica now has.
+    Retimed {
+        /// Whether they are those of voters that are regions apart.
+        across: bool,
+    },
 }
 
 /// How proposing ended.
@@ -156,6 +178,8 @@ mirror_enum! {
         TransferLeader { group: u32, body: Blob },
         Join(node: V1NodeRecord),
         Leases { groups: Vec<u32> },
+        Standing,
+        Retime { group: u32, across: bool },
     }
     V1PeerReply for PeerReply {
         Proposed(reply: V1ProposeReply),
@@ -165,6 +189,9 @@ mirror_enum! {
         Refused(reason: Text),
         NoCluster,
         Leases(grants: Vec<V1LeaseGrant>),
+        Removed { replaced_by: Option<u64> },
+        Standing,
+        Retimed { across: bool },
     }
     V1ProposeReply for ProposeReply {
         Committed(applied: V1Applied),

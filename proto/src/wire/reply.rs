@@ -37,6 +37,16 @@ mirror_enum! {
         AlreadyFormed,
         NodeRefused,
         ClusterFull { what: V1FullOf },
+        NodeNotFound,
+        NodeGone,
+        LastVoterOfRegion,
+        NodeNotLeaving,
+        LastRegion,
+        RegionLeaving,
+        RegionNotLeaving,
+        FounderStands,
+        NotOfRegion,
+        TooFewRegions,
     }
     V1FullOf for FullOf { Regions, Nodes }
 }

@@ -12,7 +12,10 @@ use crate::{
     },
     log::{LogId, LogIndex, Term},
     oidc::{AppleOptions, OidcCredential, OidcOptions, OidcPatch, Provider, ProviderOptions},
-    org::{ApiKey, ClusterRecord, NodeRecord, Org, RegionRecord, Rights, WrappedKey},
+    org::{
+        ApiKey, ClusterRecord, NodeRecord, NodeState, Org, RegionRecord, RegionState, Rights,
+        Survive, WrappedKey,
+    },
     record::{AppliedRecord, KeyRecord, WriteRecord},
     refusal::{FullOf, Refusal},
     region::Region,
@@ -74,11 +77,16 @@ fn node() -> NodeRecord {
         peer_address: "10.0.0.1:7070".to_owned(),
         api_url: "https://a.us-iowa.example.com".to_owned(),
         replaced_by: Some(NodeId(1)),
+        state: NodeState::Member,
     }
 }
 
 fn cluster() -> ClusterRecord {
-    ClusterRecord { id: ClusterId::from_bytes(bytes(0xc0)), feature_level: 1 }
+    ClusterRecord {
+        id: ClusterId::from_bytes(bytes(0xc0)),
+        feature_level: 1,
+        survive: Survive::Node,
+    }
 }
 
 fn options(provider: Provider, given: &[&str], specific: ProviderOptions) -> OidcOptions {
@@ -202,7 +210,24 @@ pub(super) fn proposals() -> Samples<Proposal> {
             }),
         ),
         ("set_leases", proposal(Command::SetLeases(LeaseTerms::DEFAULT))),
+        ("set_node_state", proposal(set_node_state(NodeState::Leaving))),
+        ("remove_node", proposal(set_node_state(NodeState::Removed))),
+        ("set_region_state", proposal(set_region_state(RegionState::Leaving))),
+        ("remove_region", proposal(set_region_state(RegionState::Removed))),
+        (
+            "refound_region",
+            proposal(Command::RefoundRegion { region: region("us-iowa"), founder: NodeId(300) }),
+        ),
+        ("survive_region", proposal(Command::SetSurvive(Survive::Region))),
     ]
+}
+
+fn set_node_state(state: NodeState) -> Command {
+    Command::SetNodeState { node: node().id, state }
+}
+
+fn set_region_state(state: RegionState) -> Command {
+    Command::SetRegionState { region: region("us-iowa"), state }
 }
 
 fn applied_with(outcome: Result<Reply, Refusal>) -> Applied {
@@ -232,6 +257,16 @@ pub(super) fn applied() -> Samples<Applied> {
         ("node_refused", Err(Refusal::NodeRefused)),
         ("regions_full", Err(Refusal::ClusterFull { what: FullOf::Regions })),
         ("nodes_full", Err(Refusal::ClusterFull { what: FullOf::Nodes })),
+        ("node_not_found", Err(Refusal::NodeNotFound)),
+        ("node_gone", Err(Refusal::NodeGone)),
+        ("last_voter_of_region", Err(Refusal::LastVoterOfRegion)),
+        ("node_not_leaving", Err(Refusal::NodeNotLeaving)),
+        ("last_region", Err(Refusal::LastRegion)),
+        ("region_leaving", Err(Refusal::RegionLeaving)),
+        ("region_not_leaving", Err(Refusal::RegionNotLeaving)),
+        ("founder_stands", Err(Refusal::FounderStands)),
+        ("not_of_region", Err(Refusal::NotOfRegion)),
+        ("too_few_regions", Err(Refusal::TooFewRegions)),
     ];
     outcomes.into_iter().map(|(name, outcome)| (name, applied_with(outcome))).collect()
 }
@@ -273,17 +308,33 @@ pub(super) fn applied_records() -> Samples<AppliedRecord> {
 }
 
 pub(super) fn region_records() -> Samples<RegionRecord> {
-    let record =
-        RegionRecord { region: region("us-iowa"), group: GroupId(1), founder: NodeId(300) };
-    vec![("region", record)]
+    let in_state = |state| RegionRecord {
+        region: region("us-iowa"),
+        group: GroupId(1),
+        founder: NodeId(300),
+        state,
+    };
+    vec![
+        ("region", in_state(RegionState::Open)),
+        ("leaving", in_state(RegionState::Leaving)),
+        ("removed", in_state(RegionState::Removed)),
+    ]
 }
 
 pub(super) fn node_records() -> Samples<NodeRecord> {
-    vec![("alive", NodeRecord { replaced_by: None, ..node() }), ("replaced", node())]
+    let in_state = |state| NodeRecord { replaced_by: None, state, ..node() };
+    vec![
+        ("alive", in_state(NodeState::Member)),
+        ("replaced", node()),
+        ("draining", in_state(NodeState::Draining)),
+        ("leaving", in_state(NodeState::Leaving)),
+        ("removed", in_state(NodeState::Removed)),
+    ]
 }
 
 pub(super) fn cluster_records() -> Samples<ClusterRecord> {
-    vec![("cluster", cluster())]
+    let survives_a_region = ClusterRecord { survive: Survive::Region, ..cluster() };
+    vec![("cluster", cluster()), ("survives_a_region", survives_a_region)]
 }
 
 pub(super) fn counters() -> Samples<u64> {
@@ -321,6 +372,8 @@ pub(super) fn peer_requests() -> Samples<PeerRequest> {
         ("transfer_leader", PeerRequest::TransferLeader { group, body }),
         ("join", PeerRequest::Join(node())),
         ("leases", PeerRequest::Leases { groups: vec![GroupId::SYSTEM, GroupId(2)] }),
+        ("standing", PeerRequest::Standing),
+        ("retime", PeerRequest::Retime { group, across: true }),
     ]
 }
 
@@ -347,6 +400,10 @@ pub(super) fn peer_replies() -> Samples<PeerReply> {
         ("refused", PeerReply::Refused("just started".to_owned())),
         ("no_cluster", PeerReply::NoCluster),
         ("leases", PeerReply::Leases(vec![grant()])),
+        ("removed", PeerReply::Removed { replaced_by: None }),
+        ("replaced", PeerReply::Removed { replaced_by: Some(NodeId(5)) }),
+        ("standing", PeerReply::Standing),
+        ("retimed", PeerReply::Retimed { across: true }),
     ]
 }
 

@@ -3,7 +3,7 @@
 use std::{convert::Infallible, path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
-use concordat_client::{OrgId, Provider, Region, RequiredConsistency, Secret, WriteId};
+use concordat_client::{OrgId, Provider, Region, RequiredConsistency, Secret, Survive, WriteId};
 use concordat_proto::consistency::parse_timeout;
 
 /// Manages SSO credentials that are replicated over regions, and says how far each write has come.
@@ -94,6 +94,96 @@ pub(crate) enum Noun {
     /// Manages organizations (operator)
     #[command(subcommand)]
     Org(Org),
+    /// Manages nodes (operator). A node is added by starting it with seeds
+    #[command(subcommand)]
+    Node(Node),
+    /// Manages regions (operator). A region is added by starting nodes in it
+    #[command(subcommand)]
+    Region(RegionVerb),
+    /// Manages settings of the whole cluster (operator)
+    #[command(subcommand)]
+    Cluster(Cluster),
+}
+
+/// Verbs of nodes.
+#[derive(Subcommand)]
+pub(crate) enum Node {
+    /// Lists nodes: their state, and the groups that they vote in, lead and have a replica of
+    List,
+    /// Takes a node's votes and leads away; it goes on serving
+    Drain {
+        /// The node id
+        id: String,
+    },
+    /// Takes a drained or leaving node back
+    Undrain {
+        /// The node id
+        id: String,
+    },
+    /// Drains a node and removes it for good, and waits until it is gone
+    Remove {
+        /// The node id
+        id: String,
+        #[command(flatten)]
+        gone: Gone,
+    },
+}
+
+/// Verbs of regions.
+#[derive(Subcommand)]
+pub(crate) enum RegionVerb {
+    /// Lists regions, their groups and who votes in them
+    List,
+    /// Removes a region and its nodes, and waits until it is gone; organizations must have moved
+    Remove {
+        /// Its name
+        region: Region,
+        #[command(flatten)]
+        gone: Gone,
+    },
+    /// Lets a region stay whose removal has begun
+    Keep {
+        /// Its name
+        region: Region,
+    },
+    /// Lets another node found a region's group, after the first founder was lost before it did
+    Found {
+        /// Its name
+        region: Region,
+        /// The new founder's node id
+        #[arg(long, value_name = "ID")]
+        node: String,
+        /// Your word that the first founder is stopped and never runs again
+        #[arg(long, required = true)]
+        fenced: bool,
+    },
+}
+
+/// How long to wait for an end.
+#[derive(clap::Args)]
+pub(crate) struct Gone {
+    /// How long to wait until it is gone; 0 does not wait
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    pub(crate) wait: u64,
+}
+
+/// Verbs of the cluster.
+#[derive(Subcommand)]
+pub(crate) enum Cluster {
+    /// Changes a setting
+    Set {
+        /// survive=node or survive=region
+        #[arg(value_name = "NAME=VALUE", value_parser = survive)]
+        setting: Survive,
+    },
+}
+
+fn survive(text: &str) -> Result<Survive, String> {
+    match text {
+        "survive=node" => Ok(Survive::Node),
+        "survive=region" => Ok(Survive::Region),
+        _ => Err("one of survive=node and survive=region".to_owned()),
+    }
 }
 
 /// Verbs of credentials.

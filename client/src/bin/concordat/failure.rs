@@ -24,6 +24,8 @@ pub(crate) enum Failure {
         /// It is the operator's.
         operator: bool,
     },
+    /// What was to be removed is still there, and is being removed.
+    NotGone(String),
 }
 
 impl From<io::Error> for Failure {
@@ -47,7 +49,7 @@ impl Failure {
         match self {
             Self::Io(_) => 1,
             Self::Usage(_) => 2,
-            Self::NotReached { .. } => 5,
+            Self::NotReached { .. } | Self::NotGone(_) => 5,
             Self::Call(error) | Self::OperatorCall(error) => match error {
                 ClientError::Config { .. } => 2,
                 ClientError::Refused { .. } => 3,
@@ -65,7 +67,11 @@ impl Failure {
             Self::NotReached { receipt, .. } => Some(receipt),
             Self::Call(ClientError::Pending(pending))
             | Self::OperatorCall(ClientError::Pending(pending)) => Some(pending.receipt()),
-            Self::Call(_) | Self::OperatorCall(_) | Self::Io(_) | Self::Usage(_) => None,
+            Self::Call(_)
+            | Self::OperatorCall(_)
+            | Self::Io(_)
+            | Self::Usage(_)
+            | Self::NotGone(_) => None,
         }
     }
 
@@ -87,7 +93,11 @@ impl Failure {
             | Self::OperatorCall(ClientError::OutcomeUnknown { idempotency_key, .. }) => {
                 Some(format!("the same command with --idempotency-key {idempotency_key}"))
             }
-            Self::Call(_) | Self::OperatorCall(_) | Self::Io(_) | Self::Usage(_) => None,
+            Self::Call(_)
+            | Self::OperatorCall(_)
+            | Self::Io(_)
+            | Self::Usage(_)
+            | Self::NotGone(_) => None,
         }
     }
 
@@ -128,7 +138,7 @@ impl Failure {
     fn message(&self) -> String {
         match self {
             Self::Io(error) => chain(error),
-            Self::Usage(message) => message.clone(),
+            Self::Usage(message) | Self::NotGone(message) => message.clone(),
             Self::Call(error) | Self::OperatorCall(error) => chain(error),
             Self::NotReached { .. } => "the required consistency is not reached yet".to_owned(),
         }

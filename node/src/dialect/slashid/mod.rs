@@ -10,6 +10,7 @@
 mod envelope;
 mod headers;
 mod json;
+mod members;
 mod oidc;
 mod options;
 mod org;

@@ -10,7 +10,7 @@ use concordat_proto::{
 use super::{
     bad_request,
     json::{self, Object},
-    oidc, org, percent,
+    members, oidc, org, percent,
     query::Query,
 };
 use crate::dialect::{Action, Input, Operation, Rejection};
@@ -43,6 +43,19 @@ pub fn parse(operation: Operation, input: &Input<'_>) -> Result<Action, Rejectio
         Operation::ClusterGet => Ok(Action::ClusterGet),
         Operation::DemoCut => Ok(Action::DemoCut(org::parse_target(body(input)?)?)),
         Operation::DemoHeal => Ok(Action::DemoHeal(org::parse_target(body(input)?)?)),
+        Operation::ClusterPatch => Ok(Action::ClusterPatch(members::parse_survive(body(input)?)?)),
+        Operation::NodeList => Ok(Action::NodeList),
+        Operation::NodePatch => {
+            let node = members::node(input.path_parameter)?;
+            Ok(Action::NodePatch(node, members::parse_node_state(body(input)?)?))
+        }
+        Operation::NodeDelete => Ok(Action::NodeDelete(members::node(input.path_parameter)?)),
+        Operation::RegionList => Ok(Action::RegionList),
+        Operation::RegionPatch => {
+            let region = members::region(input.path_parameter)?;
+            Ok(Action::RegionPatch(region, members::parse_region_patch(body(input)?)?))
+        }
+        Operation::RegionDelete => Ok(Action::RegionDelete(members::region(input.path_parameter)?)),
     }
 }
 

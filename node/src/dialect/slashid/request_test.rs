@@ -7,7 +7,7 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use super::{parse, parse_common, script};
 use crate::dialect::{Input, Operation, Rejection};
 
-const OPERATIONS: [Operation; 11] = [
+const OPERATIONS: [Operation; 18] = [
     Operation::OidcList,
     Operation::OidcCreate,
     Operation::OidcGet,
@@ -19,6 +19,13 @@ const OPERATIONS: [Operation; 11] = [
     Operation::ClusterGet,
     Operation::DemoCut,
     Operation::DemoHeal,
+    Operation::ClusterPatch,
+    Operation::NodeList,
+    Operation::NodePatch,
+    Operation::NodeDelete,
+    Operation::RegionList,
+    Operation::RegionPatch,
+    Operation::RegionDelete,
 ];
 
 fn answer(input: &str) -> String {

@@ -47,6 +47,13 @@ pub(super) const fn of_success(operation: Operation) -> u16 {
         | Operation::ReceiptGet
         | Operation::ClusterGet
         | Operation::DemoCut
-        | Operation::DemoHeal => OK,
+        | Operation::DemoHeal
+        | Operation::ClusterPatch
+        | Operation::NodeList
+        | Operation::NodePatch
+        | Operation::NodeDelete
+        | Operation::RegionList
+        | Operation::RegionPatch
+        | Operation::RegionDelete => OK,
     }
 }

@@ -1,6 +1,7 @@
 //! One file a noun; each turns arguments into calls and answers into something shown.
 
 mod credential;
+mod member;
 mod options;
 mod org;
 mod status;
@@ -9,7 +10,7 @@ mod write;
 use concordat_client::Client;
 
 use crate::{
-    args::{Args, Noun},
+    args::{Args, Cluster, Noun},
     failure::Failure,
     print::Shown,
 };
@@ -21,5 +22,8 @@ pub(crate) async fn run(client: &Client, args: Args) -> Result<Shown, Failure> {
         Noun::Credential(verb) => credential::run(client, *verb).await,
         Noun::Write(verb) => write::run(client, verb, args.global.timeout).await,
         Noun::Org(verb) => org::run(client, verb).await,
+        Noun::Node(verb) => member::node(client, verb).await,
+        Noun::Region(verb) => member::region(client, verb).await,
+        Noun::Cluster(Cluster::Set { setting }) => member::set_survive(client, setting).await,
     }
 }

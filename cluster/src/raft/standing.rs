@@ -1,0 +1,58 @@
+//! Whether this node still belongs to its cluster.
+//!
+//! Normally it reads so in the system group's state. One that was down when it was removed never
+//! gets that entry: nobody replicates to it any more. So a node that hears of nobody asks those it
+//! knows, all of whom answer a removed one so, and it stops with a clear message. It must never take
+//! silence for a no.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use concordat_proto::{
+    id::NodeId,
+    wire::{
+        Wire,
+        peer::{PeerReply, PeerRequest},
+    },
+};
+use futures::{StreamExt, stream::FuturesUnordered};
+
+use super::{fault::Fault, groups::Groups, transport::Channel};
+
+/// For the answers.
+const ANSWER_LIMIT: Duration = Duration::from_secs(2);
+/// Peers asked at a time.
+const ASKED_MAX: usize = 16;
+
+/// A fault when the node has left its cluster.
+pub(crate) fn require(is_there: bool, replaced_by: Option<NodeId>) -> Result<(), Fault> {
+    let reason = match replaced_by {
+        Some(successor) => format!("node {successor} has taken this node's address over"),
+        None if is_there => return Ok(()),
+        None => "it was removed; an empty data directory is a new node, which may join".to_owned(),
+    };
+    Err(Fault::caused("this node is no longer part of the cluster", reason))
+}
+
+/// Asks the peers, if none of them was heard of.
+pub(crate) async fn ask(groups: &Groups) -> Result<(), Fault> {
+    let own = groups.node();
+    if groups.tracker().live(own).iter().any(|node| *node != own) {
+        return Ok(());
+    }
+    let transport = &groups.environment().transport;
+    let body = Bytes::from(PeerRequest::Standing.encode());
+    let mut answers: FuturesUnordered<_> = groups
+        .peers()
+        .into_iter()
+        .take(ASKED_MAX)
+        .map(|peer| transport.request(peer, Channel::Control, body.clone(), ANSWER_LIMIT))
+        .collect();
+    while let Some(answer) = answers.next().await {
+        let Ok(bytes) = answer else { continue };
+        if let Ok(PeerReply::Removed { replaced_by }) = PeerReply::decode(&bytes) {
+            return require(false, replaced_by);
+        }
+    }
+    Ok(())
+}

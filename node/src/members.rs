@@ -1,0 +1,155 @@
+//! Nodes and regions, for operators: lists of them, and the words that change them.
+//!
+//! A change is one entry of the system group, answered when that has travelled as far as was asked;
+//! the groups then follow it by themselves, one safe step at a time. What would lose a quorum, or a
+//! region that organisations are at home in, is refused first, with the reason.
+
+use concordat_cluster::raft::{NodeStanding, RegionStanding};
+use concordat_proto::{
+    command::Command,
+    id::{GroupId, KeyId, NodeId},
+    org::{NodeState, RegionState},
+    region::Region,
+};
+use serde::Serialize;
+
+use crate::{
+    dialect::{Action, Answer, Operation, RegionPatch, Rejection, slashid::render},
+    http::status,
+    node::Node,
+    refuse,
+    write::{self, Asked, Home},
+};
+
+#[derive(Serialize)]
+struct NodeShown {
+    node_id: String,
+    region: String,
+    url: String,
+    peer_address: String,
+    state: &'static str,
+    live: bool,
+    votes: Vec<u32>,
+    leads: Vec<u32>,
+    replicas: Vec<u32>,
+}
+
+#[derive(Serialize)]
+struct RegionShown {
+    region: String,
+    state: &'static str,
+    group: u32,
+    founder: String,
+    leader: Option<String>,
+    nodes: Vec<String>,
+    voters: Vec<VoterShown>,
+}
+
+#[derive(Serialize)]
+struct VoterShown {
+    node_id: String,
+    region: String,
+}
+
+fn numbers(groups: &[GroupId]) -> Vec<u32> {
+    groups.iter().map(|group| group.0).collect()
+}
+
+/// `GET /v1/cluster/nodes`.
+pub(crate) fn nodes(node: &Node) -> Answer {
+    let shown = |standing: NodeStanding| NodeShown {
+        node_id: standing.record.id.to_string(),
+        region: standing.record.region.to_string(),
+        state: match standing.record.replaced_by {
+            Some(_) => "replaced",
+            None => standing.record.state.as_str(),
+        },
+        url: standing.record.api_url,
+        peer_address: standing.record.peer_address,
+        live: standing.live,
+        votes: numbers(&standing.votes),
+        leads: numbers(&standing.leads),
+        replicas: numbers(&standing.replicas),
+    };
+    render::result(&node.groups.nodes().into_iter().map(shown).collect::<Vec<_>>())
+}
+
+/// `GET /v1/cluster/regions`.
+pub(crate) fn regions(node: &Node) -> Answer {
+    let voter = |(id, region): (NodeId, Region)| VoterShown {
+        node_id: id.to_string(),
+        region: region.to_string(),
+    };
+    let shown = |standing: RegionStanding| RegionShown {
+        region: standing.record.region.to_string(),
+        state: standing.record.state.as_str(),
+        group: standing.record.group.0,
+        founder: standing.record.founder.to_string(),
+        leader: standing.leader.map(|id| id.to_string()),
+        nodes: standing.nodes.iter().map(ToString::to_string).collect(),
+        voters: standing.voters.into_iter().map(voter).collect(),
+    };
+    render::result(&node.groups.regions().into_iter().map(shown).collect::<Vec<_>>())
+}
+
+/// An operator's word on the cluster, a node or a region.
+pub(crate) async fn change(
+    node: &Node,
+    key: KeyId,
+    operation: Operation,
+    action: Action,
+    asked: &Asked,
+) -> Answer {
+    let command = match command(node, action).await {
+        Ok(command) => command,
+        Err(answer) => return answer,
+    };
+    let proposal = write::proposal(node, asked, Some(key), command);
+    match write::propose(node, GroupId::SYSTEM, proposal, asked).await {
+        Ok(applied) => write::told(node, operation, Home::SYSTEM, applied, asked).await,
+        Err(answer) => answer,
+    }
+}
+
+/// What is to be proposed, unless something stands in its way.
+async fn command(node: &Node, action: Action) -> Result<Command, Answer> {
+    match action {
+        Action::ClusterPatch(survive) => Ok(Command::SetSurvive(survive)),
+        Action::NodePatch(id, state) => node_state(node, id, state),
+        Action::NodeDelete(id) => {
+            let present = node.groups.node_standing(id).map(|standing| standing.record.state);
+            // A repeat after the end is answered as done.
+            let is_removed = present == Some(NodeState::Removed);
+            let state = if is_removed { NodeState::Removed } else { NodeState::Leaving };
+            node_state(node, id, state)
+        }
+        Action::RegionPatch(region, RegionPatch::Open) => {
+            Ok(Command::SetRegionState { region, state: RegionState::Open })
+        }
+        Action::RegionPatch(region, RegionPatch::Found(founder)) => {
+            refuse_if(node.groups.founding_obstacle(&region))?;
+            Ok(Command::RefoundRegion { region, founder })
+        }
+        Action::RegionDelete(region) => {
+            let obstacle = node.groups.region_obstacle(&region).await;
+            refuse_if(obstacle.map_err(|e| refuse::broken("looking at a region", &e))?)?;
+            Ok(Command::SetRegionState { region, state: RegionState::Leaving })
+        }
+        _ => Err(render::forbidden()),
+    }
+}
+
+fn node_state(node: &Node, id: NodeId, state: NodeState) -> Result<Command, Answer> {
+    let present = node.groups.node_standing(id).map(|standing| standing.record.state);
+    if present != Some(state) {
+        refuse_if(node.groups.node_obstacle(id, state))?;
+    }
+    Ok(Command::SetNodeState { node: id, state })
+}
+
+fn refuse_if(obstacle: Option<String>) -> Result<(), Answer> {
+    match obstacle {
+        None => Ok(()),
+        Some(message) => Err(render::rejected(&Rejection { status: status::CONFLICT, message })),
+    }
+}

@@ -1,0 +1,126 @@
+//! The bytes of the cluster's own records.
+//!
+//! The first forms knew no life-cycle: what they hold is a member, open, and survives a node's loss.
+//! Commands and messages between nodes keep the first forms for good: a registration, a beginning
+//! and an address book say nothing of it.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    WireError,
+    error::ensure,
+    mirror::{Mirror, Text, V1Id, mirror_enum, mirror_struct},
+};
+use crate::{
+    limits,
+    org::{ClusterRecord, NodeRecord, NodeState, RegionRecord, RegionState, Survive},
+};
+
+mirror_enum! {
+    V1NodeState for NodeState { Member, Draining, Leaving, Removed }
+    V1RegionState for RegionState { Open, Leaving, Removed }
+    V1Survive for Survive { Node, Region }
+}
+
+mirror_struct! {
+    V2RegionRecord for RegionRecord {
+        region: Text,
+        group: u32,
+        founder: u64,
+        state: V1RegionState,
+    }
+    V2NodeRecord for NodeRecord, check check_node {
+        id: u64,
+        region: Text,
+        peer_address: Text,
+        api_url: Text,
+        replaced_by: Option<u64>,
+        state: V1NodeState,
+    }
+    V2ClusterRecord for ClusterRecord { id: V1Id, feature_level: u32, survive: V1Survive }
+}
+
+/// A region without a life-cycle.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct V1RegionRecord {
+    region: Text,
+    group: u32,
+    founder: u64,
+}
+
+impl Mirror<V1RegionRecord> for RegionRecord {
+    fn freeze(&self) -> V1RegionRecord {
+        V1RegionRecord {
+            region: self.region.freeze(),
+            group: self.group.freeze(),
+            founder: self.founder.freeze(),
+        }
+    }
+    fn thaw(frozen: V1RegionRecord) -> Result<Self, WireError> {
+        Ok(Self {
+            region: Mirror::thaw(frozen.region)?,
+            group: Mirror::thaw(frozen.group)?,
+            founder: Mirror::thaw(frozen.founder)?,
+            state: RegionState::default(),
+        })
+    }
+}
+
+/// A node without a life-cycle.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct V1NodeRecord {
+    id: u64,
+    region: Text,
+    peer_address: Text,
+    api_url: Text,
+    replaced_by: Option<u64>,
+}
+
+impl Mirror<V1NodeRecord> for NodeRecord {
+    fn freeze(&self) -> V1NodeRecord {
+        V1NodeRecord {
+            id: self.id.freeze(),
+            region: self.region.freeze(),
+            peer_address: self.peer_address.freeze(),
+            api_url: self.api_url.freeze(),
+            replaced_by: self.replaced_by.freeze(),
+        }
+    }
+    fn thaw(frozen: V1NodeRecord) -> Result<Self, WireError> {
+        let node = Self {
+            id: Mirror::thaw(frozen.id)?,
+            region: Mirror::thaw(frozen.region)?,
+            peer_address: Mirror::thaw(frozen.peer_address)?,
+            api_url: Mirror::thaw(frozen.api_url)?,
+            replaced_by: Mirror::thaw(frozen.replaced_by)?,
+            state: NodeState::default(),
+        };
+        check_node(&node)?;
+        Ok(node)
+    }
+}
+
+/// A cluster before its home groups could outlive a region.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct V1ClusterRecord {
+    id: V1Id,
+    feature_level: u32,
+}
+
+impl Mirror<V1ClusterRecord> for ClusterRecord {
+    fn freeze(&self) -> V1ClusterRecord {
+        V1ClusterRecord { id: self.id.freeze(), feature_level: self.feature_level.freeze() }
+    }
+    fn thaw(frozen: V1ClusterRecord) -> Result<Self, WireError> {
+        Ok(Self {
+            id: Mirror::thaw(frozen.id)?,
+            feature_level: Mirror::thaw(frozen.feature_level)?,
+            survive: Survive::default(),
+        })
+    }
+}
+
+fn check_node(node: &NodeRecord) -> Result<(), WireError> {
+    ensure(node.peer_address.len() <= limits::URL_BYTES_MAX, "peer_address")?;
+    ensure(node.api_url.len() <= limits::URL_BYTES_MAX, "api_url")
+}
