@@ -71,7 +71,15 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn raft_config(group: GroupId, timings: Timings, config: &GroupsConfig) -> Result<Config, Fault> {
+/// A replica that has voted before may have granted a leader lease that it has forgotten: it does not
+/// stand for election (nor vote, see `service.rs`) until that is over. The library would let it
+/// stand at once, and with one more vote a second leader would be up within the first one's lease.
+fn raft_config(
+    group: GroupId,
+    timings: Timings,
+    config: &GroupsConfig,
+    has_voted: bool,
+) -> Result<Config, Fault> {
     let raft = Config {
         cluster_name: format!("group {group}"),
         heartbeat_interval: millis(timings.heartbeat),
@@ -86,6 +94,7 @@ fn raft_config(group: GroupId, timings: Timings, config: &GroupsConfig) -> Resul
         install_snapshot_timeout: millis(SNAPSHOT_TIMEOUT),
         enable_pre_vote: Some(true),
         enable_leader_restore: Some(false),
+        enable_elect: !has_voted,
         ..Config::default()
     };
     raft.validate().map_err(|error| Fault::caused(format!("settings of group {group}"), error))
@@ -115,7 +124,8 @@ impl Replica {
             transport: Arc::clone(&environment.transport),
             store: Arc::clone(store),
         };
-        let settings = Arc::new(raft_config(group, timings, config)?);
+        let has_voted = environment.log.state(group.0).vote.is_some();
+        let settings = Arc::new(raft_config(group, timings, config, has_voted)?);
         let raft = Raft::new(config.node.0, settings, network, log_store, machine).await;
         let raft = raft.map_err(|error| Fault::caused(doing(), error))?;
         Ok(Arc::new(Self {
@@ -206,6 +216,9 @@ impl Replica {
     /// Takes note of the library's news until it stops; returns why it did.
     pub(crate) async fn follow(&self, on_leader: impl Fn(Option<NodeId>)) -> String {
         let mut metrics = self.raft.server_metrics();
+        let silence = tokio::time::sleep(self.timings.election_max);
+        tokio::pin!(silence);
+        let mut is_silent = true;
         loop {
             {
                 let now = metrics.borrow_and_update();
@@ -219,7 +232,15 @@ impl Replica {
                     on_leader(leader);
                 }
             }
-            if metrics.changed().await.is_err() {
+            let changed = tokio::select! {
+                changed = metrics.changed() => changed,
+                () = &mut silence, if is_silent => {
+                    is_silent = false;
+                    self.raft.runtime_config().elect(true);
+                    continue;
+                }
+            };
+            if changed.is_err() {
                 let state = self.metrics().running_state;
                 return match state {
                     Ok(()) => format!("group {}: the replica has stopped", self.group),

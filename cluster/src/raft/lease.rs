@@ -194,7 +194,12 @@ impl Groups {
         let stretched = facts.leases.stretched(length);
         let ticket = locked(&replica.leasing.table).register(to, stretched, clock.now());
         let proof = self.prove_lead(replica).await;
-        let Some((term, covers)) = proof else {
+        // Looked at again, for two reasons. A mark that was applied before the registration may have
+        // come too late for the first look, and whoever then removed the replica did not see this
+        // lease. And a new leader's state is as far as what those before it committed only once an
+        // entry of its own term is applied, which the proof makes sure of.
+        let facts = self.tracker().facts(replica.group);
+        let Some((term, covers)) = proof.filter(|_| facts.is_serving(to)) else {
             locked(&replica.leasing.table).withdraw(ticket);
             return None;
         };

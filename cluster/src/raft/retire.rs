@@ -134,7 +134,7 @@ async fn remove(groups: &Groups, leaver: Leaver) {
         }
     };
     match operate::propose(groups, command).await {
-        Proposed::Committed(applied) => {
+        Proposed::Committed { applied, .. } => {
             tracing::info!(?leaver, outcome = ?applied.outcome, "removed");
         }
         Proposed::NotProposed | Proposed::Unknown => {
