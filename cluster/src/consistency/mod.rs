@@ -15,6 +15,8 @@
 
 use std::time::Duration;
 
+#[cfg(test)]
+mod model;
 pub mod progress;
 #[cfg(test)]
 mod progress_test;
