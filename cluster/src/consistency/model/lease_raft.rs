@@ -2,7 +2,9 @@
 //!
 //! Must never be cleverer than Raft: a message is a step in which sender and receiver act at one
 //! time. A later arrival gives the voter a longer silence and the leader no longer proof, and an
-//! older content is a step taken earlier, so nothing is lost by that.
+//! older content is a step taken earlier, so nothing is lost by that. A vote is counted in the step
+//! that gives it: a leader elected later inherits for longer. Elections that nobody wins are left
+//! out; they only take followers from a leader.
 
 use super::{
     lease::{Flaw, LEADER_LEASE, Leases, Step},
@@ -86,19 +88,15 @@ impl Leases {
         next.voters[node].restarted = self.has(Flaw::RestartedVoterStandsAtOnce);
         for term in (1_u8..).take(TERMS) {
             let leader = next.leader_mut(term);
-            if leader.standing == Standing::None
-                || leader.standing == Standing::Gone
-                || usize::from(leader.node) != node
-            {
-                continue;
+            if leader.is_alive() && usize::from(leader.node) == node {
+                leader.standing = Standing::Gone;
+                next.requests.iter_mut().for_each(|request| request.leader_restarts(term));
             }
-            leader.standing = Standing::Gone;
-            next.requests.iter_mut().for_each(|request| request.leader_restarts(term));
         }
         next
     }
 
-    /// Appending and sending, which only a leader that is not handing over does.
+    /// Appending, sending and handing over. The last leader has nobody to hand over to.
     fn lead(&self, state: &State, term: u8, out: &mut Vec<(Step, State)>) {
         let node = usize::from(state.leader(term).node);
         if state.voters[node].log.len() < state.watched {
@@ -107,26 +105,31 @@ impl Leases {
             out.push((Step::Append { term }, next));
         }
         for to in (0..VOTERS).filter(|to| *to != node && state.voters[*to].term <= term) {
+            send(state, (term, node), to, out);
+        }
+        if term < self.bounds.terms {
             let mut next = *state;
-            next.depose(to, term);
-            next.voters[to].silent = LEADER_LEASE;
-            next.voters[to].restarted = false;
-            next.leader_mut(term).proof = LEADER_LEASE;
-            out.push((Step::Heartbeat { term, to }, next));
-            next.voters[to].log = next.voters[node].log;
-            // With three voters, one acknowledgement beside its own is a majority.
             let leader = next.leader_mut(term);
-            leader.matched = leader.matched.max(state.voters[node].log.len());
-            out.push((Step::Replicate { term, to }, next));
+            (leader.standing, leader.transfer) = (Standing::Transferring, true);
+            out.push((Step::BeginTransfer { term }, next));
         }
-        if term == self.bounds.terms {
-            return;
-        }
-        let mut next = *state;
-        let leader = next.leader_mut(term);
-        (leader.standing, leader.transfer) = (Standing::Transferring, true);
-        out.push((Step::BeginTransfer { term }, next));
     }
+}
+
+/// A heartbeat, or the whole log. With three voters, one acknowledgement beside its own is a
+/// majority.
+fn send(state: &State, (term, node): (u8, usize), to: usize, out: &mut Vec<(Step, State)>) {
+    let mut next = *state;
+    next.depose(to, term);
+    next.voters[to].silent = LEADER_LEASE;
+    next.voters[to].restarted = false;
+    next.leader_mut(term).proof = LEADER_LEASE;
+    out.push((Step::Heartbeat { term, to }, next));
+    let log = state.voters[node].log;
+    next.voters[to].log = log;
+    let leader = next.leader_mut(term);
+    leader.matched = leader.matched.max(log.len());
+    out.push((Step::Replicate { term, to }, next));
 }
 
 /// A leader counts acknowledgements only for entries of its own term.

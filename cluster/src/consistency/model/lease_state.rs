@@ -158,48 +158,52 @@ impl State {
         if self.reached {
             (self.reported, self.fixed, self.waits, self.judge) = (false, false, 0, 0);
         }
-        let elected = |term: usize| {
-            self.leaders.get(term).is_some_and(|leader| leader.standing != Standing::None)
-        };
-        let followed = [elected(1), elected(2), elected(3)];
-        for (term, leader) in (1_u8..).zip(&mut self.leaders) {
-            let log = self.voters[usize::from(leader.node)].log;
-            let knows_own = leader.known >= self.watched && log.term_at(leader.known) == term;
-            if knows_own || !leader.leads() {
-                leader.matched = 0;
-            }
-            leader.transfer &= !followed[usize::from(term) - 1];
-            let asked = self.judge == term && !self.fixed && !self.reached;
-            let may_fix = asked && leader.known >= self.watched;
-            if leader.standing == Standing::Deposed && !may_fix {
-                leader.standing = Standing::Gone;
-            }
-            if leader.standing == Standing::Gone {
-                *leader = Leader {
-                    standing: Standing::Gone,
-                    transfer: leader.transfer,
-                    ..Leader::default()
-                };
-            }
-            if !asked {
-                leader.inherited = 0;
-            }
+        for term in (1_u8..).take(TERMS) {
+            let mut leader = *self.leader(term);
+            self.tidy_leader(&mut leader, term);
             if leader.standing == Standing::Transferring
                 && !model.has(Flaw::GrantsAfterTransferBegan)
             {
                 leader.proof = 0;
             }
+            *self.leader_mut(term) = leader;
+            let counts = self.asks(term) && leader.standing != Standing::Gone;
             for request in self.requests.iter_mut().filter(|request| request.term == term) {
                 request.tidy(leader.leads());
-                if !asked || leader.standing == Standing::Gone {
-                    request.counted = 0;
-                }
+                request.counted = if counts { request.counted } else { 0 };
             }
         }
         self.requests.sort_unstable();
         self.forget_votes(model.bounds.terms);
         if model.bounds.nameless {
             self.sort_voters();
+        }
+    }
+
+    /// Whether the judge still waits for the danger set of this leader.
+    fn asks(&self, term: u8) -> bool {
+        self.judge == term && !self.fixed && !self.reached
+    }
+
+    fn tidy_leader(&self, leader: &mut Leader, term: u8) {
+        let log = self.voters[usize::from(leader.node)].log;
+        let knows_own = leader.known >= self.watched && log.term_at(leader.known) == term;
+        if knows_own || !leader.leads() {
+            leader.matched = 0;
+        }
+        if !self.asks(term) {
+            leader.inherited = 0;
+        }
+        // Whoever followed this leader has voted for the next: the message comes too late.
+        let next = self.leaders.get(usize::from(term));
+        leader.transfer &= next.is_none_or(|next| next.standing == Standing::None);
+        let may_fix = self.asks(term) && leader.known >= self.watched;
+        if leader.standing == Standing::Deposed && !may_fix {
+            leader.standing = Standing::Gone;
+        }
+        if leader.standing == Standing::Gone {
+            let (standing, transfer) = (Standing::Gone, leader.transfer);
+            *leader = Leader { standing, transfer, ..Leader::default() };
         }
     }
 
@@ -255,7 +259,7 @@ impl Leader {
     }
 
     /// Whether its process still runs.
-    fn is_alive(&self) -> bool {
+    pub(super) fn is_alive(&self) -> bool {
         self.leads() || self.standing == Standing::Deposed
     }
 }
