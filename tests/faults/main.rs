@@ -14,6 +14,7 @@ mod fleet;
 mod home_latency;
 mod in_process;
 mod leader_killed;
+mod promises;
 mod region_down;
 mod truth_of_408;
 mod wiped_node;
