@@ -3,12 +3,15 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
 use concordat_tests::{
     connection::{Connection, request},
+    demo::{Org, REGIONS},
     nine::Nine,
+    recorded::Place,
     wait::within,
     workload::{CREDENTIALS, Plan},
 };
@@ -45,15 +48,15 @@ pub(crate) struct Seen {
 /// See above.
 pub(crate) struct Fleet {
     pub(crate) nine: Nine,
-    org: String,
-    api_key: String,
+    pub(crate) org: Org,
 }
 
 impl Fleet {
     /// Starts a cluster that keeps so much of its logs, and makes an organisation.
     pub(crate) async fn start(retention: Option<(u64, u64)>) -> Self {
         let nine = Nine::start(retention).await;
-        let mut fleet = Self { nine, org: String::new(), api_key: String::new() };
+        let nobody = Org { id: String::new(), api_key: String::new() };
+        let mut fleet = Self { nine, org: nobody };
         let body = r#"{"org_name":"Example","home_region":"us-iowa"}"#;
         let made = within("the organisation is made", LIMIT, async || {
             let key = fleet.nine.operator_key().to_owned();
@@ -68,8 +71,7 @@ impl Fleet {
             if seen.status == 201 { Ok(seen) } else { Err(format!("{seen:?}")) }
         })
         .await;
-        let text = |name: &str| made.body["result"][name].as_str().expect("a text").to_owned();
-        (fleet.org, fleet.api_key) = (text("id"), text("api_key"));
+        fleet.org = Org::of(&made.body["result"]);
         fleet
     }
 
@@ -82,11 +84,20 @@ impl Fleet {
     ) -> Plan {
         Plan {
             urls: nodes.map(|node| self.nine.url(node).to_owned()).collect(),
-            org: self.org.clone(),
-            api_key: self.api_key.clone(),
+            org: self.org.id.clone(),
+            api_key: self.org.api_key.clone(),
             clients,
             seed,
         }
+    }
+
+    /// All nodes, for clients that record what they do.
+    pub(crate) fn places(&self) -> Arc<[Place]> {
+        let place = |node: usize| Place {
+            url: self.nine.url(node).to_owned(),
+            region: REGIONS[node / 3].to_owned(),
+        };
+        (0..NODES).map(place).collect()
     }
 
     /// Sends a request to a node.
@@ -128,7 +139,7 @@ impl Fleet {
         more: &[(&str, &str)],
         body: Option<&str>,
     ) -> Vec<u8> {
-        let mut headers = vec![("slashid-orgid", &*self.org), ("slashid-api-key", &*self.api_key)];
+        let mut headers = self.identity().to_vec();
         headers.extend(more);
         let target = match client_id {
             "" => CREDENTIALS.to_owned(),
@@ -144,27 +155,35 @@ impl Fleet {
         write_id: &str,
         wait: &str,
     ) -> Result<Seen, String> {
-        let headers = [("slashid-orgid", &*self.org), ("slashid-api-key", &*self.api_key)];
         let target = format!("/v1/writes/{write_id}?wait={wait}");
-        self.ask_for(node, &request("GET", &target, &headers, None), LIMIT).await
+        self.ask_for(node, &request("GET", &target, &self.identity(), None), LIMIT).await
     }
 
-    /// The home group as one node sees it: its number and the whole of it.
-    pub(crate) async fn home_group(&self, at: usize) -> Result<(u64, Value), String> {
+    fn identity(&self) -> [(&str, &str); 2] {
+        [("slashid-orgid", &self.org.id), ("slashid-api-key", &self.org.api_key)]
+    }
+
+    /// The group at home in a region, as one node sees it.
+    async fn group_of(&self, region: usize, at: usize) -> Result<Value, String> {
         let status = self.inspect(at, "/v1/cluster").await?;
         let groups = status["groups"].as_array().cloned().unwrap_or_default();
-        let home = groups.into_iter().find(|group| group["region"] == "us-iowa");
-        let home = home.ok_or_else(|| format!("node {at} knows no home group: {status}"))?;
-        Ok((home["group"].as_u64().unwrap_or_default(), home))
+        let found = groups.into_iter().find(|group| group["region"] == REGIONS[region]);
+        found.ok_or_else(|| format!("node {at} knows no such group: {status}"))
     }
 
     /// Which of the processes leads the home group, by the word of the one that does.
     pub(crate) async fn home_leader(&self) -> usize {
-        within("the home group has a leader", LIMIT, async || {
+        self.leader_of(0).await
+    }
+
+    /// Which of the processes leads the group at home in a region, by its own word.
+    pub(crate) async fn leader_of(&self, region: usize) -> usize {
+        within("the group has a leader", LIMIT, async || {
             let mut reasons = Vec::new();
-            for node in HOME.filter(|node| self.nine.is_running(*node)) {
-                match self.home_group(node).await {
-                    Ok((_, group)) => {
+            let nodes = 3 * region..3 * region + 3;
+            for node in nodes.filter(|node| self.nine.is_running(*node)) {
+                match self.group_of(region, node).await {
+                    Ok(group) => {
                         let own = self.node_id(node).await?;
                         if group["leader"] == *own {
                             return Ok(node);

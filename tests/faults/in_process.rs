@@ -7,7 +7,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -44,13 +47,28 @@ const LIMIT: Duration = Duration::from_secs(30);
 const WRITE_LIMIT: Duration = Duration::from_secs(20);
 const ORG: OrgId = OrgId::from_bytes([7; 16]);
 
-/// Real enough: milliseconds since some day in 2026, counted by tokio's clock.
-#[derive(Debug)]
-struct Clock(Instant);
+/// Real enough: milliseconds since some day in 2026, counted by tokio's clock, one for all nodes.
+/// It can be set on, for those who cannot wait.
+#[derive(Debug, Clone)]
+pub(crate) struct Clock {
+    began: Instant,
+    ahead_s: Arc<AtomicU64>,
+}
+
+impl Clock {
+    fn new() -> Self {
+        Self { began: Instant::now(), ahead_s: Arc::default() }
+    }
+
+    pub(crate) fn set_on(&self, by: Duration) {
+        self.ahead_s.fetch_add(by.as_secs(), Ordering::SeqCst);
+    }
+}
 
 impl WallClock for Clock {
     fn now(&self) -> LogTime {
-        LogTime(1_790_000_000_000).after(self.0.elapsed())
+        let ahead = Duration::from_secs(self.ahead_s.load(Ordering::SeqCst));
+        LogTime(1_790_000_000_000).after(self.began.elapsed() + ahead)
     }
 }
 
@@ -74,8 +92,9 @@ struct Place {
     running: Option<Running>,
 }
 
-struct Nine {
-    network: InProcessNetwork,
+pub(crate) struct Nine {
+    pub(crate) network: InProcessNetwork,
+    pub(crate) clock: Clock,
     places: Vec<Place>,
     retention: Retention,
     ids_made: u64,
@@ -83,10 +102,11 @@ struct Nine {
 }
 
 impl Nine {
-    async fn start(retention: Retention) -> Self {
+    pub(crate) async fn start(retention: Retention) -> Self {
         let delays = DelayMatrix::new().elsewhere(Duration::from_millis(20));
         let mut nine = Self {
             network: InProcessNetwork::new(delays),
+            clock: Clock::new(),
             places: Vec::new(),
             retention,
             ids_made: 0,
@@ -131,7 +151,7 @@ impl Nine {
             store: Arc::clone(&place.store) as Arc<dyn Store>,
             log: log.clone(),
             transport: transport.clone(),
-            clock: Arc::new(Clock(Instant::now())),
+            clock: Arc::new(self.clock.clone()),
             steady: Arc::new(RuntimeClock::start()),
             save_cluster: Arc::new(move |id| {
                 *cluster.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
@@ -177,6 +197,11 @@ impl Nine {
         running.log.shutdown();
     }
 
+    /// The id of the node at a place.
+    pub(crate) fn id(&self, number: usize) -> NodeId {
+        self.places[number].id
+    }
+
     fn groups(&self, number: usize) -> &Groups {
         &self.places[number].running.as_ref().expect("it runs").groups
     }
@@ -188,7 +213,7 @@ impl Nine {
     }
 
     /// Waits until every running node says that it is ready and every group has its members.
-    async fn settled(&self) {
+    pub(crate) async fn settled(&self) {
         within("the cluster has formed", LIMIT, async || {
             for (number, groups) in self.all_running() {
                 if let Some(reason) = groups.faulted().borrow().clone() {
@@ -220,7 +245,7 @@ impl Nine {
         groups.home_groups().into_iter().find_map(home).expect("the first region has a group")
     }
 
-    async fn leader_place(&self) -> usize {
+    pub(crate) async fn leader_place(&self) -> usize {
         let home = self.home();
         within("the home group has a leader", LIMIT, async || {
             for (number, groups) in self.all_running() {
@@ -235,8 +260,8 @@ impl Nine {
         .await
     }
 
-    fn proposal(&self, via: usize, command: Command) -> Proposal {
-        let now = Clock(Instant::now()).now();
+    pub(crate) fn proposal(&self, via: usize, command: Command) -> Proposal {
+        let now = self.clock.now();
         Proposal {
             write_id: WriteId(Uuid::now_v7()),
             stamped: now,
@@ -248,12 +273,17 @@ impl Nine {
         }
     }
 
-    async fn try_propose(&self, via: usize, proposal: Proposal, limit: Duration) -> Proposed {
+    pub(crate) async fn try_propose(
+        &self,
+        via: usize,
+        proposal: Proposal,
+        limit: Duration,
+    ) -> Proposed {
         self.groups(via).propose(self.home(), proposal, Instant::now() + limit).await
     }
 
     /// Proposes until it is committed; where it took effect.
-    async fn propose(&self, via: usize, proposal: Proposal) -> LogIndex {
+    pub(crate) async fn propose(&self, via: usize, proposal: Proposal) -> LogIndex {
         match self.try_propose(via, proposal, WRITE_LIMIT).await {
             Proposed::Committed { applied, .. } => {
                 applied.outcome.unwrap_or_else(|refusal| panic!("refused: {refusal}"));
@@ -278,7 +308,7 @@ impl Nine {
     }
 
     /// Makes the organisation with one credential for each name.
-    async fn populate(&self, names: &[&str]) {
+    pub(crate) async fn populate(&self, names: &[&str]) {
         self.propose(0, self.proposal(0, Command::CreateOrg(org()))).await;
         for name in names {
             let command = Command::CreateOidc { org: ORG, credential: credential(name) };
@@ -286,11 +316,11 @@ impl Nine {
         }
     }
 
-    async fn patch(&self, via: usize, name: &str, label: u64) -> LogIndex {
+    pub(crate) async fn patch(&self, via: usize, name: &str, label: u64) -> LogIndex {
         self.propose(via, self.proposal(via, patch(name, label))).await
     }
 
-    fn label(&self, at: usize, name: &str) -> Option<String> {
+    pub(crate) fn label(&self, at: usize, name: &str) -> Option<String> {
         let store = self.groups(at).store();
         let reader: &dyn Reader = &*store;
         let client_id = ClientId::new(name).unwrap();
@@ -299,7 +329,7 @@ impl Nine {
     }
 
     /// Waits until all running replicas of every group stand at one index, with one digest.
-    async fn agreed(&self) {
+    pub(crate) async fn agreed(&self) {
         let groups = [0, 1, 2, 3].map(GroupId);
         within("all replicas agree", LIMIT, async || {
             for group in groups {
@@ -321,7 +351,7 @@ impl Nine {
     }
 }
 
-fn patch(name: &str, label: u64) -> Command {
+pub(crate) fn patch(name: &str, label: u64) -> Command {
     let patch = OidcPatch { label: Some(label.to_string()), ..OidcPatch::default() };
     let client_id = ClientId::new(name).unwrap();
     Command::PatchOidc { org: ORG, client_id, patch, precondition: None }

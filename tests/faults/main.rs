@@ -1,14 +1,20 @@
-//! What must hold when processes die: nine `concordatd start` on loopback, killed with `kill -9`,
-//! wiped and started again while clients write.
+//! What must hold when processes die or stand still: nine `concordatd start` on loopback, killed with
+//! `kill -9`, paused, wiped and started again while clients write.
 //!
 //! The tests run one after another (each has nine processes and wants the machine), each bounded in
 //! time. Nothing is judged by milliseconds but the five seconds within which writing must go on
-//! after a leader's death.
+//! after a leader's death; where times are the point, they are judged as a share of the delays that
+//! were asked for, or beside this process's own timers.
 #![cfg(test)]
 
 mod all_killed;
+mod exactly_once;
+mod expired;
 mod fleet;
+mod home_latency;
 mod in_process;
 mod leader_killed;
+mod promises;
 mod region_down;
+mod truth_of_408;
 mod wiped_node;

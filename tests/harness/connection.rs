@@ -84,8 +84,24 @@ impl Connection {
     /// # Errors
     /// When the connection breaks or the answer is not understood.
     pub async fn exchange(&mut self, request: &[u8]) -> io::Result<Answer<'_>> {
+        self.send(request).await?;
+        self.receive().await
+    }
+
+    /// Sends a request.
+    ///
+    /// # Errors
+    /// When the connection breaks.
+    pub async fn send(&mut self, request: &[u8]) -> io::Result<()> {
+        self.stream.write_all(request).await
+    }
+
+    /// Reads the whole answer to the request that was sent.
+    ///
+    /// # Errors
+    /// When the connection breaks or the answer is not understood.
+    pub async fn receive(&mut self) -> io::Result<Answer<'_>> {
         self.buffer.clear();
-        self.stream.write_all(request).await?;
         let head_end = loop {
             if let Some(end) = find(&self.buffer, b"\r\n\r\n") {
                 break end + 4;

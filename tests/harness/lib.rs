@@ -14,11 +14,14 @@
 
 pub mod canary;
 pub mod chance;
+pub mod checker;
 pub mod connection;
 pub mod demo;
+pub mod history;
 pub mod http;
 pub mod model;
 pub mod nine;
 pub mod process;
+pub mod recorded;
 pub mod wait;
 pub mod workload;

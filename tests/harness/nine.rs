@@ -206,6 +206,20 @@ impl Nine {
         }
     }
 
+    /// Stops a node's process without its knowing: nothing is closed, nothing is answered.
+    pub fn pause(&self, node: usize) {
+        if let Some(process) = &self.nodes[node].process {
+            process.pause();
+        }
+    }
+
+    /// Lets a paused node go on.
+    pub fn resume(&self, node: usize) {
+        if let Some(process) = &self.nodes[node].process {
+            process.resume();
+        }
+    }
+
     /// Starts a node that does not run; does not wait until it is ready.
     pub async fn restart(&mut self, node: usize) {
         let scratch = self.scratch.path().to_owned();
@@ -243,10 +257,18 @@ impl Nine {
     /// # Panics
     /// When that is refused.
     pub async fn new_org(&self, name: &str) -> Org {
+        self.new_org_at(REGIONS[0], name).await
+    }
+
+    /// Makes an organisation at home in a region that every region knows when this returns.
+    ///
+    /// # Panics
+    /// When that is refused.
+    pub async fn new_org_at(&self, region: &str, name: &str) -> Org {
         let request = Request::new("POST", "/v1/organizations")
             .header("SlashID-API-Key", &self.operator_key)
             .header("SlashID-Required-Consistency", "all_regions")
-            .json(&json!({"org_name": name}));
+            .json(&json!({"org_name": name, "home_region": region}));
         let response = request.send(self.url(0)).await;
         assert_eq!(response.status, 201, "{response:?}");
         Org::of(&response.json()["result"])

@@ -103,6 +103,28 @@ impl Process {
         self.end();
     }
 
+    /// `kill -STOP`: it stands still, its connections stay open, and its clocks go on.
+    ///
+    /// # Panics
+    /// When the system does not do it.
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// `kill -CONT`: it goes on as if nothing had been.
+    ///
+    /// # Panics
+    /// When the system does not do it.
+    pub fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("sh").args(["-c", r#"kill "$0" "$1""#, name, &id]).status();
+        assert!(sent.expect("a shell runs").success(), "kill {name} {id}");
+    }
+
     /// Waits for it to end by itself.
     ///
     /// # Panics

@@ -1,0 +1,138 @@
+//! Judges of histories: pure functions from what clients saw to a summary, or to a violation that
+//! shows the operations concerned. One property a file.
+//!
+//! They are sound before they are complete: an unknown outcome is given every chance that time and
+//! order leave it, so that whatever is rejected is wrong. They never look at a server.
+//!
+//! Each was seen to reject what it must: a lost update, a stale unmarked read after `all_regions`
+//! and after `local_region`, a reordering, a doubled write, a lost acknowledged write, a receipt
+//! that lied (`samples_test.rs`), and every one of many correct runs with one answer spoilt
+//! (`random_test.rs`).
+
+mod linearizable;
+mod once;
+mod order;
+mod promises;
+
+#[cfg(test)]
+mod correct_run;
+#[cfg(test)]
+mod random_test;
+#[cfg(test)]
+mod samples_test;
+#[cfg(test)]
+mod testkit;
+
+use std::fmt;
+
+pub use linearizable::linearizable;
+pub use once::once;
+pub use promises::{broken_promises, promises};
+
+use crate::history::{History, Operation};
+
+/// What was looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Writes, each with all its attempts.
+    pub writes: usize,
+    /// Of them, those that happened for certain and where.
+    pub committed: usize,
+    /// Refused at a place in the order.
+    pub refused: usize,
+    /// Neither known to have happened nor not.
+    pub unknown: usize,
+    /// Attempts of all writes.
+    pub attempts: usize,
+    /// Reads that were answered.
+    pub reads: usize,
+    /// Of them, those that claim to be current.
+    pub unmarked: usize,
+    /// Of these, those that some promise was about.
+    pub bound: usize,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { writes, committed, refused, unknown, attempts, reads, unmarked, bound } = self;
+        write!(f, "{writes} writes in {attempts} attempts: {committed} committed, ")?;
+        write!(f, "{refused} refused, {unknown} unknown; {reads} reads: {unmarked} unmarked, ")?;
+        write!(f, "{bound} of them under a promise")
+    }
+}
+
+/// What must not be.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Which rule it breaks.
+    pub rule: Rule,
+    /// How.
+    pub what: String,
+    /// The operations that show it, in order of time.
+    pub operations: Vec<Operation>,
+}
+
+/// What may be broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// The history itself makes no sense: the test is wrong, not the server.
+    History,
+    /// A write happens at most once, under one name, at one place.
+    Once,
+    /// An acknowledged write stays.
+    Kept,
+    /// The order of writes is consistent with real time.
+    RealTime,
+    /// A conditional write, a create, a change: each is decided by the version directly before.
+    Decided,
+    /// Nobody sees what was not written, or before it was.
+    Origin,
+    /// After 2xx to `all_regions`.
+    AllRegions,
+    /// After 2xx to `local_region`.
+    LocalRegion,
+    /// After a receipt that lists a region as applied.
+    Receipt,
+    /// Unmarked reads of one node do not go back.
+    NodeOrder,
+}
+
+impl Violation {
+    pub(crate) fn new<'a>(
+        rule: Rule,
+        what: impl Into<String>,
+        operations: impl IntoIterator<Item = &'a Operation>,
+    ) -> Self {
+        let mut operations: Vec<Operation> = operations.into_iter().cloned().collect();
+        operations.sort_by_key(|operation| operation.invoked);
+        operations.dedup();
+        Self { rule, what: what.into(), operations }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.rule, self.what)?;
+        self.operations.iter().try_for_each(|operation| write!(f, "\n    {operation}"))
+    }
+}
+
+impl fmt::Debug for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl std::error::Error for Violation {}
+
+/// All judges; `finals` are the reads made when all was quiet again.
+///
+/// # Errors
+/// With the first thing that must not be.
+pub fn check(history: &History, finals: &[Operation]) -> Result<Summary, Violation> {
+    let mut all = history.clone();
+    all.operations.extend_from_slice(finals);
+    linearizable(&all)?;
+    once(history, finals)?;
+    promises(&all)
+}

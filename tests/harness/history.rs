@@ -1,0 +1,317 @@
+//! What clients asked and what they were told, with times of one monotonic clock: all that the
+//! checkers know of a run.
+//!
+//! An operation is one attempt. Attempts of one organisation under one `Idempotency-Key` are one
+//! write. It never says more than a client could know: an attempt without an answer is unknown, and
+//! stays unknown until something else shows its effect.
+//!
+//! Values are written once: no two writes to a credential bring the same one, so that a value that
+//! is seen names its write.
+
+use std::{
+    fmt,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use tokio::time::Instant;
+
+/// Where a write stands in the order of its organisation's writes.
+///
+/// A token of the API is opaque to clients; a checker of the order must look into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// Counts the moves of the organisation.
+    pub epoch: u32,
+    /// Which log.
+    pub group: u32,
+    /// Which entry.
+    pub index: u64,
+}
+
+impl Position {
+    /// Reads `Concordat-Position`.
+    #[must_use]
+    pub fn of_token(token: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
+        let (_version, rest) = bytes.split_first()?;
+        let (epoch, rest) = rest.split_first_chunk::<4>()?;
+        let (group, rest) = rest.split_first_chunk::<4>()?;
+        Some(Self {
+            epoch: u32::from_be_bytes(*epoch),
+            group: u32::from_be_bytes(*group),
+            index: u64::from_be_bytes(rest.try_into().ok()?),
+        })
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.epoch, self.group, self.index)
+    }
+}
+
+/// How far a write must have travelled before it is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Required {
+    /// `local_region`.
+    LocalRegion,
+    /// `all_regions`.
+    AllRegions,
+}
+
+impl Required {
+    /// As the header spells it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LocalRegion => "local_region",
+            Self::AllRegions => "all_regions",
+        }
+    }
+}
+
+/// What a write does to its credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// POST, with this value.
+    Create(String),
+    /// PATCH, to this value.
+    Patch(String),
+    /// DELETE.
+    Delete,
+}
+
+impl Change {
+    /// What it writes.
+    #[must_use]
+    pub fn value(&self) -> Option<&str> {
+        match self {
+            Self::Create(value) | Self::Patch(value) => Some(value),
+            Self::Delete => None,
+        }
+    }
+}
+
+/// A write as it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    /// What it does.
+    pub change: Change,
+    /// The version that `If-Match` names.
+    pub if_match: Option<String>,
+    /// Its `Idempotency-Key`.
+    pub key: Option<String>,
+    /// How far.
+    pub required: Required,
+}
+
+/// What was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// GET of one credential.
+    Read,
+    /// A change of it.
+    Write(Write),
+}
+
+/// A credential that a read has found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Its `ETag`.
+    pub version: String,
+    /// What its write wrote.
+    pub value: String,
+}
+
+/// What was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// To a read: what is there, if anything.
+    Seen {
+        /// 200, or 404.
+        found: Option<Found>,
+        /// `Concordat-Read: current`.
+        unmarked: bool,
+    },
+    /// To a write: it has happened.
+    Committed {
+        /// As far as was asked (2xx), or not in time (408).
+        achieved: bool,
+        /// Its name, which is the version that it made.
+        version: String,
+        /// Its place.
+        position: Position,
+        /// The regions that the receipt says have applied it.
+        applied: Vec<String>,
+    },
+    /// To a write: a no with a place in the order.
+    Refused {
+        /// The status.
+        status: u16,
+        /// Its place.
+        position: Position,
+    },
+    /// It may have happened or not, and may yet.
+    Unknown,
+    /// It certainly has not happened, or a read has no answer.
+    Failed,
+}
+
+impl Outcome {
+    /// Of a write that happened: the version it made.
+    #[must_use]
+    pub fn committed(&self) -> Option<&str> {
+        match self {
+            Self::Committed { version, .. } => Some(version),
+            Self::Seen { .. } | Self::Refused { .. } | Self::Unknown | Self::Failed => None,
+        }
+    }
+
+    /// Whether asking again may tell more.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        matches!(self, Self::Unknown | Self::Failed)
+    }
+
+    /// Whether a read was answered and claims to be current.
+    #[must_use]
+    pub const fn is_unmarked(&self) -> bool {
+        matches!(self, Self::Seen { unmarked: true, .. })
+    }
+}
+
+/// One attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operation {
+    /// Who asked.
+    pub client: usize,
+    /// The organisation.
+    pub org: String,
+    /// The credential.
+    pub credential: String,
+    /// Which node was asked.
+    pub node: usize,
+    /// Its region.
+    pub region: String,
+    /// Before the first byte was sent.
+    pub invoked: Duration,
+    /// After the last byte of the answer was there, or when it was given up.
+    pub completed: Duration,
+    /// What was asked.
+    pub action: Action,
+    /// What was answered.
+    pub outcome: Outcome,
+}
+
+/// The end of a write id: its beginning is the time, alike for neighbours.
+pub(crate) fn short(version: &str) -> &str {
+    version.get(version.len().saturating_sub(6)..).unwrap_or(version)
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Write(write) = self else { return f.write_str("read") };
+        match &write.change {
+            Change::Create(value) => write!(f, "create {value:?}")?,
+            Change::Patch(value) => write!(f, "patch {value:?}")?,
+            Change::Delete => f.write_str("delete")?,
+        }
+        if let Some(version) = &write.if_match {
+            write!(f, " if …{}", short(version))?;
+        }
+        if let Some(key) = &write.key {
+            write!(f, " key {key}")?;
+        }
+        write!(f, " {}", write.required.as_str())
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Seen { found, unmarked } => {
+                let mark = if *unmarked { "unmarked" } else { "marked stale" };
+                match found {
+                    Some(it) => write!(f, "{:?} as …{}, {mark}", it.value, short(&it.version)),
+                    None => write!(f, "nothing, {mark}"),
+                }
+            }
+            Self::Committed { achieved, version, position, applied } => {
+                let status = if *achieved { "2xx" } else { "408" };
+                write!(f, "{status} as …{} at {position}, applied in {applied:?}", short(version))
+            }
+            Self::Refused { status, position } => write!(f, "{status} at {position}"),
+            Self::Unknown => f.write_str("unknown"),
+            Self::Failed => f.write_str("failed"),
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [from, to] = [self.invoked, self.completed].map(|time| time.as_secs_f64());
+        let org = self.org.get(..8).unwrap_or(&self.org);
+        write!(f, "{from:.4}–{to:.4} s, client {:>2} at node {}", self.client, self.node)?;
+        write!(f, " ({}): {org}/{}: ", self.region, self.credential)?;
+        write!(f, "{} → {}", self.action, self.outcome)
+    }
+}
+
+/// All of a run.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    /// In any order.
+    pub operations: Vec<Operation>,
+}
+
+/// Takes operations down while clients work.
+#[derive(Debug)]
+pub struct Recorder {
+    began: Instant,
+    operations: Mutex<Vec<Operation>>,
+}
+
+impl Default for Recorder {
+    fn default() -> Self {
+        Self { began: Instant::now(), operations: Mutex::default() }
+    }
+}
+
+impl Recorder {
+    /// The time of the history's clock.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Takes one down.
+    pub fn record(&self, operation: Operation) {
+        self.operations.lock().unwrap_or_else(PoisonError::into_inner).push(operation);
+    }
+
+    /// What there is so far.
+    #[must_use]
+    pub fn history(&self) -> History {
+        let operations = self.operations.lock().unwrap_or_else(PoisonError::into_inner);
+        History { operations: operations.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_is_read_and_ordered() {
+        let token = |bytes: [u8; 17]| URL_SAFE_NO_PAD.encode(bytes);
+        let one = token([1, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 1, 3]);
+        let one = Position::of_token(&one).unwrap();
+        assert_eq!(one, Position { epoch: 1, group: 2, index: 259 });
+        assert!(one < Position { index: 260, ..one });
+        assert!(one < Position { epoch: 2, group: 0, index: 0 }, "a move goes before all");
+        assert_eq!(Position::of_token("AAAA"), None);
+        assert_eq!(Position::of_token("what?"), None);
+    }
+}

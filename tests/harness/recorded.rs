@@ -1,0 +1,284 @@
+//! Clients whose every attempt is taken down in a history.
+//!
+//! They only send and record; which attempts are made, and what a history must not show, is said
+//! elsewhere. What no server may answer at all ends the test here.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::{
+    connection::{Answer, Connection, request},
+    demo::Org,
+    history::{Action, Change, Found, Operation, Outcome, Position, Recorder, Write},
+    workload::CREDENTIALS,
+};
+
+/// For a connection to stand: the system of a paused process still takes it.
+const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+
+/// A node as clients know it.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Its base URL.
+    pub url: String,
+    /// Its region.
+    pub region: String,
+}
+
+/// How long everybody waits.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// What the consistency timeout says.
+    pub timeout_s: u64,
+    /// When the client drops the connection, counted from when it had sent its request.
+    pub cut: Duration,
+}
+
+impl Patience {
+    /// So many seconds, and enough more for the answer to come even from a node that stood still.
+    #[must_use]
+    pub const fn seconds(timeout_s: u64) -> Self {
+        Self { timeout_s, cut: Duration::from_secs(timeout_s + 6) }
+    }
+}
+
+/// What an operation is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The organisation.
+    pub org: &'a Org,
+    /// The credential.
+    pub credential: &'a str,
+}
+
+/// One client; it asks one thing at a time.
+#[derive(Debug)]
+pub struct Caller {
+    recorder: Arc<Recorder>,
+    places: Arc<[Place]>,
+    client: usize,
+    connections: BTreeMap<usize, Connection>,
+}
+
+/// What came of a request.
+#[derive(Debug)]
+enum Told {
+    /// It was never sent.
+    Nobody,
+    /// It was sent, and not answered in time.
+    Nothing,
+    Answer {
+        status: u16,
+        unmarked: bool,
+        etag: Option<String>,
+        body: Value,
+    },
+}
+
+impl Caller {
+    /// One that talks to these nodes, by its number.
+    #[must_use]
+    pub fn new(recorder: &Arc<Recorder>, places: &Arc<[Place]>, client: usize) -> Self {
+        let (recorder, places) = (Arc::clone(recorder), Arc::clone(places));
+        Self { recorder, places, client, connections: BTreeMap::new() }
+    }
+
+    /// Reads a credential at a node.
+    ///
+    /// # Panics
+    /// At an answer that no server may give.
+    pub async fn read(&mut self, of: Subject<'_>, node: usize, patience: Duration) -> Outcome {
+        let operation = self.begin(of, node, Action::Read);
+        let target = format!("{CREDENTIALS}/{}", of.credential);
+        let bytes = request("GET", &target, &identity(of.org), None);
+        let outcome = match self.exchange(node, &bytes, patience).await {
+            Told::Nobody | Told::Nothing => Outcome::Failed,
+            Told::Answer { status: 200, unmarked, etag, body } => {
+                let found = Found { version: version(etag), value: text(&body["result"]["label"]) };
+                Outcome::Seen { found: Some(found), unmarked }
+            }
+            Told::Answer { status: 404, unmarked, .. } => Outcome::Seen { found: None, unmarked },
+            Told::Answer { status: 401, unmarked: false, .. }
+            | Told::Answer { status: 429 | 503, .. } => Outcome::Failed,
+            other @ Told::Answer { .. } => panic!("{operation}: {other:?}"),
+        };
+        self.end(operation, outcome)
+    }
+
+    /// Writes a credential through a node.
+    ///
+    /// # Panics
+    /// At an answer that no server may give.
+    pub async fn write(
+        &mut self,
+        of: Subject<'_>,
+        node: usize,
+        write: &Write,
+        patience: Patience,
+    ) -> Outcome {
+        let operation = self.begin(of, node, Action::Write(write.clone()));
+        let bytes = write_request(of, write, patience.timeout_s);
+        let outcome = match self.exchange(node, &bytes, patience.cut).await {
+            Told::Nobody => Outcome::Failed,
+            Told::Nothing => Outcome::Unknown,
+            Told::Answer { status, unmarked, body, .. } => {
+                let receipt = &body["meta"]["consistency"];
+                judge(status, unmarked, receipt)
+                    .unwrap_or_else(|| panic!("{operation}: {status}, unmarked {unmarked}: {body}"))
+            }
+        };
+        self.end(operation, outcome)
+    }
+
+    fn begin(&self, of: Subject<'_>, node: usize, action: Action) -> Operation {
+        let invoked = self.recorder.now();
+        Operation {
+            client: self.client,
+            org: of.org.id.clone(),
+            credential: of.credential.to_owned(),
+            node,
+            region: self.places[node].region.clone(),
+            invoked,
+            completed: invoked,
+            action,
+            outcome: Outcome::Failed,
+        }
+    }
+
+    fn end(&self, mut operation: Operation, outcome: Outcome) -> Outcome {
+        operation.completed = self.recorder.now();
+        operation.outcome = outcome.clone();
+        self.recorder.record(operation);
+        outcome
+    }
+
+    /// Sends, and reads the answer in the client's patience; a connection without one is dropped.
+    async fn exchange(&mut self, node: usize, bytes: &[u8], patience: Duration) -> Told {
+        let kept = self.connections.remove(&node);
+        let mut connection = match kept {
+            Some(connection) => connection,
+            None => match timeout(CONNECT_LIMIT, Connection::open(&self.places[node].url)).await {
+                Ok(Ok(connection)) => connection,
+                Ok(Err(_)) | Err(_) => return Told::Nobody,
+            },
+        };
+        let answered = async {
+            connection.send(bytes).await.ok()?;
+            let answer = timeout(patience, connection.receive()).await.ok()?.ok()?;
+            Some(told(&answer))
+        };
+        let Some(told) = answered.await else { return Told::Nothing };
+        self.connections.insert(node, connection);
+        told
+    }
+}
+
+fn told(answer: &Answer<'_>) -> Told {
+    Told::Answer {
+        status: answer.status,
+        unmarked: answer.header("concordat-read") == Some("current"),
+        etag: answer.header("etag").map(str::to_owned),
+        body: serde_json::from_slice(answer.body).unwrap_or(Value::Null),
+    }
+}
+
+fn identity(org: &Org) -> [(&str, &str); 2] {
+    [("slashid-orgid", &org.id), ("slashid-api-key", &org.api_key)]
+}
+
+fn write_request(of: Subject<'_>, write: &Write, timeout_s: u64) -> Vec<u8> {
+    let seconds = timeout_s.to_string();
+    let if_match = write.if_match.as_ref().map(|version| format!("\"{version}\""));
+    let mut headers = identity(of.org).to_vec();
+    headers.push(("slashid-required-consistency", write.required.as_str()));
+    headers.push(("slashid-required-consistency-timeout", &seconds));
+    headers.extend(if_match.as_deref().map(|version| ("if-match", version)));
+    headers.extend(write.key.as_deref().map(|key| ("idempotency-key", key)));
+    let one = format!("{CREDENTIALS}/{}", of.credential);
+    let (method, target, body) = match &write.change {
+        Change::Create(value) => {
+            let body = json!({
+                "client_id": of.credential, "client_secret": "a secret", "provider": "google",
+                "label": value,
+            });
+            ("POST", CREDENTIALS, Some(body))
+        }
+        Change::Patch(value) => ("PATCH", one.as_str(), Some(json!({"label": value}))),
+        Change::Delete => ("DELETE", one.as_str(), None),
+    };
+    request(method, target, &headers, body.map(|body| body.to_string()).as_deref())
+}
+
+/// What an answer to a write says; nothing when no server may give it.
+fn judge(status: u16, unmarked: bool, receipt: &Value) -> Option<Outcome> {
+    let position = receipt["position"].as_str().and_then(Position::of_token);
+    let is_committed = receipt["outcome"] == "committed";
+    match status {
+        200 | 201 | 408 if is_committed => {
+            let achieved = receipt["achieved"] == true;
+            let is_consistent = achieved == (status != 408);
+            is_consistent.then_some(Outcome::Committed {
+                achieved,
+                version: text(&receipt["write_id"]),
+                position: position?,
+                applied: applied(receipt),
+            })
+        }
+        408 if receipt["outcome"] == "unknown" && applied(receipt).is_empty() => {
+            Some(Outcome::Unknown)
+        }
+        404 | 409 | 412 if is_committed => Some(Outcome::Refused { status, position: position? }),
+        // Of a replica that is behind and says so.
+        401 | 404 if !unmarked => Some(Outcome::Failed),
+        429 | 503 => Some(Outcome::Failed),
+        500 => Some(Outcome::Unknown),
+        _ => None,
+    }
+}
+
+/// The regions that a receipt lists as applied.
+#[must_use]
+pub fn applied(receipt: &Value) -> Vec<String> {
+    let lines = receipt["regions"].as_array().into_iter().flatten();
+    lines.filter(|line| line["state"] == "applied").map(|line| text(&line["region"])).collect()
+}
+
+fn version(etag: Option<String>) -> String {
+    etag.unwrap_or_default().trim_matches('"').to_owned()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_told_apart() {
+        let receipt = |outcome, achieved| {
+            json!({
+                "outcome": outcome, "achieved": achieved, "write_id": "w",
+                "position": "AQAAAAEAAAACAAAAAAAAAQM",
+                "regions": [{"region": "a", "state": "applied"}, {"region": "b", "state": "pending"}],
+            })
+        };
+        let done = judge(201, true, &receipt("committed", true)).unwrap();
+        let Outcome::Committed { achieved: true, position, applied, .. } = done else {
+            panic!("{done}")
+        };
+        assert_eq!((position.index, applied), (259, vec!["a".to_owned()]));
+        assert_eq!(judge(408, true, &receipt("committed", true)), None);
+        assert_eq!(judge(200, true, &receipt("committed", false)), None);
+        assert_eq!(judge(200, true, &receipt("unknown", true)), None);
+        assert_eq!(judge(408, true, &receipt("unknown", false)), None, "it names a region");
+        assert_eq!(judge(503, false, &Value::Null), Some(Outcome::Failed));
+        assert_eq!(judge(401, true, &Value::Null), None, "an unmarked 401 to a key that lives");
+        assert_eq!(judge(422, true, &receipt("committed", true)), None);
+        let refused = judge(412, true, &receipt("committed", true)).unwrap();
+        assert!(matches!(refused, Outcome::Refused { status: 412, .. }));
+    }
+}
