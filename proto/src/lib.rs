@@ -11,6 +11,7 @@ pub mod header;
 pub mod id;
 pub mod limits;
 pub mod log;
+pub mod movement;
 pub mod oidc;
 pub mod org;
 pub mod record;

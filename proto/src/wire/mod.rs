@@ -13,6 +13,7 @@
 use crate::{
     command::Proposal,
     limits,
+    movement::{AwayRecord, Belonging},
     oidc::OidcCredential,
     org::{ApiKey, ClusterRecord, NodeRecord, Org, RegionRecord},
     record::{AppliedRecord, KeyRecord, WriteRecord},
@@ -29,6 +30,7 @@ mod frame;
 #[cfg(test)]
 mod golden_test;
 mod mirror;
+mod movement;
 mod oidc;
 mod org;
 pub mod peer;
@@ -104,6 +106,10 @@ wire! {
         reads { 1 => org::V1NodeRecord }, at most limits::RECORD_BYTES_MAX;
     ClusterRecord: writes version::RECORD => org::V1ClusterRecord,
         reads { 1 => org::V1ClusterRecord }, at most limits::RECORD_BYTES_MAX;
+    AwayRecord: writes version::RECORD => movement::V1AwayRecord,
+        reads { 1 => movement::V1AwayRecord }, at most limits::RECORD_BYTES_MAX;
+    Belonging: writes version::RECORD => movement::V1Belonging,
+        reads { 1 => movement::V1Belonging }, at most limits::RECORD_BYTES_MAX;
     u64: writes version::RECORD => u64,
         reads { 1 => u64 }, at most limits::RECORD_BYTES_MAX;
 }
