@@ -166,10 +166,12 @@ const fn is_write(operation: Operation) -> bool {
         Operation::OidcCreate
         | Operation::OidcPatch
         | Operation::OidcDelete
-        | Operation::OrgCreate => true,
+        | Operation::OrgCreate
+        | Operation::OrgMove => true,
         Operation::OidcList
         | Operation::OidcGet
         | Operation::OrgList
+        | Operation::OrgGet
         | Operation::ReceiptGet
         | Operation::ClusterGet
         | Operation::DemoCut

@@ -109,6 +109,18 @@ impl Fleet {
         }
     }
 
+    /// Asks for the organisation's move, as an operator; what was answered.
+    pub(crate) async fn change_home(&self, node: usize, body: &str) -> Result<Seen, String> {
+        let target = format!("/v1/organizations/{}/move", self.org);
+        let headers = [("slashid-api-key", self.nine.operator_key())];
+        self.ask(node, &request("POST", &target, &headers, Some(body))).await
+    }
+
+    /// The organisation as a node shows it to operators.
+    pub(crate) async fn organization(&self, node: usize) -> Result<Value, String> {
+        self.inspect(node, &format!("/v1/organizations/{}", self.org)).await
+    }
+
     /// An operator's question.
     pub(crate) async fn inspect(&self, node: usize, target: &str) -> Result<Value, String> {
         let key = self.nine.operator_key();
@@ -149,21 +161,26 @@ impl Fleet {
         self.ask_for(node, &request("GET", &target, &headers, None), LIMIT).await
     }
 
-    /// The home group as one node sees it: its number and the whole of it.
-    pub(crate) async fn home_group(&self, at: usize) -> Result<(u64, Value), String> {
+    /// A region's home group as one node sees it: its number and the whole of it.
+    async fn group_of(&self, region: &str, at: usize) -> Result<(u64, Value), String> {
         let status = self.inspect(at, "/v1/cluster").await?;
         let groups = status["groups"].as_array().cloned().unwrap_or_default();
-        let home = groups.into_iter().find(|group| group["region"] == "us-iowa");
+        let home = groups.into_iter().find(|group| group["region"] == region);
         let home = home.ok_or_else(|| format!("node {at} knows no home group: {status}"))?;
         Ok((home["group"].as_u64().unwrap_or_default(), home))
     }
 
     /// Which of the processes leads the home group, by the word of the one that does.
     pub(crate) async fn home_leader(&self) -> usize {
+        self.leader_of("us-iowa", HOME).await
+    }
+
+    /// Which of a region's processes leads its group.
+    pub(crate) async fn leader_of(&self, region: &str, nodes: std::ops::Range<usize>) -> usize {
         within("the home group has a leader", LIMIT, async || {
             let mut reasons = Vec::new();
-            for node in HOME.filter(|node| self.nine.is_running(*node)) {
-                match self.home_group(node).await {
+            for node in nodes.clone().filter(|node| self.nine.is_running(*node)) {
+                match self.group_of(region, node).await {
                     Ok((_, group)) => {
                         let own = self.node_id(node).await?;
                         if group["leader"] == *own {

@@ -37,12 +37,12 @@ use uuid::Uuid;
 
 use crate::fleet;
 
-const REGIONS: [&str; 3] = ["us-iowa", "europe-belgium", "asia-japan"];
+pub(crate) const REGIONS: [&str; 3] = ["us-iowa", "europe-belgium", "asia-japan"];
 /// For anything that must come about by itself.
-const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 /// For one write, over a change of leader.
 const WRITE_LIMIT: Duration = Duration::from_secs(20);
-const ORG: OrgId = OrgId::from_bytes([7; 16]);
+pub(crate) const ORG: OrgId = OrgId::from_bytes([7; 16]);
 
 /// Real enough: milliseconds since some day in 2026, counted by tokio's clock.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ struct Place {
     running: Option<Running>,
 }
 
-struct Nine {
+pub(crate) struct Nine {
     network: InProcessNetwork,
     places: Vec<Place>,
     retention: Retention,
@@ -83,7 +83,7 @@ struct Nine {
 }
 
 impl Nine {
-    async fn start(retention: Retention) -> Self {
+    pub(crate) async fn start(retention: Retention) -> Self {
         let delays = DelayMatrix::new().elsewhere(Duration::from_millis(20));
         let mut nine = Self {
             network: InProcessNetwork::new(delays),
@@ -117,7 +117,7 @@ impl Nine {
         }
     }
 
-    async fn run(&mut self, number: usize) {
+    pub(crate) async fn run(&mut self, number: usize) {
         let place = &self.places[number];
         let options = LogOptions {
             segment_bytes: 1 << 20,
@@ -167,7 +167,7 @@ impl Nine {
     }
 
     /// Cuts the power of a node.
-    async fn stop(&mut self, number: usize) {
+    pub(crate) async fn stop(&mut self, number: usize) {
         self.power_failures += 1;
         let running = self.places[number].running.take().expect("it runs");
         running.transport.detach();
@@ -176,18 +176,18 @@ impl Nine {
         running.log.shutdown();
     }
 
-    fn groups(&self, number: usize) -> &Groups {
+    pub(crate) fn groups(&self, number: usize) -> &Groups {
         &self.places[number].running.as_ref().expect("it runs").groups
     }
 
-    fn all_running(&self) -> impl Iterator<Item = (usize, &Groups)> {
+    pub(crate) fn all_running(&self) -> impl Iterator<Item = (usize, &Groups)> {
         let running = |(number, place): (usize, &'_ Place)| place.running.as_ref().map(|_| number);
         let numbers: Vec<usize> = self.places.iter().enumerate().filter_map(running).collect();
         numbers.into_iter().map(|number| (number, self.groups(number)))
     }
 
     /// Waits until every running node says that it is ready and every group has its members.
-    async fn settled(&self) {
+    pub(crate) async fn settled(&self) {
         within("the cluster has formed", LIMIT, async || {
             for (number, groups) in self.all_running() {
                 if let Some(reason) = groups.faulted().borrow().clone() {
@@ -212,15 +212,25 @@ impl Nine {
     }
 
     /// The home group of the first region.
-    fn home(&self) -> GroupId {
+    pub(crate) fn home(&self) -> GroupId {
+        self.home_of(0)
+    }
+
+    /// The home group of a region.
+    pub(crate) fn home_of(&self, number: usize) -> GroupId {
         let (_, groups) = self.all_running().next().expect("a running node");
-        let home =
-            |(group, region): (GroupId, Region)| (region.as_str() == REGIONS[0]).then_some(group);
-        groups.home_groups().into_iter().find_map(home).expect("the first region has a group")
+        let home = |(group, region): (GroupId, Region)| {
+            (region.as_str() == REGIONS[number]).then_some(group)
+        };
+        groups.home_groups().into_iter().find_map(home).expect("every region has a group")
     }
 
     async fn leader_place(&self) -> usize {
-        let home = self.home();
+        self.leader_of(self.home()).await
+    }
+
+    /// The place that leads a group, by its own word.
+    pub(crate) async fn leader_of(&self, home: GroupId) -> usize {
         within("the home group has a leader", LIMIT, async || {
             for (number, groups) in self.all_running() {
                 let status = groups.status().await;
@@ -234,7 +244,7 @@ impl Nine {
         .await
     }
 
-    fn proposal(&self, via: usize, command: Command) -> Proposal {
+    pub(crate) fn proposal(&self, via: usize, command: Command) -> Proposal {
         let now = Clock(Instant::now()).now();
         Proposal {
             write_id: WriteId(Uuid::now_v7()),
@@ -265,7 +275,7 @@ impl Nine {
     }
 
     /// Makes the organisation with one credential for each name.
-    async fn populate(&self, names: &[&str]) {
+    pub(crate) async fn populate(&self, names: &[&str]) {
         self.propose(0, self.proposal(0, Command::CreateOrg(org()))).await;
         for name in names {
             let command = Command::CreateOidc { org: ORG, credential: credential(name) };
@@ -286,7 +296,7 @@ impl Nine {
     }
 
     /// Waits until all running replicas of every group stand at one index, with one digest.
-    async fn agreed(&self) {
+    pub(crate) async fn agreed(&self) {
         let groups = [0, 1, 2, 3].map(GroupId);
         within("all replicas agree", LIMIT, async || {
             for group in groups {
@@ -308,7 +318,7 @@ impl Nine {
     }
 }
 
-fn patch(name: &str, label: u64) -> Command {
+pub(crate) fn patch(name: &str, label: u64) -> Command {
     let patch = OidcPatch { label: Some(label.to_string()), ..OidcPatch::default() };
     let client_id = ClientId::new(name).unwrap();
     Command::PatchOidc { org: ORG, client_id, patch, precondition: None }

@@ -9,6 +9,8 @@
 mod all_killed;
 mod fleet;
 mod in_process;
+mod in_process_move;
 mod leader_killed;
+mod moved;
 mod region_down;
 mod wiped_node;

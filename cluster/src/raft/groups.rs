@@ -27,7 +27,7 @@ use super::{
     formation,
     group::Replica,
     machine_store::{Advanced, OnAdvanced},
-    membership,
+    membership, movement,
     report::{self, Reporter},
     service::{self, Service},
     transport::PeerService,
@@ -127,6 +127,7 @@ impl Groups {
         });
         groups.spawn(report::run(groups.clone()));
         groups.spawn(membership::run(groups.clone()));
+        groups.spawn(movement::run(groups.clone()));
         Ok(groups)
     }
 

@@ -20,6 +20,10 @@
 //! way, and a group's leader knows at first hand what a remote planner would have to be told (who
 //! has caught up, who is alive).
 
+//!
+//! # Who moves organisations
+//! The leaders of the two home groups, each by looking at its own node's replicas (`movement.rs`).
+
 mod config;
 mod convert;
 mod fault;
@@ -30,6 +34,7 @@ pub mod in_process;
 mod log_store;
 mod machine_store;
 mod membership;
+mod movement;
 mod network;
 mod propose;
 mod report;

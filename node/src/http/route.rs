@@ -42,6 +42,8 @@ const fn plain(path: &'static str, target: Target) -> Route {
 const OIDC: &str = "/organizations/sso/oidc/provider-credentials";
 const OIDC_ONE: &str = "/organizations/sso/oidc/provider-credentials/{oauth_client_id}";
 const ORGS: &str = "/v1/organizations";
+const ORG: &str = "/v1/organizations/{organization_id}";
+const ORG_MOVE: &str = "/v1/organizations/{organization_id}/move";
 
 const ROUTES: &[Route] = &[
     route(Method::GET, OIDC, Operation::OidcList, Access::Org),
@@ -52,6 +54,8 @@ const ROUTES: &[Route] = &[
     route(Method::GET, "/v1/writes/{write_id}", Operation::ReceiptGet, Access::Either),
     route(Method::POST, ORGS, Operation::OrgCreate, Access::Operator),
     route(Method::GET, ORGS, Operation::OrgList, Access::Operator),
+    route(Method::GET, ORG, Operation::OrgGet, Access::Operator),
+    route(Method::POST, ORG_MOVE, Operation::OrgMove, Access::Operator),
     route(Method::GET, "/v1/cluster", Operation::ClusterGet, Access::Operator),
     plain("/v1/cluster/digest", Target::Digest),
     route(Method::POST, "/v1/demo/cut", Operation::DemoCut, Access::Operator),

@@ -24,6 +24,11 @@ pub(crate) enum Failure {
         /// It is the operator's.
         operator: bool,
     },
+    /// An organisation that was waited for has not arrived; its move goes on.
+    StillMoving {
+        /// Where it is going.
+        to: String,
+    },
 }
 
 impl From<io::Error> for Failure {
@@ -47,7 +52,7 @@ impl Failure {
         match self {
             Self::Io(_) => 1,
             Self::Usage(_) => 2,
-            Self::NotReached { .. } => 5,
+            Self::NotReached { .. } | Self::StillMoving { .. } => 5,
             Self::Call(error) | Self::OperatorCall(error) => match error {
                 ClientError::Config { .. } => 2,
                 ClientError::Refused { .. } => 3,
@@ -65,7 +70,11 @@ impl Failure {
             Self::NotReached { receipt, .. } => Some(receipt),
             Self::Call(ClientError::Pending(pending))
             | Self::OperatorCall(ClientError::Pending(pending)) => Some(pending.receipt()),
-            Self::Call(_) | Self::OperatorCall(_) | Self::Io(_) | Self::Usage(_) => None,
+            Self::Call(_)
+            | Self::OperatorCall(_)
+            | Self::Io(_)
+            | Self::Usage(_)
+            | Self::StillMoving { .. } => None,
         }
     }
 
@@ -87,7 +96,11 @@ impl Failure {
             | Self::OperatorCall(ClientError::OutcomeUnknown { idempotency_key, .. }) => {
                 Some(format!("the same command with --idempotency-key {idempotency_key}"))
             }
-            Self::Call(_) | Self::OperatorCall(_) | Self::Io(_) | Self::Usage(_) => None,
+            Self::Call(_)
+            | Self::OperatorCall(_)
+            | Self::Io(_)
+            | Self::Usage(_)
+            | Self::StillMoving { .. } => None,
         }
     }
 
@@ -131,6 +144,10 @@ impl Failure {
             Self::Usage(message) => message.clone(),
             Self::Call(error) | Self::OperatorCall(error) => chain(error),
             Self::NotReached { .. } => "the required consistency is not reached yet".to_owned(),
+            Self::StillMoving { to } => {
+                let to = crate::print::printable(to);
+                format!("the organization is not at home in {to} yet; its move goes on")
+            }
         }
     }
 }
