@@ -6,14 +6,17 @@ use concordat_proto::{
     region::Region,
     secret::Secret,
 };
-use http::Method;
-use serde::{Deserialize, Deserializer, Serialize};
+use http::{HeaderMap, Method};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
+    call::{self, Call, Kind},
     client::{Client, Identity},
+    entropy,
     envelope::{self, null_as_default},
     error::ClientError,
-    page::{self, Page},
+    header::Freshness,
+    page::{self, Page, Read},
     write::{Write, Written, json_body, sealed},
 };
 
@@ -35,6 +38,9 @@ pub struct Organization {
     /// Where its writes are ordered.
     #[serde(deserialize_with = "null_as_default")]
     pub home_region: String,
+    /// The region that it is moving to, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moving_to: Option<String>,
 }
 
 impl Organization {
@@ -77,6 +83,60 @@ impl<'a> Organizations<'a> {
     pub const fn list(self) -> ListOrgs<'a> {
         ListOrgs { client: self.client, limit: None, offset: None }
     }
+
+    /// Shows one, and where it is at home.
+    ///
+    /// # Errors
+    /// When there is no answer, or it is a refusal.
+    pub async fn get(self, org: OrgId) -> Result<Read<Organization>, ClientError> {
+        let target = format!("{PATH}/{org}");
+        let answer = page::read(self.client, Identity::Operator, target).await?;
+        let value = page::result(&answer)?;
+        Ok(Read { value, etag: None, freshness: Freshness::of(&answer.headers) })
+    }
+
+    /// Begins to move one to another region. Its reads go on; its writes wait for the end of the
+    /// move, seconds later. [`Organizations::get`] tells how it goes on.
+    ///
+    /// # Errors
+    /// When it is refused, or nobody could be asked. A repeat is harmless.
+    pub async fn move_to(self, org: OrgId, region: &Region) -> Result<(), ClientError> {
+        self.change_home(org, &MoveOrg { home_region: Some(region), back: None }).await
+    }
+
+    /// Takes a move back, which works until the new home has all of the organisation: when it has no
+    /// quorum, say.
+    ///
+    /// # Errors
+    /// When it is too late or there is no move, or nobody could be asked. A repeat is harmless.
+    pub async fn move_back(self, org: OrgId) -> Result<(), ClientError> {
+        self.change_home(org, &MoveOrg { home_region: None, back: Some(true) }).await
+    }
+
+    async fn change_home(self, org: OrgId, change: &MoveOrg<'_>) -> Result<(), ClientError> {
+        let call = Call {
+            identity: Identity::Operator,
+            method: Method::POST,
+            target: format!("{PATH}/{org}/move"),
+            headers: HeaderMap::new(),
+            body: json_body(change)?,
+            kind: Kind::Write { key: entropy::idempotency_key() },
+            timeout: self.client.shared.timeout,
+        };
+        call::run(self.client, &call).await.map(drop)
+    }
+}
+
+#[derive(Serialize)]
+struct MoveOrg<'a> {
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "region")]
+    home_region: Option<&'a Region>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    back: Option<bool>,
+}
+
+fn region<S: Serializer>(region: &Option<&Region>, serializer: S) -> Result<S::Ok, S::Error> {
+    region.map(Region::as_str).serialize(serializer)
 }
 
 /// A list before it is read.

@@ -25,8 +25,8 @@ pub(crate) fn command(
     action: Action,
     asked: &Asked,
 ) -> Result<Command, Answer> {
-    let org = principal.org.id;
-    let key = || node.sealer.data_key(org, &principal.org.data_key).map_err(refuse::no_key);
+    let org = principal.id();
+    let key = || node.sealer.data_key(org, &principal.at.home.org.data_key).map_err(refuse::no_key);
     let precondition = asked.common.if_match.clone();
     match action {
         Action::OidcCreate(draft) => {
@@ -42,6 +42,8 @@ pub(crate) fn command(
         | Action::OidcGet(_)
         | Action::OrgCreate(_)
         | Action::OrgList(_)
+        | Action::OrgGet(_)
+        | Action::OrgMove(..)
         | Action::ReceiptGet { .. }
         | Action::ClusterGet
         | Action::DemoCut(_)

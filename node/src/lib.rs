@@ -6,8 +6,8 @@
 //! - [`identity`], [`keyring`], [`seal`], [`durable`]: what is kept beside log and state, and how
 //!   secrets become ciphertext before anything else sees them.
 //! - `assemble`, `supervise`: a node is put together, kept, and stopped in order.
-//! - `http` → `serve` → `auth` → `write`, `read`, `writes`, `orgs`, `admin`: a request's path.
-//!   `serve` is that path as a function.
+//! - `http` → `serve` → `auth` → `write`, `read`, `writes`, `orgs`, `moves`, `admin`: a request's
+//!   path. `serve` is that path as a function. `locate` says where an organisation stands.
 //! - [`dialect`]: bytes to typed requests, outcomes to bytes. [`peer`]: sockets between nodes.
 //! - [`observe`]: log lines, counters, probes.
 //!
@@ -33,7 +33,9 @@ mod hex;
 mod http;
 pub mod identity;
 pub mod keyring;
+mod locate;
 mod members;
+mod moves;
 mod node;
 pub mod observe;
 mod orgs;

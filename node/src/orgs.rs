@@ -18,6 +18,7 @@ use concordat_proto::{
     command::{Command, Proposal},
     id::{GroupId, KeyId, OrgId, WriteId},
     limits,
+    movement::HomeRecord,
     org::Org,
     region::Region,
     reply::{Applied, Reply},
@@ -28,7 +29,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use crate::{
     auth,
     dialect::{Answer, Operation, OrgDraft, Page, slashid::render},
-    entropy, freshness,
+    entropy, freshness, moves,
     node::Node,
     refuse,
     seal::{Field, SealError},
@@ -151,7 +152,7 @@ async fn proposed(
     node.groups.propose(group, proposal, until).await
 }
 
-fn home_group(node: &Node, region: &Region) -> Option<GroupId> {
+pub(crate) fn home_group(node: &Node, region: &Region) -> Option<GroupId> {
     let groups = node.groups.home_groups();
     groups.into_iter().find_map(|(group, home)| (home == *region).then_some(group))
 }
@@ -168,7 +169,7 @@ pub(crate) async fn finish(node: &Arc<Node>) -> Result<usize, StoreError> {
         after = Some(last.id);
         for claim in claims {
             let is_here = claim.home_region == *node.groups.region();
-            if is_here && query::org(node.state(), group, claim.id)?.is_none() {
+            if is_here && !has_begun(node, group, claim.id)? {
                 let write_id = claim.first_key_sealed.sealed_by;
                 let until = Instant::now() + BEGIN_TIME_MAX;
                 let outcome = proposed(Arc::clone(node), group, claim, write_id, until).await;
@@ -177,6 +178,12 @@ pub(crate) async fn finish(node: &Arc<Node>) -> Result<usize, StoreError> {
         }
         tokio::task::yield_now().await;
     }
+}
+
+/// Whether an organisation is in its first home, or was and has left since.
+fn has_begun(node: &Node, group: GroupId, org: OrgId) -> Result<bool, StoreError> {
+    let state = node.state();
+    Ok(query::home(state, group, org)?.is_some() || query::away(state, group, org)?.is_some())
 }
 
 /// A page of all organisations, in order of id.
@@ -190,6 +197,8 @@ pub(crate) async fn list(node: &Arc<Node>, page: Page) -> Answer {
             // Without a limit the whole list is the page, unless that is longer than any may be.
             let is_cut = page.limit.is_some() || total_count > limits::PAGE_ITEMS_MAX;
             let shown = Page { limit: is_cut.then_some(page_items(page)), ..page };
+            let standing = |home| moves::standing(node, home);
+            let orgs: Vec<_> = orgs.into_iter().map(standing).collect();
             render::org_list(&orgs, shown, total_count)
         }
         Ok(Err(error)) => refuse::broken("listing organisations", &error),
@@ -208,7 +217,7 @@ fn page_items(page: Page) -> usize {
 struct Cursor<'a> {
     store: &'a dyn Reader,
     group: GroupId,
-    ready: std::collections::VecDeque<Org>,
+    ready: std::collections::VecDeque<HomeRecord>,
     after: Option<OrgId>,
     is_done: bool,
 }
@@ -216,10 +225,10 @@ struct Cursor<'a> {
 impl Cursor<'_> {
     fn fill(&mut self) -> Result<(), StoreError> {
         if self.ready.is_empty() && !self.is_done {
-            let orgs = query::orgs(self.store, self.group, self.after, PAGE_ORGS)?;
-            self.is_done = orgs.len() < PAGE_ORGS;
-            self.after = orgs.last().map(|org| org.id).or(self.after);
-            self.ready.extend(orgs);
+            let homes = query::homes(self.store, self.group, self.after, PAGE_ORGS)?;
+            self.is_done = homes.len() < PAGE_ORGS;
+            self.after = homes.last().map(|home| home.org.id).or(self.after);
+            self.ready.extend(homes);
         }
         Ok(())
     }
@@ -230,7 +239,7 @@ fn merged(
     store: &dyn Store,
     home_groups: &[GroupId],
     page: Page,
-) -> Result<(Vec<Org>, usize), StoreError> {
+) -> Result<(Vec<HomeRecord>, usize), StoreError> {
     let limit = page_items(page);
     let cursor = |group: &GroupId| Cursor {
         store,
@@ -245,13 +254,17 @@ fn merged(
         for cursor in &mut cursors {
             cursor.fill()?;
         }
-        let Some(next) = cursors.iter().filter_map(|c| c.ready.front()).map(|org| org.id).min()
+        let Some(next) =
+            cursors.iter().filter_map(|c| c.ready.front()).map(|home| home.org.id).min()
         else {
             return Ok((wanted, total_count));
         };
         // One that has moved stands in two groups; the newer record counts.
-        let same = cursors.iter_mut().filter_map(|c| c.ready.pop_front_if(|org| org.id == next));
-        let newest = same.max_by_key(|org| org.epoch);
+        let mut same = Vec::new();
+        for cursor in &mut cursors {
+            same.extend(cursor.ready.pop_front_if(|home| home.org.id == next));
+        }
+        let newest = same.into_iter().max_by_key(|home| home.org.epoch);
         if total_count >= page.offset && wanted.len() < limit {
             wanted.extend(newest);
         }
@@ -302,7 +315,8 @@ mod tests {
         let ids = |limit, offset| {
             let (orgs, total) = merged(&store, &homes, Page { limit, offset }).unwrap();
             assert_eq!(total, 4, "one that moved counts once");
-            orgs.iter().map(|org| (org.id.to_bytes()[0], org.epoch)).collect::<Vec<_>>()
+            let shown = |home: &HomeRecord| (home.org.id.to_bytes()[0], home.org.epoch);
+            orgs.iter().map(shown).collect::<Vec<_>>()
         };
         assert_eq!(ids(None, 0), [(1, 1), (2, 1), (3, 2), (4, 1)]);
         assert_eq!(ids(Some(2), 1), [(2, 1), (3, 2)]);

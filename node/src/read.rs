@@ -5,7 +5,10 @@
 
 use std::sync::Arc;
 
-use concordat_cluster::{machine::query, raft::Freshness};
+use concordat_cluster::{
+    machine::{locate::Located, query},
+    raft::Freshness,
+};
 use concordat_proto::{
     command::Precondition,
     consistency::Position,
@@ -20,7 +23,7 @@ use crate::{
     dialect::{Action, Answer, CommonHeaders, DemoTarget, Page, Rejection, slashid::render},
     freshness,
     http::status,
-    members,
+    locate, members, moves,
     node::Node,
     orgs, refuse,
     serve::Timing,
@@ -34,21 +37,21 @@ pub(crate) async fn answer(
     common: CommonHeaders,
     timing: Timing,
 ) -> Answer {
+    let (principal, action) = request.into_parts();
     if let Some(position) = common.at_least
-        && let Err(answer) = at_least(node, position, timing).await
+        && let Err(answer) = at_least(node, &principal, position, timing).await
     {
         return answer;
     }
-    let (principal, action) = request.into_parts();
     match (principal, action) {
         (principal, Action::ReceiptGet { write_id, wait }) => {
             writes::answer(node, &principal, write_id, wait, timing).await
         }
         (Principal::Org(org), Action::OidcList { provider, page }) => {
-            of_org(node, &org, &common, || oidc_list(node, &org, provider, page))
+            of_org(node, &org, &common, |at| oidc_list(node, at, provider, page))
         }
-        (Principal::Org(org), Action::OidcGet(client_id)) => of_org(node, &org, &common, || {
-            oidc_get(node, &org, &client_id, common.if_none_match.as_ref())
+        (Principal::Org(org), Action::OidcGet(client_id)) => of_org(node, &org, &common, |at| {
+            oidc_get(node, at, &client_id, common.if_none_match.as_ref())
         }),
         (Principal::Operator { .. }, Action::OrgList(page)) => {
             let fresh = freshness::of(&node.groups, &node.home_groups());
@@ -57,12 +60,16 @@ pub(crate) async fn answer(
             }
             freshness::mark(orgs::list(node, page).await, fresh)
         }
+        (Principal::Operator { .. }, Action::OrgGet(org)) => {
+            let fresh = freshness::of(&node.groups, &node.home_groups());
+            freshness::mark(moves::show(node, org), fresh)
+        }
         (Principal::Operator { .. }, Action::ClusterGet) => admin::cluster(node).await,
         (Principal::Operator { .. }, Action::NodeList) => {
-            marked(node, &[GroupId::SYSTEM], &common, || members::nodes(node))
+            of_system(node, &common, || members::nodes(node))
         }
         (Principal::Operator { .. }, Action::RegionList) => {
-            marked(node, &[GroupId::SYSTEM], &common, || members::regions(node))
+            of_system(node, &common, || members::regions(node))
         }
         (Principal::Operator { .. }, Action::DemoCut(target)) => demo(node, &target, true),
         (Principal::Operator { .. }, Action::DemoHeal(target)) => demo(node, &target, false),
@@ -70,8 +77,13 @@ pub(crate) async fn answer(
     }
 }
 
-/// Waits until this node has applied a position.
-async fn at_least(node: &Node, position: Position, timing: Timing) -> Result<(), Answer> {
+/// Waits until this node has applied a position, or an adoption that contains it.
+async fn at_least(
+    node: &Node,
+    principal: &Principal,
+    position: Position,
+    timing: Timing,
+) -> Result<(), Answer> {
     let is_known =
         position.group == GroupId::SYSTEM || node.home_groups().contains(&position.group);
     if !is_known {
@@ -80,11 +92,27 @@ async fn at_least(node: &Node, position: Position, timing: Timing) -> Result<(),
             message: "Concordat-At-Least is not a position of this cluster".to_owned(),
         }));
     }
-    if node.groups.wait_visible(position.group, position.index, timing.deadline).await {
-        return Ok(());
+    let org = match principal {
+        Principal::Org(org) => Some(org.id()),
+        Principal::Operator { .. } => None,
+    };
+    match locate::at_least(node, org, position, timing.deadline).await {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            let fresh = freshness::of(&node.groups, &[position.group]);
+            Err(freshness::mark(render::read_timed_out(), fresh))
+        }
+        Err(error) => Err(refuse::broken("waiting for a position", &error)),
     }
-    let fresh = freshness::of(&node.groups, &[position.group]);
-    Err(freshness::mark(render::read_timed_out(), fresh))
+}
+
+/// The same for what the system group's state holds.
+fn of_system(node: &Node, common: &CommonHeaders, read: impl FnOnce() -> Answer) -> Answer {
+    let fresh = freshness::of(&node.groups, &[GroupId::SYSTEM]);
+    if common.current_only && fresh != Freshness::Current {
+        return freshness::mark(refuse::not_current(), fresh);
+    }
+    freshness::mark(read(), fresh)
 }
 
 /// Judges freshness, then reads, then marks: how fresh, and how far at least.
@@ -92,22 +120,35 @@ fn of_org(
     node: &Node,
     org: &OrgPrincipal,
     common: &CommonHeaders,
-    read: impl FnOnce() -> Answer,
+    read: impl Fn(&Located) -> Answer,
 ) -> Answer {
-    let fresh = freshness::of(&node.groups, &[org.group]);
-    if common.current_only && fresh != Freshness::Current {
-        return freshness::mark(refuse::not_current(), fresh);
+    // The look that let the principal in may be old: it has waited for a position since.
+    let read = |at: &Located| {
+        let (epoch, group) = (at.home.org.epoch, at.group);
+        let position = Position { epoch, group, index: node.groups.applied(group) };
+        let mut answer = read(at);
+        answer.headers.push((header::POSITION, position.to_string()));
+        answer
+    };
+    let read = match locate::now(node, org.id()) {
+        Ok(Some(at)) => locate::reading(node, at, read),
+        Ok(None) => Ok(None),
+        Err(error) => Err(error),
+    };
+    match read {
+        Ok(Some((answer, fresh))) if !common.current_only || fresh == Freshness::Current => {
+            freshness::mark(answer, fresh)
+        }
+        Ok(Some((_, fresh))) => freshness::mark(refuse::not_current(), fresh),
+        // It has left, and has not arrived here yet: another node may know more.
+        Ok(None) => refuse::moving(),
+        Err(error) => refuse::broken("locating an organisation", &error),
     }
-    let (epoch, group) = (org.org.epoch, org.group);
-    let position = Position { epoch, group, index: node.groups.applied(group) };
-    let mut answer = freshness::mark(read(), fresh);
-    answer.headers.push((header::POSITION, position.to_string()));
-    answer
 }
 
-fn oidc_list(node: &Node, org: &OrgPrincipal, provider: Option<Provider>, page: Page) -> Answer {
+fn oidc_list(node: &Node, at: &Located, provider: Option<Provider>, page: Page) -> Answer {
     let filter = query::OidcFilter { provider, offset: page.offset, limit: page.limit };
-    match query::oidc_page(node.state(), org.group, org.org.id, &filter) {
+    match query::oidc_page(node.state(), at.group, at.home.org.id, &filter) {
         Ok(found) => render::credential_list(&found.items, page, found.total_count),
         Err(error) => refuse::broken("listing credentials", &error),
     }
@@ -115,11 +156,11 @@ fn oidc_list(node: &Node, org: &OrgPrincipal, provider: Option<Provider>, page: 
 
 fn oidc_get(
     node: &Node,
-    org: &OrgPrincipal,
+    at: &Located,
     client_id: &ClientId,
     if_none_match: Option<&Precondition>,
 ) -> Answer {
-    match query::oidc(node.state(), org.group, org.org.id, client_id) {
+    match query::oidc(node.state(), at.group, at.home.org.id, client_id) {
         Ok(Some(found)) if matches(if_none_match, found.version) => {
             render::not_modified(found.version)
         }

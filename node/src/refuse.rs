@@ -31,6 +31,13 @@ pub(crate) fn not_current() -> Answer {
     render::unavailable("this node cannot prove that it is current", RETRY_AFTER)
 }
 
+/// 503: the organisation is on its way to another home, and had not arrived there in time. What was
+/// proposed was refused where it no longer is.
+pub(crate) fn moving() -> Answer {
+    let message = "the organization is moving to another region; nothing was stored";
+    render::unavailable(message, RETRY_AFTER)
+}
+
 /// 503: the node is not a member yet.
 pub(crate) fn not_a_member() -> Answer {
     render::unavailable("this node has not joined its cluster yet", RETRY_AFTER)

@@ -171,10 +171,12 @@ const fn is_write(operation: Operation) -> bool {
         | Operation::NodePatch
         | Operation::NodeDelete
         | Operation::RegionPatch
-        | Operation::RegionDelete => true,
+        | Operation::RegionDelete
+        | Operation::OrgMove => true,
         Operation::OidcList
         | Operation::OidcGet
         | Operation::OrgList
+        | Operation::OrgGet
         | Operation::ReceiptGet
         | Operation::ClusterGet
         | Operation::DemoCut

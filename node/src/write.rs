@@ -14,6 +14,7 @@ use concordat_proto::{
     header,
     id::{GroupId, KeyId, WriteId},
     limits,
+    refusal::Refusal,
     reply::Applied,
 };
 use http::request::Parts;
@@ -22,7 +23,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     auth::{Authorised, OrgPrincipal, Principal},
     dialect::{Action, Answer, CommonHeaders, Operation, slashid::render},
-    draft, entropy, freshness, members,
+    draft, entropy, freshness, locate, members, moves,
     node::Node,
     orgs, receipt, refuse,
     serve::Timing,
@@ -89,6 +90,9 @@ pub(crate) async fn answer(
         (Principal::Operator { key }, Action::OrgCreate(draft)) => {
             orgs::create(node, key, draft, &asked).await
         }
+        (Principal::Operator { .. }, Action::OrgMove(org, draft)) => {
+            moves::change(node, org, draft, &asked).await
+        }
         (Principal::Org(org), action) => match draft::command(node, &org, action, &asked) {
             Ok(command) => of_org(node, &org, operation, command, &asked).await,
             Err(answer) => answer,
@@ -99,6 +103,9 @@ pub(crate) async fn answer(
     }
 }
 
+/// A write of an organisation, in whichever group has it: where it is refused because the
+/// organisation has moved, it is proposed again under the same name in its new home, as soon as this
+/// node sees it there. Such a refusal leaves no trace, so the write happens at most once.
 async fn of_org(
     node: &Node,
     org: &OrgPrincipal,
@@ -106,11 +113,23 @@ async fn of_org(
     command: Command,
     asked: &Asked,
 ) -> Answer {
-    let home = Home { group: org.group, epoch: org.org.epoch };
     let proposal = proposal(node, asked, Some(org.key), command);
-    match propose(node, home.group, proposal, asked).await {
-        Ok(committed) => told(node, operation, home, committed, asked).await,
-        Err(answer) => answer,
+    let deadline = asked.timing.deadline;
+    let mut epoch_min = 0;
+    loop {
+        let home = match locate::settled(node, org.id(), epoch_min, deadline).await {
+            Ok(Some(at)) => Home { group: at.group, epoch: at.home.org.epoch },
+            Ok(None) => return refuse::moving(),
+            Err(error) => return refuse::broken("locating an organisation", &error),
+        };
+        let committed = match propose(node, home.group, proposal.clone(), asked).await {
+            Ok(committed) => committed,
+            Err(answer) => return answer,
+        };
+        match committed.applied.outcome {
+            Err(Refusal::Moved { epoch, .. } | Refusal::Moving { epoch }) => epoch_min = epoch,
+            Ok(_) | Err(_) => return told(node, operation, home, committed, asked).await,
+        }
     }
 }
 
@@ -210,7 +229,8 @@ fn standing(node: &Node, home: Home, committed: &Committed, asked: &Asked) -> Re
 }
 
 fn receipt_of(home: Home, applied: &Applied, progress: Progress, asked: &Asked) -> Receipt {
-    let position = Position { epoch: home.epoch, group: home.group, index: applied.index };
+    let here = Position { epoch: home.epoch, group: home.group, index: applied.index };
+    let position = applied.position.unwrap_or(here);
     let (required, accepted) = (asked.common.required, asked.timing.accepted);
     receipt::committed(required, applied.write_id, position, progress, accepted)
 }

@@ -6,8 +6,8 @@
 use std::{sync::Arc, time::Duration};
 
 use concordat_cluster::{
-    machine::query,
-    raft::{Progress, Scope},
+    machine::{locate::Located, query},
+    raft::{Freshness, Progress, Scope},
     store::StoreError,
 };
 use concordat_proto::{
@@ -17,23 +17,22 @@ use concordat_proto::{
     refusal::Refusal,
     reply::{Applied, Reply},
 };
-use futures::future::select_all;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::{
     auth::Principal,
     dialect::{Answer, slashid::render},
-    freshness,
+    freshness, locate,
     node::Node,
     receipt, refuse,
     serve::Timing,
 };
 
-/// Between two looks, however fast a group advances.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
-
 struct Found {
+    /// The group in which it is waited for: there its entry of this index shows it.
+    group: GroupId,
+    /// Where it took effect.
     position: Position,
     applied: Applied,
 }
@@ -47,80 +46,98 @@ pub(crate) async fn answer(
     timing: Timing,
 ) -> Answer {
     let deadline = timing.accepted + wait.unwrap_or_default();
-    let groups = groups(node, principal);
     let found = loop {
-        let seen: Vec<_> = groups.iter().map(|g| (*g, node.groups.applied(*g))).collect();
-        let fresh = freshness::of(&node.groups, &groups);
-        match find(node, principal, &groups, write_id) {
-            Ok(Some(found)) => break found,
-            Ok(None) if Instant::now() >= deadline => {
+        let mut seen = locate::seen(node);
+        if let Principal::Operator { .. } = principal {
+            seen.push((GroupId::SYSTEM, node.groups.applied(GroupId::SYSTEM)));
+        }
+        match look(node, principal, write_id) {
+            Ok((Some(found), _)) => break found,
+            Ok((None, fresh)) if Instant::now() >= deadline => {
                 return freshness::mark(render::not_found("write"), fresh);
             }
-            Ok(None) => {}
+            Ok((None, _)) => {}
             Err(error) => return refuse::broken("looking for a write", &error),
         }
-        let next = seen.into_iter().map(|(group, seen)| {
-            let next = concordat_proto::log::LogIndex(seen.0 + 1);
-            Box::pin(node.groups.wait_visible(group, next, deadline))
-        });
-        tokio::time::sleep_until(deadline.min(Instant::now() + LOOK_EVERY)).await;
-        select_all(next).await;
+        locate::advance(node, &seen, deadline).await;
     };
     let progress = match wait {
         None => standing(node, &found),
         Some(_) => {
-            let (group, index) = (found.position.group, found.position.index);
+            let (group, index) = (found.group, found.applied.index);
             let danger = node.groups.danger(group, index);
             node.groups.wait(group, index, &Scope::All, danger, deadline).await
         }
     };
-    let fresh = freshness::of(&node.groups, &groups);
+    let fresh = freshness::of(&node.groups, &[found.group]);
     freshness::mark(render_found(found, progress, timing), fresh)
 }
 
-/// The groups whose state may hold a write of this principal. An operator's is found in the
-/// organisation's home group once it is begun, until then in the system group.
-fn groups(node: &Node, principal: &Principal) -> Vec<GroupId> {
+/// Looks for the write where it may be, and says how fresh that is.
+fn look(
+    node: &Node,
+    principal: &Principal,
+    write_id: WriteId,
+) -> Result<(Option<Found>, Freshness), StoreError> {
     match principal {
-        Principal::Org(org) => vec![org.group],
+        Principal::Org(org) => {
+            let nothing = || (None, freshness::of(&node.groups, &node.home_groups()));
+            let Some(at) = locate::now(node, org.id())? else { return Ok(nothing()) };
+            let read = locate::reading(node, at, |at| of_org(node, at, write_id))?;
+            let Some((found, fresh)) = read else { return Ok(nothing()) };
+            Ok((found?, fresh))
+        }
         Principal::Operator { .. } => {
-            node.home_groups().into_iter().chain([GroupId::SYSTEM]).collect()
+            let fresh = freshness::of(&node.groups, &operators_groups(node));
+            Ok((of_operator(node, write_id)?, fresh))
         }
     }
 }
 
-fn find(
-    node: &Node,
-    principal: &Principal,
-    groups: &[GroupId],
-    write_id: WriteId,
-) -> Result<Option<Found>, StoreError> {
-    for group in groups {
-        let Some(record) = query::write(node.state(), *group, write_id)? else { continue };
-        if let Some(epoch) = epoch(principal, *group, &record) {
-            let position = Position { epoch, group: *group, index: record.applied.index };
-            return Ok(Some(Found { position, applied: record.applied }));
+/// The organisation's own write, wherever it landed first.
+fn of_org(node: &Node, at: &Located, write_id: WriteId) -> Result<Option<Found>, StoreError> {
+    let record = query::remembered(node.state(), at.group, Some(&at.home), write_id)?;
+    let Some(record) = record.filter(|record| record.org == Some(at.home.org.id)) else {
+        return Ok(None);
+    };
+    let index = record.applied.index;
+    let here = Position { epoch: at.home.org.epoch, group: at.group, index };
+    let position = record.applied.position.unwrap_or(here);
+    Ok(Some(Found { group: at.group, position, applied: record.applied }))
+}
+
+/// An operator's write is found in the organisation's first home group once it is begun, until then
+/// in the system group.
+fn operators_groups(node: &Node) -> Vec<GroupId> {
+    node.home_groups().into_iter().chain([GroupId::SYSTEM]).collect()
+}
+
+fn of_operator(node: &Node, write_id: WriteId) -> Result<Option<Found>, StoreError> {
+    for group in operators_groups(node) {
+        let Some(record) = query::write(node.state(), group, write_id)? else { continue };
+        if let Some(epoch) = epoch(group, &record) {
+            let position = Position { epoch, group, index: record.applied.index };
+            return Ok(Some(Found { group, position, applied: record.applied }));
         }
     }
     Ok(None)
 }
 
-/// The epoch of the position to be told, if the write is the principal's at all.
-fn epoch(principal: &Principal, group: GroupId, record: &WriteRecord) -> Option<u32> {
-    match principal {
-        Principal::Org(org) => (record.org == Some(org.org.id)).then_some(org.org.epoch),
-        Principal::Operator { .. } => match &record.applied.outcome {
-            Ok(Reply::Org(org)) if group != GroupId::SYSTEM => Some(org.epoch),
-            // A claim alone is not what was asked for: the beginning follows it.
-            Ok(Reply::Org(_)) => None,
-            Err(_) if group == GroupId::SYSTEM => Some(0),
-            Ok(_) | Err(_) => None,
-        },
+/// The epoch of the position to be told, if the write is an operator's at all.
+fn epoch(group: GroupId, record: &WriteRecord) -> Option<u32> {
+    match &record.applied.outcome {
+        Ok(Reply::Org(org)) if group != GroupId::SYSTEM => Some(org.epoch),
+        // A claim alone is not what was asked for: the beginning follows it.
+        Ok(Reply::Org(_)) => None,
+        // A step of a move: of no organisation's own.
+        Ok(Reply::Done) if group != GroupId::SYSTEM && record.org.is_none() => Some(0),
+        Err(_) if group == GroupId::SYSTEM => Some(0),
+        Ok(_) | Err(_) => None,
     }
 }
 
 fn standing(node: &Node, found: &Found) -> Progress {
-    let (group, index) = (found.position.group, found.position.index);
+    let (group, index) = (found.group, found.applied.index);
     node.groups.progress(group, index, &Scope::All, node.groups.danger(group, index))
 }
 

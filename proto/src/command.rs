@@ -5,8 +5,9 @@
 use std::time::Duration;
 
 use crate::{
-    id::{ClientId, KeyId, NodeId, OrgId, WriteId},
+    id::{ClientId, GroupId, KeyId, NodeId, OrgId, WriteId},
     lease::{LeaseTerms, ReplicaMark},
+    movement::{Belonging, PastHome},
     oidc::{OidcCredential, OidcPatch},
     org::{ApiKey, ClusterRecord, NodeRecord, NodeState, Org, RegionState, Survive},
     region::Region,
@@ -133,6 +134,68 @@ pub enum Command {
     },
     /// What home groups must outlive from now on (system group).
     SetSurvive(Survive),
+    /// Freezes an organisation in its home group and names its next one.
+    Release {
+        /// Which.
+        org: OrgId,
+        /// The next home.
+        to: GroupId,
+        /// The epoch that it will have there: one more than here.
+        epoch: u32,
+    },
+    /// The old home gives up its right to take a released organisation back.
+    HandOver {
+        /// Which.
+        org: OrgId,
+        /// The epoch of the release.
+        epoch: u32,
+    },
+    /// The old home takes a released organisation back, unless it was handed over.
+    Restore {
+        /// Which.
+        org: OrgId,
+        /// The epoch that it has from then on: one more than the release's.
+        epoch: u32,
+    },
+    /// The new home begins to adopt a released organisation. The proposal's write id names the
+    /// attempt; one that was under way is dropped.
+    AdoptBegin {
+        /// The organisation with its new home region and epoch.
+        org: Org,
+        /// Its earlier homes; the last one has released it.
+        past: Vec<PastHome>,
+        /// The newest log time that the old home may have forgotten by.
+        floor: LogTime,
+    },
+    /// Some of its records.
+    AdoptPart {
+        /// Whose.
+        org: OrgId,
+        /// Of which attempt.
+        attempt: WriteId,
+        /// The part's number, from 0.
+        sequence: u32,
+        /// The records.
+        belongings: Vec<Belonging>,
+        /// Whether no part follows.
+        is_last: bool,
+    },
+    /// The adopted organisation begins to be seen and to take writes.
+    AdoptEnd {
+        /// Which.
+        org: OrgId,
+        /// Of which attempt.
+        attempt: WriteId,
+        /// What the parts must have given.
+        digest: RequestDigest,
+    },
+    /// What is left of an organisation that was released, or whose adoption came to nothing, goes.
+    Forget {
+        /// Which.
+        org: OrgId,
+        /// The epoch of the release or of the adoption.
+        epoch: u32,
+    },
 }
 
 impl Command {
@@ -148,10 +211,52 @@ impl Command {
             | Self::SetRegionState { .. }
             | Self::RefoundRegion { .. }
             | Self::SetSurvive(_) => None,
-            Self::ClaimOrg(org) | Self::CreateOrg(org) => Some(org.id),
+            Self::ClaimOrg(org) | Self::CreateOrg(org) | Self::AdoptBegin { org, .. } => {
+                Some(org.id)
+            }
             Self::CreateOidc { org, .. }
             | Self::PatchOidc { org, .. }
-            | Self::DeleteOidc { org, .. } => Some(*org),
+            | Self::DeleteOidc { org, .. }
+            | Self::Release { org, .. }
+            | Self::HandOver { org, .. }
+            | Self::Restore { org, .. }
+            | Self::AdoptPart { org, .. }
+            | Self::AdoptEnd { org, .. }
+            | Self::Forget { org, .. } => Some(*org),
+        }
+    }
+
+    /// The organisation that asked for it; none for what operators and the cluster do, of which
+    /// organisations are told nothing.
+    #[must_use]
+    pub fn owner(&self) -> Option<OrgId> {
+        if self.is_of_a_move() { None } else { self.org() }
+    }
+
+    /// Whether it is a step of a move: carried out wherever the organisation stands.
+    #[must_use]
+    pub const fn is_of_a_move(&self) -> bool {
+        match self {
+            Self::Release { .. }
+            | Self::HandOver { .. }
+            | Self::Restore { .. }
+            | Self::AdoptBegin { .. }
+            | Self::AdoptPart { .. }
+            | Self::AdoptEnd { .. }
+            | Self::Forget { .. } => true,
+            Self::Form { .. }
+            | Self::RegisterNode(_)
+            | Self::ClaimOrg(_)
+            | Self::CreateOrg(_)
+            | Self::CreateOidc { .. }
+            | Self::PatchOidc { .. }
+            | Self::DeleteOidc { .. }
+            | Self::MarkReplicas { .. }
+            | Self::SetLeases(_)
+            | Self::SetNodeState { .. }
+            | Self::SetRegionState { .. }
+            | Self::RefoundRegion { .. }
+            | Self::SetSurvive(_) => false,
         }
     }
 }

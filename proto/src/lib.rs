@@ -12,6 +12,7 @@ pub mod id;
 pub mod lease;
 pub mod limits;
 pub mod log;
+pub mod movement;
 pub mod oidc;
 pub mod org;
 pub mod record;

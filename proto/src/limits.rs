@@ -76,6 +76,15 @@ pub const FORGET_PER_ENTRY_MAX: usize = 64;
 
 /// Bytes of one encoded command.
 pub const COMMAND_BYTES_MAX: usize = 256 * 1024;
+/// Encoded bytes of the records in one part of an adoption, unless one alone has more.
+pub const ADOPT_PART_BYTES_MAX: usize = 120 * 1024;
+/// Records in one part of an adoption, so that one entry's cost is bounded.
+pub const ADOPT_PART_ITEMS_MAX: usize = 512;
+/// Organisations that one node adopts at once.
+pub const ADOPTIONS_MAX: usize = 4;
+/// Earlier homes that are remembered of an organisation.
+pub const PAST_HOMES_MAX: usize = 64;
+
 /// Bytes of one frame between nodes.
 pub const FRAME_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Bytes of one chunk of a snapshot.
@@ -93,6 +102,7 @@ const _: () = {
     assert!(SEALED_BYTES_MAX > PRIVATE_KEY_BYTES_MAX, "a sealed key fits");
     assert!(SEALED_BYTES_MAX > CLIENT_SECRET_BYTES_MAX, "a sealed secret fits");
     assert!(COMMAND_BYTES_MAX > BODY_BYTES_MAX, "a sealed body must fit a command");
+    assert!(COMMAND_BYTES_MAX > 2 * ADOPT_PART_BYTES_MAX, "a part fits, the greatest record too");
     assert!(FRAME_BYTES_MAX > 4 * COMMAND_BYTES_MAX, "frames carry batches");
     assert!(SNAPSHOT_CHUNK_BYTES_MAX > RECORD_BYTES_MAX, "a chunk holds a record");
     assert!(SNAPSHOT_CHUNK_BYTES_MAX < FRAME_BYTES_MAX, "a chunk fits a frame");

@@ -1,7 +1,7 @@
 //! The closed list of expected noes. Every replica computes them alike; HTTP statuses are given to
 //! them at the edge, by class.
 
-use crate::oidc::Provider;
+use crate::{id::GroupId, oidc::Provider};
 
 /// What kind of no it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +22,8 @@ pub enum RefusalClass {
     TooMany,
     /// It came too late to be applied: certainly not done.
     Expired,
+    /// Its organisation is on a move or has moved: certainly not done, to be tried in its new home.
+    Elsewhere,
 }
 
 /// An expected no, decided by the state machine.
@@ -116,6 +118,29 @@ pub enum Refusal {
     /// `survive = "region"` needs three.
     #[error("to survive the loss of a region the cluster needs three regions that stay")]
     TooFewRegions,
+    /// The organisation was let go from here.
+    #[error("the organization is moving to another region; nothing was stored")]
+    Moved {
+        /// Where to.
+        to: GroupId,
+        /// Its epoch there.
+        epoch: u32,
+    },
+    /// It is on its way here.
+    #[error("the organization is moving to this region; nothing was stored")]
+    Moving {
+        /// Its epoch here.
+        epoch: u32,
+    },
+    /// Another step of a move came first.
+    #[error("the organization's home has changed meanwhile")]
+    StaleMove,
+    /// There is no move to be undone.
+    #[error("the organization is not on a move")]
+    NotReleased,
+    /// The move can no longer be undone.
+    #[error("the organization's new home has taken it over: the move will be completed")]
+    HandedOver,
 }
 
 /// What there may be no more of.
@@ -155,7 +180,10 @@ impl Refusal {
             | Self::RegionNotLeaving
             | Self::FounderStands
             | Self::NotOfRegion
-            | Self::TooFewRegions => RefusalClass::Conflict,
+            | Self::TooFewRegions
+            | Self::StaleMove
+            | Self::NotReleased
+            | Self::HandedOver => RefusalClass::Conflict,
             Self::RegionNotFound
             | Self::ProviderFixed { .. }
             | Self::ForeignOptions { .. }
@@ -165,6 +193,7 @@ impl Refusal {
             Self::IdempotencyKeyReused => RefusalClass::KeyReused,
             Self::IdempotencyKeysFull | Self::ClusterFull { .. } => RefusalClass::TooMany,
             Self::Expired => RefusalClass::Expired,
+            Self::Moved { .. } | Self::Moving { .. } => RefusalClass::Elsewhere,
         }
     }
 

@@ -1,6 +1,7 @@
 //! What apply answers.
 
 use crate::{
+    consistency::Position,
     id::{GroupId, WriteId},
     log::LogIndex,
     org::Org,
@@ -13,8 +14,12 @@ pub struct Applied {
     /// The write that the answer is about: the proposal's own, or the first one under the same
     /// idempotency key.
     pub write_id: WriteId,
-    /// Where that write took effect (or was refused).
+    /// The entry of this group from which on it is seen: where it took effect or was refused, or
+    /// the one that ended the move by which it came here.
     pub index: LogIndex,
+    /// Its position, where the organisation has moved. Without one, it took effect here at `index`
+    /// in the organisation's first epoch.
+    pub position: Option<Position>,
     /// The answer.
     pub outcome: Result<Reply, Refusal>,
 }
@@ -33,4 +38,6 @@ pub enum Reply {
         /// Its region's group.
         group: GroupId,
     },
+    /// The parts of an adoption were not what its end said: it was dropped, to begin again.
+    AdoptionDropped,
 }

@@ -6,6 +6,9 @@ pub const COMMAND: u8 = 1;
 pub const RECORD: u8 = 1;
 /// Version byte of the records of nodes, regions and the cluster: 2 since they have a life-cycle.
 pub const CLUSTER_RECORD: u8 = 2;
+/// Version byte of an organisation's record in a home group that it has come to or is leaving. One
+/// that never moved has the bytes of its claim, of version 1.
+pub const HOME: u8 = 2;
 /// Version byte of a message between nodes.
 pub const PEER: u8 = 1;
 /// Version byte of a snapshot's stream.

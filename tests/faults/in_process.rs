@@ -40,12 +40,12 @@ use uuid::Uuid;
 
 use crate::fleet;
 
-const REGIONS: [&str; 3] = ["us-iowa", "europe-belgium", "asia-japan"];
+pub(crate) const REGIONS: [&str; 3] = ["us-iowa", "europe-belgium", "asia-japan"];
 /// For anything that must come about by itself.
-const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 /// For one write, over a change of leader.
 const WRITE_LIMIT: Duration = Duration::from_secs(20);
-const ORG: OrgId = OrgId::from_bytes([7; 16]);
+pub(crate) const ORG: OrgId = OrgId::from_bytes([7; 16]);
 
 /// Real enough: milliseconds since some day in 2026, counted by tokio's clock, one for all nodes.
 /// It can be set on, for those who cannot wait.
@@ -137,7 +137,7 @@ impl Nine {
         }
     }
 
-    async fn run(&mut self, number: usize) {
+    pub(crate) async fn run(&mut self, number: usize) {
         let place = &self.places[number];
         let options = LogOptions {
             segment_bytes: 1 << 20,
@@ -188,7 +188,7 @@ impl Nine {
     }
 
     /// Cuts the power of a node.
-    async fn stop(&mut self, number: usize) {
+    pub(crate) async fn stop(&mut self, number: usize) {
         self.power_failures += 1;
         let running = self.places[number].running.take().expect("it runs");
         running.transport.detach();
@@ -202,11 +202,11 @@ impl Nine {
         self.places[number].id
     }
 
-    fn groups(&self, number: usize) -> &Groups {
+    pub(crate) fn groups(&self, number: usize) -> &Groups {
         &self.places[number].running.as_ref().expect("it runs").groups
     }
 
-    fn all_running(&self) -> impl Iterator<Item = (usize, &Groups)> {
+    pub(crate) fn all_running(&self) -> impl Iterator<Item = (usize, &Groups)> {
         let running = |(number, place): (usize, &'_ Place)| place.running.as_ref().map(|_| number);
         let numbers: Vec<usize> = self.places.iter().enumerate().filter_map(running).collect();
         numbers.into_iter().map(|number| (number, self.groups(number)))
@@ -238,15 +238,25 @@ impl Nine {
     }
 
     /// The home group of the first region.
-    fn home(&self) -> GroupId {
+    pub(crate) fn home(&self) -> GroupId {
+        self.home_of(0)
+    }
+
+    /// The home group of a region.
+    pub(crate) fn home_of(&self, number: usize) -> GroupId {
         let (_, groups) = self.all_running().next().expect("a running node");
-        let home =
-            |(group, region): (GroupId, Region)| (region.as_str() == REGIONS[0]).then_some(group);
-        groups.home_groups().into_iter().find_map(home).expect("the first region has a group")
+        let home = |(group, region): (GroupId, Region)| {
+            (region.as_str() == REGIONS[number]).then_some(group)
+        };
+        groups.home_groups().into_iter().find_map(home).expect("every region has a group")
     }
 
     pub(crate) async fn leader_place(&self) -> usize {
-        let home = self.home();
+        self.leader_of(self.home()).await
+    }
+
+    /// The place that leads a group, by its own word.
+    pub(crate) async fn leader_of(&self, home: GroupId) -> usize {
         within("the home group has a leader", LIMIT, async || {
             for (number, groups) in self.all_running() {
                 let status = groups.status().await;

@@ -50,9 +50,9 @@ use std::time::Duration;
 
 pub mod danger;
 pub mod lease;
-pub mod outlook;
 #[cfg(test)]
 mod model;
+pub mod outlook;
 pub mod progress;
 #[cfg(test)]
 mod progress_test;

@@ -1,6 +1,8 @@
-//! What an entry changes: one value or removal for each key, in order of key.
+//! What an entry changes: ranges that are cleared, then one value or removal for each key, in order
+//! of key.
 //!
-//! Nothing here reads or writes a store; a later change of a key replaces an earlier one.
+//! Nothing here reads or writes a store; a later change of a key replaces an earlier one, and a
+//! range that is cleared takes earlier changes within it along.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -9,6 +11,7 @@ use crate::store::WriteBatch;
 /// An ordered set of changes.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Changes {
+    cleared: Vec<Vec<u8>>,
     by_key: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
 }
 
@@ -23,8 +26,17 @@ impl Changes {
         self.by_key.insert(key, None);
     }
 
+    /// Removes all keys that begin with a prefix.
+    pub fn clear(&mut self, prefix: Vec<u8>) {
+        self.by_key.retain(|key, _| !key.starts_with(&prefix));
+        self.cleared.push(prefix);
+    }
+
     /// Adds changes that came later.
     pub fn add(&mut self, later: Self) {
+        for prefix in later.cleared {
+            self.clear(prefix);
+        }
         if self.by_key.is_empty() {
             self.by_key = later.by_key;
         } else {
@@ -35,18 +47,18 @@ impl Changes {
     /// Whether nothing changes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.by_key.is_empty()
-    }
-
-    /// Every change, in order of key: what it is set to, or `None` where it is removed.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-        self.by_key.iter().map(|(key, value)| (key.as_slice(), value.as_deref()))
+        self.cleared.is_empty() && self.by_key.is_empty()
     }
 
     /// As a batch for a store.
     #[must_use]
     pub fn into_batch(self) -> WriteBatch {
-        WriteBatch { cleared_prefixes: Vec::new(), changes: self.by_key.into_iter().collect() }
+        WriteBatch { cleared_prefixes: self.cleared, changes: self.by_key.into_iter().collect() }
+    }
+
+    /// Whether these changes hide what a store below has under a key.
+    pub(super) fn hide(&self, key: &[u8]) -> bool {
+        self.by_key.contains_key(key) || self.cleared.iter().any(|prefix| key.starts_with(prefix))
     }
 
     pub(super) fn by_key(&self) -> &BTreeMap<Vec<u8>, Option<Vec<u8>>> {
@@ -57,6 +69,6 @@ impl Changes {
 impl fmt::Debug for Changes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Never the values: they are long, and some hold sealed secrets.
-        write!(f, "Changes({} keys)", self.by_key.len())
+        write!(f, "Changes({} cleared, {} keys)", self.cleared.len(), self.by_key.len())
     }
 }

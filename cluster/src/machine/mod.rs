@@ -11,7 +11,8 @@
 //! # The order of checks
 //! 1. A write id that is remembered is answered as it was answered first.
 //! 2. After `not_after` it is refused as expired: certainly not done.
-//! 3. A command that its group does not carry out is refused.
+//! 3. A command that its group does not carry out is refused; so is a write of an organisation that
+//!    is on a move or has moved (`movement.rs`).
 //! 4. An idempotency key that is remembered is answered from the first one's outcome, or refused
 //!    when it named another request.
 //! 5. The key that authorised it must still live.
@@ -29,7 +30,10 @@ mod changes;
 mod cluster;
 mod context;
 pub mod digest;
+pub mod export;
 mod life;
+pub mod locate;
+mod movement;
 mod oidc;
 mod org;
 pub mod query;
@@ -44,6 +48,10 @@ mod life_test;
 mod machine_test;
 #[cfg(test)]
 mod model_test;
+#[cfg(test)]
+mod movement_test;
+#[cfg(test)]
+mod movement_world;
 #[cfg(test)]
 mod rules_test;
 #[cfg(test)]
@@ -67,7 +75,12 @@ pub fn apply(
 ) -> Result<(Applied, Changes), StoreError> {
     let log_time = context.log_time(proposal);
     let index = context.log_id.index;
-    let mut turn = Turn::new(view, context.group, proposal.write_id, index, log_time);
+    let org = proposal.command.org().filter(|_| context.group != GroupId::SYSTEM);
+    let home = match org {
+        Some(org) => query::home(view, context.group, org)?,
+        None => None,
+    };
+    let mut turn = Turn::new(view, context.group, proposal.write_id, index, log_time).about(home);
     let remembered = session::remembered_write(&turn)?;
     if log_time > context.log_time_before {
         session::forget(&mut turn)?;
@@ -80,15 +93,20 @@ pub fn apply(
 }
 
 fn decide(turn: &mut Turn<'_>, proposal: &Proposal) -> Result<Applied, StoreError> {
-    // Neither of these two leaves a record: they will be answered alike for ever.
+    // None of these three leaves a record: the first two will be answered alike for ever, and what
+    // was refused by an organisation's old home must be tried under the same name in its new one,
+    // which may be this group again.
     if turn.log_time > proposal.not_after {
         return Ok(turn.answer(Err(Refusal::Expired)));
     }
     if let Some(refusal) = refuse_misplaced(turn.group, &proposal.command) {
         return Ok(turn.answer(Err(refusal)));
     }
+    if let Some(refusal) = movement::refuse_elsewhere(turn, proposal)? {
+        return Ok(turn.answer(Err(refusal)));
+    }
     if let Some(applied) = session::remembered_key(turn, proposal)? {
-        session::remember_write(turn, proposal.command.org(), proposal.not_after, &applied);
+        session::remember_write(turn, proposal.command.owner(), proposal.not_after, &applied);
         return Ok(applied);
     }
     let outcome = turn.attempt(|turn| {
@@ -120,6 +138,18 @@ fn carry_out(turn: &mut Turn<'_>, proposal: &Proposal) -> Ruling {
         Command::SetRegionState { region, state } => life::set_region_state(turn, region, *state),
         Command::RefoundRegion { region, founder } => life::refound_region(turn, region, *founder),
         Command::SetSurvive(survive) => life::set_survive(turn, *survive),
+        Command::Release { org, to, epoch } => movement::release(turn, *org, *to, *epoch),
+        Command::HandOver { epoch, .. } => movement::hand_over(turn, *epoch),
+        Command::Restore { org, epoch } => movement::restore(turn, *org, *epoch),
+        Command::AdoptBegin { org, past, floor } => movement::adopt_begin(turn, org, past, *floor),
+        Command::AdoptPart { org, attempt, sequence, belongings, is_last } => {
+            let part = movement::Part { sequence: *sequence, belongings, is_last: *is_last };
+            movement::adopt_part(turn, *org, *attempt, &part)
+        }
+        Command::AdoptEnd { org, attempt, digest } => {
+            movement::adopt_end(turn, *org, *attempt, digest)
+        }
+        Command::Forget { org, epoch } => movement::forget(turn, *org, *epoch),
     }
 }
 
@@ -137,7 +167,14 @@ fn refuse_misplaced(group: GroupId, command: &Command) -> Option<Refusal> {
         Command::CreateOrg(_)
         | Command::CreateOidc { .. }
         | Command::PatchOidc { .. }
-        | Command::DeleteOidc { .. } => (false, Refusal::OrgNotFound),
+        | Command::DeleteOidc { .. }
+        | Command::Release { .. }
+        | Command::HandOver { .. }
+        | Command::Restore { .. }
+        | Command::AdoptBegin { .. }
+        | Command::AdoptPart { .. }
+        | Command::AdoptEnd { .. }
+        | Command::Forget { .. } => (false, Refusal::OrgNotFound),
         Command::MarkReplicas { .. } | Command::SetLeases(_) => return None,
     };
     (of_system != (group == GroupId::SYSTEM)).then_some(refusal)

@@ -45,7 +45,8 @@ impl Model {
 
     fn first(&mut self, proposal: &Proposal) -> Applied {
         let write_id = proposal.write_id;
-        let answer = |outcome, index| Applied { write_id, index: LogIndex(index), outcome };
+        let answer =
+            |outcome, index| Applied { write_id, index: LogIndex(index), position: None, outcome };
         if self.time > proposal.not_after {
             return answer(Err(Refusal::Expired), self.index);
         }
@@ -125,13 +126,7 @@ impl Model {
                 Ok(Reply::Done)
             }
             Command::MarkReplicas { .. } | Command::SetLeases(_) => Ok(Reply::Done),
-            Command::Form { .. }
-            | Command::RegisterNode(_)
-            | Command::ClaimOrg(_)
-            | Command::SetNodeState { .. }
-            | Command::SetRegionState { .. }
-            | Command::RefoundRegion { .. }
-            | Command::SetSurvive(_) => unreachable!("not of a home group"),
+            _ => unreachable!("not a write of an organisation"),
         }
     }
 
@@ -187,7 +182,8 @@ proptest! {
         for proposal in &log {
             prop_assert_eq!(replica.one(proposal), model.apply(proposal), "{:?}", proposal);
         }
-        let orgs = query::orgs(&*replica.store, HOME, None, usize::MAX).unwrap();
+        let homes = query::homes(&*replica.store, HOME, None, usize::MAX).unwrap();
+        let orgs: Vec<Org> = homes.into_iter().map(|home| home.org).collect();
         prop_assert_eq!(&orgs, &model.orgs.values().cloned().collect::<Vec<_>>());
         for org in orgs {
             let filter = query::OidcFilter::default();

@@ -5,6 +5,7 @@
 //! command, and the same claim makes the same organisation however often it is proposed.
 
 use concordat_proto::{
+    movement::HomeRecord,
     org::{Org, RegionState},
     refusal::Refusal,
     reply::Reply,
@@ -31,15 +32,25 @@ pub(super) fn claim(turn: &mut Turn<'_>, org: &Org) -> Ruling {
     Ok(Reply::Org(Box::new(org.clone())))
 }
 
-/// Begins a claimed organisation with its first key. Only once: its first key may have died since.
+/// Begins a claimed organisation with its first key. Only once: its first key may have died since,
+/// and it may live elsewhere since.
 pub(super) fn create(turn: &mut Turn<'_>, org: &Org) -> Ruling {
-    match query::org(turn.view(), turn.group, org.id)? {
-        Some(present) if present == *org => {}
-        Some(_) => return Err(Refusal::OrgExists.into()),
-        None => {
-            turn.put(keys::org(turn.group, org.id), org);
-            turn.put(keys::api_key(turn.group, org.id, &org.first_key.hash), &org.first_key);
-        }
-    }
-    Ok(Reply::Org(Box::new(org.clone())))
+    let begun = match turn.home.clone() {
+        Some(home) => begins(&home.org, org),
+        None => match query::away(turn.view(), turn.group, org.id)? {
+            Some(away) => away.to.is_some() && away.epoch > org.epoch,
+            None => {
+                turn.put(keys::org(turn.group, org.id), &HomeRecord::begun(org.clone()));
+                turn.put(keys::api_key(turn.group, org.id, &org.first_key.hash), &org.first_key);
+                true
+            }
+        },
+    };
+    if begun { Ok(Reply::Org(Box::new(org.clone()))) } else { Err(Refusal::OrgExists.into()) }
+}
+
+/// Whether an organisation has begun as this claim: moves change its epoch and home region only.
+fn begins(present: &Org, claim: &Org) -> bool {
+    let (epoch, home_region) = (present.epoch, present.home_region.clone());
+    present.epoch >= claim.epoch && *present == Org { epoch, home_region, ..claim.clone() }
 }

@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 use concordat_proto::{
     id::{ClientId, GroupId, NodeId, OrgId, WriteId},
     lease::{LeaseRecord, ReplicaMark},
+    movement::{AwayRecord, HomeRecord},
     oidc::{OidcCredential, Provider},
     org::{ApiKey, ClusterRecord, KeyHash, NodeRecord, Org, RegionRecord},
     record::{AppliedRecord, WriteRecord},
     region::Region,
+    reply::Applied,
     wire::Wire,
 };
 
@@ -23,12 +25,43 @@ use crate::store::{
 /// Pairs read from a store at a time.
 pub(super) const PAGE_PAIRS: usize = 256;
 
-/// An organisation in its home group.
+/// An organisation in a home group that has its records, whether or not it is leaving.
 ///
 /// # Errors
 /// When the store is broken.
-pub fn org(reader: &dyn Reader, group: GroupId, id: OrgId) -> Result<Option<Org>, StoreError> {
+pub fn home(
+    reader: &dyn Reader,
+    group: GroupId,
+    id: OrgId,
+) -> Result<Option<HomeRecord>, StoreError> {
     load(reader, &keys::org(group, id))
+}
+
+/// What a group keeps of an organisation that is not there.
+///
+/// # Errors
+/// When the store is broken.
+pub fn away(
+    reader: &dyn Reader,
+    group: GroupId,
+    id: OrgId,
+) -> Result<Option<AwayRecord>, StoreError> {
+    load(reader, &keys::away(group, id))
+}
+
+/// The organisations that are being moved from or to a group, in order of id.
+///
+/// # Errors
+/// When the store is broken.
+pub fn on_move(reader: &dyn Reader, group: GroupId) -> Result<Vec<OrgId>, StoreError> {
+    let mut found = Vec::new();
+    each(reader, &keys::kind_prefix(group, keys::NO_ORG, Kind::OnMove), |key, _| {
+        let name = keys::parse(key).and_then(|parsed| parsed.name.try_into().ok());
+        let name = name.ok_or_else(|| StoreError::new("a move of no organisation"))?;
+        found.push(OrgId::from_bytes(name));
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 /// The claim of an organisation.
@@ -36,19 +69,19 @@ pub fn org(reader: &dyn Reader, group: GroupId, id: OrgId) -> Result<Option<Org>
 /// # Errors
 /// When the store is broken.
 pub fn claim(reader: &dyn Reader, id: OrgId) -> Result<Option<Org>, StoreError> {
-    org(reader, GroupId::SYSTEM, id)
+    load(reader, &keys::org(GroupId::SYSTEM, id))
 }
 
 /// A group's organisations in order of id, those after `after`, at most `limit`.
 ///
 /// # Errors
 /// When the store is broken.
-pub fn orgs(
+pub fn homes(
     reader: &dyn Reader,
     group: GroupId,
     after: Option<OrgId>,
     limit: usize,
-) -> Result<Vec<Org>, StoreError> {
+) -> Result<Vec<HomeRecord>, StoreError> {
     let prefix = keys::group_prefix(group);
     let mut begin = after.map(|org| keys::after_org(group, org));
     let mut found = Vec::new();
@@ -57,7 +90,7 @@ pub fn orgs(
         let first = reader.scan(&prefix, begin.as_deref(), 1)?;
         let Some((key, _)) = first.first() else { break };
         let parsed = keys::parse(key).ok_or_else(|| StoreError::new("a key of no known kind"))?;
-        found.extend(org(reader, group, parsed.org)?);
+        found.extend(home(reader, group, parsed.org)?);
         begin = Some(keys::after_org(group, parsed.org));
     }
     Ok(found)
@@ -72,7 +105,8 @@ pub fn claims(
     after: Option<OrgId>,
     limit: usize,
 ) -> Result<Vec<Org>, StoreError> {
-    orgs(reader, GroupId::SYSTEM, after, limit)
+    let claims = homes(reader, GroupId::SYSTEM, after, limit)?;
+    Ok(claims.into_iter().map(|claim| claim.org).collect())
 }
 
 /// An organisation's API key.
@@ -243,7 +277,7 @@ pub fn nodes(reader: &dyn Reader) -> Result<BTreeMap<NodeId, NodeRecord>, StoreE
     Ok(found)
 }
 
-/// A remembered write.
+/// A remembered write that landed in this group.
 ///
 /// # Errors
 /// When the store is broken.
@@ -253,6 +287,36 @@ pub fn write(
     write_id: WriteId,
 ) -> Result<Option<WriteRecord>, StoreError> {
     load(reader, &keys::write(group, write_id))
+}
+
+/// A remembered write of an organisation, whether it landed in this group or moved here; `home` is
+/// the organisation's record in this group.
+///
+/// # Errors
+/// When the store is broken.
+pub fn remembered(
+    reader: &dyn Reader,
+    group: GroupId,
+    home: Option<&HomeRecord>,
+    write_id: WriteId,
+) -> Result<Option<WriteRecord>, StoreError> {
+    if let Some(home) = home.filter(|home| home.arrival.is_some()) {
+        let key = keys::moved_write(group, home.org.id, write_id);
+        let moved: Option<WriteRecord> = load(reader, &key)?;
+        if let Some(WriteRecord { expires, org, applied }) = moved {
+            return Ok(Some(WriteRecord { expires, org, applied: seen_from(applied, home) }));
+        }
+    }
+    write(reader, group, write_id)
+}
+
+/// What was answered in an earlier home is seen in this one since the organisation's arrival.
+pub(super) fn seen_from(mut applied: Applied, home: &HomeRecord) -> Applied {
+    let is_earlier = applied.position.is_some_and(|position| position.epoch < home.org.epoch);
+    if let Some(arrival) = home.arrival.as_ref().filter(|_| is_earlier) {
+        applied.index = arrival.index;
+    }
+    applied
 }
 
 /// How many idempotency keys an organisation has (in the system group: the operators, under

@@ -8,11 +8,13 @@
 //! Each record has exactly one entry of [`Kind::Expiry`], in order of time. An entry that moves log
 //! time on works off at most [`limits::FORGET_PER_ENTRY_MAX`] of those that are due. New records
 //! expire at the present log time or later, due ones before it: so all entries up to the one worked
-//! off last are gone for good, and the next search begins behind it.
+//! off last are gone for good, and the next search begins behind it. What belongs to an organisation
+//! goes with it, all at once; the entries that are left behind then forget nothing: they compare the
+//! time of what they find with their own.
 
 use concordat_proto::{
     command::{Idempotency, Proposal},
-    id::{GroupId, KeyId, OrgId},
+    id::{GroupId, KeyId, OrgId, WriteId},
     limits,
     org::ApiKey,
     record::{KeyRecord, WriteRecord},
@@ -32,7 +34,8 @@ use crate::store::{
 
 /// The remembered answer to this write id. One that is due but not yet forgotten still answers.
 pub(super) fn remembered_write(turn: &Turn<'_>) -> Result<Option<Applied>, StoreError> {
-    let record = query::write(turn.view(), turn.group, turn.write_id)?;
+    let home = turn.home.as_deref();
+    let record = query::remembered(turn.view(), turn.group, home, turn.write_id)?;
     Ok(record.map(|record| record.applied))
 }
 
@@ -46,7 +49,10 @@ pub(super) fn remembered_key(
     let record: Option<KeyRecord> = turn.load(&record_key(turn.group, proposal, idempotency))?;
     Ok(record.filter(|record| record.expires >= turn.log_time).map(|record| {
         if record.digest == idempotency.digest {
-            record.applied
+            match &turn.home {
+                Some(home) => query::seen_from(record.applied, home),
+                None => record.applied,
+            }
         } else {
             turn.answer(Err(Refusal::IdempotencyKeyReused))
         }
@@ -69,9 +75,10 @@ pub(super) fn require_alive(turn: &Turn<'_>, proposal: &Proposal) -> Result<(), 
 /// Whether an organisation's key lives. Most have but their first one, which is found without a
 /// search.
 fn org_key_lives(turn: &Turn<'_>, org: OrgId, key: KeyId) -> Result<bool, StoreError> {
-    let Some(record) = query::org(turn.view(), turn.group, org)? else { return Ok(false) };
-    if record.first_key.id == key {
-        let found = query::api_key(turn.view(), turn.group, org, &record.first_key.hash)?;
+    let Some(home) = turn.home.clone() else { return Ok(false) };
+    let first_key = &home.org.first_key;
+    if first_key.id == key {
+        let found = query::api_key(turn.view(), turn.group, org, &first_key.hash)?;
         return Ok(found.is_some_and(|found| found.id == key));
     }
     any_key(turn, &keys::kind_prefix(turn.group, org, Kind::ApiKey), key)
@@ -117,7 +124,7 @@ pub(super) fn remember(
         expires = expires.max(key_expires);
         remember_key(turn, proposal, idempotency, key_expires, applied)?;
     }
-    remember_write(turn, proposal.command.org(), expires, applied);
+    remember_write(turn, proposal.command.owner(), expires, applied);
     Ok(())
 }
 
@@ -170,7 +177,7 @@ pub(super) fn forget(turn: &mut Turn<'_>) -> Result<(), StoreError> {
         if expires >= turn.log_time {
             break;
         }
-        forget_one(turn, target)?;
+        forget_one(turn, expires, target)?;
         turn.remove(entry.clone());
         newest = Some(entry);
     }
@@ -180,13 +187,55 @@ pub(super) fn forget(turn: &mut Turn<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn forget_one(turn: &mut Turn<'_>, target: &[u8]) -> Result<(), StoreError> {
+fn forget_one(turn: &mut Turn<'_>, due: LogTime, target: &[u8]) -> Result<(), StoreError> {
     let parsed = keys::parse(target).ok_or_else(|| StoreError::new("an expiry of nothing"))?;
-    if parsed.kind == Kind::IdempotencyKey {
-        let left = count(turn, parsed.org)?.saturating_sub(1);
-        set_count(turn, parsed.org, left);
+    match parsed.kind {
+        Kind::IdempotencyKey => {
+            if turn.load::<KeyRecord>(target)?.is_none_or(|record| record.expires != due) {
+                return Ok(());
+            }
+            let left = count(turn, parsed.org)?.saturating_sub(1);
+            set_count(turn, parsed.org, left);
+        }
+        Kind::MovedWrite => {
+            if turn.load::<WriteRecord>(target)?.is_none_or(|record| record.expires != due) {
+                return Ok(());
+            }
+        }
+        _ => {}
     }
     turn.remove(target.to_vec());
+    Ok(())
+}
+
+/// Takes over what an earlier home remembered, unless it is due here already.
+pub(super) fn import_write(
+    turn: &mut Turn<'_>,
+    org: OrgId,
+    write_id: WriteId,
+    record: &WriteRecord,
+) {
+    if record.expires >= turn.log_time {
+        let key = keys::moved_write(turn.group, org, write_id);
+        turn.put_bytes(keys::expiry(turn.group, record.expires, &key), Vec::new());
+        turn.put(key, record);
+    }
+}
+
+/// Takes over an idempotency key that an earlier home remembered, unless it is due here already.
+pub(super) fn import_key(
+    turn: &mut Turn<'_>,
+    org: OrgId,
+    text: &str,
+    record: &KeyRecord,
+) -> Result<(), StoreError> {
+    let key = keys::idempotency_key(turn.group, org, text);
+    if record.expires < turn.log_time || turn.view().get(&key)?.is_some() {
+        return Ok(());
+    }
+    turn.put_bytes(keys::expiry(turn.group, record.expires, &key), Vec::new());
+    turn.put(key, record);
+    set_count(turn, org, count(turn, org)?.saturating_add(1));
     Ok(())
 }
 

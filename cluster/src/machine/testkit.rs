@@ -124,6 +124,10 @@ impl Replica {
         Self { group: self.group, store: Arc::new(store) }
     }
 
+    pub(super) fn keys_under(&self, prefix: &[u8]) -> usize {
+        self.store.scan(prefix, None, usize::MAX).unwrap().len()
+    }
+
     pub(super) fn keys_of(&self, kind: keys::Kind) -> usize {
         let pairs = self.store.scan(&keys::group_prefix(self.group), None, usize::MAX).unwrap();
         pairs.iter().filter(|(key, _)| keys::parse(key).unwrap().kind == kind).count()

@@ -2,9 +2,13 @@
 //!
 //! A rule writes only through here, and what it wrote is kept only when it says yes.
 
+use std::rc::Rc;
+
 use concordat_proto::{
+    consistency::Position,
     id::{GroupId, WriteId},
     log::LogIndex,
+    movement::HomeRecord,
     refusal::Refusal,
     reply::{Applied, Reply},
     time::LogTime,
@@ -50,6 +54,8 @@ pub(super) struct Turn<'a> {
     pub(super) index: LogIndex,
     /// Its log time.
     pub(super) log_time: LogTime,
+    /// The record, before this entry, of the organisation that it is about, if that is here.
+    pub(super) home: Option<Rc<HomeRecord>>,
 }
 
 impl<'a> Turn<'a> {
@@ -60,7 +66,12 @@ impl<'a> Turn<'a> {
         index: LogIndex,
         log_time: LogTime,
     ) -> Self {
-        Self { overlay: Overlay::new(view), group, write_id, index, log_time }
+        Self { overlay: Overlay::new(view), group, write_id, index, log_time, home: None }
+    }
+
+    /// Of an entry about an organisation.
+    pub(super) fn about(self, home: Option<HomeRecord>) -> Self {
+        Self { home: home.map(Rc::new), ..self }
     }
 
     /// What the entry sees.
@@ -83,6 +94,11 @@ impl<'a> Turn<'a> {
         self.overlay.remove(key);
     }
 
+    /// Removes all keys that begin with a prefix.
+    pub(super) fn clear(&mut self, prefix: Vec<u8>) {
+        self.overlay.clear(prefix);
+    }
+
     /// The record at a key.
     pub(super) fn load<T: Wire>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
         query::load(&self.overlay, key)
@@ -95,6 +111,7 @@ impl<'a> Turn<'a> {
     ) -> Result<Result<Reply, Refusal>, StoreError> {
         let mut inner =
             Turn::new(&self.overlay, self.group, self.write_id, self.index, self.log_time);
+        inner.home.clone_from(&self.home);
         match rule(&mut inner) {
             Ok(reply) => {
                 let changes = inner.into_changes();
@@ -108,7 +125,13 @@ impl<'a> Turn<'a> {
 
     /// An answer about this entry itself.
     pub(super) fn answer(&self, outcome: Result<Reply, Refusal>) -> Applied {
-        Applied { write_id: self.write_id, index: self.index, outcome }
+        let moved = self.home.as_ref().filter(|home| home.arrival.is_some());
+        let position = moved.map(|home| Position {
+            epoch: home.org.epoch,
+            group: self.group,
+            index: self.index,
+        });
+        Applied { write_id: self.write_id, index: self.index, position, outcome }
     }
 
     pub(super) fn into_changes(self) -> Changes {

@@ -38,6 +38,11 @@ impl<'a> Overlay<'a> {
         self.changes.remove(key);
     }
 
+    /// Removes all keys that begin with a prefix.
+    pub fn clear(&mut self, prefix: Vec<u8>) {
+        self.changes.clear(prefix);
+    }
+
     /// All that was changed.
     #[must_use]
     pub fn into_changes(self) -> Changes {
@@ -60,7 +65,7 @@ impl<'a> Overlay<'a> {
     ) -> Result<(Vec<Pair>, Option<Vec<u8>>), StoreError> {
         let mut pairs = self.base.scan(prefix, after, size)?;
         let next = if pairs.len() < size { None } else { pairs.last().map(|(key, _)| key.clone()) };
-        pairs.retain(|(key, _)| !self.changes.by_key().contains_key(key));
+        pairs.retain(|(key, _)| !self.changes.hide(key));
         Ok((pairs, next))
     }
 }
@@ -69,6 +74,7 @@ impl Reader for Overlay<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         match self.changes.by_key().get(key) {
             Some(value) => Ok(value.clone()),
+            None if self.changes.hide(key) => Ok(None),
             None => self.base.get(key),
         }
     }
@@ -137,15 +143,30 @@ mod tests {
     use super::*;
     use crate::store::{Store, memory::MemoryStore};
 
+    #[derive(Debug, Clone, Copy)]
+    enum Change {
+        Put(u8),
+        Remove,
+        Clear,
+    }
+
     fn key() -> impl Strategy<Value = Vec<u8>> {
         vec(0_u8..3, 1..5)
+    }
+
+    fn change() -> impl Strategy<Value = Change> {
+        prop_oneof![
+            6 => any::<u8>().prop_map(Change::Put),
+            4 => Just(Change::Remove),
+            1 => Just(Change::Clear),
+        ]
     }
 
     proptest! {
         #[test]
         fn reads_like_one_map(
             base in vec((key(), any::<u8>()), 0..40),
-            over in vec((key(), any::<Option<u8>>()), 0..40),
+            over in vec((key(), change()), 0..40),
             prefix in vec(0_u8..3, 0..3),
             after in proptest::option::of(key()),
             limit in prop_oneof![0_usize..8, Just(usize::MAX)],
@@ -158,15 +179,19 @@ mod tests {
                 model.insert(key, vec![value]);
             }
             let mut overlay = Overlay::new(&store);
-            for (key, value) in over {
-                match value {
-                    Some(value) => {
+            for (key, change) in over {
+                match change {
+                    Change::Put(value) => {
                         model.insert(key.clone(), vec![value]);
                         overlay.put(key, vec![value]);
                     }
-                    None => {
+                    Change::Remove => {
                         model.remove(&key);
                         overlay.remove(key);
+                    }
+                    Change::Clear => {
+                        model.retain(|other, _| !other.starts_with(&key));
+                        overlay.clear(key);
                     }
                 }
             }
@@ -181,6 +206,9 @@ mod tests {
             for key in model.keys() {
                 prop_assert_eq!(overlay.get(key).unwrap(), model.get(key).cloned());
             }
+            let all = overlay.scan(&[], None, usize::MAX).unwrap();
+            store.write(overlay.into_batch()).unwrap();
+            prop_assert_eq!(store.scan(&[], None, usize::MAX).unwrap(), all);
         }
     }
 }

@@ -29,7 +29,7 @@ use super::{
     group::Replica,
     lease::{self, SleepWatch},
     machine_store::{Advanced, OnAdvanced},
-    membership,
+    membership, movement,
     report::{self, Reporter},
     retime,
     service::{self, Service},
@@ -142,6 +142,7 @@ impl Groups {
         groups.spawn(report::run(groups.clone()));
         groups.spawn(lease::run(groups.clone(), Arc::clone(&groups.inner.leader_news)));
         groups.spawn(membership::run(groups.clone()));
+        groups.spawn(movement::run(groups.clone()));
         Ok(groups)
     }
 

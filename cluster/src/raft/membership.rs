@@ -165,9 +165,8 @@ async fn look(groups: &Groups, system: &SystemView, replica: &Arc<Replica>) -> b
 /// have caught up; that some are leaving; other lease terms, for an operator has set them.
 fn due_note(groups: &Groups, system: &SystemView, view: &GroupView) -> Option<Command> {
     let facts = groups.tracker().facts(view.group);
-    let is_gone = |node: &NodeId| {
-        system.nodes.get(node).is_none_or(|record: &NodeRecord| !record.is_there())
-    };
+    let is_gone =
+        |node: &NodeId| system.nodes.get(node).is_none_or(|record: &NodeRecord| !record.is_there());
     let members = facts.members.values().flat_map(|members| &members.nodes).copied();
     let mark = |node: NodeId| {
         let mark = if is_gone(&node) { ReplicaMark::Leaving } else { ReplicaMark::Serving };

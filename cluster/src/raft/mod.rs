@@ -19,6 +19,9 @@
 //! (`membership.rs`). Why not one planner for all: the condition makes two planners harmless either
 //! way, and a group's leader knows at first hand what a remote planner would have to be told (who
 //! has caught up, who is alive).
+//!
+//! # Who moves organisations
+//! The leaders of the two home groups, each by looking at its own node's replicas (`movement.rs`).
 
 mod closing;
 mod config;
@@ -32,6 +35,7 @@ mod lease;
 mod log_store;
 mod machine_store;
 mod membership;
+mod movement;
 mod network;
 mod operate;
 mod propose;

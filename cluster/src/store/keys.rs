@@ -36,6 +36,13 @@ pub enum Kind {
     ReplicaMark = 12,
     /// The group's `LeaseRecord` (no organisation, no name).
     Leases = 13,
+    /// An `AwayRecord`: the organisation was here, or is coming.
+    Away = 9,
+    /// A `WriteRecord` that moved here with its organisation, by write id.
+    MovedWrite = 10,
+    /// That an organisation is being moved from or to this group (no organisation in the key, its
+    /// id is the name); the value is empty.
+    OnMove = 11,
     /// The `ClusterRecord` (system group).
     Cluster = 16,
     /// A `RegionRecord`, by name (system group).
@@ -62,6 +69,9 @@ impl Kind {
             8 => Self::Forgotten,
             12 => Self::ReplicaMark,
             13 => Self::Leases,
+            9 => Self::Away,
+            10 => Self::MovedWrite,
+            11 => Self::OnMove,
             16 => Self::Cluster,
             17 => Self::Region,
             18 => Self::Node,
@@ -140,6 +150,24 @@ pub fn operator_key(hash: &[u8; 32]) -> Vec<u8> {
 #[must_use]
 pub fn write(group: GroupId, write_id: WriteId) -> Vec<u8> {
     key(group, NO_ORG, Kind::Write, &write_id.to_bytes())
+}
+
+/// What is kept of an organisation that is not here.
+#[must_use]
+pub fn away(group: GroupId, org: OrgId) -> Vec<u8> {
+    key(group, org, Kind::Away, &[])
+}
+
+/// A remembered write that moved here.
+#[must_use]
+pub fn moved_write(group: GroupId, org: OrgId, write_id: WriteId) -> Vec<u8> {
+    key(group, org, Kind::MovedWrite, &write_id.to_bytes())
+}
+
+/// That an organisation is being moved.
+#[must_use]
+pub fn on_move(group: GroupId, org: OrgId) -> Vec<u8> {
+    key(group, NO_ORG, Kind::OnMove, &org.to_bytes())
 }
 
 /// A remembered idempotency key.

@@ -5,13 +5,16 @@
 //! an organisation exists can be told neither from the answer nor from the time it takes.
 
 use concordat_cluster::{
-    machine::query,
+    machine::{
+        locate::{Located, locate},
+        query,
+    },
     store::{Reader, StoreError},
 };
 use concordat_proto::{
     header,
     id::{GroupId, KeyId, OrgId},
-    org::{ApiKey, KeyHash, Org, Rights},
+    org::{ApiKey, KeyHash, Rights},
 };
 use http::HeaderMap;
 use subtle::ConstantTimeEq;
@@ -41,17 +44,22 @@ pub(crate) enum Principal {
     },
 }
 
-/// An organisation, where it stands, and the key it came with.
+/// An organisation, where it stood when it was let in, and the key it came with.
 #[derive(Debug, Clone)]
 pub(crate) struct OrgPrincipal {
-    /// Its record.
-    pub(crate) org: Org,
-    /// The home group whose state holds it.
-    pub(crate) group: GroupId,
+    /// Its newest record and the home group whose state has it.
+    pub(crate) at: Located,
     /// The key.
     pub(crate) key: KeyId,
     /// What the key may do.
     pub(crate) rights: Rights,
+}
+
+impl OrgPrincipal {
+    /// Its id.
+    pub(crate) const fn id(&self) -> OrgId {
+        self.at.home.org.id
+    }
 }
 
 /// Why nobody is let in.
@@ -114,21 +122,14 @@ fn organisation(
     id: OrgId,
     hash: &KeyHash,
 ) -> Result<Principal, Denied> {
-    let mut found: Option<(GroupId, Org)> = None;
-    for group in home_groups {
-        if let Some(org) = query::org(state, *group, id)?
-            && found.as_ref().is_none_or(|(_, other)| other.epoch < org.epoch)
-        {
-            found = Some((*group, org));
-        }
-    }
+    let found = locate(state, home_groups, id)?;
     let first = home_groups.first().copied().unwrap_or(GroupId::SYSTEM);
-    let group = found.as_ref().map_or(first, |(group, _)| *group);
+    let group = found.as_ref().map_or(first, |found| found.group);
     let key = same_key(query::api_key(state, group, id, hash)?, hash);
     match (found, key) {
-        (Some((group, org)), Some(key)) => {
+        (Some(at), Some(key)) => {
             let (key, rights) = (key.id, key.rights);
-            Ok(Principal::Org(Box::new(OrgPrincipal { org, group, key, rights })))
+            Ok(Principal::Org(Box::new(OrgPrincipal { at, key, rights })))
         }
         _ => Err(Denied::Unauthorized),
     }

@@ -3,7 +3,13 @@
 use std::cell::Cell;
 
 use concordat_cluster::store::{Pair, Store, WriteBatch, keys, memory::MemoryStore};
-use concordat_proto::{id::WriteId, org::WrappedKey, region::Region, secret::Sealed, wire::Wire};
+use concordat_proto::{
+    id::WriteId,
+    org::{Org, WrappedKey},
+    region::Region,
+    secret::Sealed,
+    wire::Wire,
+};
 
 use super::*;
 use crate::{
@@ -86,7 +92,7 @@ fn all_that_is_wrong_with_a_key_is_one_answer_after_the_same_work() {
     }
     let counted = Counted { store: &store, gets: Cell::new(0) };
     let found = authenticate(&counted, &HOMES, &headers(Some(&one), Some(&key)), Access::Org);
-    assert!(matches!(found, Ok(Principal::Org(org)) if org.group == GroupId(2)));
+    assert!(matches!(found, Ok(Principal::Org(org)) if org.at.group == GroupId(2)));
     assert_eq!(counted.gets.get(), HOMES.len() + 1, "a right key costs as much as a wrong one");
 }
 
@@ -125,7 +131,7 @@ fn the_highest_epoch_says_where_an_organisation_stands() {
     let new = add_org(&store, GroupId(3), 2, org);
     let id = org.to_string();
     let found = authenticate(&store, &HOMES, &headers(Some(&id), Some(&new)), Access::Either);
-    assert!(matches!(found, Ok(Principal::Org(org)) if org.group == GroupId(3)));
+    assert!(matches!(found, Ok(Principal::Org(org)) if org.at.group == GroupId(3)));
     let denied = authenticate(&store, &HOMES, &headers(Some(&id), Some(&old)), Access::Org);
     assert!(matches!(denied, Err(Denied::Unauthorized)), "a key left behind opens nothing");
 }

@@ -17,6 +17,8 @@ const fn needed(operation: Operation) -> Option<Rights> {
         Operation::OidcCreate | Operation::OidcPatch | Operation::OidcDelete => Some(Rights::WRITE),
         Operation::OrgCreate
         | Operation::OrgList
+        | Operation::OrgGet
+        | Operation::OrgMove
         | Operation::ClusterGet
         | Operation::DemoCut
         | Operation::DemoHeal
@@ -79,6 +81,8 @@ const fn operation_of(action: &Action) -> Operation {
         Action::OidcDelete(_) => Operation::OidcDelete,
         Action::OrgCreate(_) => Operation::OrgCreate,
         Action::OrgList(_) => Operation::OrgList,
+        Action::OrgGet(_) => Operation::OrgGet,
+        Action::OrgMove(..) => Operation::OrgMove,
         Action::ReceiptGet { .. } => Operation::ReceiptGet,
         Action::ClusterGet => Operation::ClusterGet,
         Action::DemoCut(_) => Operation::DemoCut,
@@ -114,8 +118,10 @@ impl<T> Authorised<T> {
 
 #[cfg(test)]
 mod tests {
+    use concordat_cluster::machine::locate::Located;
     use concordat_proto::{
         id::{GroupId, KeyId, OrgId, WriteId},
+        movement::HomeRecord,
         org::{ApiKey, Org, WrappedKey},
         region::Region,
         secret::Sealed,
@@ -124,7 +130,7 @@ mod tests {
     use super::*;
     use crate::auth::authenticate::OrgPrincipal;
 
-    const ALL: [Operation; 18] = [
+    const ALL: [Operation; 20] = [
         Operation::OidcList,
         Operation::OidcCreate,
         Operation::OidcGet,
@@ -132,6 +138,8 @@ mod tests {
         Operation::OidcDelete,
         Operation::OrgCreate,
         Operation::OrgList,
+        Operation::OrgGet,
+        Operation::OrgMove,
         Operation::ReceiptGet,
         Operation::ClusterGet,
         Operation::DemoCut,
@@ -157,7 +165,8 @@ mod tests {
             first_key: ApiKey { id: key, hash: [0; 32], rights },
             first_key_sealed: Sealed { sealed_by: WriteId::from_bytes([3; 16]), bytes: Vec::new() },
         };
-        Principal::Org(Box::new(OrgPrincipal { org, group: GroupId(1), key, rights }))
+        let at = Located { group: GroupId(1), home: HomeRecord::begun(org) };
+        Principal::Org(Box::new(OrgPrincipal { at, key, rights }))
     }
 
     fn allowed(principal: &Principal) -> Vec<Operation> {
@@ -186,6 +195,8 @@ mod tests {
         let expected = [
             Operation::OrgCreate,
             Operation::OrgList,
+            Operation::OrgGet,
+            Operation::OrgMove,
             Operation::ReceiptGet,
             Operation::ClusterGet,
             Operation::DemoCut,

@@ -26,6 +26,8 @@ pub enum Operation {
     OidcDelete,
     OrgCreate,
     OrgList,
+    OrgGet,
+    OrgMove,
     ReceiptGet,
     ClusterGet,
     DemoCut,
@@ -104,6 +106,10 @@ pub enum Action {
     OrgCreate(OrgDraft),
     /// List organisations.
     OrgList(Page),
+    /// Show an organisation and where it is.
+    OrgGet(OrgId),
+    /// Change an organisation's home.
+    OrgMove(OrgId, MoveDraft),
     /// What is known of a write.
     ReceiptGet {
         /// Which.
@@ -215,6 +221,15 @@ pub struct OrgDraft {
     pub org_name: String,
     pub tenant_name: String,
     pub home_region: Option<Region>,
+}
+
+/// Where an organisation is to be at home.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MoveDraft {
+    /// In this region.
+    To(Region),
+    /// Where it was before the move that is under way.
+    Back,
 }
 
 /// An answer before it is an HTTP response.

@@ -44,6 +44,8 @@ const OIDC_ONE: &str = "/organizations/sso/oidc/provider-credentials/{oauth_clie
 const ORGS: &str = "/v1/organizations";
 const NODE: &str = "/v1/cluster/nodes/{node_id}";
 const REGION: &str = "/v1/cluster/regions/{region}";
+const ORG: &str = "/v1/organizations/{organization_id}";
+const ORG_MOVE: &str = "/v1/organizations/{organization_id}/move";
 
 const ROUTES: &[Route] = &[
     route(Method::GET, OIDC, Operation::OidcList, Access::Org),
@@ -54,6 +56,8 @@ const ROUTES: &[Route] = &[
     route(Method::GET, "/v1/writes/{write_id}", Operation::ReceiptGet, Access::Either),
     route(Method::POST, ORGS, Operation::OrgCreate, Access::Operator),
     route(Method::GET, ORGS, Operation::OrgList, Access::Operator),
+    route(Method::GET, ORG, Operation::OrgGet, Access::Operator),
+    route(Method::POST, ORG_MOVE, Operation::OrgMove, Access::Operator),
     route(Method::GET, "/v1/cluster", Operation::ClusterGet, Access::Operator),
     route(Method::PATCH, "/v1/cluster", Operation::ClusterPatch, Access::Operator),
     route(Method::GET, "/v1/cluster/nodes", Operation::NodeList, Access::Operator),

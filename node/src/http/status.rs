@@ -3,6 +3,8 @@
 
 /// Done.
 pub(crate) const OK: u16 = 200;
+/// Begun; the rest follows.
+pub(crate) const ACCEPTED: u16 = 202;
 /// The request cannot be right.
 pub(crate) const BAD_REQUEST: u16 = 400;
 /// The time asked for is over.
@@ -13,5 +15,5 @@ pub(crate) const CONFLICT: u16 = 409;
 pub(crate) const UNAVAILABLE: u16 = 503;
 
 /// All that the node gives, for counting.
-pub(crate) const ALL: [u16; 17] =
-    [200, 201, 204, 304, 400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 422, 429, 503];
+pub(crate) const ALL: [u16; 18] =
+    [200, 201, 202, 204, 304, 400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 422, 429, 503];

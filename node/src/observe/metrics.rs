@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::histogram::{Histogram, line};
 use crate::{dialect::Operation, http::status};
 
-const OPERATIONS: [(Operation, &str); 18] = [
+const OPERATIONS: [(Operation, &str); 20] = [
     (Operation::OidcList, "oidc_list"),
     (Operation::OidcCreate, "oidc_create"),
     (Operation::OidcGet, "oidc_get"),
@@ -18,6 +18,8 @@ const OPERATIONS: [(Operation, &str); 18] = [
     (Operation::OidcDelete, "oidc_delete"),
     (Operation::OrgCreate, "org_create"),
     (Operation::OrgList, "org_list"),
+    (Operation::OrgGet, "org_get"),
+    (Operation::OrgMove, "org_move"),
     (Operation::ReceiptGet, "receipt_get"),
     (Operation::ClusterGet, "cluster_get"),
     (Operation::DemoCut, "demo_cut"),
@@ -32,7 +34,7 @@ const OPERATIONS: [(Operation, &str); 18] = [
 ];
 
 /// What is counted apart; all others together as 0.
-const STATUSES: [u16; 17] = status::ALL;
+const STATUSES: [u16; 18] = status::ALL;
 
 /// What is known of a request when it has been answered.
 #[derive(Debug)]

@@ -6,14 +6,16 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use crate::{
     command::{Command, Idempotency, Precondition, Proposal},
+    consistency::Position,
     id::{ClientId, ClusterId, GroupId, KeyId, NodeId, OrgId, WriteId},
     lease::{LeaseTerms, ReplicaMark},
     log::{LogId, LogIndex, Term},
+    movement::{Belonging, PastHome},
     oidc::{AppleOptions, OidcCredential, OidcOptions, OidcPatch, Provider, ProviderOptions},
     org::{
         ApiKey, ClusterRecord, NodeRecord, NodeState, Org, RegionState, Rights, Survive, WrappedKey,
     },
-    record::AppliedRecord,
+    record::{AppliedRecord, KeyRecord, WriteRecord},
     refusal::{FullOf, Refusal},
     region::Region,
     reply::{Applied, Reply},
@@ -192,6 +194,7 @@ fn command() -> impl Strategy<Value = Command> {
             Command::SetLeases(LeaseTerms { home, away, drift_percent })
         }),
         life(),
+        move_command(),
     ]
 }
 
@@ -210,6 +213,54 @@ fn life() -> impl Strategy<Value = Command> {
             founder: NodeId(founder)
         }),
         select(vec![Survive::Node, Survive::Region]).prop_map(Command::SetSurvive),
+    ]
+}
+
+fn past() -> impl Strategy<Value = Vec<PastHome>> {
+    let home = (any::<u32>(), any::<u32>(), any::<u64>()).prop_map(|(epoch, group, release)| {
+        PastHome { epoch, group: GroupId(group), release: LogIndex(release) }
+    });
+    vec(home, 1..5)
+}
+
+fn belonging() -> impl Strategy<Value = Belonging> {
+    let write = (write_id(), any::<u64>(), option::of(org_id()), applied());
+    let key = ("[ -~]{1,255}", any::<u64>(), any::<[u8; 32]>(), write_id(), applied());
+    prop_oneof![
+        api_key().prop_map(Belonging::ApiKey),
+        credential().prop_map(Belonging::Oidc),
+        write.prop_map(|(write_id, expires, org, applied)| Belonging::Write {
+            write_id,
+            record: WriteRecord { expires: LogTime(expires), org, applied },
+        }),
+        key.prop_map(|(key, expires, digest, write_id, applied)| Belonging::IdempotencyKey {
+            key,
+            record: KeyRecord { expires: LogTime(expires), digest, write_id, applied },
+        }),
+    ]
+}
+
+/// Steps of a move.
+fn move_command() -> impl Strategy<Value = Command> {
+    let begin = (org(), past(), any::<u64>());
+    let part = (org_id(), write_id(), any::<u32>(), vec(belonging(), 0..4), any::<bool>());
+    prop_oneof![
+        (org_id(), any::<u32>(), any::<u32>()).prop_map(|(org, to, epoch)| Command::Release {
+            org,
+            to: GroupId(to),
+            epoch
+        }),
+        (org_id(), any::<u32>()).prop_map(|(org, epoch)| Command::HandOver { org, epoch }),
+        (org_id(), any::<u32>()).prop_map(|(org, epoch)| Command::Restore { org, epoch }),
+        begin.prop_map(|(org, past, floor)| {
+            Command::AdoptBegin { org, past, floor: LogTime(floor) }
+        }),
+        part.prop_map(|(org, attempt, sequence, belongings, is_last)| {
+            Command::AdoptPart { org, attempt, sequence, belongings, is_last }
+        }),
+        (org_id(), write_id(), any::<[u8; 32]>())
+            .prop_map(|(org, attempt, digest)| Command::AdoptEnd { org, attempt, digest }),
+        (org_id(), any::<u32>()).prop_map(|(org, epoch)| Command::Forget { org, epoch }),
     ]
 }
 
@@ -240,6 +291,8 @@ fn refusal() -> impl Strategy<Value = Refusal> {
         Refusal::VersionMismatch,
         Refusal::Expired,
         Refusal::ClusterFull { what: FullOf::Nodes },
+        Refusal::Moved { to: GroupId(3), epoch: 2 },
+        Refusal::StaleMove,
     ];
     prop_oneof![
         select(simple.to_vec()),
@@ -256,11 +309,17 @@ pub(super) fn applied() -> impl Strategy<Value = Applied> {
         any::<u32>().prop_map(|group| Reply::NodeRegistered { group: GroupId(group) }),
     ];
     let outcome = prop_oneof![reply.prop_map(Ok), refusal().prop_map(Err)];
-    (write_id(), any::<u64>(), outcome).prop_map(|(write_id, index, outcome)| Applied {
-        write_id,
-        index: LogIndex(index),
-        outcome,
-    })
+    let position = (any::<u32>(), any::<u32>(), any::<u64>()).prop_map(|(epoch, group, index)| {
+        Position { epoch, group: GroupId(group), index: LogIndex(index) }
+    });
+    (write_id(), any::<u64>(), option::of(position), outcome).prop_map(
+        |(write_id, index, position, outcome)| Applied {
+            write_id,
+            index: LogIndex(index),
+            position,
+            outcome,
+        },
+    )
 }
 
 pub(super) fn applied_record() -> impl Strategy<Value = AppliedRecord> {

@@ -6,6 +6,7 @@ use super::{
     error::ensure,
     lease::{V1LeaseTerms, V1ReplicaMark},
     mirror::{Text, V1Duration, V1Id, mirror_enum, mirror_struct},
+    movement::{V1Belonging, V1PastHome, check_past},
     oidc::{V1OidcCredential, V1OidcPatch},
     org::{V1ApiKey, V1Org},
 };
@@ -36,7 +37,7 @@ mirror_enum! {
         Exists,
         AnyOf(versions: Vec<V1Id>),
     }
-    V1Command for Command {
+    V1Command for Command, check check_command {
         Form { cluster: V1ClusterRecord, operator_key: V1ApiKey },
         RegisterNode(node: V1NodeRecord),
         ClaimOrg(org: V1Org),
@@ -55,15 +56,59 @@ mirror_enum! {
         SetRegionState { region: Text, state: V1RegionState },
         RefoundRegion { region: Text, founder: u64 },
         SetSurvive(survive: V1Survive),
+        Release { org: V1Id, to: u32, epoch: u32 },
+        HandOver { org: V1Id, epoch: u32 },
+        Restore { org: V1Id, epoch: u32 },
+        AdoptBegin { org: V1Org, past: Vec<V1PastHome>, floor: u64 },
+        AdoptPart {
+            org: V1Id,
+            attempt: V1Id,
+            sequence: u32,
+            belongings: Vec<V1Belonging>,
+            is_last: bool,
+        },
+        AdoptEnd { org: V1Id, attempt: V1Id, digest: [u8; 32] },
+        Forget { org: V1Id, epoch: u32 },
+    }
+}
+
+fn check_command(command: &Command) -> Result<(), WireError> {
+    match command {
+        Command::AdoptBegin { past, .. } => check_past(past),
+        Command::AdoptPart { belongings, .. } => {
+            ensure(belongings.len() <= limits::ADOPT_PART_ITEMS_MAX, "number of records")
+        }
+        Command::Form { .. }
+        | Command::RegisterNode(_)
+        | Command::ClaimOrg(_)
+        | Command::CreateOrg(_)
+        | Command::CreateOidc { .. }
+        | Command::PatchOidc { .. }
+        | Command::DeleteOidc { .. }
+        | Command::Release { .. }
+        | Command::HandOver { .. }
+        | Command::Restore { .. }
+        | Command::AdoptEnd { .. }
+        | Command::Forget { .. }
+        | Command::MarkReplicas { .. }
+        | Command::SetLeases(_)
+        | Command::SetNodeState { .. }
+        | Command::SetRegionState { .. }
+        | Command::RefoundRegion { .. }
+        | Command::SetSurvive(_) => Ok(()),
     }
 }
 
 fn check_idempotency(idempotency: &Idempotency) -> Result<(), WireError> {
-    ensure(header::is_idempotency_key(&idempotency.key), "idempotency key")?;
+    check_key(&idempotency.key)?;
     ensure(
         (limits::KEY_LIFETIME_MIN..=limits::KEY_LIFETIME_MAX).contains(&idempotency.lifetime),
         "lifetime of an idempotency key",
     )
+}
+
+pub(super) fn check_key(key: &str) -> Result<(), WireError> {
+    ensure(header::is_idempotency_key(key), "idempotency key")
 }
 
 fn check_precondition(precondition: &Precondition) -> Result<(), WireError> {

@@ -72,6 +72,9 @@ fn every_version_is_read_and_the_newest_written() {
     check("region_record", version::CLUSTER_RECORD, &samples::region_records());
     check("node_record", version::CLUSTER_RECORD, &samples::node_records());
     check("cluster_record", version::CLUSTER_RECORD, &samples::cluster_records());
+    check("home_record", version::HOME, &samples::home_records());
+    check("away_record", version::RECORD, &samples::away_records());
+    check("belonging", version::RECORD, &samples::belongings());
     check("counter", version::RECORD, &samples::counters());
     check("peer_request", version::PEER, &samples::peer_requests());
     check("peer_reply", version::PEER, &samples::peer_replies());

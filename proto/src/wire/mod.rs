@@ -14,6 +14,7 @@ use crate::{
     command::Proposal,
     lease::{LeaseRecord, ReplicaMark},
     limits,
+    movement::{AwayRecord, Belonging},
     oidc::OidcCredential,
     org::{ApiKey, ClusterRecord, NodeRecord, Org, RegionRecord},
     record::{AppliedRecord, KeyRecord, WriteRecord},
@@ -32,6 +33,7 @@ mod frame;
 mod golden_test;
 mod lease;
 mod mirror;
+mod movement;
 mod oidc;
 mod org;
 pub mod peer;
@@ -114,6 +116,10 @@ wire! {
         reads { 1 => lease::V1LeaseRecord }, at most limits::RECORD_BYTES_MAX;
     ReplicaMark: writes version::RECORD => lease::V1ReplicaMark,
         reads { 1 => lease::V1ReplicaMark }, at most limits::RECORD_BYTES_MAX;
+    AwayRecord: writes version::RECORD => movement::V1AwayRecord,
+        reads { 1 => movement::V1AwayRecord }, at most limits::RECORD_BYTES_MAX;
+    Belonging: writes version::RECORD => movement::V1Belonging,
+        reads { 1 => movement::V1Belonging }, at most limits::RECORD_BYTES_MAX;
     u64: writes version::RECORD => u64,
         reads { 1 => u64 }, at most limits::RECORD_BYTES_MAX;
 }

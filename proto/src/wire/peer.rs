@@ -4,8 +4,8 @@
 //! proposal travels encoded, as it will stand in the log.
 
 use super::{
-    lease::{V1DangerSet, V1LeaseGrant},
     cluster::V1NodeRecord,
+    lease::{V1DangerSet, V1LeaseGrant},
     mirror::{Blob, Text, V1Id, mirror_enum, mirror_struct},
     reply::V1Applied,
     wire,

@@ -1,7 +1,10 @@
 //! The bytes of what apply answered.
 
+use serde::{Deserialize, Serialize};
+
 use super::{
-    mirror::{V1Id, mirror_enum, mirror_struct},
+    WireError,
+    mirror::{Mirror, V1Id, V1Position, mirror_enum},
     oidc::V1Provider,
     org::V1Org,
 };
@@ -10,8 +13,45 @@ use crate::{
     reply::{Applied, Reply},
 };
 
-mirror_struct! {
-    V1Applied for Applied { write_id: V1Id, index: u64, outcome: Result<V1Reply, V1Refusal> }
+/// The bytes of an `Applied`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct V1Applied {
+    write_id: V1Id,
+    index: u64,
+    outcome: V1Outcome,
+}
+
+/// The first two have the bytes of a `Result`, which is what stood here before organisations moved.
+#[derive(Debug, Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant, reason = "it lives for one call, and a box costs more")]
+enum V1Outcome {
+    Ok(V1Reply),
+    Err(V1Refusal),
+    At { position: V1Position, outcome: Result<V1Reply, V1Refusal> },
+}
+
+impl Mirror<V1Applied> for Applied {
+    fn freeze(&self) -> V1Applied {
+        let outcome = match (&self.position, &self.outcome) {
+            (None, Ok(reply)) => V1Outcome::Ok(reply.freeze()),
+            (None, Err(refusal)) => V1Outcome::Err(refusal.freeze()),
+            (Some(position), outcome) => {
+                V1Outcome::At { position: position.freeze(), outcome: outcome.freeze() }
+            }
+        };
+        V1Applied { write_id: self.write_id.freeze(), index: self.index.freeze(), outcome }
+    }
+    fn thaw(frozen: V1Applied) -> Result<Self, WireError> {
+        let (position, outcome) = match frozen.outcome {
+            V1Outcome::Ok(reply) => (None, Ok(Mirror::thaw(reply)?)),
+            V1Outcome::Err(refusal) => (None, Err(Mirror::thaw(refusal)?)),
+            V1Outcome::At { position, outcome } => {
+                (Some(Mirror::thaw(position)?), Mirror::thaw(outcome)?)
+            }
+        };
+        let (write_id, index) = (Mirror::thaw(frozen.write_id)?, Mirror::thaw(frozen.index)?);
+        Ok(Self { write_id, index, position, outcome })
+    }
 }
 
 mirror_enum! {
@@ -20,6 +60,7 @@ mirror_enum! {
         Version(version: V1Id),
         Org(org: V1Org),
         NodeRegistered { group: u32 },
+        AdoptionDropped,
     }
     V1Refusal for Refusal {
         CredentialNotFound,
@@ -47,6 +88,11 @@ mirror_enum! {
         FounderStands,
         NotOfRegion,
         TooFewRegions,
+        Moved { to: u32, epoch: u32 },
+        Moving { epoch: u32 },
+        StaleMove,
+        NotReleased,
+        HandedOver,
     }
     V1FullOf for FullOf { Regions, Nodes }
 }

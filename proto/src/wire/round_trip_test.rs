@@ -13,6 +13,7 @@ use crate::{
     command::Proposal,
     lease::{LeaseRecord, ReplicaMark},
     limits,
+    movement::{AwayRecord, Belonging, HomeRecord},
     oidc::{OidcCredential, ProviderOptions},
     org::{ApiKey, ClusterRecord, NodeRecord, Org, RegionRecord, Rights},
     record::{AppliedRecord, KeyRecord, WriteRecord},
@@ -39,6 +40,9 @@ fn decode_all(bytes: &[u8]) {
     again::<ClusterRecord>(bytes);
     again::<LeaseRecord>(bytes);
     again::<ReplicaMark>(bytes);
+    again::<HomeRecord>(bytes);
+    again::<AwayRecord>(bytes);
+    again::<Belonging>(bytes);
     again::<u64>(bytes);
     again::<PeerRequest>(bytes);
     again::<PeerReply>(bytes);
@@ -70,10 +74,12 @@ proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(mut bytes in vec(any::<u8>(), 0..200)) {
         decode_all(&bytes);
-        if let Some(first) = bytes.first_mut() {
-            *first = 1;
+        for version in 1..=2 {
+            if let Some(first) = bytes.first_mut() {
+                *first = version;
+            }
+            decode_all(&bytes);
         }
-        decode_all(&bytes);
     }
 
     #[test]
@@ -133,6 +139,21 @@ fn bytes_cannot_make_an_invalid_value() {
     let mut bad = samples::orgs().remove(0).1;
     bad.org_name = String::new();
     refused(&bad, "name of an organization");
+    let mut bad = samples::home_records().remove(1).1;
+    bad.arrival.as_mut().expect("it arrived").past.clear();
+    refused(&bad, "number of earlier homes");
+    let (_, Belonging::IdempotencyKey { record, .. }) = samples::belongings().remove(3) else {
+        panic!("another sample");
+    };
+    refused(&Belonging::IdempotencyKey { key: "\n".to_owned(), record }, "idempotency key");
+}
+
+#[test]
+fn an_organisation_that_never_moved_has_the_bytes_of_its_claim() {
+    let org = samples::orgs().remove(0).1;
+    let home = HomeRecord::begun(org.clone());
+    assert_eq!(home.encode(), org.encode());
+    assert_eq!(HomeRecord::decode(&org.encode()), Ok(home));
 }
 
 #[test]

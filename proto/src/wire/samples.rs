@@ -6,11 +6,13 @@ use std::time::Duration;
 use super::peer::{GroupProgress, Notice, PeerReply, PeerRequest, ProposeReply, StreamHead};
 use crate::{
     command::{Command, Idempotency, Precondition, Proposal},
+    consistency::Position,
     id::{ClientId, ClusterId, GroupId, KeyId, NodeId, OrgId, WriteId},
     lease::{
         DangerSet, LeaseGrant, LeaseRecord, LeaseTerms, RegionDanger, ReplicaDanger, ReplicaMark,
     },
     log::{LogId, LogIndex, Term},
+    movement::{Adoption, Arrival, AwayRecord, Belonging, HomeRecord, PastHome, Release},
     oidc::{AppleOptions, OidcCredential, OidcOptions, OidcPatch, Provider, ProviderOptions},
     org::{
         ApiKey, ClusterRecord, NodeRecord, NodeState, Org, RegionRecord, RegionState, Rights,
@@ -151,6 +153,83 @@ fn proposal(command: Command) -> Proposal {
     }
 }
 
+fn past() -> Vec<PastHome> {
+    let home = |epoch, group, release| PastHome {
+        epoch,
+        group: GroupId(group),
+        release: LogIndex(release),
+    };
+    vec![home(1, 2, 9), home(2, 1, 70_000)]
+}
+
+fn moved_org() -> Org {
+    Org { epoch: 3, home_region: region("us-iowa"), ..org() }
+}
+
+fn adoption() -> Adoption {
+    Adoption {
+        attempt: write_id(0x0a),
+        org: moved_org(),
+        floor: LogTime(1_764_000_000_123),
+        past: past(),
+        next: 2,
+        digest: bytes(0xd0),
+        is_whole: true,
+    }
+}
+
+/// The steps of a move.
+fn move_proposals() -> Samples<Proposal> {
+    let org = org().id;
+    let attempt = write_id(0x0a);
+    let belongings = belongings().into_iter().map(|(_, belonging)| belonging).collect();
+    let begin =
+        Command::AdoptBegin { org: moved_org(), past: past(), floor: LogTime(1_764_000_000_123) };
+    let part = Command::AdoptPart { org, attempt, sequence: 300, belongings, is_last: true };
+    let commands = vec![
+        ("release", Command::Release { org, to: GroupId(2), epoch: 3 }),
+        ("hand_over", Command::HandOver { org, epoch: 3 }),
+        ("restore", Command::Restore { org, epoch: 4 }),
+        ("adopt_begin", begin),
+        ("adopt_part", part),
+        ("adopt_end", Command::AdoptEnd { org, attempt, digest: bytes(0xd0) }),
+        ("forget", Command::Forget { org, epoch: 3 }),
+    ];
+    commands.into_iter().map(|(name, command)| (name, proposal(command))).collect()
+}
+
+pub(super) fn belongings() -> Samples<Belonging> {
+    let credential = credential(options(Provider::Google, &[], ProviderOptions::ScopesOnly));
+    let (write_id, record) = (write_id(0x0b), write_records().remove(0).1);
+    let key =
+        Belonging::IdempotencyKey { key: "order 66".to_owned(), record: key_records().remove(0).1 };
+    vec![
+        ("api_key", Belonging::ApiKey(api_key())),
+        ("oidc", Belonging::Oidc(credential)),
+        ("write", Belonging::Write { write_id, record }),
+        ("idempotency_key", key),
+    ]
+}
+
+pub(super) fn home_records() -> Samples<HomeRecord> {
+    let arrival = Arrival { index: LogIndex(4), floor: LogTime(1_764_000_000_123), past: past() };
+    let release = Release { to: GroupId(2), epoch: 4, index: LogIndex(70_000), handed_over: true };
+    let arrived = HomeRecord { org: moved_org(), arrival: Some(arrival), release: None };
+    vec![
+        ("begun", HomeRecord::begun(org())),
+        ("arrived", arrived.clone()),
+        ("released", HomeRecord { release: Some(release), ..arrived }),
+    ]
+}
+
+pub(super) fn away_records() -> Samples<AwayRecord> {
+    let to = Some(GroupId(2));
+    vec![
+        ("gone", AwayRecord { epoch: 2, to, adoption: None }),
+        ("adopting", AwayRecord { epoch: 2, to, adoption: Some(adoption()) }),
+    ]
+}
+
 pub(super) fn proposals() -> Samples<Proposal> {
     let org_id = OrgId::from_bytes(bytes(0x10));
     let credential = credential(options(Provider::Google, &[], ProviderOptions::ScopesOnly));
@@ -164,7 +243,7 @@ pub(super) fn proposals() -> Samples<Proposal> {
     create.idempotency = Some(idempotency);
     let mut form = proposal(Command::Form { cluster: cluster(), operator_key: api_key() });
     form.authorised_by = None;
-    vec![
+    let mut samples = vec![
         ("form", form),
         ("register_node", proposal(Command::RegisterNode(node()))),
         ("claim_org", proposal(Command::ClaimOrg(org()))),
@@ -219,7 +298,9 @@ pub(super) fn proposals() -> Samples<Proposal> {
             proposal(Command::RefoundRegion { region: region("us-iowa"), founder: NodeId(300) }),
         ),
         ("survive_region", proposal(Command::SetSurvive(Survive::Region))),
-    ]
+    ];
+    samples.extend(move_proposals());
+    samples
 }
 
 fn set_node_state(state: NodeState) -> Command {
@@ -231,7 +312,23 @@ fn set_region_state(state: RegionState) -> Command {
 }
 
 fn applied_with(outcome: Result<Reply, Refusal>) -> Applied {
-    Applied { write_id: write_id(0x01), index: LogIndex(70_000), outcome }
+    Applied { write_id: write_id(0x01), index: LogIndex(70_000), position: None, outcome }
+}
+
+/// What is answered of organisations that have moved.
+fn applied_elsewhere() -> Samples<Applied> {
+    let position = Position { epoch: 1, group: GroupId(2), index: LogIndex(9) };
+    let at = |outcome| Applied { position: Some(position), ..applied_with(outcome) };
+    vec![
+        ("earlier_version", at(Ok(Reply::Version(write_id(0x02))))),
+        ("earlier_refusal", at(Err(Refusal::CredentialExists))),
+        ("adoption_dropped", applied_with(Ok(Reply::AdoptionDropped))),
+        ("moved", applied_with(Err(Refusal::Moved { to: GroupId(2), epoch: 3 }))),
+        ("moving", applied_with(Err(Refusal::Moving { epoch: 3 }))),
+        ("stale_move", applied_with(Err(Refusal::StaleMove))),
+        ("not_released", applied_with(Err(Refusal::NotReleased))),
+        ("handed_over", applied_with(Err(Refusal::HandedOver))),
+    ]
 }
 
 pub(super) fn applied() -> Samples<Applied> {
@@ -268,7 +365,8 @@ pub(super) fn applied() -> Samples<Applied> {
         ("not_of_region", Err(Refusal::NotOfRegion)),
         ("too_few_regions", Err(Refusal::TooFewRegions)),
     ];
-    outcomes.into_iter().map(|(name, outcome)| (name, applied_with(outcome))).collect()
+    let samples = outcomes.into_iter().map(|(name, outcome)| (name, applied_with(outcome)));
+    samples.chain(applied_elsewhere()).collect()
 }
 
 pub(super) fn orgs() -> Samples<Org> {

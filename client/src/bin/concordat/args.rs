@@ -351,6 +351,28 @@ pub(crate) enum Org {
     Create(CreateOrg),
     /// Lists organizations
     List(Page),
+    /// Moves an organization's home to another region; its writes wait meanwhile
+    Move(MoveOrg),
+}
+
+#[derive(clap::Args)]
+#[command(group = clap::ArgGroup::new("where").required(true).args(["to", "back"]))]
+pub(crate) struct MoveOrg {
+    /// Its id
+    pub(crate) id: OrgId,
+    /// The region of its new home
+    #[arg(long, value_name = "REGION")]
+    pub(crate) to: Option<Region>,
+    /// Take the move back that is under way, while its new home has not taken it over
+    #[arg(long)]
+    pub(crate) back: bool,
+    /// Wait so long for the move's end, in seconds (60 or 60s)
+    #[arg(long, value_name = "TIME", value_parser = seconds, conflicts_with = "back")]
+    pub(crate) wait: Option<Duration>,
+}
+
+fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
+    text.strip_suffix('s').unwrap_or(text).parse().map(Duration::from_secs)
 }
 
 #[derive(clap::Args)]

@@ -26,6 +26,11 @@ pub(crate) enum Failure {
     },
     /// What was to be removed is still there, and is being removed.
     NotGone(String),
+    /// An organisation that was waited for has not arrived; its move goes on.
+    StillMoving {
+        /// Where it is going.
+        to: String,
+    },
 }
 
 impl From<io::Error> for Failure {
@@ -49,7 +54,7 @@ impl Failure {
         match self {
             Self::Io(_) => 1,
             Self::Usage(_) => 2,
-            Self::NotReached { .. } | Self::NotGone(_) => 5,
+            Self::NotReached { .. } | Self::NotGone(_) | Self::StillMoving { .. } => 5,
             Self::Call(error) | Self::OperatorCall(error) => match error {
                 ClientError::Config { .. } => 2,
                 ClientError::Refused { .. } => 3,
@@ -71,7 +76,8 @@ impl Failure {
             | Self::OperatorCall(_)
             | Self::Io(_)
             | Self::Usage(_)
-            | Self::NotGone(_) => None,
+            | Self::NotGone(_)
+            | Self::StillMoving { .. } => None,
         }
     }
 
@@ -97,7 +103,8 @@ impl Failure {
             | Self::OperatorCall(_)
             | Self::Io(_)
             | Self::Usage(_)
-            | Self::NotGone(_) => None,
+            | Self::NotGone(_)
+            | Self::StillMoving { .. } => None,
         }
     }
 
@@ -141,6 +148,10 @@ impl Failure {
             Self::Usage(message) | Self::NotGone(message) => message.clone(),
             Self::Call(error) | Self::OperatorCall(error) => chain(error),
             Self::NotReached { .. } => "the required consistency is not reached yet".to_owned(),
+            Self::StillMoving { to } => {
+                let to = crate::print::printable(to);
+                format!("the organization is not at home in {to} yet; its move goes on")
+            }
         }
     }
 }

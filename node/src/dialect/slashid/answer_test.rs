@@ -61,6 +61,11 @@ fn credential(provider: Provider) -> OidcCredential {
     }
 }
 
+fn standing(moving_to: Option<&str>) -> render::OrgStanding {
+    let moving_to = moving_to.map(|region| Region::new(region).expect("a region"));
+    render::OrgStanding { org: org(), moving_to }
+}
+
 fn org() -> Org {
     Org {
         id: OrgId::from_bytes([1; 16]),
@@ -129,6 +134,8 @@ fn refusal(name: &str) -> Refusal {
         Refusal::AlreadyFormed,
         Refusal::NodeRefused,
         Refusal::ClusterFull { what: FullOf::Regions },
+        Refusal::Moved { to: GroupId(2), epoch: 2 },
+        Refusal::HandedOver,
     ];
     all.into_iter()
         .find(|refusal| format!("{refusal:?}").split(' ').next() == Some(name))
@@ -167,7 +174,8 @@ fn plain_answer(words: &[&str]) -> Answer {
         }
         ["list", "page"] => render::credential_list(&[credential(Provider::Line)], page, 5),
         ["list", "empty"] => render::credential_list(&[], all, 0),
-        ["orgs"] => render::org_list(&[org()], page, 5),
+        ["orgs"] => render::org_list(&[standing(None)], page, 5),
+        ["org"] => render::org(&standing(Some("asia-japan"))),
         ["not_modified"] => render::not_modified(write_id()),
         ["refused", name] => render::refused(&refusal(name), None),
         ["rejected"] => {

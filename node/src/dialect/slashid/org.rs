@@ -3,7 +3,7 @@
 use concordat_proto::limits;
 
 use super::{bad_request, json::Object};
-use crate::dialect::{DemoTarget, OrgDraft, Rejection};
+use crate::dialect::{DemoTarget, MoveDraft, OrgDraft, Rejection};
 
 const ORG_NAME: &str = "org_name";
 const TENANT_NAME: &str = "tenant_name";
@@ -17,6 +17,19 @@ pub(super) fn parse_create(mut body: Object) -> Result<OrgDraft, Rejection> {
     let home_region = parsed(&mut body, "home_region", REGION_FORM)?;
     let id = parsed(&mut body, "id", "a UUID")?;
     Ok(OrgDraft { id, org_name, tenant_name, home_region })
+}
+
+/// The body of `POST /v1/organizations/{id}/move`: a region, or back.
+pub(super) fn parse_move(mut body: Object) -> Result<MoveDraft, Rejection> {
+    let home_region = parsed(&mut body, "home_region", REGION_FORM)?;
+    let back = body.bool("back")?.unwrap_or(false);
+    match (home_region, back) {
+        (Some(region), false) => Ok(MoveDraft::To(region)),
+        (None, true) => Ok(MoveDraft::Back),
+        (Some(_), true) | (None, false) => {
+            Err(bad_request("exactly one of home_region and back is required"))
+        }
+    }
 }
 
 /// The body of the demo's cut and heal: a region or a node.

@@ -3,7 +3,7 @@
 //! The order is the contract's: path and query, then the body.
 
 use concordat_proto::{
-    id::{ClientId, WriteId},
+    id::{ClientId, OrgId, WriteId},
     limits,
 };
 
@@ -37,6 +37,11 @@ pub fn parse(operation: Operation, input: &Input<'_>) -> Result<Action, Rejectio
         Operation::OidcDelete => Ok(Action::OidcDelete(client_id(input)?)),
         Operation::OrgCreate => Ok(Action::OrgCreate(org::parse_create(body(input)?)?)),
         Operation::OrgList => Ok(Action::OrgList(query.page()?)),
+        Operation::OrgGet => Ok(Action::OrgGet(org_id(input)?)),
+        Operation::OrgMove => {
+            let id = org_id(input)?;
+            Ok(Action::OrgMove(id, org::parse_move(body(input)?)?))
+        }
         Operation::ReceiptGet => {
             Ok(Action::ReceiptGet { write_id: write_id(input)?, wait: query.wait()? })
         }
@@ -71,6 +76,12 @@ fn write_id(input: &Input<'_>) -> Result<WriteId, Rejection> {
     let text = percent::decode(input.path_parameter);
     let write_id = text.and_then(|text| text.parse().ok());
     write_id.ok_or_else(|| bad_request("the write id in the path must be a UUID"))
+}
+
+fn org_id(input: &Input<'_>) -> Result<OrgId, Rejection> {
+    let text = percent::decode(input.path_parameter);
+    let org_id = text.and_then(|text| text.parse().ok());
+    org_id.ok_or_else(|| bad_request("the organization id in the path must be a UUID"))
 }
 
 fn body(input: &Input<'_>) -> Result<Object, Rejection> {

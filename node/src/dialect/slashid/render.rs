@@ -13,6 +13,7 @@ use concordat_proto::{
     oidc::OidcCredential,
     org::Org,
     refusal::{Refusal, RefusalClass},
+    region::Region,
     reply::Reply,
     secret::Secret,
 };
@@ -122,10 +123,37 @@ pub fn not_modified(version: WriteId) -> Answer {
     with_header(answer, header::ETAG, header::etag(version))
 }
 
+/// An organisation as operators see it: where it is at home, and where it is moving to.
+#[derive(Debug, Clone)]
+pub struct OrgStanding {
+    /// The organisation.
+    pub org: Org,
+    /// The region of its next home.
+    pub moving_to: Option<Region>,
+}
+
+impl OrgStanding {
+    fn shown(&self) -> Organization<'_> {
+        Organization::new(&self.org, None).moving_to(self.moving_to.as_ref())
+    }
+}
+
+/// One organisation.
+#[must_use]
+pub fn org(standing: &OrgStanding) -> Answer {
+    json(status::OK, envelope::success(Some(standing.shown()), None, None))
+}
+
+/// A move that is under way without this request.
+#[must_use]
+pub fn move_accepted(standing: &OrgStanding) -> Answer {
+    json(status::ACCEPTED, envelope::success(Some(standing.shown()), None, None))
+}
+
 /// A list of organisations, already cut to its page.
 #[must_use]
-pub fn org_list(page: &[Org], asked: Page, total_count: usize) -> Answer {
-    let shown: Vec<_> = page.iter().map(|org| Organization::new(org, None)).collect();
+pub fn org_list(page: &[OrgStanding], asked: Page, total_count: usize) -> Answer {
+    let shown: Vec<_> = page.iter().map(OrgStanding::shown).collect();
     let pagination = pagination(asked, total_count);
     json(status::OK, envelope::success(Some(shown), None, Some(pagination)))
 }
@@ -162,16 +190,20 @@ pub fn write(operation: Operation, outcome: &Result<Reply, Refusal>, receipt: &R
                 Reply::Org(org) => {
                     envelope::success(Some(Organization::new(org, None)), Some(receipt), None)
                 }
-                Reply::Done | Reply::Version(_) | Reply::NodeRegistered { .. } => {
-                    envelope::success::<()>(None, Some(receipt), None)
-                }
+                Reply::Done
+                | Reply::Version(_)
+                | Reply::NodeRegistered { .. }
+                | Reply::AdoptionDropped => envelope::success::<()>(None, Some(receipt), None),
             };
             let answer = with_receipt(json(status::of_success(operation), body), receipt);
             match reply {
                 Reply::Version(version) => {
                     with_header(answer, header::ETAG, header::etag(*version))
                 }
-                Reply::Done | Reply::Org(_) | Reply::NodeRegistered { .. } => answer,
+                Reply::Done
+                | Reply::Org(_)
+                | Reply::NodeRegistered { .. }
+                | Reply::AdoptionDropped => answer,
             }
         }
     }
@@ -222,7 +254,7 @@ pub fn refused(refusal: &Refusal, receipt: Option<&Receipt>) -> Answer {
     }
     match class {
         RefusalClass::TooMany => with_retry_after(answer, RETRY_AFTER_KEYS),
-        RefusalClass::Expired => with_retry_after(answer, RETRY_AFTER),
+        RefusalClass::Expired | RefusalClass::Elsewhere => with_retry_after(answer, RETRY_AFTER),
         RefusalClass::BadRequest
         | RefusalClass::Unauthenticated
         | RefusalClass::NotFound

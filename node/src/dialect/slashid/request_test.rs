@@ -7,7 +7,7 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use super::{parse, parse_common, script};
 use crate::dialect::{Input, Operation, Rejection};
 
-const OPERATIONS: [Operation; 18] = [
+const OPERATIONS: [Operation; 20] = [
     Operation::OidcList,
     Operation::OidcCreate,
     Operation::OidcGet,
@@ -15,6 +15,8 @@ const OPERATIONS: [Operation; 18] = [
     Operation::OidcDelete,
     Operation::OrgCreate,
     Operation::OrgList,
+    Operation::OrgGet,
+    Operation::OrgMove,
     Operation::ReceiptGet,
     Operation::ClusterGet,
     Operation::DemoCut,

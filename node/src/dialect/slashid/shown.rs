@@ -4,6 +4,7 @@ use concordat_proto::{
     duration::format_go_duration,
     oidc::{OidcCredential, OidcOptions, ProviderOptions},
     org::Org,
+    region::Region,
 };
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
@@ -93,6 +94,8 @@ pub(super) struct Organization<'a> {
     tenant_name: &'a str,
     home_region: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    moving_to: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     api_key: Option<&'a str>,
 }
 
@@ -103,7 +106,12 @@ impl<'a> Organization<'a> {
             org_name: &org.org_name,
             tenant_name: &org.tenant_name,
             home_region: org.home_region.as_str(),
+            moving_to: None,
             api_key,
         }
+    }
+
+    pub(super) fn moving_to(self, region: Option<&'a Region>) -> Self {
+        Self { moving_to: region.map(Region::as_str), ..self }
     }
 }

@@ -6,6 +6,7 @@ use crate::dialect::Operation;
 
 pub(super) const OK: u16 = 200;
 pub(super) const CREATED: u16 = 201;
+pub(super) const ACCEPTED: u16 = 202;
 pub(super) const NOT_MODIFIED: u16 = 304;
 pub(super) const BAD_REQUEST: u16 = 400;
 pub(super) const UNAUTHORIZED: u16 = 401;
@@ -21,7 +22,8 @@ pub(super) const UNPROCESSABLE: u16 = 422;
 pub(super) const TOO_MANY: u16 = 429;
 pub(super) const UNAVAILABLE: u16 = 503;
 
-/// Of a refusal. One that came too late is certainly not done: 503, to be tried again.
+/// Of a refusal. One that came too late, or where its organisation no longer is, is certainly not
+/// done: 503, to be tried again.
 pub(super) const fn of_refusal(class: RefusalClass) -> u16 {
     match class {
         RefusalClass::BadRequest => BAD_REQUEST,
@@ -31,7 +33,7 @@ pub(super) const fn of_refusal(class: RefusalClass) -> u16 {
         RefusalClass::PreconditionFailed => PRECONDITION_FAILED,
         RefusalClass::KeyReused => UNPROCESSABLE,
         RefusalClass::TooMany => TOO_MANY,
-        RefusalClass::Expired => UNAVAILABLE,
+        RefusalClass::Expired | RefusalClass::Elsewhere => UNAVAILABLE,
     }
 }
 
@@ -39,11 +41,13 @@ pub(super) const fn of_refusal(class: RefusalClass) -> u16 {
 pub(super) const fn of_success(operation: Operation) -> u16 {
     match operation {
         Operation::OidcCreate | Operation::OrgCreate => CREATED,
+        Operation::OrgMove => ACCEPTED,
         Operation::OidcList
         | Operation::OidcGet
         | Operation::OidcPatch
         | Operation::OidcDelete
         | Operation::OrgList
+        | Operation::OrgGet
         | Operation::ReceiptGet
         | Operation::ClusterGet
         | Operation::DemoCut

@@ -1,19 +1,69 @@
 //! `concordat org …`
 
-use concordat_client::{Client, Organization};
+use std::time::Duration;
+
+use concordat_client::{Client, ClientError, OrgId, Organization, Region};
 use serde_json::json;
 
 use crate::{
-    args::{CreateOrg, Org, Page},
+    args::{CreateOrg, MoveOrg, Org, Page},
     failure::Failure,
     print::{self, Shown, printable, table},
 };
+
+/// Between two looks at an organisation that moves.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 pub(super) async fn run(client: &Client, verb: Org) -> Result<Shown, Failure> {
     match verb {
         Org::Create(args) => create(client, args).await,
         Org::List(page) => list(client, &page).await,
+        Org::Move(args) => change_home(client, &args).await,
     }
+}
+
+/// Begins a move and waits for its end if that is wanted, or takes one back.
+async fn change_home(client: &Client, args: &MoveOrg) -> Result<Shown, Failure> {
+    let organizations = client.organizations();
+    let Some(to) = &args.to else {
+        organizations.move_back(args.id).await?;
+        return shown(client, args.id).await;
+    };
+    organizations.move_to(args.id, to).await?;
+    let Some(wait) = args.wait else { return shown(client, args.id).await };
+    let arrived = tokio::time::timeout(wait, arrival(client, args.id, to)).await;
+    match arrived {
+        Ok(arrived) => arrived?,
+        Err(_) => return Err(Failure::StillMoving { to: to.to_string() }),
+    }
+    shown(client, args.id).await
+}
+
+/// Returns when an organisation is at home in a region.
+async fn arrival(client: &Client, org: OrgId, to: &Region) -> Result<(), Failure> {
+    loop {
+        match client.organizations().get(org).await {
+            Ok(read) if read.value.home_region == to.as_str() && read.value.moving_to.is_none() => {
+                return Ok(());
+            }
+            Err(error @ ClientError::Refused { .. }) => return Err(error.into()),
+            // On its way, or nobody to ask just now.
+            Ok(_) | Err(_) => {}
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+async fn shown(client: &Client, org: OrgId) -> Result<Shown, Failure> {
+    let read = client.organizations().get(org).await?;
+    let Organization { id, org_name, home_region, moving_to, .. } = &read.value;
+    let [id, org_name, home_region] = [id, org_name, home_region].map(|text| printable(text));
+    let moving = moving_to.as_ref().map(|to| format!("\nmoving   to {}", printable(to)));
+    let text = format!(
+        "org      {id} ({org_name})\nhome     {home_region}{}\n",
+        moving.unwrap_or_default()
+    );
+    Ok(Shown::read(json!(read.value), text, &read.freshness))
 }
 
 async fn create(client: &Client, args: CreateOrg) -> Result<Shown, Failure> {
@@ -55,13 +105,14 @@ async fn list(client: &Client, page: &Page) -> Result<Shown, Failure> {
     }
     let page = list.send().await?;
     let rows: Vec<_> = page.items.iter().map(row).collect();
-    let text = table(["ID", "NAME", "TENANT", "HOME"], &rows);
+    let text = table(["ID", "NAME", "TENANT", "HOME", "MOVING TO"], &rows);
     let json = json!({
         "items": page.items, "total_count": page.total_count, "freshness": page.freshness,
     });
     Ok(Shown::read(json, text, &page.freshness))
 }
 
-fn row(org: &Organization) -> [String; 4] {
-    [&org.id, &org.org_name, &org.tenant_name, &org.home_region].map(Clone::clone)
+fn row(org: &Organization) -> [String; 5] {
+    let moving_to = org.moving_to.clone().unwrap_or_default();
+    [&org.id, &org.org_name, &org.tenant_name, &org.home_region, &moving_to].map(Clone::clone)
 }

@@ -1,0 +1,205 @@
+//! What moves with an organisation: everything of it that its old home's state has, cut into parts.
+//!
+//! Read from one snapshot of the state in which the release is applied. Each kind of record decides
+//! here whether it moves: a new kind does not compile until somebody has.
+
+use std::ops::ControlFlow;
+
+use concordat_proto::{
+    command::RequestDigest,
+    consistency::Position,
+    id::{GroupId, OrgId, WriteId},
+    limits,
+    movement::{Belonging, HomeRecord, PastHome},
+    org::Org,
+    record::{KeyRecord, WriteRecord},
+    region::Region,
+    reply::Applied,
+    time::LogTime,
+    wire::Wire,
+};
+
+use super::{movement, query};
+use crate::store::{
+    Reader, StoreError,
+    keys::{self, Kind},
+};
+
+/// What an adoption begins with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The organisation as it will be in its new home.
+    pub org: Org,
+    /// Its earlier homes; the last one has released it.
+    pub past: Vec<PastHome>,
+    /// What may have been forgotten by then.
+    pub floor: LogTime,
+}
+
+/// Some records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Its number, from 0.
+    pub sequence: u32,
+    /// The records.
+    pub belongings: Vec<Belonging>,
+    /// Whether no part follows.
+    pub is_last: bool,
+    /// A hash over this part and all before it.
+    pub digest: RequestDigest,
+}
+
+/// The head of a released organisation's export; `None` when it was not released here in this epoch.
+///
+/// # Errors
+/// When the store is broken.
+pub fn head(
+    reader: &dyn Reader,
+    group: GroupId,
+    org: OrgId,
+    epoch: u32,
+    home_region: Region,
+) -> Result<Option<Head>, StoreError> {
+    let home = query::home(reader, group, org)?;
+    let Some(home) = home.filter(|home| home.release.is_some_and(|it| it.epoch == epoch)) else {
+        return Ok(None);
+    };
+    let past = movement::past_of(group, &home);
+    // What had been forgotten before it came here stays forgotten.
+    let inherited = home.arrival.as_ref().map_or(LogTime::default(), |arrival| arrival.floor);
+    let floor = query::applied(reader, group)?.log_time.max(inherited);
+    Ok(Some(Head { org: Org { epoch, home_region, ..home.org }, past, floor }))
+}
+
+/// Gives a released organisation's records away, part by part, as long as they are wanted. There is
+/// always a last part, if an empty one.
+///
+/// # Errors
+/// When the store is broken.
+pub fn parts(
+    reader: &dyn Reader,
+    group: GroupId,
+    home: &HomeRecord,
+    send: &mut dyn FnMut(Part) -> ControlFlow<()>,
+) -> Result<(), StoreError> {
+    let mut packer = Packer {
+        group,
+        home,
+        log_time: query::applied(reader, group)?.log_time,
+        send,
+        is_wanted: true,
+        belongings: Vec::new(),
+        bytes: 0,
+        sequence: 0,
+        digest: RequestDigest::default(),
+    };
+    // First what landed here, then what had moved here: of two records of one write the later counts.
+    query::each(reader, &keys::kind_prefix(group, keys::NO_ORG, Kind::Write), |key, value| {
+        packer.landed(key, value)
+    })?;
+    query::each(reader, &keys::org_prefix(group, home.org.id), |key, value| {
+        packer.own(key, value)
+    })?;
+    packer.close(true);
+    Ok(())
+}
+
+/// Collects records into parts.
+struct Packer<'a> {
+    group: GroupId,
+    home: &'a HomeRecord,
+    log_time: LogTime,
+    send: &'a mut dyn FnMut(Part) -> ControlFlow<()>,
+    is_wanted: bool,
+    belongings: Vec<Belonging>,
+    bytes: usize,
+    sequence: u32,
+    digest: RequestDigest,
+}
+
+impl Packer<'_> {
+    /// A remembered write that landed in the group.
+    fn landed(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        let record: WriteRecord = query::decode(key, value)?;
+        if record.org == Some(self.home.org.id) {
+            self.write(key, record)?;
+        }
+        Ok(())
+    }
+
+    /// A record of the organisation.
+    fn own(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        let parsed = keys::parse(key).ok_or_else(|| StoreError::new("a key of no known kind"))?;
+        match parsed.kind {
+            Kind::ApiKey => self.pack(Belonging::ApiKey(query::decode(key, value)?)),
+            Kind::Oidc => self.pack(Belonging::Oidc(query::decode(key, value)?)),
+            Kind::MovedWrite => {
+                let record: WriteRecord = query::decode(key, value)?;
+                self.write(key, record)?;
+            }
+            Kind::IdempotencyKey => {
+                let mut record: KeyRecord = query::decode(key, value)?;
+                let text = String::from_utf8(parsed.name.to_vec())
+                    .map_err(|error| StoreError::caused("reading an idempotency key", error))?;
+                if record.expires >= self.log_time {
+                    record.applied = self.placed(record.applied);
+                    self.pack(Belonging::IdempotencyKey { key: text, record });
+                }
+            }
+            // The first moves in the head; the second belongs to those that are not here; the last
+            // is counted anew.
+            Kind::Org | Kind::Away | Kind::IdempotencyCount => {}
+            Kind::Applied
+            | Kind::Write
+            | Kind::Expiry
+            | Kind::Forgotten
+            | Kind::OnMove
+            | Kind::Cluster
+            | Kind::Region
+            | Kind::Node
+            | Kind::OperatorKey => {
+                return Err(StoreError::new("a record that belongs to no organisation"));
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, key: &[u8], mut record: WriteRecord) -> Result<(), StoreError> {
+        let name = keys::parse(key).and_then(|parsed| parsed.name.try_into().ok());
+        let name = name.ok_or_else(|| StoreError::new("a write without a name"))?;
+        if record.expires >= self.log_time {
+            record.applied = self.placed(record.applied);
+            self.pack(Belonging::Write { write_id: WriteId::from_bytes(name), record });
+        }
+        Ok(())
+    }
+
+    /// An answer that keeps its position wherever it goes.
+    fn placed(&self, mut applied: Applied) -> Applied {
+        let (epoch, group, index) = (self.home.org.epoch, self.group, applied.index);
+        applied.position.get_or_insert(Position { epoch, group, index });
+        applied
+    }
+
+    fn pack(&mut self, belonging: Belonging) {
+        let bytes = belonging.encode().len();
+        let is_full = self.bytes + bytes > limits::ADOPT_PART_BYTES_MAX
+            || self.belongings.len() >= limits::ADOPT_PART_ITEMS_MAX;
+        if is_full && !self.belongings.is_empty() {
+            self.close(false);
+        }
+        self.bytes += bytes;
+        self.belongings.push(belonging);
+    }
+
+    fn close(&mut self, is_last: bool) {
+        let belongings = std::mem::take(&mut self.belongings);
+        self.bytes = 0;
+        self.digest = movement::digest_part(&self.digest, &belongings);
+        let part = Part { sequence: self.sequence, belongings, is_last, digest: self.digest };
+        self.sequence += 1;
+        if self.is_wanted {
+            self.is_wanted = (self.send)(part).is_continue();
+        }
+    }
+}

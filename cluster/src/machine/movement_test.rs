@@ -1,0 +1,210 @@
+//! Moves: the rules one by one, and then whatever may happen, in any order, late and twice.
+
+use concordat_proto::{
+    command::Command,
+    consistency::Position,
+    id::GroupId,
+    log::LogIndex,
+    movement::{Arrival, HomeRecord, PastHome},
+    refusal::Refusal,
+    reply::Reply,
+    time::LogTime,
+};
+use proptest::{collection::vec, option, prelude::*};
+
+use super::{
+    movement_world::{GROUPS, Step, World, Write},
+    query,
+    testkit::{BEGIN, HOME, Replica, keyed, org, org_id, proposal, write_id},
+};
+
+const OTHER: GroupId = GroupId(2);
+
+fn release(epoch: u32) -> Command {
+    Command::Release { org: org_id(0), to: OTHER, epoch }
+}
+
+fn restore(epoch: u32) -> Command {
+    Command::Restore { org: org_id(0), epoch }
+}
+
+fn delete() -> Command {
+    Command::DeleteOidc { org: org_id(0), client_id: super::testkit::client(0), precondition: None }
+}
+
+fn begin(epoch: u32) -> Command {
+    let past = vec![PastHome { epoch: epoch - 1, group: HOME, release: LogIndex(9) }];
+    let org = concordat_proto::org::Org { epoch, ..org(0) };
+    Command::AdoptBegin { org, past, floor: LogTime(BEGIN) }
+}
+
+#[test]
+fn a_released_organisation_takes_no_writes_and_leaves_no_trace_of_them() {
+    let replica = Replica::with_orgs();
+    assert_eq!(replica.refused(1, release(3)), Refusal::StaleMove);
+    assert_eq!(replica.done(2, release(2)), Reply::Done);
+    assert_eq!(replica.done(3, release(2)), Reply::Done, "a repeat");
+    let moved = Refusal::Moved { to: OTHER, epoch: 2 };
+    assert_eq!(replica.refused(4, delete()), moved);
+    assert_eq!(query::write(&*replica.store, HOME, write_id(4)).unwrap(), None);
+    let to = Command::Release { org: org_id(0), to: GroupId(3), epoch: 2 };
+    assert_eq!(replica.refused(5, to), moved);
+    assert_eq!(replica.done(6, Command::CreateOrg(org(0))), Reply::Org(Box::new(org(0))));
+    // Taken back, the very same write is carried out.
+    replica.done(7, restore(3));
+    assert_eq!(replica.refused(4, delete()), Refusal::CredentialNotFound);
+}
+
+#[test]
+fn what_was_handed_over_cannot_be_taken_back_and_the_other_way_round() {
+    let hand_over = |epoch| Command::HandOver { org: org_id(0), epoch };
+    let replica = Replica::with_orgs();
+    assert_eq!(replica.refused(1, restore(2)), Refusal::NotReleased);
+    replica.done(2, release(2));
+    assert_eq!(replica.refused(3, restore(2)), Refusal::StaleMove);
+    assert_eq!(replica.done(4, restore(3)), Reply::Done);
+    assert_eq!(replica.done(5, restore(3)), Reply::Done, "a repeat");
+    assert_eq!(replica.refused(6, hand_over(2)), Refusal::StaleMove);
+    replica.done(7, release(4));
+    assert_eq!(replica.refused(8, hand_over(2)), Refusal::StaleMove, "of the move taken back");
+    replica.done(9, hand_over(4));
+    assert_eq!(replica.refused(10, restore(5)), Refusal::HandedOver);
+    let forget = |epoch| Command::Forget { org: org_id(0), epoch };
+    assert_eq!(replica.refused(11, forget(2)), Refusal::StaleMove);
+    replica.done(12, forget(4));
+    assert_eq!(replica.refused(13, restore(5)), Refusal::HandedOver);
+    assert_eq!(replica.refused(14, delete()), Refusal::Moved { to: OTHER, epoch: 4 });
+    assert_eq!(query::home(&*replica.store, HOME, org_id(0)).unwrap(), None);
+    let yes = Reply::Org(Box::new(org(0)));
+    assert_eq!(replica.done(15, Command::CreateOrg(org(0))), yes, "it began here");
+    assert_eq!(query::home(&*replica.store, HOME, org_id(0)).unwrap(), None, "a resurrection");
+}
+
+#[test]
+fn only_a_higher_epoch_is_adopted_and_only_whole() {
+    let replica = Replica::new(OTHER);
+    let org = org_id(0);
+    let end = |attempt, digest| Command::AdoptEnd { org, attempt: write_id(attempt), digest };
+    let part = |attempt, sequence, is_last| Command::AdoptPart {
+        org,
+        attempt: write_id(attempt),
+        sequence,
+        belongings: Vec::new(),
+        is_last,
+    };
+    let nothing = super::movement::digest_part(&Default::default(), &[]);
+    replica.done(1, begin(2));
+    assert_eq!(replica.refused(2, delete()), Refusal::Moving { epoch: 2 });
+    assert_eq!(replica.refused(3, end(1, nothing)), Refusal::StaleMove, "not whole");
+    assert_eq!(replica.refused(4, part(1, 1, true)), Refusal::StaleMove, "a part is missing");
+    assert_eq!(replica.refused(5, part(9, 0, true)), Refusal::StaleMove, "another attempt's");
+    replica.done(6, part(1, 0, true));
+    assert_eq!(replica.refused(7, part(1, 1, true)), Refusal::StaleMove, "beyond the last");
+    replica.done(8, begin(2));
+    assert_eq!(replica.refused(9, end(1, nothing)), Refusal::StaleMove, "it was begun anew");
+    replica.done(10, part(8, 0, true));
+    assert_eq!(replica.done(11, end(8, [7; 32])), Reply::AdoptionDropped);
+    assert_eq!(replica.refused(12, delete()), Refusal::OrgNotFound, "nothing is left");
+    replica.done(13, begin(2));
+    replica.done(14, part(13, 0, true));
+    assert_eq!(replica.done(15, end(13, nothing)), Reply::Done);
+    assert_eq!(replica.refused(16, end(13, nothing)), Refusal::StaleMove);
+    for epoch in [2, 3] {
+        let write = 20 + u8::try_from(epoch).unwrap();
+        assert_eq!(replica.refused(write, begin(epoch)), Refusal::StaleMove, "it lives here");
+    }
+    let mut old = proposal(17, BEGIN, delete());
+    old.not_after = LogTime(BEGIN - 1);
+    old.stamped = LogTime(BEGIN - 2);
+    assert_eq!(Replica::one(&replica, &old).outcome, Err(Refusal::Expired));
+}
+
+#[test]
+fn a_write_that_may_have_been_forgotten_elsewhere_is_refused() {
+    let replica = Replica::new(OTHER);
+    let org_record = concordat_proto::org::Org { epoch: 2, ..org(0) };
+    let past = vec![PastHome { epoch: 1, group: HOME, release: LogIndex(9) }];
+    let arrival = Some(Arrival { index: LogIndex(3), floor: LogTime(BEGIN + 20_000), past });
+    let home = HomeRecord { org: org_record, arrival, release: None };
+    let changes = vec![(
+        crate::store::keys::org(OTHER, org_id(0)),
+        Some(concordat_proto::wire::Wire::encode(&home)),
+    )];
+    let batch = crate::store::WriteBatch { cleared_prefixes: vec![], changes };
+    crate::store::Store::write(&*replica.store, batch).unwrap();
+    // This group's clock is behind that of the home before: by itself it would take the write.
+    assert_eq!(replica.refused(1, delete()), Refusal::Expired);
+    let later = replica.one(&proposal(2, BEGIN + 10_001, delete()));
+    assert_eq!(later.outcome, Err(Refusal::CredentialNotFound));
+    let position = Position { epoch: 2, group: OTHER, index: later.index };
+    assert_eq!(later.position, Some(position));
+}
+
+#[test]
+fn a_key_that_left_is_not_counted_twice_when_it_comes_back() {
+    let replica = Replica::with_orgs();
+    let made = replica.one(&keyed(proposal(1, BEGIN, delete()), 1, 1, 60_000));
+    assert_eq!(made.outcome, Err(Refusal::CredentialNotFound));
+    replica.done(2, release(2));
+    replica.done(3, Command::HandOver { org: org_id(0), epoch: 2 });
+    replica.done(4, Command::Forget { org: org_id(0), epoch: 2 });
+    assert_eq!(query::idempotency_keys(&*replica.store, HOME, org_id(0)).unwrap(), 0);
+    // Its entry of what to forget is worked off and finds nothing.
+    replica.one(&proposal(5, BEGIN + 100_000, Command::CreateOrg(org(1))));
+    replica.one(&proposal(6, BEGIN + 100_001, Command::CreateOrg(org(1))));
+    assert_eq!(query::idempotency_keys(&*replica.store, HOME, org_id(0)).unwrap(), 0);
+}
+
+#[test]
+fn positions_of_earlier_homes_are_contained_up_to_the_release() {
+    let home = |epoch| PastHome { epoch, group: GroupId(epoch), release: LogIndex(10) };
+    let arrival = Arrival { index: LogIndex(3), floor: LogTime(0), past: vec![home(2), home(3)] };
+    let org = concordat_proto::org::Org { epoch: 4, ..org(0) };
+    let record = HomeRecord { org, arrival: Some(arrival), release: None };
+    let at = |epoch, group, index| {
+        let position = Position { epoch, group: GroupId(group), index: LogIndex(index) };
+        record.contains_earlier(&position)
+    };
+    assert_eq!(at(3, 3, 10), Some(true));
+    assert_eq!(at(3, 3, 11), Some(false), "it never was");
+    assert_eq!(at(3, 2, 10), None, "another organisation's");
+    assert_eq!(at(1, 9, 10), Some(true), "too old to be remembered");
+    assert_eq!(at(4, 4, 1), None, "of this epoch");
+}
+
+fn write() -> impl Strategy<Value = Write> {
+    prop_oneof![
+        3 => (0_u8..3).prop_map(Write::Create),
+        4 => (0_u8..3, 0_u8..9).prop_map(|(number, label)| Write::Label(number, label)),
+        2 => (0_u8..3).prop_map(Write::Delete),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let at = || 0..GROUPS.len();
+    prop_oneof![
+        8 => (at(), write(), option::weighted(0.4, 0_u8..2))
+            .prop_map(|(at, command, key)| Step::Write { at, command, key }),
+        5 => (any::<usize>(), at()).prop_map(|(which, at)| Step::Repeat { which, at }),
+        2 => at().prop_map(|to| Step::Move { to }),
+        1 => Just(Step::Back),
+        14 => at().prop_map(|at| Step::Look { at }),
+        5 => (any::<usize>(), any::<bool>())
+            .prop_map(|(which, renamed)| Step::Late { which, renamed }),
+        2 => (at(), prop_oneof![0_u64..2_000, 5_000_u64..40_000])
+            .prop_map(|(at, by)| Step::Tick { at, by }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn nothing_is_lost_doubled_or_resurrected(steps in vec(step(), 0..250)) {
+        let mut world = World::new();
+        for step in &steps {
+            world.take(step);
+        }
+        world.settle();
+    }
+}

@@ -1,0 +1,515 @@
+//! Three home groups, one organisation, and everything that may happen between them: for the tests
+//! of moves. Clients write wherever they believe the organisation to be; what leaders do by level is
+//! worked out from the groups' states and kept, so that it can arrive late, twice and out of order.
+//!
+//! The model of what must come out is as naive as can be: one map.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use concordat_proto::{
+    command::{Command, Proposal, RequestDigest},
+    id::{ClientId, GroupId, OrgId, WriteId},
+    log::LogIndex,
+    movement::Belonging,
+    oidc::{OidcCredential, OidcPatch, Provider},
+    refusal::{Refusal, RefusalClass},
+    reply::{Applied, Reply},
+    time::LogTime,
+};
+
+use super::{
+    export, locate, movement, query,
+    testkit::{BEGIN, KEY_LIFE, Replica, client, credential, keyed, org, org_id, proposal, region},
+};
+
+/// The groups.
+pub(super) const GROUPS: [GroupId; 3] = [GroupId(1), GroupId(2), GroupId(3)];
+/// Milliseconds for which a proposal is valid.
+const VALID: u64 = 10_000;
+/// Records in a part: few, so that there are several parts.
+const PART_ITEMS: usize = 2;
+
+/// What happens.
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    /// A client's write arrives at a group; later perhaps at others.
+    Write { at: usize, command: Write, key: Option<u8> },
+    /// A write that was sent before arrives (again), at any group that ever had the organisation.
+    Repeat { which: usize, at: usize },
+    /// An operator moves the organisation.
+    Move { to: usize },
+    /// An operator takes a move back.
+    Back,
+    /// A group's leader looks at the states and does what is missing.
+    Look { at: usize },
+    /// Something that a leader or operator proposed arrives (again), perhaps under another name.
+    Late { which: usize, renamed: bool },
+    /// A group's clock goes on.
+    Tick { at: usize, by: u64 },
+}
+
+/// A client's write.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Write {
+    Create(u8),
+    Label(u8, u8),
+    Delete(u8),
+}
+
+impl Write {
+    fn command(self) -> Command {
+        let org = org_id(0);
+        match self {
+            Self::Create(number) => {
+                Command::CreateOidc { org, credential: credential(number, Provider::Google, 1) }
+            }
+            Self::Label(number, label) => {
+                let patch = OidcPatch { label: Some(label.to_string()), ..OidcPatch::default() };
+                Command::PatchOidc { org, client_id: client(number), patch, precondition: None }
+            }
+            Self::Delete(number) => {
+                Command::DeleteOidc { org, client_id: client(number), precondition: None }
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct Model {
+    credentials: BTreeMap<ClientId, OidcCredential>,
+    /// What each write was answered first, and where.
+    answers: BTreeMap<WriteId, Answer>,
+    /// Idempotency keys: until when, of which write.
+    keys: BTreeMap<String, (u64, WriteId)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Answer {
+    outcome: Result<Reply, Refusal>,
+    place: (GroupId, LogIndex),
+}
+
+/// All groups, all that is under way, and what must come out.
+pub(super) struct World {
+    replicas: Vec<Replica>,
+    logs: Vec<Vec<Proposal>>,
+    clocks: Vec<u64>,
+    names: u64,
+    /// Clients' writes.
+    writes: Vec<Proposal>,
+    /// Steps of moves and the groups they are for.
+    steps: Vec<(usize, Proposal)>,
+    /// What the parts of each attempt are.
+    attempts: BTreeMap<WriteId, Vec<export::Part>>,
+    model: Model,
+    /// Which group has had the organisation open in which epoch.
+    stays: BTreeMap<u32, usize>,
+}
+
+impl World {
+    /// The organisation begins in the first group.
+    pub(super) fn new() -> Self {
+        let mut world = Self {
+            replicas: GROUPS.map(Replica::new).to_vec(),
+            logs: vec![Vec::new(); GROUPS.len()],
+            clocks: vec![BEGIN; GROUPS.len()],
+            names: 0,
+            writes: Vec::new(),
+            steps: Vec::new(),
+            attempts: BTreeMap::new(),
+            model: Model::default(),
+            stays: BTreeMap::new(),
+        };
+        let created = world.propose(0, Command::CreateOrg(org(0)));
+        assert!(created.outcome.is_ok());
+        world
+    }
+
+    pub(super) fn take(&mut self, step: &Step) {
+        match step {
+            Step::Write { at, command, key } => self.write(*at, *command, *key),
+            Step::Repeat { which, at } => {
+                if let Some(write) = pick(&self.writes, *which).cloned() {
+                    self.arrive(*at, write);
+                }
+            }
+            Step::Move { to } => self.move_to(*to),
+            Step::Back => self.back(),
+            Step::Look { at } => self.look(*at),
+            Step::Late { which, renamed } => {
+                if let Some((at, proposal)) = pick(&self.steps, *which).cloned() {
+                    self.late(at, proposal, *renamed);
+                }
+            }
+            Step::Tick { at, by } => self.clocks[*at] += by,
+        }
+        self.check();
+    }
+
+    fn name(&mut self) -> WriteId {
+        self.names += 1;
+        WriteId::from_bytes(u128::from(self.names).to_be_bytes())
+    }
+
+    fn new_proposal(&mut self, at: usize, command: Command) -> Proposal {
+        let write_id = self.name();
+        let stamped = self.clocks[at];
+        let not_after = LogTime(stamped + VALID);
+        Proposal { write_id, not_after, ..proposal(0, stamped, command) }
+    }
+
+    /// Stands next in a group's log.
+    fn append(&mut self, at: usize, mut proposal: Proposal) -> Applied {
+        proposal.stamped = LogTime(self.clocks[at]);
+        self.logs[at].push(proposal.clone());
+        self.replicas[at].one(&proposal)
+    }
+
+    fn propose(&mut self, at: usize, command: Command) -> Applied {
+        let proposal = self.new_proposal(at, command);
+        self.steps.push((at, proposal.clone()));
+        self.append(at, proposal)
+    }
+
+    fn late(&mut self, at: usize, mut proposal: Proposal, renamed: bool) {
+        if renamed {
+            // Another node, or the same one later, comes to the same conclusion.
+            let old = std::mem::replace(&mut proposal.write_id, self.name());
+            proposal.not_after = LogTime(self.clocks[at] + VALID);
+            if let Some(parts) = self.attempts.get(&old).cloned() {
+                self.attempts.insert(proposal.write_id, parts);
+            }
+        }
+        self.append(at, proposal);
+    }
+
+    // Clients.
+
+    fn write(&mut self, at: usize, write: Write, key: Option<u8>) {
+        let mut proposal = self.new_proposal(at, write.command());
+        if let Some(key) = key {
+            // The digest stands for the request: one key always names one request here.
+            let number = match write {
+                Write::Create(n) | Write::Label(n, _) | Write::Delete(n) => n,
+            };
+            let name = key.wrapping_mul(16).wrapping_add(number);
+            proposal = keyed(proposal, name, name, KEY_LIFE);
+        }
+        self.writes.push(proposal.clone());
+        self.arrive(at, proposal);
+    }
+
+    fn arrive(&mut self, at: usize, proposal: Proposal) {
+        if !self.has_had(at) {
+            return; // No node ever believes it there.
+        }
+        let applied = self.append(at, proposal.clone());
+        let is_undone = applied.outcome.as_ref().is_err_and(|refusal| {
+            matches!(
+                refusal.class(),
+                RefusalClass::Elsewhere | RefusalClass::Expired | RefusalClass::KeyReused
+            )
+        });
+        if is_undone {
+            return;
+        }
+        let place = applied.position.map_or((GROUPS[at], applied.index), |p| (p.group, p.index));
+        let answer = Answer { outcome: applied.outcome.clone(), place };
+        let known = self.model.answers.get(&applied.write_id).cloned();
+        match known {
+            Some(known) => assert_eq!(answer, known, "{proposal:?} was answered otherwise before"),
+            None => {
+                assert_eq!(applied.write_id, proposal.write_id, "it repeats an unknown write");
+                self.executed(at, &proposal, answer);
+            }
+        }
+        if applied.write_id != proposal.write_id {
+            let answer = self.model.answers[&applied.write_id].clone();
+            self.model.answers.insert(proposal.write_id, answer);
+        }
+        self.seen_here(at, &applied);
+    }
+
+    /// What was answered is in the state: where it says so, or since the arrival.
+    fn seen_here(&self, at: usize, applied: &Applied) {
+        let now = self.replicas[at].next_index() as u64;
+        assert!((1..=now).contains(&applied.index.0), "{applied:?} points beyond the log");
+    }
+
+    /// A write takes effect, for the first and only time.
+    fn executed(&mut self, at: usize, proposal: &Proposal, answer: Answer) {
+        assert_eq!(self.open(), Some(at), "a write was carried out by a group without a right to");
+        if let Some(idempotency) = &proposal.idempotency {
+            let now = self.clocks.iter().max().copied().unwrap_or_default();
+            let key = self.model.keys.get(&idempotency.key);
+            assert!(key.is_none_or(|(until, _)| *until < now), "the key's write happened twice");
+            if answer.outcome.as_ref().err().is_none_or(Refusal::remembered) {
+                let until = self.clocks[at] + KEY_LIFE;
+                self.model.keys.insert(idempotency.key.clone(), (until, proposal.write_id));
+            }
+        }
+        let expected = self.model.carry_out(proposal);
+        assert_eq!(answer.outcome, expected, "{proposal:?}");
+        self.model.answers.insert(proposal.write_id, answer);
+    }
+
+    // Operators.
+
+    fn move_to(&mut self, to: usize) {
+        let Some(located) = self.located() else { return };
+        let at = index_of(located.group);
+        let epoch = located.home.org.epoch + 1;
+        self.propose(at, Command::Release { org: org_id(0), to: GROUPS[to], epoch });
+    }
+
+    fn back(&mut self) {
+        let Some(located) = self.located() else { return };
+        if let Some(release) = located.home.release {
+            let epoch = release.epoch + 1;
+            self.propose(index_of(located.group), Command::Restore { org: org_id(0), epoch });
+        }
+    }
+
+    // Leaders.
+
+    fn look(&mut self, at: usize) {
+        for command in self.missing(at) {
+            let proposal = self.new_proposal(at, command);
+            if matches!(proposal.command, Command::AdoptBegin { .. }) {
+                let parts = self.parts_for(at);
+                self.attempts.insert(proposal.write_id, parts);
+            }
+            self.steps.push((at, proposal.clone()));
+            self.append(at, proposal);
+        }
+    }
+
+    /// What the leader of a group has to do, by what the groups' states say now.
+    fn missing(&self, at: usize) -> Vec<Command> {
+        let org = org_id(0);
+        let mut missing = Vec::new();
+        missing.extend(self.next_of_adoption(at));
+        if let Some(release) = self.home(at).and_then(|home| home.release) {
+            let to = index_of(release.to);
+            let adoption = self.away(to).and_then(|away| away.adoption);
+            let is_ready = adoption.is_some_and(|it| it.is_whole && it.org.epoch == release.epoch);
+            if is_ready && !release.handed_over {
+                missing.push(Command::HandOver { org, epoch: release.epoch });
+            }
+            let arrived = self.home(to).is_some_and(|home| home.org.epoch >= release.epoch)
+                || self.away(to).is_some_and(|away| away.epoch > release.epoch);
+            if release.handed_over && arrived {
+                missing.push(Command::Forget { org, epoch: release.epoch });
+            }
+        }
+        if let Some(adoption) = self.away(at).and_then(|away| away.adoption) {
+            let from = index_of(adoption.past.last().expect("it comes from somewhere").group);
+            let epoch = adoption.org.epoch;
+            let is_over = self.home(from).is_some_and(|home| home.newest_epoch() > epoch)
+                || self.away(from).is_some_and(|away| away.epoch > epoch);
+            if is_over {
+                missing.push(Command::Forget { org, epoch });
+            }
+        }
+        missing
+    }
+
+    fn next_of_adoption(&self, at: usize) -> Option<Command> {
+        let (from, release) = self.released_to(at)?;
+        let org = org_id(0);
+        let adoption = self.away(at).and_then(|away| away.adoption);
+        let adoption = adoption.filter(|it| it.org.epoch == release.epoch);
+        let parts = adoption.as_ref().and_then(|it| self.attempts.get(&it.attempt));
+        let (Some(adoption), Some(parts)) = (adoption, parts) else {
+            if self.home(at).is_some_and(|home| home.newest_epoch() >= release.epoch) {
+                return None;
+            }
+            let reader = &*self.replicas[from].store;
+            let number = u8::try_from(at).expect("few groups");
+            let head = export::head(reader, GROUPS[from], org, release.epoch, region(number));
+            let head = head.expect("a store that works").expect("it was released");
+            return Some(Command::AdoptBegin { org: head.org, past: head.past, floor: head.floor });
+        };
+        let attempt = adoption.attempt;
+        if adoption.is_whole {
+            let digest = parts.last().expect("a last part").digest;
+            return release.handed_over.then_some(Command::AdoptEnd { org, attempt, digest });
+        }
+        let export::Part { sequence, belongings, is_last, .. } =
+            parts[adoption.next as usize].clone();
+        Some(Command::AdoptPart { org, attempt, sequence, belongings, is_last })
+    }
+
+    fn released_to(&self, at: usize) -> Option<(usize, concordat_proto::movement::Release)> {
+        (0..GROUPS.len()).find_map(|from| {
+            let release = self.home(from)?.release?;
+            (release.to == GROUPS[at]).then_some((from, release))
+        })
+    }
+
+    /// The parts of the export to a group, made smaller than they would be.
+    fn parts_for(&self, at: usize) -> Vec<export::Part> {
+        let (from, _) = self.released_to(at).expect("it was released");
+        let home = self.home(from).expect("it was released");
+        let mut belongings: Vec<Belonging> = Vec::new();
+        export::parts(&*self.replicas[from].store, GROUPS[from], &home, &mut |part| {
+            belongings.extend(part.belongings);
+            std::ops::ControlFlow::Continue(())
+        })
+        .expect("a store that works");
+        let mut chunks: Vec<Vec<Belonging>> =
+            belongings.chunks(PART_ITEMS).map(<[Belonging]>::to_vec).collect();
+        if chunks.is_empty() {
+            chunks.push(Vec::new());
+        }
+        let (last, mut digest) = (chunks.len() - 1, RequestDigest::default());
+        let parts = chunks.into_iter().enumerate().map(|(number, belongings)| {
+            digest = movement::digest_part(&digest, &belongings);
+            let sequence = u32::try_from(number).expect("few parts");
+            export::Part { sequence, belongings, is_last: number == last, digest }
+        });
+        parts.collect()
+    }
+
+    // Looks.
+
+    fn home(&self, at: usize) -> Option<concordat_proto::movement::HomeRecord> {
+        query::home(&*self.replicas[at].store, GROUPS[at], org_id(0)).expect("a store that works")
+    }
+
+    fn away(&self, at: usize) -> Option<concordat_proto::movement::AwayRecord> {
+        query::away(&*self.replicas[at].store, GROUPS[at], org_id(0)).expect("a store that works")
+    }
+
+    fn has_had(&self, at: usize) -> bool {
+        self.home(at).is_some() || self.away(at).is_some_and(|away| away.to.is_some())
+    }
+
+    /// The newest record over all groups.
+    fn located(&self) -> Option<locate::Located> {
+        let homes = (0..GROUPS.len()).filter_map(|at| {
+            let reader = &*self.replicas[at].store;
+            locate::locate(reader, &[GROUPS[at]], org_id(0)).expect("a store that works")
+        });
+        homes.max_by_key(|located| (located.home.newest_epoch(), located.is_settled()))
+    }
+
+    /// The group that carries writes out.
+    fn open(&self) -> Option<usize> {
+        let mut open = (0..GROUPS.len()).filter(|at| self.home(*at).is_some_and(|h| h.is_open()));
+        let first = open.next();
+        assert_eq!(open.next(), None, "two groups carry writes out");
+        first
+    }
+
+    /// What must hold at any moment.
+    fn check(&mut self) {
+        for at in 0..GROUPS.len() {
+            let both = self.home(at).is_some() && self.away(at).is_some();
+            assert!(!both, "an organisation is here and away");
+        }
+        let Some(at) = self.open() else { return };
+        let epoch = self.home(at).expect("it is open").org.epoch;
+        let newest = self.stays.last_key_value().map_or(0, |(epoch, _)| *epoch);
+        assert!(epoch >= newest, "an old home was resurrected");
+        assert_eq!(*self.stays.entry(epoch).or_insert(at), at, "one epoch in two groups");
+        self.check_contents(at);
+    }
+
+    fn check_contents(&self, at: usize) {
+        let filter = query::OidcFilter::default();
+        let store = &*self.replicas[at].store;
+        let page = query::oidc_page(store, GROUPS[at], org_id(0), &filter).expect("a page");
+        let expected: Vec<OidcCredential> = self.model.credentials.values().cloned().collect();
+        assert_eq!(page.items, expected, "what is there is not what was written");
+        let key = org(0).first_key;
+        let found = query::api_key(store, GROUPS[at], org_id(0), &key.hash).expect("a look-up");
+        assert_eq!(found, Some(key), "the key was left behind");
+        let keys = self.replicas[at].keys_under(&keys_of(at));
+        let counted = query::idempotency_keys(store, GROUPS[at], org_id(0)).expect("a count");
+        assert_eq!(counted, keys as u64, "idempotency keys are counted wrong");
+    }
+
+    /// Everything comes to rest, in one place, with everything in it.
+    pub(super) fn settle(mut self) {
+        for _ in 0..200 {
+            (0..GROUPS.len()).for_each(|at| self.look(at));
+            self.check();
+        }
+        let open = self.open().expect("a home in the end");
+        for at in 0..GROUPS.len() {
+            assert!(self.missing(at).is_empty(), "there is always something left to do");
+            let left = self.replicas[at].keys_under(&all_of(at));
+            assert!(at == open || left <= 1, "{left} records were left behind in group {at}");
+            let on_move = query::on_move(&*self.replicas[at].store, GROUPS[at]);
+            assert_eq!(on_move.expect("a list"), Vec::<OrgId>::new());
+        }
+        for write in self.writes.clone() {
+            self.arrive(open, write);
+        }
+        self.compare_replicas();
+    }
+
+    /// A second replica of each group that applies the same log, in batches.
+    fn compare_replicas(&self) {
+        for (at, log) in self.logs.iter().enumerate() {
+            let other = Replica::new(GROUPS[at]);
+            let sizes: BTreeSet<usize> = [1, 7, 19].into();
+            let mut rest = &log[..];
+            for size in sizes.iter().cycle() {
+                let (batch, left) = rest.split_at(rest.len().min(*size));
+                if batch.is_empty() {
+                    break;
+                }
+                other.batch(batch);
+                rest = left;
+            }
+            assert_eq!(other.digest(), self.replicas[at].digest(), "replicas went apart");
+        }
+    }
+}
+
+impl Model {
+    fn carry_out(&mut self, proposal: &Proposal) -> Result<Reply, Refusal> {
+        match &proposal.command {
+            Command::CreateOidc { credential, .. } => {
+                if self.credentials.contains_key(&credential.client_id) {
+                    return Err(Refusal::CredentialExists);
+                }
+                let version = proposal.write_id;
+                let made = OidcCredential { version, ..credential.clone() };
+                self.credentials.insert(credential.client_id.clone(), made);
+                Ok(Reply::Version(version))
+            }
+            Command::PatchOidc { client_id, patch, .. } => {
+                let stored =
+                    self.credentials.get_mut(client_id).ok_or(Refusal::CredentialNotFound)?;
+                stored.label.clone_from(&patch.label);
+                stored.version = proposal.write_id;
+                Ok(Reply::Version(stored.version))
+            }
+            Command::DeleteOidc { client_id, .. } => {
+                self.credentials.remove(client_id).ok_or(Refusal::CredentialNotFound)?;
+                Ok(Reply::Done)
+            }
+            _ => unreachable!("no write of a client"),
+        }
+    }
+}
+
+fn pick<T>(from: &[T], which: usize) -> Option<&T> {
+    if from.is_empty() { None } else { from.get(which % from.len()) }
+}
+
+fn index_of(group: GroupId) -> usize {
+    GROUPS.iter().position(|known| *known == group).expect("a known group")
+}
+
+fn keys_of(at: usize) -> Vec<u8> {
+    use crate::store::keys::{Kind, kind_prefix};
+    kind_prefix(GROUPS[at], org_id(0), Kind::IdempotencyKey)
+}
+
+fn all_of(at: usize) -> Vec<u8> {
+    crate::store::keys::org_prefix(GROUPS[at], org_id(0))
+}

@@ -1,0 +1,112 @@
+//! An organisation's change of home, as operators ask for it: the one entry that begins it or takes it
+//! back. Everything after that is done by the leaders of the two groups.
+//!
+//! Nothing here waits for the move's end: that is asked for by looking at the organisation.
+
+use concordat_cluster::machine::locate::Located;
+use concordat_proto::{
+    command::Command,
+    id::{GroupId, OrgId},
+    movement::HomeRecord,
+    refusal::Refusal,
+    region::Region,
+};
+
+use crate::{
+    dialect::{
+        Answer, MoveDraft, Operation,
+        slashid::render::{self, OrgStanding},
+    },
+    freshness,
+    http::status,
+    locate,
+    node::Node,
+    orgs, refuse,
+    write::{self, Asked, Home},
+};
+
+/// An organisation as operators see it.
+pub(crate) fn standing(node: &Node, home: HomeRecord) -> OrgStanding {
+    let moving_to = home.release.and_then(|release| region_of(node, release.to));
+    OrgStanding { org: home.org, moving_to }
+}
+
+fn region_of(node: &Node, group: GroupId) -> Option<Region> {
+    let mut groups = node.groups.home_groups().into_iter();
+    groups.find_map(|(home, region)| (home == group).then_some(region))
+}
+
+/// `GET /v1/organizations/{id}`.
+pub(crate) fn show(node: &Node, org: OrgId) -> Answer {
+    match locate::now(node, org) {
+        Ok(Some(located)) => render::org(&standing(node, located.home)),
+        Ok(None) => render::not_found("organization"),
+        Err(error) => refuse::broken("locating an organisation", &error),
+    }
+}
+
+/// What is to be proposed, or the answer where nothing is.
+enum Next {
+    Propose(Command),
+    Answer(Answer),
+}
+
+/// `POST /v1/organizations/{id}/move`.
+pub(crate) async fn change(node: &Node, org: OrgId, draft: MoveDraft, asked: &Asked) -> Answer {
+    let fresh = freshness::of(&node.groups, &node.home_groups());
+    let located = match locate::now(node, org) {
+        Ok(Some(located)) => located,
+        Ok(None) => return freshness::mark(render::not_found("organization"), fresh),
+        Err(error) => return refuse::broken("locating an organisation", &error),
+    };
+    let is_back = draft == MoveDraft::Back;
+    let command = match next(node, &located, draft) {
+        Next::Propose(command) => command,
+        Next::Answer(answer) => return freshness::mark(answer, fresh),
+    };
+    let home = Home { group: located.group, epoch: located.home.org.epoch };
+    // The log's rule makes a repeat harmless: it needs no name of the client's, which would stand
+    // among the organisation's own.
+    let mut proposal = write::proposal(node, asked, None, command);
+    proposal.idempotency = None;
+    let applied = match write::propose(node, home.group, proposal, asked).await {
+        Ok(applied) => applied,
+        Err(answer) => return answer,
+    };
+    let mut answer = write::told(node, Operation::OrgMove, home, applied, asked).await;
+    if is_back && answer.status == status::ACCEPTED {
+        answer.status = status::OK; // It is back; nothing is to follow.
+    }
+    answer
+}
+
+fn next(node: &Node, located: &Located, draft: MoveDraft) -> Next {
+    let refused = |refusal| Next::Answer(render::refused(&refusal, None));
+    let (org, release) = (located.home.org.id, located.home.release);
+    match draft {
+        MoveDraft::Back => match release {
+            // The log decides whether it is too late.
+            Some(release) => {
+                Next::Propose(Command::Restore { org, epoch: release.epoch.saturating_add(1) })
+            }
+            None => refused(Refusal::NotReleased),
+        },
+        MoveDraft::To(region) => {
+            let Some(to) = orgs::home_group(node, &region) else {
+                return refused(Refusal::RegionNotFound);
+            };
+            let standing = || standing(node, located.home.clone());
+            match release {
+                Some(release) if release.to == to => {
+                    Next::Answer(render::move_accepted(&standing()))
+                }
+                Some(release) => refused(Refusal::Moved { to: release.to, epoch: release.epoch }),
+                None if located.group == to => Next::Answer(render::org(&standing())),
+                None => {
+                    let epoch = located.home.org.epoch.saturating_add(1);
+                    Next::Propose(Command::Release { org, to, epoch })
+                }
+            }
+        }
+    }
+}
