@@ -197,6 +197,9 @@ impl Client {
     }
 }
 
+/// All clients at work.
+type Writing = tokio::task::JoinHandle<Vec<Client>>;
+
 /// All clients do one thing, at once.
 async fn all<F>(clients: Vec<Client>, each: impl Fn(Client) -> F) -> Vec<Client>
 where
@@ -216,7 +219,7 @@ where
 
 /// Kills leaders of both homes in turn until all is written; a node that was away all the time
 /// comes back when half is done.
-async fn break_things(fleet: &mut Fleet, shared: &Shared) {
+async fn break_things(fleet: &mut Fleet, shared: &Shared, writing: &mut Writing) {
     let done = shared.done.subscribe();
     let count = || *done.borrow();
     let mut kills = 0;
@@ -226,7 +229,12 @@ async fn break_things(fleet: &mut Fleet, shared: &Shared) {
         let mut done = done.clone();
         let more = done.wait_for(|count| *count >= enough.min(WRITES));
         // What it finds is locked as long as it is held: clients could not count on.
-        let is_more = timeout(2 * LIMIT, more).await.is_ok();
+        let more = async { timeout(2 * LIMIT, more).await.is_ok() };
+        let is_more = tokio::select! {
+            biased;
+            is_more = more => is_more,
+            ended = &mut *writing => panic!("the clients ended too early: {:?}", ended.err()),
+        };
         assert!(is_more, "writes do not go on: {} are done", count());
         if count() >= WRITES {
             break;
@@ -302,8 +310,8 @@ async fn ten_thousand_writes_that_were_cut_off_make_ten_thousand_versions() {
     });
     let clients = (0..CLIENTS).map(|number| Client::new(&shared, number)).collect();
     let began = Instant::now();
-    let writing = tokio::spawn(all(clients, Client::work));
-    break_things(&mut fleet, &shared).await;
+    let mut writing = tokio::spawn(all(clients, Client::work));
+    break_things(&mut fleet, &shared, &mut writing).await;
     let clients = writing.await.expect("a client panicked");
     println!("exactly_once: {WRITES} writes were answered after {:?}", began.elapsed());
     fleet.nine.kill_all().await;

@@ -37,6 +37,10 @@ const PROBE_EVERY: Duration = Duration::from_millis(15);
 const READ_PATIENCE: Duration = Duration::from_secs(8);
 /// Attempts of a write before it is left in the unknown.
 const ATTEMPTS: usize = 3;
+/// So few attempts are cut off by their client.
+const CUT_ONE_IN: u64 = 8;
+/// Fewer reads under a promise than this prove nothing.
+const BOUND_MIN: usize = 1000;
 
 /// What all clients share.
 #[derive(Debug)]
@@ -153,7 +157,10 @@ impl Client {
         let attempts = if write.key.is_some() { ATTEMPTS } else { 1 };
         for attempt in 0..attempts {
             let through = if attempt == 0 { node } else { self.chance.place(NODES) };
-            let patience = Patience::seconds(1 + self.chance.below(2));
+            let mut patience = Patience::seconds(1 + self.chance.below(2));
+            if self.chance.below(CUT_ONE_IN) == 0 {
+                patience.cut = Duration::from_millis(self.chance.below(8));
+            }
             outcome = self.caller.write(subject, through, write, patience).await;
             if !outcome.is_open() {
                 return outcome;
@@ -271,7 +278,10 @@ async fn every_promise_is_kept_through_kills_and_pauses() {
     let history = shared.recorder.history();
     let finals = last_reads(&shared).await;
     match checker::check(&history, &finals) {
-        Ok(summary) => println!("promises: {summary}"),
+        Ok(summary) => {
+            println!("promises: {summary}");
+            assert!(summary.bound >= BOUND_MIN, "too few reads to prove anything");
+        }
         Err(violation) => {
             count_broken(&history);
             panic!("CONCORDAT_SEED={seed}: {violation}")

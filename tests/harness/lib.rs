@@ -9,7 +9,9 @@
 //! written to a file in the clear, in base64 and in hex ([`canary`]); a forgotten and a doubled
 //! write ([`model`]); a processes' leash that was let go ([`process`]); and by `tests/faults`:
 //! forgotten idempotency keys, forgotten write ids, an acknowledgement before the log was synced, a
-//! snapshot that left one record out, reports ahead of what readers see.
+//! snapshot that left one record out, reports ahead of what readers see, an idempotency key that is
+//! overlooked now and then, a `not_after` that nobody looks at, a 408 that is two milliseconds early,
+//! unmarked stale reads of a process that had stood still.
 #![allow(clippy::panic, reason = "a harness fails its test by panicking")]
 
 pub mod canary;
