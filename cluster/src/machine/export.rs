@@ -154,6 +154,8 @@ impl Packer<'_> {
             | Kind::Expiry
             | Kind::Forgotten
             | Kind::OnMove
+            | Kind::ReplicaMark
+            | Kind::Leases
             | Kind::Cluster
             | Kind::Region
             | Kind::Node

@@ -232,18 +232,28 @@ pub(crate) fn org_at_home(
     let others = || system.regions.values().filter(|other| other.group != record.group);
     let elsewhere = |id: OrgId, least: u32| -> Result<bool, StoreError> {
         for other in others() {
-            if query::org(reader, other.group, id)?.is_some_and(|org| org.epoch >= least) {
+            let home = query::home(reader, other.group, id)?;
+            if home.is_some_and(|home| home.org.epoch >= least) {
                 return Ok(true);
             }
         }
         Ok(false)
     };
+    // One that was let go towards it counts: it may be here at any moment.
+    for other in others() {
+        for id in query::on_move(reader, other.group)? {
+            let release = query::home(reader, other.group, id)?.and_then(|home| home.release);
+            if release.is_some_and(|release| release.to == record.group) {
+                return Ok(Some(id));
+            }
+        }
+    }
     let mut after = None;
     loop {
-        let held = query::orgs(reader, record.group, after, PAGE_CLAIMS)?;
+        let held = query::homes(reader, record.group, after, PAGE_CLAIMS)?;
         let Some(last) = held.last() else { break };
-        after = Some(last.id);
-        for org in held {
+        after = Some(last.org.id);
+        for org in held.into_iter().map(|home| home.org) {
             if !elsewhere(org.id, org.epoch.saturating_add(1))? {
                 return Ok(Some(org.id));
             }
