@@ -37,11 +37,11 @@ use uuid::Uuid;
 
 use crate::fleet;
 
-const REGIONS: [&str; 3] = ["us-iowa", "europe-belgium", "asia-japan"];
+pub(crate) const REGIONS: [&str; 3] = ["us-iowa", "europe-belgium", "asia-japan"];
 /// For anything that must come about by itself.
-const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 /// For one write, over a change of leader.
-const WRITE_LIMIT: Duration = Duration::from_secs(20);
+pub(crate) const WRITE_LIMIT: Duration = Duration::from_secs(20);
 const ORG: OrgId = OrgId::from_bytes([7; 16]);
 
 /// Real enough: milliseconds since some day in 2026, counted by tokio's clock.
@@ -55,35 +55,35 @@ impl WallClock for Clock {
 }
 
 /// What a process has while it runs.
-struct Running {
-    groups: Groups,
+pub(crate) struct Running {
+    pub(crate) groups: Groups,
     log: RaftLog,
     transport: Arc<InProcessTransport>,
 }
 
 /// A place in the cluster: an address with a disk.
-struct Place {
-    region: Region,
-    address: String,
+pub(crate) struct Place {
+    pub(crate) region: Region,
+    pub(crate) address: String,
     /// What it tells others to be its address.
-    told: String,
-    id: NodeId,
+    pub(crate) told: String,
+    pub(crate) id: NodeId,
     files: SimFiles,
     store: Arc<MemoryStore>,
     cluster: Arc<Mutex<Option<ClusterId>>>,
-    running: Option<Running>,
+    pub(crate) running: Option<Running>,
 }
 
-struct Nine {
-    network: InProcessNetwork,
-    places: Vec<Place>,
+pub(crate) struct Nine {
+    pub(crate) network: InProcessNetwork,
+    pub(crate) places: Vec<Place>,
     retention: Retention,
     ids_made: u64,
     power_failures: u64,
 }
 
 impl Nine {
-    async fn start(retention: Retention) -> Self {
+    pub(crate) async fn start(retention: Retention) -> Self {
         let delays = DelayMatrix::new().elsewhere(Duration::from_millis(20));
         let mut nine = Self {
             network: InProcessNetwork::new(delays),
@@ -103,7 +103,7 @@ impl Nine {
         nine
     }
 
-    fn empty_place(&mut self, place: usize) -> Place {
+    pub(crate) fn empty_place(&mut self, place: usize) -> Place {
         self.ids_made += 1;
         Place {
             region: Region::new(REGIONS[place / 3]).unwrap(),
@@ -117,7 +117,7 @@ impl Nine {
         }
     }
 
-    async fn run(&mut self, number: usize) {
+    pub(crate) async fn run(&mut self, number: usize) {
         let place = &self.places[number];
         let options = LogOptions {
             segment_bytes: 1 << 20,
@@ -167,7 +167,7 @@ impl Nine {
     }
 
     /// Cuts the power of a node.
-    async fn stop(&mut self, number: usize) {
+    pub(crate) async fn stop(&mut self, number: usize) {
         self.power_failures += 1;
         let running = self.places[number].running.take().expect("it runs");
         running.transport.detach();
@@ -176,18 +176,23 @@ impl Nine {
         running.log.shutdown();
     }
 
-    fn groups(&self, number: usize) -> &Groups {
+    pub(crate) fn groups(&self, number: usize) -> &Groups {
         &self.places[number].running.as_ref().expect("it runs").groups
     }
 
-    fn all_running(&self) -> impl Iterator<Item = (usize, &Groups)> {
+    pub(crate) fn all_running(&self) -> impl Iterator<Item = (usize, &Groups)> {
         let running = |(number, place): (usize, &'_ Place)| place.running.as_ref().map(|_| number);
         let numbers: Vec<usize> = self.places.iter().enumerate().filter_map(running).collect();
         numbers.into_iter().map(|number| (number, self.groups(number)))
     }
 
     /// Waits until every running node says that it is ready and every group has its members.
-    async fn settled(&self) {
+    pub(crate) async fn settled(&self) {
+        self.settled_with(9).await;
+    }
+
+    /// The same, with so many nodes.
+    pub(crate) async fn settled_with(&self, nodes: usize) {
         within("the cluster has formed", LIMIT, async || {
             for (number, groups) in self.all_running() {
                 if let Some(reason) = groups.faulted().borrow().clone() {
@@ -200,7 +205,7 @@ impl Nine {
                 }
                 for group in &status.groups {
                     let members = group.voters.len() + group.learners.len();
-                    if group.voters.len() < 3 || members != 9 {
+                    if group.voters.len() < 3 || members != nodes {
                         let (voters, learners) = (&group.voters, &group.learners);
                         return Err(format!("{}: {voters:?} + {learners:?}", group.group));
                     }
@@ -212,14 +217,14 @@ impl Nine {
     }
 
     /// The home group of the first region.
-    fn home(&self) -> GroupId {
+    pub(crate) fn home(&self) -> GroupId {
         let (_, groups) = self.all_running().next().expect("a running node");
         let home =
             |(group, region): (GroupId, Region)| (region.as_str() == REGIONS[0]).then_some(group);
         groups.home_groups().into_iter().find_map(home).expect("the first region has a group")
     }
 
-    async fn leader_place(&self) -> usize {
+    pub(crate) async fn leader_place(&self) -> usize {
         let home = self.home();
         within("the home group has a leader", LIMIT, async || {
             for (number, groups) in self.all_running() {
@@ -234,7 +239,7 @@ impl Nine {
         .await
     }
 
-    fn proposal(&self, via: usize, command: Command) -> Proposal {
+    pub(crate) fn proposal(&self, via: usize, command: Command) -> Proposal {
         let now = Clock(Instant::now()).now();
         Proposal {
             write_id: WriteId(Uuid::now_v7()),
@@ -265,7 +270,7 @@ impl Nine {
     }
 
     /// Makes the organisation with one credential for each name.
-    async fn populate(&self, names: &[&str]) {
+    pub(crate) async fn populate(&self, names: &[&str]) {
         self.propose(0, self.proposal(0, Command::CreateOrg(org()))).await;
         for name in names {
             let command = Command::CreateOidc { org: ORG, credential: credential(name) };
@@ -273,11 +278,11 @@ impl Nine {
         }
     }
 
-    async fn patch(&self, via: usize, name: &str, label: u64) -> LogIndex {
+    pub(crate) async fn patch(&self, via: usize, name: &str, label: u64) -> LogIndex {
         self.propose(via, self.proposal(via, patch(name, label))).await
     }
 
-    fn label(&self, at: usize, name: &str) -> Option<String> {
+    pub(crate) fn label(&self, at: usize, name: &str) -> Option<String> {
         let store = self.groups(at).store();
         let reader: &dyn Reader = &*store;
         let client_id = ClientId::new(name).unwrap();
@@ -286,7 +291,7 @@ impl Nine {
     }
 
     /// Waits until all running replicas of every group stand at one index, with one digest.
-    async fn agreed(&self) {
+    pub(crate) async fn agreed(&self) {
         let groups = [0, 1, 2, 3].map(GroupId);
         within("all replicas agree", LIMIT, async || {
             for group in groups {
@@ -308,7 +313,7 @@ impl Nine {
     }
 }
 
-fn patch(name: &str, label: u64) -> Command {
+pub(crate) fn patch(name: &str, label: u64) -> Command {
     let patch = OidcPatch { label: Some(label.to_string()), ..OidcPatch::default() };
     let client_id = ClientId::new(name).unwrap();
     Command::PatchOidc { org: ORG, client_id, patch, precondition: None }

@@ -9,6 +9,8 @@
 mod all_killed;
 mod fleet;
 mod in_process;
+mod in_process_members;
 mod leader_killed;
+mod membership;
 mod region_down;
 mod wiped_node;
