@@ -156,6 +156,46 @@ impl Nine {
         &self.nodes[node].url
     }
 
+    /// Starts another node, in any region, configured like the second one; which it is.
+    ///
+    /// # Panics
+    /// When its files cannot be written.
+    pub async fn add(&mut self, region: &str) -> usize {
+        let place = self.nodes.len();
+        let directory = self.scratch.path().join(format!("node-{place}"));
+        fs::create_dir(&directory).expect("a directory");
+        let of_second = self.nodes[1].directory.join("config.toml");
+        let text = fs::read_to_string(of_second).expect("its settings");
+        let mut config: toml::Table = toml::from_str(&text).expect("what was written");
+        let listen = free_ports(2).into_iter().map(|port| format!("127.0.0.1:{port}"));
+        let [listen, peer_listen] = listen.collect::<Vec<_>>().try_into().expect("two");
+        let node = Node { directory, url: format!("http://{listen}"), process: None };
+        let data_dir = node.data_dir().to_str().expect("a path of text").to_owned();
+        for (name, value) in [
+            ("region", region.to_owned()),
+            ("data_dir", data_dir),
+            ("listen", listen),
+            ("peer_listen", peer_listen),
+        ] {
+            config.insert(name.to_owned(), value.into());
+        }
+        let text = config.to_string();
+        fs::write(node.directory.join("config.toml"), text).expect("a file");
+        self.nodes.push(node);
+        self.restart(place).await;
+        place
+    }
+
+    /// Whether a node that was started has ended by itself. It counts as killed from then on.
+    pub fn has_ended(&mut self, node: usize) -> bool {
+        let node = &mut self.nodes[node];
+        let ended = node.process.as_mut().is_some_and(|process| process.ended().is_some());
+        if ended {
+            node.process = None;
+        }
+        ended
+    }
+
     /// Whether a node was started and not killed since.
     #[must_use]
     pub fn is_running(&self, node: usize) -> bool {

@@ -127,9 +127,15 @@ pub(crate) async fn is_ready_for(
     if replica.group == GroupId::SYSTEM || !spread {
         return Ok(true);
     }
-    // Those that leave vote until the change is done, if they live.
-    let old = view.voters.iter().filter(|node| view.live.contains(node));
-    let all: BTreeSet<NodeId> = target.iter().chain(old).copied().collect();
+    let all: BTreeSet<NodeId> = if is_spread(&replica.metrics().membership_config) {
+        // Those that vote already have them, or take them by themselves: a dead one among them must
+        // not keep another's seat from being filled.
+        target.difference(&view.voters).copied().collect()
+    } else {
+        // Those that leave vote until the change is done, if they live.
+        let old = view.voters.iter().filter(|node| view.live.contains(node));
+        target.iter().chain(old).copied().collect()
+    };
     become_timed(groups, replica, view, &all, true).await
 }
 

@@ -143,10 +143,25 @@ async fn remove(groups: &Groups, leaver: Leaver) {
     }
 }
 
+/// Waits until this node has what the leader of each home group had a moment ago: an organisation
+/// that has moved is looked for where it is now.
+async fn catch_up(groups: &Groups) -> Result<(), String> {
+    for (group, _) in groups.home_groups() {
+        let leader = groups.leader_of(group);
+        let applied = leader.and_then(|leader| groups.tracker().applied_of(group, leader));
+        let deadline = Instant::now() + UNNEEDED_FOR;
+        if !groups.wait_visible(group, applied.unwrap_or_default(), deadline).await {
+            return Err(format!("this node is behind with group {group}"));
+        }
+    }
+    Ok(())
+}
+
 async fn org_at_home(
     groups: &Groups,
     region: &Region,
 ) -> Result<Option<concordat_proto::id::OrgId>, String> {
+    catch_up(groups).await?;
     let (store, system) = (Arc::clone(groups.slotted()), groups.system());
     let region = region.clone();
     // It may look at every claim: not on the thread that keeps the groups alive.

@@ -42,8 +42,14 @@ pub(crate) async fn ask(groups: &Groups) -> Result<(), Fault> {
     }
     let transport = &groups.environment().transport;
     let body = Bytes::from(PeerRequest::Standing.encode());
-    let mut answers: FuturesUnordered<_> = groups
-        .peers()
+    let mut peers = groups.peers();
+    if peers.len() > ASKED_MAX {
+        // Others each time: the first ones may all be gone.
+        let turn = usize::try_from(groups.since_start().as_secs()).unwrap_or(0);
+        let first = turn.wrapping_mul(ASKED_MAX) % peers.len();
+        peers.rotate_left(first);
+    }
+    let mut answers: FuturesUnordered<_> = peers
         .into_iter()
         .take(ASKED_MAX)
         .map(|peer| transport.request(peer, Channel::Control, body.clone(), ANSWER_LIMIT))

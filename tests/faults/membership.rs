@@ -1,0 +1,234 @@
+//! Nodes and regions that come and go by the operator's commands, while clients write and processes
+//! die.
+
+use std::process::Output;
+
+use concordat_tests::{
+    chance, process,
+    wait::within,
+    workload::{self, Workload},
+};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::fleet::{self, FAR, Fleet, HOME, LIMIT, NODES};
+
+const CLIENTS: usize = 8;
+const FAR_REGION: &str = "asia-japan";
+const HOME_REGION: &str = "us-iowa";
+
+/// The command line, as the operator, by way of some nodes.
+async fn concordat(fleet: &Fleet, via: &[usize], arguments: &[&str]) -> Output {
+    let endpoints: Vec<&str> = via.iter().map(|node| fleet.nine.url(*node)).collect();
+    let environment = [
+        ("CONCORDAT_ENDPOINTS", endpoints.join(",")),
+        ("CONCORDAT_OPERATOR_KEY", fleet.nine.operator_key().to_owned()),
+    ];
+    process::run("concordat", arguments, &environment, 4 * LIMIT).await
+}
+
+/// The same, of a command that must do.
+async fn done(fleet: &Fleet, via: &[usize], arguments: &[&str]) -> String {
+    let output = concordat(fleet, via, arguments).await;
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {told}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+async fn nodes(fleet: &Fleet, via: usize) -> Vec<Value> {
+    let text = done(fleet, &[via], &["node", "list", "-o", "json"]).await;
+    serde_json::from_str(&text).expect("a list")
+}
+
+async fn one(fleet: &Fleet, via: usize, id: &str) -> Option<Value> {
+    nodes(fleet, via).await.into_iter().find(|node| node["node_id"] == id)
+}
+
+/// Waits until a process has ended by itself, and has said why.
+async fn ends(fleet: &mut Fleet, node: usize) {
+    let deadline = Instant::now() + LIMIT;
+    while !fleet.nine.has_ended(node) {
+        assert!(Instant::now() < deadline, "node {node} runs on: {}", fleet.nine.log(node));
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let log = fleet.nine.log(node);
+    assert!(log.contains("no longer part of the cluster"), "node {node}: {log}");
+}
+
+/// Waits until every client has been answered since.
+async fn everyone_writes(workload: &Workload) {
+    let since = Instant::now();
+    within("all clients write", LIMIT, async || {
+        let answered = workload.answered_since(since);
+        let silent = answered.iter().filter(|first| first.is_none()).count();
+        if silent == 0 { Ok(()) } else { Err(format!("{silent} do not")) }
+    })
+    .await;
+}
+
+/// Ends the load: nothing acknowledged was lost or done twice.
+async fn finish(fleet: &Fleet, workload: Workload, at: &[usize]) {
+    let violations = workload.violations();
+    assert!(violations.is_empty(), "{violations:#?}");
+    let ledgers = workload.stop(LIMIT).await;
+    println!("membership: {}", workload::summary(&ledgers));
+    let wrong = workload::inconsistencies(&ledgers);
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let last: Vec<(String, u64)> =
+        ledgers.iter().map(|ledger| (ledger.client_id.clone(), ledger.last())).collect();
+    fleet.reads(&last, at, true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_come_and_go_under_load() {
+    let _turn = fleet::turn().await;
+    let seed = chance::seed();
+    println!("membership: CONCORDAT_SEED={seed}");
+    let mut fleet = Fleet::start(None).await;
+    let workload = Workload::start(fleet.plan(3..NODES, CLIENTS, seed)).await;
+    let added = fleet.nine.add(HOME_REGION).await;
+    fleet.nine.ready().await;
+
+    // The leader is drained: it hands over, and goes on serving.
+    let leader = fleet.home_leader().await;
+    let id = fleet.node_id(leader).await.expect("it runs");
+    done(&fleet, &[3], &["node", "drain", &id]).await;
+    within("the leader is drained", LIMIT, async || match one(&fleet, 3, &id).await {
+        Some(node) if node["votes"] == serde_json::json!([]) => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    let drained = one(&fleet, 3, &id).await.expect("it is there");
+    assert_eq!(drained["replicas"].as_array().map(Vec::len), Some(4), "{drained}");
+    everyone_writes(&workload).await;
+
+    // It is removed, and the leader that followed it dies half-way.
+    let asked = concordat(&fleet, &[3], &["node", "remove", &id, "--wait", "0"]).await;
+    assert!(asked.status.success(), "{asked:?}");
+    let second = fleet.home_leader().await;
+    assert_ne!(second, leader);
+    fleet.nine.kill(second).await;
+    everyone_writes(&workload).await;
+    fleet.nine.restart(second).await;
+    let told = done(&fleet, &[3, 6], &["node", "remove", &id]).await;
+    assert!(told.contains("gone"), "{told}");
+    ends(&mut fleet, leader).await;
+
+    // Started again it finds that it was removed; it has no vote to ask for.
+    fleet.nine.restart(leader).await;
+    ends(&mut fleet, leader).await;
+    everyone_writes(&workload).await;
+
+    // One that is down is removed as well, and learns of it when it is back.
+    let down = HOME.chain([added]).find(|node| ![leader, second].contains(node)).expect("one");
+    let id = fleet.node_id(down).await.expect("it runs");
+    fleet.nine.ready().await;
+    fleet.nine.kill(down).await;
+    done(&fleet, &[4], &["node", "remove", &id]).await;
+    everyone_writes(&workload).await;
+    fleet.nine.restart(down).await;
+    ends(&mut fleet, down).await;
+    everyone_writes(&workload).await;
+    finish(&fleet, workload, &[second, 3, 8]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_would_lose_a_quorum_is_refused_with_the_reason() {
+    let _turn = fleet::turn().await;
+    let mut fleet = Fleet::start(None).await;
+    let dead = 4;
+    let id = fleet.node_id(5).await.expect("it runs");
+    let dead_id = fleet.node_id(dead).await.expect("it runs");
+    fleet.nine.kill(dead).await;
+    within("it is seen to be down", LIMIT, async || match one(&fleet, 0, &dead_id).await {
+        Some(node) if node["live"] == false => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    let refused = concordat(&fleet, &[0], &["node", "remove", &id]).await;
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(3), "{told}");
+    assert!(told.contains("would lose its quorum"), "{told}");
+    let refused = concordat(&fleet, &[3], &["region", "remove", HOME_REGION]).await;
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(3), "{told}");
+    assert!(told.contains("at home there"), "{told}");
+    let refused = concordat(&fleet, &[3], &["node", "drain", "0000000000000001"]).await;
+    assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_region_is_removed_under_load() {
+    let _turn = fleet::turn().await;
+    let seed = chance::seed();
+    println!("membership: CONCORDAT_SEED={seed}");
+    let mut fleet = Fleet::start(None).await;
+    let workload = Workload::start(fleet.plan(0..6, CLIENTS, seed)).await;
+    let told = done(&fleet, &[0, 3], &["region", "remove", FAR_REGION]).await;
+    assert!(told.contains("gone"), "{told}");
+    for node in FAR {
+        ends(&mut fleet, node).await;
+    }
+    everyone_writes(&workload).await;
+    // Nothing waits for it any more.
+    let body = r#"{"client_id":"last","client_secret":"a secret","provider":"google"}"#;
+    let all = [
+        ("slashid-required-consistency", "all_regions"),
+        ("slashid-required-consistency-timeout", "20"),
+    ];
+    let made = fleet.ask(1, &fleet.on_credential("POST", "", &all, Some(body))).await;
+    let made = made.expect("an answer");
+    assert_eq!(made.status, 201, "{made:?}");
+    let regions = made.body["meta"]["consistency"]["regions"].as_array().map(Vec::len);
+    assert_eq!(regions, Some(2), "{made:?}");
+    fleet.nine.ready().await;
+    finish(&fleet, workload, &[0, 3]).await;
+}
+
+/// How many voters the home group has in each region.
+async fn seats(fleet: &Fleet, via: usize) -> Vec<usize> {
+    let text = done(fleet, &[via], &["region", "list", "-o", "json"]).await;
+    let regions: Vec<Value> = serde_json::from_str(&text).expect("a list");
+    let home = regions.into_iter().find(|region| region["region"] == HOME_REGION);
+    let home = home.expect("the home region");
+    let voters = home["voters"].as_array().cloned().unwrap_or_default();
+    [HOME_REGION, "europe-belgium", FAR_REGION]
+        .map(|name| voters.iter().filter(|voter| voter["region"] == name).count())
+        .to_vec()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_region_may_be_lost_once_that_is_asked_for() {
+    let _turn = fleet::turn().await;
+    let seed = chance::seed();
+    println!("membership: CONCORDAT_SEED={seed}");
+    let mut fleet = Fleet::start(None).await;
+    let workload = Workload::start(fleet.plan(0..NODES, CLIENTS, seed)).await;
+    done(&fleet, &[3], &["cluster", "set", "survive=region"]).await;
+    within("the voters are spread", LIMIT, async || {
+        let seats = seats(&fleet, 3).await;
+        if [[2, 2, 1], [2, 1, 2]].iter().any(|wanted| seats == wanted) {
+            Ok(())
+        } else {
+            Err(format!("{seats:?}"))
+        }
+    })
+    .await;
+    everyone_writes(&workload).await;
+    fleet.nine.ready().await;
+    for lost in [FAR, HOME] {
+        let killed = Instant::now();
+        for node in lost.clone() {
+            fleet.nine.kill(node).await;
+        }
+        everyone_writes(&workload).await;
+        println!("membership: {lost:?} lost: everyone writes after {:?}", killed.elapsed());
+        for node in lost {
+            fleet.nine.restart(node).await;
+        }
+        fleet.nine.ready().await;
+    }
+    let all: Vec<usize> = (0..NODES).collect();
+    finish(&fleet, workload, &all).await;
+    fleet.agree().await;
+}
