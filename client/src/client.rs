@@ -9,6 +9,7 @@ use std::{
 use concordat_proto::{
     consistency::{Position, RequiredConsistency},
     id::{OrgId, WriteId},
+    lease::LeaseTerms,
     secret::Secret,
 };
 use http::{HeaderMap, HeaderValue};
@@ -112,6 +113,11 @@ impl Client {
     /// Lets home groups outlive the loss of a node or of a region; needs an operator key.
     pub fn set_survive(&self, survive: Survive) -> Write<'_, Operate> {
         crate::members::survive(self, survive)
+    }
+
+    /// Sets how long read leases are, and how far clocks may run apart; needs an operator key.
+    pub fn set_leases(&self, terms: LeaseTerms) -> Write<'_, Operate> {
+        crate::members::leases(self, terms)
     }
 
     /// A write that was made before.

@@ -81,6 +81,7 @@ mod writes;
 pub use concordat_proto::{
     consistency::{Outcome, Position, Receipt, RegionReceipt, RequiredConsistency},
     id::{OrgId, WriteId},
+    lease::LeaseTerms,
     oidc::Provider,
     region::Region,
     secret::Secret,

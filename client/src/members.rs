@@ -3,8 +3,10 @@
 //! A change is answered when its word is where it was required to be; the cluster then follows it by
 //! itself. The lists show how far it is.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use concordat_proto::region::Region;
+use concordat_proto::{lease::LeaseTerms, region::Region};
 use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -201,6 +203,16 @@ pub(crate) fn survive(client: &Client, survive: Survive) -> Write<'_, Operate> {
         Survive::Region => "region",
     };
     patch(client, CLUSTER.to_owned(), json!({"survive": survive}))
+}
+
+pub(crate) fn leases(client: &Client, terms: LeaseTerms) -> Write<'_, Operate> {
+    let ms = |length: Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
+    let lease = json!({
+        "home_ms": ms(terms.home),
+        "away_ms": ms(terms.away),
+        "clock_drift_percent": terms.drift_percent,
+    });
+    patch(client, CLUSTER.to_owned(), json!({ "lease": lease }))
 }
 
 /// The path of one: nothing but what an id and a region's name are made of gets into it.

@@ -1,10 +1,10 @@
 //! What operators are shown: the cluster as this node sees it, whether a write would succeed now,
 //! and the state's digests.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use concordat_cluster::raft::{ClusterStatus, GroupStatus, NodeStatus, Obstacle};
-use concordat_proto::{id::GroupId, region::Region};
+use concordat_proto::{id::GroupId, lease::LeaseTerms, region::Region};
 use serde::Serialize;
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
 struct Cluster {
     cluster_id: Option<String>,
     survive: &'static str,
+    lease: LeaseShown,
     regions: Vec<RegionShown>,
     groups: Vec<GroupShown>,
     would_succeed: WouldSucceed,
@@ -68,6 +69,22 @@ struct LagShown {
 }
 
 #[derive(Serialize)]
+struct LeaseShown {
+    home_ms: u64,
+    away_ms: u64,
+    clock_drift_percent: u32,
+}
+
+fn lease(terms: &LeaseTerms) -> LeaseShown {
+    let ms = |length: Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
+    LeaseShown {
+        home_ms: ms(terms.home),
+        away_ms: ms(terms.away),
+        clock_drift_percent: terms.drift_percent,
+    }
+}
+
+#[derive(Serialize)]
 struct WouldSucceed {
     local_region: Forecast,
     all_regions: Forecast,
@@ -87,6 +104,7 @@ pub(crate) async fn cluster(node: &Arc<Node>) -> Answer {
     let shown = Cluster {
         cluster_id: status.cluster.map(|id| id.to_string()),
         survive: node.groups.survive().as_str(),
+        lease: lease(&node.groups.lease_terms()),
         regions: regions(&status),
         groups: status.groups.iter().map(group).collect(),
         would_succeed: WouldSucceed {

@@ -14,7 +14,7 @@ use concordat_proto::{
 use serde::Serialize;
 
 use crate::{
-    dialect::{Action, Answer, Operation, RegionPatch, Rejection, slashid::render},
+    dialect::{Action, Answer, ClusterSetting, Operation, RegionPatch, Rejection, slashid::render},
     http::status,
     node::Node,
     refuse,
@@ -114,7 +114,8 @@ pub(crate) async fn change(
 /// What is to be proposed, unless something stands in its way.
 async fn command(node: &Node, action: Action) -> Result<Command, Answer> {
     match action {
-        Action::ClusterPatch(survive) => Ok(Command::SetSurvive(survive)),
+        Action::ClusterPatch(ClusterSetting::Survive(survive)) => Ok(Command::SetSurvive(survive)),
+        Action::ClusterPatch(ClusterSetting::Leases(terms)) => Ok(Command::SetLeases(terms)),
         Action::NodePatch(id, state) => node_state(node, id, state),
         Action::NodeDelete(id) => {
             let present = node.groups.node_standing(id).map(|standing| standing.record.state);

@@ -18,7 +18,7 @@ use concordat_cluster::{
     log::{LogOptions, RaftLog, SimFiles},
     machine::query,
     raft::{
-        Bootstrap, Environment, Groups, GroupsConfig, Progress, Proposed, Retention, RuntimeClock,
+        Bootstrap, Danger, Environment, Groups, GroupsConfig, Progress, Proposed, Retention, RuntimeClock,
         Scope, Timings, WallClock,
         in_process::{DelayMatrix, InProcessNetwork, InProcessTransport},
     },
@@ -333,6 +333,25 @@ impl Nine {
 
     pub(crate) async fn patch(&self, via: usize, name: &str, label: u64) -> LogIndex {
         self.propose(via, self.proposal(via, patch(name, label))).await
+    }
+
+    /// The same, with who may still answer without it.
+    pub(crate) async fn patch_told(&self, via: usize, name: &str, label: u64) -> (LogIndex, Danger) {
+        let proposal = self.proposal(via, patch(name, label));
+        match self.try_propose(via, proposal, WRITE_LIMIT).await {
+            Proposed::Committed { applied, danger } => (applied.index, danger),
+            other @ (Proposed::NotProposed | Proposed::Unknown) => {
+                panic!("via node {via}: {other:?}")
+            }
+        }
+    }
+
+    /// Proposes in another group until it is committed.
+    pub(crate) async fn propose_in(&self, group: GroupId, via: usize, command: Command) {
+        let proposal = self.proposal(via, command);
+        let deadline = Instant::now() + WRITE_LIMIT;
+        let proposed = self.groups(via).propose(group, proposal, deadline).await;
+        assert!(matches!(&proposed, Proposed::Committed { applied, .. } if applied.outcome.is_ok()));
     }
 
     pub(crate) fn label(&self, at: usize, name: &str) -> Option<String> {

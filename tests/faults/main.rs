@@ -17,6 +17,7 @@ mod in_process_faults;
 mod in_process_members;
 mod in_process_move;
 mod leader_killed;
+mod leases;
 mod membership;
 mod moved;
 mod promises;

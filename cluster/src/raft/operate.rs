@@ -10,6 +10,7 @@ use std::{collections::BTreeMap, time::Duration};
 use concordat_proto::{
     command::{Command, Proposal},
     id::{GroupId, NodeId, OrgId},
+    lease::LeaseTerms,
     limits,
     log::LogIndex,
     org::{NodeRecord, NodeState, RegionRecord, RegionState, Survive},
@@ -90,6 +91,12 @@ impl Groups {
     #[must_use]
     pub fn survive(&self) -> Survive {
         self.system().survive()
+    }
+
+    /// The lease terms that operators have set.
+    #[must_use]
+    pub fn lease_terms(&self) -> LeaseTerms {
+        self.tracker().facts(GroupId::SYSTEM).leases.terms
     }
 
     fn views(&self, system: &SystemView) -> Vec<GroupView> {

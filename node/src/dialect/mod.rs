@@ -7,6 +7,7 @@ use concordat_proto::{
     command::Precondition,
     consistency::{Position, RequiredConsistency},
     id::{ClientId, NodeId, OrgId, WriteId},
+    lease::LeaseTerms,
     oidc::Provider,
     org::{NodeState, Survive},
     region::Region,
@@ -123,8 +124,8 @@ pub enum Action {
     DemoCut(DemoTarget),
     /// Heal it (demo).
     DemoHeal(DemoTarget),
-    /// Let home groups outlive a node or a region from now on.
-    ClusterPatch(Survive),
+    /// Change a setting of the cluster.
+    ClusterPatch(ClusterSetting),
     /// List the nodes.
     NodeList,
     /// Drain a node, or take it back.
@@ -137,6 +138,15 @@ pub enum Action {
     RegionPatch(Region, RegionPatch),
     /// Remove a region.
     RegionDelete(Region),
+}
+
+/// A setting of the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClusterSetting {
+    /// What home groups must outlive.
+    Survive(Survive),
+    /// How long read leases are, and how far clocks may run apart.
+    Leases(LeaseTerms),
 }
 
 /// A change of a region.

@@ -3,7 +3,7 @@
 use std::{convert::Infallible, path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
-use concordat_client::{OrgId, Provider, Region, RequiredConsistency, Secret, Survive, WriteId};
+use concordat_client::{LeaseTerms, OrgId, Provider, Region, RequiredConsistency, Secret, Survive, WriteId};
 use concordat_proto::consistency::parse_timeout;
 
 /// Manages SSO credentials that are replicated over regions, and says how far each write has come.
@@ -172,18 +172,42 @@ pub(crate) struct Gone {
 pub(crate) enum Cluster {
     /// Changes a setting
     Set {
-        /// survive=node or survive=region
-        #[arg(value_name = "NAME=VALUE", value_parser = survive)]
-        setting: Survive,
+        /// survive=node, survive=region, or lease=HOME_MS,AWAY_MS[,CLOCK_DRIFT_PERCENT]
+        #[arg(value_name = "NAME=VALUE", value_parser = setting)]
+        setting: Setting,
     },
 }
 
-fn survive(text: &str) -> Result<Survive, String> {
-    match text {
-        "survive=node" => Ok(Survive::Node),
-        "survive=region" => Ok(Survive::Region),
-        _ => Err("one of survive=node and survive=region".to_owned()),
+/// A setting of the cluster.
+#[derive(Clone, Copy)]
+pub(crate) enum Setting {
+    /// What home groups must outlive.
+    Survive(Survive),
+    /// How long leases are.
+    Lease(LeaseTerms),
+}
+
+fn setting(text: &str) -> Result<Setting, String> {
+    let unknown = || "one of survive=node, survive=region and lease=HOME_MS,AWAY_MS[,PERCENT]";
+    match text.split_once('=') {
+        Some(("survive", "node")) => Ok(Setting::Survive(Survive::Node)),
+        Some(("survive", "region")) => Ok(Setting::Survive(Survive::Region)),
+        Some(("lease", terms)) => lease(terms).ok_or_else(|| unknown().to_owned()),
+        _ => Err(unknown().to_owned()),
     }
+}
+
+fn lease(text: &str) -> Option<Setting> {
+    let numbers: Vec<u64> = text.split(',').map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    let (home, away, drift) = match numbers[..] {
+        [home, away] => (home, away, None),
+        [home, away, drift] => (home, away, Some(drift)),
+        _ => return None,
+    };
+    let (home, away) = (Duration::from_millis(home), Duration::from_millis(away));
+    let drift = drift.map(u32::try_from).transpose().ok()?;
+    let drift_percent = drift.unwrap_or(LeaseTerms::DEFAULT.drift_percent);
+    Some(Setting::Lease(LeaseTerms { home, away, drift_percent }))
 }
 
 /// Verbs of credentials.

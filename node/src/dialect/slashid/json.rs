@@ -125,6 +125,14 @@ impl Object {
         }
     }
 
+    pub(super) fn number(&mut self, member: &str) -> Result<Option<u64>, Rejection> {
+        match self.take(member).map(|value| value.as_u64()) {
+            None => Ok(None),
+            Some(Some(value)) => Ok(Some(value)),
+            Some(None) => Err(self.expected(member, "a whole number")),
+        }
+    }
+
     pub(super) fn object(&mut self, member: &str) -> Result<Option<Self>, Rejection> {
         match self.take(member) {
             None => Ok(None),

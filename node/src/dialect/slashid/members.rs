@@ -1,16 +1,21 @@
 //! The paths and bodies that change the cluster's nodes and regions.
 
+use std::time::Duration;
+
 use concordat_proto::{
     id::NodeId,
+    lease::LeaseTerms,
+    limits,
     org::{NodeState, Survive},
     region::Region,
 };
 
 use super::{bad_request, json::Object};
-use crate::dialect::{RegionPatch, Rejection};
+use crate::dialect::{ClusterSetting, RegionPatch, Rejection};
 
 const STATE: &str = "state";
 const SURVIVE: &str = "survive";
+const LEASE: &str = "lease";
 const FOUNDER: &str = "founder";
 const FENCED: &str = "fenced";
 
@@ -25,13 +30,42 @@ pub(super) fn region(parameter: &str) -> Result<Region, Rejection> {
 }
 
 /// The body of `PATCH /v1/cluster`.
-pub(super) fn parse_survive(mut body: Object) -> Result<Survive, Rejection> {
-    let text = body.text(SURVIVE)?;
-    match body.required(SURVIVE, text)?.as_str() {
-        "node" => Ok(Survive::Node),
-        "region" => Ok(Survive::Region),
-        _ => Err(body.expected(SURVIVE, "node or region")),
+pub(super) fn parse_setting(mut body: Object) -> Result<ClusterSetting, Rejection> {
+    match (body.text(SURVIVE)?.as_deref(), body.object(LEASE)?) {
+        (Some("node"), None) => Ok(ClusterSetting::Survive(Survive::Node)),
+        (Some("region"), None) => Ok(ClusterSetting::Survive(Survive::Region)),
+        (Some(_), None) => Err(body.expected(SURVIVE, "node or region")),
+        (None, Some(lease)) => Ok(ClusterSetting::Leases(lease_terms(lease)?)),
+        (None, None) | (Some(_), Some(_)) => {
+            Err(bad_request("exactly one of survive and lease is required"))
+        }
     }
+}
+
+fn lease_terms(mut lease: Object) -> Result<LeaseTerms, Rejection> {
+    let mut length = |member: &str| {
+        let given = lease.number(member)?;
+        let length = Duration::from_millis(lease.required(member, given)?);
+        let is_allowed = (limits::LEASE_MIN..=limits::LEASE_MAX).contains(&length);
+        let allowed = || {
+            let (min, max) = (limits::LEASE_MIN.as_millis(), limits::LEASE_MAX.as_millis());
+            lease.expected(member, &format!("{min} to {max}"))
+        };
+        is_allowed.then_some(length).ok_or_else(allowed)
+    };
+    let (home, away) = (length("home_ms")?, length("away_ms")?);
+    let drift = lease.number("clock_drift_percent")?.map(u32::try_from);
+    let drift_percent = match drift {
+        None => LeaseTerms::DEFAULT.drift_percent,
+        Some(Ok(drift))
+            if (limits::CLOCK_DRIFT_PERCENT_MIN..=limits::CLOCK_DRIFT_PERCENT_MAX)
+                .contains(&drift) =>
+        {
+            drift
+        }
+        Some(_) => return Err(lease.expected("clock_drift_percent", "1 to 20")),
+    };
+    Ok(LeaseTerms { home, away, drift_percent })
 }
 
 /// The body of `PATCH /v1/cluster/nodes/{node_id}`.

@@ -48,7 +48,7 @@ pub fn parse(operation: Operation, input: &Input<'_>) -> Result<Action, Rejectio
         Operation::ClusterGet => Ok(Action::ClusterGet),
         Operation::DemoCut => Ok(Action::DemoCut(org::parse_target(body(input)?)?)),
         Operation::DemoHeal => Ok(Action::DemoHeal(org::parse_target(body(input)?)?)),
-        Operation::ClusterPatch => Ok(Action::ClusterPatch(members::parse_survive(body(input)?)?)),
+        Operation::ClusterPatch => Ok(Action::ClusterPatch(members::parse_setting(body(input)?)?)),
         Operation::NodeList => Ok(Action::NodeList),
         Operation::NodePatch => {
             let node = members::node(input.path_parameter)?;

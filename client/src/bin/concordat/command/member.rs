@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use concordat_client::{
-    Client, ClientError, Member, MemberRegion, Operate, Survive, Write, Written,
+    Client, ClientError, Member, MemberRegion, Operate, Write, Written,
 };
 use serde_json::json;
 
 use crate::{
-    args::{Gone, Node, RegionVerb},
+    args::{Gone, Node, RegionVerb, Setting},
     failure::Failure,
     print::{self, Shown, or_dash, table},
 };
@@ -68,8 +68,11 @@ pub(super) async fn region(client: &Client, verb: RegionVerb) -> Result<Shown, F
     }
 }
 
-pub(super) async fn set_survive(client: &Client, survive: Survive) -> Result<Shown, Failure> {
-    done(client.set_survive(survive)).await
+pub(super) async fn set(client: &Client, setting: Setting) -> Result<Shown, Failure> {
+    match setting {
+        Setting::Survive(survive) => done(client.set_survive(survive)).await,
+        Setting::Lease(terms) => done(client.set_leases(terms)).await,
+    }
 }
 
 async fn send(write: Write<'_, Operate>) -> Result<Written, Failure> {

@@ -24,6 +24,6 @@ pub(crate) async fn run(client: &Client, args: Args) -> Result<Shown, Failure> {
         Noun::Org(verb) => org::run(client, verb).await,
         Noun::Node(verb) => member::node(client, verb).await,
         Noun::Region(verb) => member::region(client, verb).await,
-        Noun::Cluster(Cluster::Set { setting }) => member::set_survive(client, setting).await,
+        Noun::Cluster(Cluster::Set { setting }) => member::set(client, setting).await,
     }
 }
