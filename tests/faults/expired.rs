@@ -27,7 +27,10 @@ fn just_too_long() -> Duration {
 }
 
 fn is_expired(proposed: &Proposed) -> bool {
-    matches!(proposed, Proposed::Committed(applied) if applied.outcome == Err(Refusal::Expired))
+    matches!(
+        proposed,
+        Proposed::Committed { applied, .. } if applied.outcome == Err(Refusal::Expired)
+    )
 }
 
 /// Nothing of it is anywhere, and asked again it is refused again.

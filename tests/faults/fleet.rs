@@ -122,14 +122,14 @@ impl Fleet {
 
     /// Asks for the organisation's move, as an operator; what was answered.
     pub(crate) async fn change_home(&self, node: usize, body: &str) -> Result<Seen, String> {
-        let target = format!("/v1/organizations/{}/move", self.org);
+        let target = format!("/v1/organizations/{}/move", self.org.id);
         let headers = [("slashid-api-key", self.nine.operator_key())];
         self.ask(node, &request("POST", &target, &headers, Some(body))).await
     }
 
     /// The organisation as a node shows it to operators.
     pub(crate) async fn organization(&self, node: usize) -> Result<Value, String> {
-        self.inspect(node, &format!("/v1/organizations/{}", self.org)).await
+        self.inspect(node, &format!("/v1/organizations/{}", self.org.id)).await
     }
 
     /// An operator's question.

@@ -38,8 +38,6 @@ use concordat_tests::wait::within;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::fleet;
-
 pub(crate) const REGIONS: [&str; 3] = ["us-iowa", "europe-belgium", "asia-japan"];
 /// For anything that must come about by itself.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
@@ -75,7 +73,7 @@ impl WallClock for Clock {
 /// What a process has while it runs.
 pub(crate) struct Running {
     pub(crate) groups: Groups,
-    log: RaftLog,
+    pub(crate) log: RaftLog,
     transport: Arc<InProcessTransport>,
 }
 
@@ -86,7 +84,7 @@ pub(crate) struct Place {
     /// What it tells others to be its address.
     pub(crate) told: String,
     pub(crate) id: NodeId,
-    files: SimFiles,
+    pub(crate) files: SimFiles,
     store: Arc<MemoryStore>,
     cluster: Arc<Mutex<Option<ClusterId>>>,
     pub(crate) running: Option<Running>,
@@ -413,7 +411,7 @@ fn org() -> Org {
     }
 }
 
-pub(crate) fn credential(name: &str) -> OidcCredential {
+fn credential(name: &str) -> OidcCredential {
     OidcCredential {
         client_id: ClientId::new(name).unwrap(),
         provider: Provider::Google,

@@ -2,20 +2,19 @@
 //!
 //! They wait for levels, never for a number of milliseconds.
 
-use std::{sync::PoisonError, time::Duration};
+use std::time::Duration;
 
-use concordat_cluster::raft::{Proposed, Retention, Scope};
-use concordat_proto::{
-    command::Command,
-    id::{NodeId, WriteId},
-    region::Region,
+use concordat_cluster::{
+    log::SimFiles,
+    raft::{Proposed, Retention, Scope},
 };
+use concordat_proto::{id::NodeId, region::Region};
 use concordat_tests::wait::within;
 use tokio::time::Instant;
 
 use crate::{
     fleet,
-    in_process::{LIMIT, Nine, ORG, REGIONS, WRITE_LIMIT, credential, patch},
+    in_process::{LIMIT, Nine, REGIONS, WRITE_LIMIT, patch},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -95,7 +95,7 @@ impl Seat {
                 continue;
             };
             match self.0.propose(at.group, proposal.clone(), deadline).await {
-                Proposed::Committed(applied) => match applied.outcome {
+                Proposed::Committed { applied, .. } => match applied.outcome {
                     Err(Refusal::Moved { epoch, .. } | Refusal::Moving { epoch }) => {
                         epoch_min = epoch;
                     }
@@ -168,8 +168,9 @@ async fn write_on(
             let seat = seats.pick(choice);
             let Some((group, applied)) = seat.propose(&proposal).await else { continue };
             let deadline = Instant::now() + Duration::from_secs(1);
+            let danger = seat.0.danger(group, applied.index);
             if label % 2 == 0
-                && seat.0.wait(group, applied.index, &Scope::All, deadline).await.reached
+                && seat.0.wait(group, applied.index, &Scope::All, danger, deadline).await.reached
             {
                 let mut everywhere = book.everywhere.lock().unwrap_or_else(PoisonError::into_inner);
                 everywhere.insert(name, label);
@@ -444,7 +445,10 @@ async fn a_move_to_a_region_without_a_quorum_is_taken_back() {
     let proposal = moving.nine.proposal(0, command);
     let deadline = Instant::now() + ATTEMPT;
     let back = moving.nine.groups(0).propose(moving.nine.home(), proposal, deadline).await;
-    assert!(matches!(&back, Proposed::Committed(it) if it.outcome.is_ok()), "{back:?}");
+    assert!(
+        matches!(&back, Proposed::Committed { applied, .. } if applied.outcome.is_ok()),
+        "{back:?}"
+    );
     moving.writing_goes_on().await;
     moving.start_again(&[3, 4]).await;
     // The region that came back finds nothing to adopt.
