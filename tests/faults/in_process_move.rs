@@ -168,7 +168,7 @@ async fn write_on(
             let seat = seats.pick(choice);
             let Some((group, applied)) = seat.propose(&proposal).await else { continue };
             let deadline = Instant::now() + Duration::from_secs(1);
-            if label % 2 == 0
+            if label.is_multiple_of(2)
                 && seat.0.wait(group, applied.index, &Scope::All, deadline).await.reached
             {
                 let mut everywhere = book.everywhere.lock().unwrap_or_else(PoisonError::into_inner);

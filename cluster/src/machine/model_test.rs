@@ -125,7 +125,16 @@ impl Model {
                 self.credentials.remove(&(*org, client_id.clone()));
                 Ok(Reply::Done)
             }
-            _ => unreachable!("not a write of an organisation"),
+            Command::Form { .. }
+            | Command::RegisterNode(_)
+            | Command::ClaimOrg(_)
+            | Command::Release { .. }
+            | Command::HandOver { .. }
+            | Command::Restore { .. }
+            | Command::AdoptBegin { .. }
+            | Command::AdoptPart { .. }
+            | Command::AdoptEnd { .. }
+            | Command::Forget { .. } => unreachable!("not a write of an organisation"),
         }
     }
 
