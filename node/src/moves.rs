@@ -45,12 +45,6 @@ pub(crate) fn show(node: &Node, org: OrgId) -> Answer {
     }
 }
 
-/// What is to be proposed, or the answer where nothing is.
-enum Next {
-    Propose(Command),
-    Answer(Answer),
-}
-
 /// `POST /v1/organizations/{id}/move`.
 pub(crate) async fn change(node: &Node, org: OrgId, draft: MoveDraft, asked: &Asked) -> Answer {
     let fresh = freshness::of(&node.groups, &node.home_groups());
@@ -61,8 +55,8 @@ pub(crate) async fn change(node: &Node, org: OrgId, draft: MoveDraft, asked: &As
     };
     let is_back = draft == MoveDraft::Back;
     let command = match next(node, &located, draft) {
-        Next::Propose(command) => command,
-        Next::Answer(answer) => return freshness::mark(answer, fresh),
+        Ok(command) => command,
+        Err(answer) => return freshness::mark(answer, fresh),
     };
     let home = Home { group: located.group, epoch: located.home.org.epoch };
     // The log's rule makes a repeat harmless: it needs no name of the client's, which would stand
@@ -80,15 +74,14 @@ pub(crate) async fn change(node: &Node, org: OrgId, draft: MoveDraft, asked: &As
     answer
 }
 
-fn next(node: &Node, located: &Located, draft: MoveDraft) -> Next {
-    let refused = |refusal| Next::Answer(render::refused(&refusal, None));
+/// What is to be proposed, or the answer where nothing is.
+fn next(node: &Node, located: &Located, draft: MoveDraft) -> Result<Command, Answer> {
+    let refused = |refusal| Err(render::refused(&refusal, None));
     let (org, release) = (located.home.org.id, located.home.release);
     match draft {
         MoveDraft::Back => match release {
             // The log decides whether it is too late.
-            Some(release) => {
-                Next::Propose(Command::Restore { org, epoch: release.epoch.saturating_add(1) })
-            }
+            Some(release) => Ok(Command::Restore { org, epoch: release.epoch.saturating_add(1) }),
             None => refused(Refusal::NotReleased),
         },
         MoveDraft::To(region) => {
@@ -97,14 +90,12 @@ fn next(node: &Node, located: &Located, draft: MoveDraft) -> Next {
             };
             let standing = || standing(node, located.home.clone());
             match release {
-                Some(release) if release.to == to => {
-                    Next::Answer(render::move_accepted(&standing()))
-                }
+                Some(release) if release.to == to => Err(render::move_accepted(&standing())),
                 Some(release) => refused(Refusal::Moved { to: release.to, epoch: release.epoch }),
-                None if located.group == to => Next::Answer(render::org(&standing())),
+                None if located.group == to => Err(render::org(&standing())),
                 None => {
                     let epoch = located.home.org.epoch.saturating_add(1);
-                    Next::Propose(Command::Release { org, to, epoch })
+                    Ok(Command::Release { org, to, epoch })
                 }
             }
         }

@@ -128,7 +128,6 @@ pub struct Adoption {
 
 /// A record that moves with its organisation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "most are credentials, and few are held at once")]
 pub enum Belonging {
     /// An API key.
     ApiKey(ApiKey),

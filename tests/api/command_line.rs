@@ -107,3 +107,16 @@ async fn exit_codes_tell_failures_apart() {
     user.environment.push(("CONCORDAT_ENDPOINTS", "http://127.0.0.1:9".to_owned()));
     user.fails(&["credential", "list", "--timeout", "1"], UNAVAILABLE).await;
 }
+
+#[tokio::test]
+async fn an_organisation_is_moved_and_waited_for() {
+    let user = user("moved by command").await;
+    let org = user.environment.iter().find(|(name, _)| *name == "CONCORDAT_ORG");
+    let org = org.expect("its id").1.clone();
+    let there = user.says(&["org", "move", &org, "--to", "asia-japan", "--wait", "60s"]).await;
+    assert_eq!(there["home_region"], "asia-japan", "{there}");
+    user.fails(&["org", "move", &org, "--back"], REFUSED).await;
+    user.fails(&["org", "move", &org, "--to", "atlantis"], REFUSED).await;
+    user.fails(&["org", "move", &org], USAGE).await;
+    user.fails(&["org", "move", &org, "--to", "us-iowa", "--back"], USAGE).await;
+}

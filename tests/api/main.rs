@@ -14,6 +14,7 @@ mod cut;
 mod idempotency;
 mod lists;
 mod model;
+mod moves;
 mod noise;
 mod oidc;
 mod operator;

@@ -18,8 +18,8 @@ use concordat_cluster::{
     log::{LogOptions, RaftLog, SimFiles},
     machine::query,
     raft::{
-        Bootstrap, Danger, Environment, Groups, GroupsConfig, Progress, Proposed, Retention, RuntimeClock,
-        Scope, Timings, WallClock,
+        Bootstrap, Danger, Environment, Groups, GroupsConfig, Progress, Proposed, Retention,
+        RuntimeClock, Scope, Timings, WallClock,
         in_process::{DelayMatrix, InProcessNetwork, InProcessTransport},
     },
     store::{Reader, Store, memory::MemoryStore},
@@ -334,7 +334,12 @@ impl Nine {
     }
 
     /// The same, with who may still answer without it.
-    pub(crate) async fn patch_told(&self, via: usize, name: &str, label: u64) -> (LogIndex, Danger) {
+    pub(crate) async fn patch_told(
+        &self,
+        via: usize,
+        name: &str,
+        label: u64,
+    ) -> (LogIndex, Danger) {
         let proposal = self.proposal(via, patch(name, label));
         match self.try_propose(via, proposal, WRITE_LIMIT).await {
             Proposed::Committed { applied, danger } => (applied.index, danger),
@@ -349,7 +354,9 @@ impl Nine {
         let proposal = self.proposal(via, command);
         let deadline = Instant::now() + WRITE_LIMIT;
         let proposed = self.groups(via).propose(group, proposal, deadline).await;
-        assert!(matches!(&proposed, Proposed::Committed { applied, .. } if applied.outcome.is_ok()));
+        assert!(
+            matches!(&proposed, Proposed::Committed { applied, .. } if applied.outcome.is_ok())
+        );
     }
 
     pub(crate) fn label(&self, at: usize, name: &str) -> Option<String> {

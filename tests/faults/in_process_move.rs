@@ -169,7 +169,7 @@ async fn write_on(
             let Some((group, applied)) = seat.propose(&proposal).await else { continue };
             let deadline = Instant::now() + Duration::from_secs(1);
             let danger = seat.0.danger(group, applied.index);
-            if label % 2 == 0
+            if label.is_multiple_of(2)
                 && seat.0.wait(group, applied.index, &Scope::All, danger, deadline).await.reached
             {
                 let mut everywhere = book.everywhere.lock().unwrap_or_else(PoisonError::into_inner);

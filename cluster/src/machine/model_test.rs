@@ -126,7 +126,20 @@ impl Model {
                 Ok(Reply::Done)
             }
             Command::MarkReplicas { .. } | Command::SetLeases(_) => Ok(Reply::Done),
-            _ => unreachable!("not a write of an organisation"),
+            Command::Form { .. }
+            | Command::RegisterNode(_)
+            | Command::ClaimOrg(_)
+            | Command::SetNodeState { .. }
+            | Command::SetRegionState { .. }
+            | Command::RefoundRegion { .. }
+            | Command::SetSurvive(_)
+            | Command::Release { .. }
+            | Command::HandOver { .. }
+            | Command::Restore { .. }
+            | Command::AdoptBegin { .. }
+            | Command::AdoptPart { .. }
+            | Command::AdoptEnd { .. }
+            | Command::Forget { .. } => unreachable!("not a write of an organisation"),
         }
     }
 

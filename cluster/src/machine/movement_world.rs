@@ -437,11 +437,11 @@ impl World {
             self.check();
         }
         let open = self.open().expect("a home in the end");
-        for at in 0..GROUPS.len() {
+        for (at, group) in GROUPS.into_iter().enumerate() {
             assert!(self.missing(at).is_empty(), "there is always something left to do");
             let left = self.replicas[at].keys_under(&all_of(at));
             assert!(at == open || left <= 1, "{left} records were left behind in group {at}");
-            let on_move = query::on_move(&*self.replicas[at].store, GROUPS[at]);
+            let on_move = query::on_move(&*self.replicas[at].store, group);
             assert_eq!(on_move.expect("a list"), Vec::<OrgId>::new());
         }
         for write in self.writes.clone() {
@@ -492,7 +492,17 @@ impl Model {
                 self.credentials.remove(client_id).ok_or(Refusal::CredentialNotFound)?;
                 Ok(Reply::Done)
             }
-            _ => unreachable!("no write of a client"),
+            Command::Form { .. }
+            | Command::RegisterNode(_)
+            | Command::ClaimOrg(_)
+            | Command::CreateOrg(_)
+            | Command::Release { .. }
+            | Command::HandOver { .. }
+            | Command::Restore { .. }
+            | Command::AdoptBegin { .. }
+            | Command::AdoptPart { .. }
+            | Command::AdoptEnd { .. }
+            | Command::Forget { .. } => unreachable!("not a write of an organisation"),
         }
     }
 }

@@ -189,20 +189,18 @@ pub(super) fn forget(turn: &mut Turn<'_>) -> Result<(), StoreError> {
 
 fn forget_one(turn: &mut Turn<'_>, due: LogTime, target: &[u8]) -> Result<(), StoreError> {
     let parsed = keys::parse(target).ok_or_else(|| StoreError::new("an expiry of nothing"))?;
-    match parsed.kind {
-        Kind::IdempotencyKey => {
-            if turn.load::<KeyRecord>(target)?.is_none_or(|record| record.expires != due) {
-                return Ok(());
-            }
-            let left = count(turn, parsed.org)?.saturating_sub(1);
-            set_count(turn, parsed.org, left);
+    if parsed.kind == Kind::IdempotencyKey {
+        let record: Option<KeyRecord> = turn.load(target)?;
+        if record.is_none_or(|record| record.expires != due) {
+            return Ok(());
         }
-        Kind::MovedWrite => {
-            if turn.load::<WriteRecord>(target)?.is_none_or(|record| record.expires != due) {
-                return Ok(());
-            }
+        let left = count(turn, parsed.org)?.saturating_sub(1);
+        set_count(turn, parsed.org, left);
+    } else if parsed.kind == Kind::MovedWrite {
+        let record: Option<WriteRecord> = turn.load(target)?;
+        if record.is_none_or(|record| record.expires != due) {
+            return Ok(());
         }
-        _ => {}
     }
     turn.remove(target.to_vec());
     Ok(())

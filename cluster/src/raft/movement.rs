@@ -11,7 +11,9 @@
 //!   and when no replica can hold a lease of the old group from before the release
 //!   ([`old_leases_are_over`]): from then on the new group may acknowledge writes;
 //! - the old records are forgotten only when every node has reported the end of the adoption: until
-//!   then they are what a replica that is behind answers from, marked as stale.
+//!   then they are what a replica that is behind answers from, marked as stale. (Where an organisation
+//!   comes back before that, the beginning of the adoption drops them: a node that is behind with the
+//!   other group then knows nothing of it for the seconds until the adoption's end.)
 //!
 //! Steps are appended here or not at all, never handed on to another leader: a leader that was deposed
 //! must not work against its successor.
@@ -334,7 +336,8 @@ pub(super) async fn old_leases_are_over(
     group: GroupId,
     release_index: LogIndex,
 ) -> bool {
-    if groups.applied(group) < release_index {
+    let deadline = Instant::now() + LONGEST_LEASE;
+    if !groups.wait_visible(group, release_index, deadline).await {
         return false;
     }
     let facts = groups.tracker().facts(group);

@@ -3,7 +3,9 @@
 use std::{convert::Infallible, path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
-use concordat_client::{LeaseTerms, OrgId, Provider, Region, RequiredConsistency, Secret, Survive, WriteId};
+use concordat_client::{
+    LeaseTerms, OrgId, Provider, Region, RequiredConsistency, Secret, Survive, WriteId,
+};
 use concordat_proto::consistency::parse_timeout;
 
 /// Manages SSO credentials that are replicated over regions, and says how far each write has come.

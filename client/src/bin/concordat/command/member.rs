@@ -2,9 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use concordat_client::{
-    Client, ClientError, Member, MemberRegion, Operate, Write, Written,
-};
+use concordat_client::{Client, ClientError, Member, MemberRegion, Operate, Write, Written};
 use serde_json::json;
 
 use crate::{
