@@ -492,7 +492,13 @@ impl Model {
                 self.credentials.remove(client_id).ok_or(Refusal::CredentialNotFound)?;
                 Ok(Reply::Done)
             }
-            Command::Form { .. }
+            Command::MarkReplicas { .. }
+            | Command::SetLeases(_)
+            | Command::SetNodeState { .. }
+            | Command::SetRegionState { .. }
+            | Command::RefoundRegion { .. }
+            | Command::SetSurvive(_)
+            | Command::Form { .. }
             | Command::RegisterNode(_)
             | Command::ClaimOrg(_)
             | Command::CreateOrg(_)

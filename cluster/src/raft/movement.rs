@@ -336,7 +336,7 @@ pub(super) async fn old_leases_are_over(
     group: GroupId,
     release_index: LogIndex,
 ) -> bool {
-    let deadline = Instant::now() + LONGEST_LEASE;
+    let deadline = Instant::now() + STEP_LIMIT;
     if !groups.wait_visible(group, release_index, deadline).await {
         return false;
     }

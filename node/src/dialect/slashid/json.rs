@@ -15,7 +15,8 @@ const DUPLICATE: &str = "duplicate member";
 enum Value {
     Null,
     Bool(bool),
-    Number,
+    /// A whole number that is not negative has its value.
+    Number(Option<u64>),
     Text(String),
     List(Vec<Value>),
     Object(BTreeMap<String, Value>),
@@ -41,14 +42,14 @@ impl<'de> Visitor<'de> for ValueVisitor {
     fn visit_bool<E: de::Error>(self, value: bool) -> Result<Value, E> {
         Ok(Value::Bool(value))
     }
-    fn visit_u64<E: de::Error>(self, _: u64) -> Result<Value, E> {
-        Ok(Value::Number)
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(Some(value)))
     }
     fn visit_i64<E: de::Error>(self, _: i64) -> Result<Value, E> {
-        Ok(Value::Number)
+        Ok(Value::Number(None))
     }
     fn visit_f64<E: de::Error>(self, _: f64) -> Result<Value, E> {
-        Ok(Value::Number)
+        Ok(Value::Number(None))
     }
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Value, E> {
         Ok(Value::Text(text.to_owned()))
@@ -126,10 +127,10 @@ impl Object {
     }
 
     pub(super) fn number(&mut self, member: &str) -> Result<Option<u64>, Rejection> {
-        match self.take(member).map(|value| value.as_u64()) {
+        match self.take(member) {
             None => Ok(None),
-            Some(Some(value)) => Ok(Some(value)),
-            Some(None) => Err(self.expected(member, "a whole number")),
+            Some(Value::Number(Some(value))) => Ok(Some(value)),
+            Some(_) => Err(self.expected(member, "a whole number")),
         }
     }
 
