@@ -1,4 +1,10 @@
 //! Moves: the rules one by one, and then whatever may happen, in any order, late and twice.
+//!
+//! Planted, and found by these: an end without a hand-over; a restore after it; an epoch that is not
+//! higher; parts in any order; records forgotten by another move's step; a refusal that is remembered
+//! where the organisation no longer is; writes that are left behind; no floor, or one that is not
+//! inherited by the home after the next; a creation that resurrects; a forgotten key's remains that
+//! forget the one that came back.
 
 use concordat_proto::{
     command::Command,
