@@ -318,7 +318,7 @@ pub(super) fn forget(turn: &mut Turn<'_>, org: OrgId, epoch: u32) -> Ruling {
             .map(|release| AwayRecord { epoch, to: Some(release.to), adoption: None }),
         None => query::away(turn.view(), turn.group, org)?
             .filter(|away| away.adoption.as_ref().is_some_and(|it| it.org.epoch == epoch))
-            .map(|away| AwayRecord { epoch, to: away.to, adoption: None }),
+            .map(|away| AwayRecord { epoch: away.epoch.max(epoch), adoption: None, ..away }),
     };
     let Some(away) = away else { return Err(Refusal::StaleMove.into()) };
     turn.clear(keys::org_prefix(turn.group, org));

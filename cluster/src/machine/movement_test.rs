@@ -1,13 +1,20 @@
 //! Moves: the rules one by one, and then whatever may happen, in any order, late and twice.
+//!
+//! Planted, and found by these: an end without a hand-over; a restore after it; an epoch that is not
+//! higher; parts in any order; records forgotten by another move's step; a refusal that is remembered
+//! where the organisation no longer is; writes that are left behind; no floor, or one that is not
+//! inherited by the home after the next; a creation that resurrects; a forgotten key's remains that
+//! forget the one that came back.
 
 use concordat_proto::{
     command::Command,
     consistency::Position,
     id::GroupId,
     log::LogIndex,
-    movement::{Arrival, HomeRecord, PastHome},
+    movement::{Arrival, Belonging, HomeRecord, PastHome},
+    record::KeyRecord,
     refusal::Refusal,
-    reply::Reply,
+    reply::{Applied, Reply},
     time::LogTime,
 };
 use proptest::{collection::vec, option, prelude::*};
@@ -156,6 +163,38 @@ fn a_key_that_left_is_not_counted_twice_when_it_comes_back() {
 }
 
 #[test]
+fn what_is_left_of_a_key_does_not_forget_the_one_that_came_back() {
+    let replica = Replica::with_orgs();
+    let write = |number, at: u64| keyed(proposal(number, BEGIN + at, delete()), 1, 1, 60_000);
+    let made = replica.one(&write(1, 0));
+    replica.done(2, release(2));
+    replica.done(3, Command::HandOver { org: org_id(0), epoch: 2 });
+    replica.done(4, Command::Forget { org: org_id(0), epoch: 2 });
+    // Elsewhere it was used anew, and lives longer.
+    let position = Position { epoch: 2, group: OTHER, index: LogIndex(5) };
+    let record = KeyRecord {
+        expires: LogTime(BEGIN + 120_000),
+        digest: [1; 32],
+        write_id: write_id(9),
+        applied: Applied { write_id: write_id(9), position: Some(position), ..made },
+    };
+    let belongings = vec![Belonging::IdempotencyKey { key: "key-1".into(), record }];
+    let digest = super::movement::digest_part(&Default::default(), &belongings);
+    let (org, attempt) = (org_id(0), write_id(5));
+    let past = vec![PastHome { epoch: 2, group: OTHER, release: LogIndex(9) }];
+    let adopted = concordat_proto::org::Org { epoch: 3, ..super::testkit::org(0) };
+    replica.done(5, Command::AdoptBegin { org: adopted, past, floor: LogTime(BEGIN) });
+    let part = Command::AdoptPart { org, attempt, sequence: 0, belongings, is_last: true };
+    replica.done(6, part);
+    replica.done(7, Command::AdoptEnd { org, attempt, digest });
+    for (number, at) in [(10, 70_000), (11, 70_001), (12, 110_000)] {
+        let again = replica.one(&write(number, at));
+        assert_eq!((again.write_id, again.position), (write_id(9), Some(position)), "at {at}");
+        assert_eq!(query::idempotency_keys(&*replica.store, HOME, org).unwrap(), 1);
+    }
+}
+
+#[test]
 fn positions_of_earlier_homes_are_contained_up_to_the_release() {
     let home = |epoch| PastHome { epoch, group: GroupId(epoch), release: LogIndex(10) };
     let arrival = Arrival { index: LogIndex(3), floor: LogTime(0), past: vec![home(2), home(3)] };
@@ -188,7 +227,9 @@ fn step() -> impl Strategy<Value = Step> {
         5 => (any::<usize>(), at()).prop_map(|(which, at)| Step::Repeat { which, at }),
         2 => at().prop_map(|to| Step::Move { to }),
         1 => Just(Step::Back),
-        14 => at().prop_map(|at| Step::Look { at }),
+        14 => at().prop_map(|at| Step::Look { at, is_behind: false }),
+        4 => at().prop_map(|at| Step::Look { at, is_behind: true }),
+        1 => at().prop_map(|at| Step::Freeze { at }),
         5 => (any::<usize>(), any::<bool>())
             .prop_map(|(which, renamed)| Step::Late { which, renamed }),
         2 => (at(), prop_oneof![0_u64..2_000, 5_000_u64..40_000])

@@ -10,7 +10,7 @@ use concordat_proto::{
     command::{Command, Proposal, RequestDigest},
     id::{ClientId, GroupId, OrgId, WriteId},
     log::LogIndex,
-    movement::Belonging,
+    movement::{AwayRecord, Belonging, HomeRecord, Release},
     oidc::{OidcCredential, OidcPatch, Provider},
     refusal::{Refusal, RefusalClass},
     reply::{Applied, Reply},
@@ -21,6 +21,8 @@ use super::{
     export, locate, movement, query,
     testkit::{BEGIN, KEY_LIFE, Replica, client, credential, keyed, org, org_id, proposal, region},
 };
+
+use crate::store::memory::MemoryStore;
 
 /// The groups.
 pub(super) const GROUPS: [GroupId; 3] = [GroupId(1), GroupId(2), GroupId(3)];
@@ -40,8 +42,11 @@ pub(super) enum Step {
     Move { to: usize },
     /// An operator takes a move back.
     Back,
-    /// A group's leader looks at the states and does what is missing.
-    Look { at: usize },
+    /// A group's leader looks at the states and does what is missing. Of other groups it may have seen
+    /// nothing for long.
+    Look { at: usize, is_behind: bool },
+    /// From here on, whoever is behind with a group has seen this much of it.
+    Freeze { at: usize },
     /// Something that a leader or operator proposed arrives (again), perhaps under another name.
     Late { which: usize, renamed: bool },
     /// A group's clock goes on.
@@ -92,6 +97,8 @@ struct Answer {
 /// All groups, all that is under way, and what must come out.
 pub(super) struct World {
     replicas: Vec<Replica>,
+    /// What those see that are behind.
+    old_replicas: Vec<Replica>,
     logs: Vec<Vec<Proposal>>,
     clocks: Vec<u64>,
     names: u64,
@@ -111,6 +118,7 @@ impl World {
     pub(super) fn new() -> Self {
         let mut world = Self {
             replicas: GROUPS.map(Replica::new).to_vec(),
+            old_replicas: GROUPS.map(Replica::new).to_vec(),
             logs: vec![Vec::new(); GROUPS.len()],
             clocks: vec![BEGIN; GROUPS.len()],
             names: 0,
@@ -135,7 +143,10 @@ impl World {
             }
             Step::Move { to } => self.move_to(*to),
             Step::Back => self.back(),
-            Step::Look { at } => self.look(*at),
+            Step::Look { at, is_behind } => self.look(*at, *is_behind),
+            Step::Freeze { at } => {
+                self.old_replicas[*at] = self.replicas[*at].copied_into(MemoryStore::default());
+            }
             Step::Late { which, renamed } => {
                 if let Some((at, proposal)) = pick(&self.steps, *which).cloned() {
                     self.late(at, proposal, *renamed);
@@ -272,11 +283,12 @@ impl World {
 
     // Leaders.
 
-    fn look(&mut self, at: usize) {
-        for command in self.missing(at) {
+    fn look(&mut self, at: usize, is_behind: bool) {
+        let view = self.view(at, is_behind);
+        for command in self.missing(at, &view) {
             let proposal = self.new_proposal(at, command);
             if matches!(proposal.command, Command::AdoptBegin { .. }) {
-                let parts = self.parts_for(at);
+                let parts = parts_for(at, &view);
                 self.attempts.insert(proposal.write_id, parts);
             }
             self.steps.push((at, proposal.clone()));
@@ -285,28 +297,28 @@ impl World {
     }
 
     /// What the leader of a group has to do, by what the groups' states say now.
-    fn missing(&self, at: usize) -> Vec<Command> {
+    fn missing(&self, at: usize, view: &View) -> Vec<Command> {
         let org = org_id(0);
         let mut missing = Vec::new();
-        missing.extend(self.next_of_adoption(at));
-        if let Some(release) = self.home(at).and_then(|home| home.release) {
+        missing.extend(self.next_of_adoption(at, view));
+        if let Some(release) = view.home(at).and_then(|home| home.release) {
             let to = index_of(release.to);
-            let adoption = self.away(to).and_then(|away| away.adoption);
+            let adoption = view.away(to).and_then(|away| away.adoption);
             let is_ready = adoption.is_some_and(|it| it.is_whole && it.org.epoch == release.epoch);
             if is_ready && !release.handed_over {
                 missing.push(Command::HandOver { org, epoch: release.epoch });
             }
-            let arrived = self.home(to).is_some_and(|home| home.org.epoch >= release.epoch)
-                || self.away(to).is_some_and(|away| away.epoch > release.epoch);
+            let arrived = view.home(to).is_some_and(|home| home.org.epoch >= release.epoch)
+                || view.away(to).is_some_and(|away| away.epoch > release.epoch);
             if release.handed_over && arrived {
                 missing.push(Command::Forget { org, epoch: release.epoch });
             }
         }
-        if let Some(adoption) = self.away(at).and_then(|away| away.adoption) {
+        if let Some(adoption) = view.away(at).and_then(|away| away.adoption) {
             let from = index_of(adoption.past.last().expect("it comes from somewhere").group);
             let epoch = adoption.org.epoch;
-            let is_over = self.home(from).is_some_and(|home| home.newest_epoch() > epoch)
-                || self.away(from).is_some_and(|away| away.epoch > epoch);
+            let is_over = view.home(from).is_some_and(|home| home.newest_epoch() > epoch)
+                || view.away(from).is_some_and(|away| away.epoch > epoch);
             if is_over {
                 missing.push(Command::Forget { org, epoch });
             }
@@ -314,17 +326,17 @@ impl World {
         missing
     }
 
-    fn next_of_adoption(&self, at: usize) -> Option<Command> {
-        let (from, release) = self.released_to(at)?;
+    fn next_of_adoption(&self, at: usize, view: &View) -> Option<Command> {
+        let (from, release) = view.released_to(at)?;
         let org = org_id(0);
-        let adoption = self.away(at).and_then(|away| away.adoption);
+        let adoption = view.away(at).and_then(|away| away.adoption);
         let adoption = adoption.filter(|it| it.org.epoch == release.epoch);
         let parts = adoption.as_ref().and_then(|it| self.attempts.get(&it.attempt));
         let (Some(adoption), Some(parts)) = (adoption, parts) else {
-            if self.home(at).is_some_and(|home| home.newest_epoch() >= release.epoch) {
+            if view.home(at).is_some_and(|home| home.newest_epoch() >= release.epoch) {
                 return None;
             }
-            let reader = &*self.replicas[from].store;
+            let reader = &*view.replicas[from].store;
             let number = u8::try_from(at).expect("few groups");
             let head = export::head(reader, GROUPS[from], org, release.epoch, region(number));
             let head = head.expect("a store that works").expect("it was released");
@@ -340,45 +352,27 @@ impl World {
         Some(Command::AdoptPart { org, attempt, sequence, belongings, is_last })
     }
 
-    fn released_to(&self, at: usize) -> Option<(usize, concordat_proto::movement::Release)> {
-        (0..GROUPS.len()).find_map(|from| {
-            let release = self.home(from)?.release?;
-            (release.to == GROUPS[at]).then_some((from, release))
-        })
-    }
-
-    /// The parts of the export to a group, made smaller than they would be.
-    fn parts_for(&self, at: usize) -> Vec<export::Part> {
-        let (from, _) = self.released_to(at).expect("it was released");
-        let home = self.home(from).expect("it was released");
-        let mut belongings: Vec<Belonging> = Vec::new();
-        export::parts(&*self.replicas[from].store, GROUPS[from], &home, &mut |part| {
-            belongings.extend(part.belongings);
-            std::ops::ControlFlow::Continue(())
-        })
-        .expect("a store that works");
-        let mut chunks: Vec<Vec<Belonging>> =
-            belongings.chunks(PART_ITEMS).map(<[Belonging]>::to_vec).collect();
-        if chunks.is_empty() {
-            chunks.push(Vec::new());
-        }
-        let (last, mut digest) = (chunks.len() - 1, RequestDigest::default());
-        let parts = chunks.into_iter().enumerate().map(|(number, belongings)| {
-            digest = movement::digest_part(&digest, &belongings);
-            let sequence = u32::try_from(number).expect("few parts");
-            export::Part { sequence, belongings, is_last: number == last, digest }
-        });
-        parts.collect()
+    /// What a leader sees: its own group as it is, others perhaps as they were.
+    fn view(&self, at: usize, is_behind: bool) -> View {
+        let of = |other: usize| {
+            let is_old = is_behind && other != at;
+            if is_old { &self.old_replicas[other] } else { &self.replicas[other] }.clone()
+        };
+        View { replicas: (0..GROUPS.len()).map(of).collect() }
     }
 
     // Looks.
 
-    fn home(&self, at: usize) -> Option<concordat_proto::movement::HomeRecord> {
-        query::home(&*self.replicas[at].store, GROUPS[at], org_id(0)).expect("a store that works")
+    fn now(&self) -> View {
+        View { replicas: self.replicas.clone() }
     }
 
-    fn away(&self, at: usize) -> Option<concordat_proto::movement::AwayRecord> {
-        query::away(&*self.replicas[at].store, GROUPS[at], org_id(0)).expect("a store that works")
+    fn home(&self, at: usize) -> Option<HomeRecord> {
+        self.now().home(at)
+    }
+
+    fn away(&self, at: usize) -> Option<AwayRecord> {
+        self.now().away(at)
     }
 
     fn has_had(&self, at: usize) -> bool {
@@ -433,12 +427,15 @@ impl World {
     /// Everything comes to rest, in one place, with everything in it.
     pub(super) fn settle(mut self) {
         for _ in 0..200 {
-            (0..GROUPS.len()).for_each(|at| self.look(at));
+            (0..GROUPS.len()).for_each(|at| self.look(at, false));
             self.check();
         }
         let open = self.open().expect("a home in the end");
         for (at, group) in GROUPS.into_iter().enumerate() {
-            assert!(self.missing(at).is_empty(), "there is always something left to do");
+            assert!(
+                self.missing(at, &self.now()).is_empty(),
+                "there is always something left to do"
+            );
             let left = self.replicas[at].keys_under(&all_of(at));
             assert!(at == open || left <= 1, "{left} records were left behind in group {at}");
             let on_move = query::on_move(&*self.replicas[at].store, group);
@@ -467,6 +464,52 @@ impl World {
             assert_eq!(other.digest(), self.replicas[at].digest(), "replicas went apart");
         }
     }
+}
+
+/// The groups' states as somebody sees them.
+struct View {
+    replicas: Vec<Replica>,
+}
+
+impl View {
+    fn home(&self, at: usize) -> Option<HomeRecord> {
+        query::home(&*self.replicas[at].store, GROUPS[at], org_id(0)).expect("a store that works")
+    }
+
+    fn away(&self, at: usize) -> Option<AwayRecord> {
+        query::away(&*self.replicas[at].store, GROUPS[at], org_id(0)).expect("a store that works")
+    }
+
+    fn released_to(&self, at: usize) -> Option<(usize, Release)> {
+        (0..GROUPS.len()).find_map(|from| {
+            let release = self.home(from)?.release?;
+            (release.to == GROUPS[at]).then_some((from, release))
+        })
+    }
+}
+
+/// The parts of the export to a group, made smaller than they would be.
+fn parts_for(at: usize, view: &View) -> Vec<export::Part> {
+    let (from, _) = view.released_to(at).expect("it was released");
+    let home = view.home(from).expect("it was released");
+    let mut belongings: Vec<Belonging> = Vec::new();
+    export::parts(&*view.replicas[from].store, GROUPS[from], &home, &mut |part| {
+        belongings.extend(part.belongings);
+        std::ops::ControlFlow::Continue(())
+    })
+    .expect("a store that works");
+    let mut chunks: Vec<Vec<Belonging>> =
+        belongings.chunks(PART_ITEMS).map(<[Belonging]>::to_vec).collect();
+    if chunks.is_empty() {
+        chunks.push(Vec::new());
+    }
+    let (last, mut digest) = (chunks.len() - 1, RequestDigest::default());
+    let parts = chunks.into_iter().enumerate().map(|(number, belongings)| {
+        digest = movement::digest_part(&digest, &belongings);
+        let sequence = u32::try_from(number).expect("few parts");
+        export::Part { sequence, belongings, is_last: number == last, digest }
+    });
+    parts.collect()
 }
 
 impl Model {
