@@ -20,7 +20,7 @@ use concordat_cluster::{
         locate::{Located, locate},
         query,
     },
-    raft::{Freshness, Groups, Proposed, Retention, Scope},
+    raft::{Danger, Freshness, Groups, Proposed, Retention, Scope},
 };
 use concordat_proto::{
     command::{Command, Idempotency, Precondition, Proposal},
@@ -85,7 +85,7 @@ impl Seat {
     }
 
     /// As `node/src/write.rs`: where the organisation is, and again where it has moved to.
-    async fn propose(&self, proposal: &Proposal) -> Option<(GroupId, Applied)> {
+    async fn propose(&self, proposal: &Proposal) -> Option<(GroupId, Applied, Danger)> {
         let deadline = Instant::now() + ATTEMPT;
         let mut epoch_min = 0;
         while Instant::now() < deadline {
@@ -95,11 +95,11 @@ impl Seat {
                 continue;
             };
             match self.0.propose(at.group, proposal.clone(), deadline).await {
-                Proposed::Committed { applied, .. } => match applied.outcome {
+                Proposed::Committed { applied, danger } => match applied.outcome {
                     Err(Refusal::Moved { epoch, .. } | Refusal::Moving { epoch }) => {
                         epoch_min = epoch;
                     }
-                    Ok(_) | Err(_) => return Some((at.group, applied)),
+                    Ok(_) | Err(_) => return Some((at.group, applied, danger)),
                 },
                 Proposed::NotProposed | Proposed::Unknown => return None,
             }
@@ -166,9 +166,8 @@ async fn write_on(
             proposal.write_id = WriteId(uuid::Uuid::now_v7());
             proposal.not_after = proposal.stamped.after(Duration::from_secs(300));
             let seat = seats.pick(choice);
-            let Some((group, applied)) = seat.propose(&proposal).await else { continue };
+            let Some((group, applied, danger)) = seat.propose(&proposal).await else { continue };
             let deadline = Instant::now() + Duration::from_secs(1);
-            let danger = seat.0.danger(group, applied.index);
             if label.is_multiple_of(2)
                 && seat.0.wait(group, applied.index, &Scope::All, danger, deadline).await.reached
             {
@@ -378,7 +377,7 @@ async fn remembered(moving: &Moving) -> (Proposal, Applied, Position) {
         lifetime: Duration::from_secs(600),
     });
     let seat = Seat(moving.nine.groups(4).clone());
-    let (group, applied) = seat.propose(&proposal).await.expect("it is committed");
+    let (group, applied, _) = seat.propose(&proposal).await.expect("it is committed");
     let position = Position { epoch: 1, group, index: applied.index };
     (proposal, applied, position)
 }
@@ -390,7 +389,7 @@ async fn repeat(moving: &Moving, first: &(Proposal, Applied, Position)) {
         for write_id in [proposal.write_id, WriteId(uuid::Uuid::now_v7())] {
             let again = Proposal { write_id, ..proposal.clone() };
             let seat = Seat(moving.nine.groups(at).clone());
-            let (_, told) = seat.propose(&again).await.expect("it is answered");
+            let (_, told, _) = seat.propose(&again).await.expect("it is answered");
             assert_eq!(told.write_id, applied.write_id, "at node {at}");
             assert_eq!(told.outcome, applied.outcome, "at node {at}");
             assert_eq!(told.position, Some(*position), "at node {at}");

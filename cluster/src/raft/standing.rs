@@ -1,15 +1,16 @@
 //! Whether this node still belongs to its cluster.
 //!
 //! Normally it reads so in the system group's state. One that was down when it was removed never
-//! gets that entry: nobody replicates to it any more. So a node that hears of nobody asks those it
-//! knows, all of whom answer a removed one so, and it stops with a clear message. It must never take
+//! gets that entry: nobody replicates to it any more. So a node that does not hear of the system
+//! group's leader asks those it knows, all of whom answer a removed one so, and it stops with a clear
+//! message. To hear of others is not enough: they may have been removed with it. It must never take
 //! silence for a no.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use concordat_proto::{
-    id::NodeId,
+    id::{GroupId, NodeId},
     wire::{
         Wire,
         peer::{PeerReply, PeerRequest},
@@ -34,11 +35,14 @@ pub(crate) fn require(is_there: bool, replaced_by: Option<NodeId>) -> Result<(),
     Err(Fault::caused("this node is no longer part of the cluster", reason))
 }
 
-/// Asks the peers, if none of them was heard of.
+/// Asks the peers, if the system group's leader was not heard of.
 pub(crate) async fn ask(groups: &Groups) -> Result<(), Fault> {
     let own = groups.node();
-    if groups.tracker().live(own).iter().any(|node| *node != own) {
-        return Ok(());
+    let others_live = || groups.tracker().live(own).iter().any(|node| *node != own);
+    match groups.leader_of(GroupId::SYSTEM) {
+        Some(leader) if leader == own && others_live() => return Ok(()),
+        Some(leader) if leader != own && groups.tracker().is_live(leader) => return Ok(()),
+        Some(_) | None => {}
     }
     let transport = &groups.environment().transport;
     let body = Bytes::from(PeerRequest::Standing.encode());
