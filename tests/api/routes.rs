@@ -52,7 +52,7 @@ async fn a_wrong_method_is_405_and_says_which_are_right() {
         (&kept, &["GET", "PATCH", "DELETE"], &["PUT", "POST", "TRACE"]),
         ("/v1/writes/x", &["GET"], &["POST", "DELETE"]),
         ("/v1/organizations", &["GET", "POST"], &["DELETE"]),
-        ("/v1/cluster", &["GET"], &["POST"]),
+        ("/v1/cluster", &["GET", "PATCH"], &["POST"]),
         ("/v1/demo/cut", &["POST"], &["GET"]),
         ("/livez", &["GET"], &["POST"]),
         ("/readyz", &["GET"], &["DELETE"]),
