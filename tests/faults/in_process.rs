@@ -218,10 +218,11 @@ impl Nine {
 
     /// The home group of the first region.
     pub(crate) fn home(&self) -> GroupId {
-        let (_, groups) = self.all_running().next().expect("a running node");
         let home =
             |(group, region): (GroupId, Region)| (region.as_str() == REGIONS[0]).then_some(group);
-        groups.home_groups().into_iter().find_map(home).expect("the first region has a group")
+        // One that was just started may not know it yet.
+        let mut known = self.all_running().flat_map(|(_, groups)| groups.home_groups());
+        known.find_map(home).expect("the first region has a group")
     }
 
     pub(crate) async fn leader_place(&self) -> usize {

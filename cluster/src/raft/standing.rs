@@ -1,15 +1,16 @@
 //! Whether this node still belongs to its cluster.
 //!
 //! Normally it reads so in the system group's state. One that was down when it was removed never
-//! gets that entry: nobody replicates to it any more. So a node that hears of nobody asks those it
-//! knows, all of whom answer a removed one so, and it stops with a clear message. It must never take
-//! silence for a no.
+//! gets that entry: nobody replicates to it any more. So a node that does not hear of the system
+//! group's leader asks those it knows. All who belong to the cluster answer a removed one so, and it
+//! stops with a clear message. That it hears of others means nothing: they may have been removed
+//! with it. It must never take silence for a no.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use bytes::Bytes;
 use concordat_proto::{
-    id::NodeId,
+    id::{GroupId, NodeId},
     wire::{
         Wire,
         peer::{PeerReply, PeerRequest},
@@ -34,10 +35,19 @@ pub(crate) fn require(is_there: bool, replaced_by: Option<NodeId>) -> Result<(),
     Err(Fault::caused("this node is no longer part of the cluster", reason))
 }
 
-/// Asks the peers, if none of them was heard of.
+/// Whether the system group's leader was heard of a moment ago, or is this node and has followers.
+fn is_led(groups: &Groups) -> bool {
+    let Some(replica) = groups.replica(GroupId::SYSTEM) else { return false };
+    match replica.leader() {
+        Some(leader) if leader == groups.node() => replica.quorum_heard.load(Ordering::Acquire),
+        Some(leader) => groups.tracker().is_live(leader),
+        None => false,
+    }
+}
+
+/// Asks the peers, unless the cluster is there.
 pub(crate) async fn ask(groups: &Groups) -> Result<(), Fault> {
-    let own = groups.node();
-    if groups.tracker().live(own).iter().any(|node| *node != own) {
+    if is_led(groups) {
         return Ok(());
     }
     let transport = &groups.environment().transport;
