@@ -136,7 +136,21 @@ async fn command(node: &Node, action: Action) -> Result<Command, Answer> {
             refuse_if(obstacle.map_err(|e| refuse::broken("looking at a region", &e))?)?;
             Ok(Command::SetRegionState { region, state: RegionState::Leaving })
         }
-        _ => Err(render::forbidden()),
+        Action::OidcList { .. }
+        | Action::OidcCreate(_)
+        | Action::OidcGet(_)
+        | Action::OidcPatch(..)
+        | Action::OidcDelete(_)
+        | Action::OrgCreate(_)
+        | Action::OrgList(_)
+        | Action::OrgGet(_)
+        | Action::OrgMove(..)
+        | Action::ReceiptGet { .. }
+        | Action::ClusterGet
+        | Action::DemoCut(_)
+        | Action::DemoHeal(_)
+        | Action::NodeList
+        | Action::RegionList => Err(render::forbidden()),
     }
 }
 

@@ -247,11 +247,12 @@ impl Nine {
 
     /// The home group of a region.
     pub(crate) fn home_of(&self, number: usize) -> GroupId {
-        let (_, groups) = self.all_running().next().expect("a running node");
+        // One that was just started may not know it yet.
+        let mut known = self.all_running().flat_map(|(_, groups)| groups.home_groups());
         let home = |(group, region): (GroupId, Region)| {
             (region.as_str() == REGIONS[number]).then_some(group)
         };
-        groups.home_groups().into_iter().find_map(home).expect("every region has a group")
+        known.find_map(home).expect("every region has a group")
     }
 
     pub(crate) async fn leader_place(&self) -> usize {

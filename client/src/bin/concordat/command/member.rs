@@ -1,9 +1,10 @@
 //! `concordat node …`, `concordat region …`, `concordat cluster set …`
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use concordat_client::{Client, ClientError, Member, MemberRegion, Operate, Write, Written};
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::{
     args::{Gone, Node, RegionVerb, Setting},
