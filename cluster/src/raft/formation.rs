@@ -8,9 +8,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use concordat_proto::{
-    command::{Command, Proposal},
+    command::Command,
     id::{ClusterId, GroupId, NodeId},
-    limits,
     org::{ClusterRecord, NodeRecord, Survive},
     wire::{
         Wire,
@@ -127,16 +126,7 @@ async fn form(groups: &Groups, bootstrap: &Bootstrap) -> Result<(), Fault> {
 }
 
 async fn propose(groups: &Groups, command: Command) -> Proposed {
-    let now = groups.environment().clock.now();
-    let proposal = Proposal {
-        write_id: groups.internal_write_id(),
-        stamped: now,
-        not_after: now.after(limits::NOT_AFTER),
-        origin: groups.node(),
-        idempotency: None,
-        authorised_by: None,
-        command,
-    };
+    let proposal = groups.own_proposal(groups.internal_write_id(), command);
     groups.propose(GroupId::SYSTEM, proposal, Instant::now() + FORM_LIMIT).await
 }
 

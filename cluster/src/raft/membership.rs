@@ -12,10 +12,9 @@ use std::{
 };
 
 use concordat_proto::{
-    command::{Command, Proposal},
+    command::Command,
     id::{GroupId, NodeId},
     lease::ReplicaMark,
-    limits,
     log::LogIndex,
     org::NodeRecord,
     wire::peer::ProposeReply,
@@ -200,16 +199,7 @@ fn has_caught_up(groups: &Groups, view: &GroupView, node: NodeId) -> bool {
 /// Writes a note into the group's own log; false when it failed.
 async fn note(groups: &Groups, replica: &Replica, command: Command) -> bool {
     tracing::info!(group = %replica.group, ?command, "noting");
-    let now = groups.environment().clock.now();
-    let proposal = Proposal {
-        write_id: groups.internal_write_id(),
-        stamped: now,
-        not_after: now.after(limits::NOT_AFTER),
-        origin: groups.node(),
-        idempotency: None,
-        authorised_by: None,
-        command,
-    };
+    let proposal = groups.own_proposal(groups.internal_write_id(), command);
     let proposed = groups.propose_here(replica.group, proposal);
     matches!(
         tokio::time::timeout(STEP_LIMIT, proposed).await,

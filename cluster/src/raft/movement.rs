@@ -21,7 +21,7 @@
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc, time::Duration};
 
 use concordat_proto::{
-    command::{Command, Proposal, RequestDigest},
+    command::{Command, RequestDigest},
     id::{GroupId, OrgId, WriteId},
     limits,
     log::LogIndex,
@@ -86,16 +86,7 @@ async fn step_named(
     write_id: WriteId,
     command: Command,
 ) -> Option<Applied> {
-    let now = groups.environment().clock.now();
-    let proposal = Proposal {
-        write_id,
-        stamped: now,
-        not_after: now.after(limits::NOT_AFTER),
-        origin: groups.node(),
-        idempotency: None,
-        authorised_by: None,
-        command,
-    };
+    let proposal = groups.own_proposal(write_id, command);
     match tokio::time::timeout(STEP_LIMIT, groups.propose_here(group, proposal)).await {
         Ok(ProposeReply::Committed(applied) | ProposeReply::Done { applied, .. }) => Some(applied),
         // Found undone, or done, at the next look.

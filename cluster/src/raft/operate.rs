@@ -8,10 +8,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use concordat_proto::{
-    command::{Command, Proposal},
+    command::Command,
     id::{GroupId, NodeId, OrgId},
     lease::LeaseTerms,
-    limits,
     log::LogIndex,
     org::{NodeRecord, NodeState, RegionRecord, RegionState, Survive},
     region::Region,
@@ -214,16 +213,7 @@ impl Groups {
 
 /// Proposes what the cluster itself has to say.
 pub(crate) async fn propose(groups: &Groups, command: Command) -> Proposed {
-    let now = groups.environment().clock.now();
-    let proposal = Proposal {
-        write_id: groups.internal_write_id(),
-        stamped: now,
-        not_after: now.after(limits::NOT_AFTER),
-        origin: groups.node(),
-        idempotency: None,
-        authorised_by: None,
-        command,
-    };
+    let proposal = groups.own_proposal(groups.internal_write_id(), command);
     groups.propose(GroupId::SYSTEM, proposal, Instant::now() + PROPOSE_LIMIT).await
 }
 

@@ -7,9 +7,10 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use bytes::Bytes;
 use concordat_proto::{
-    command::Proposal,
-    id::{GroupId, NodeId},
+    command::{Command, Proposal},
+    id::{GroupId, NodeId, WriteId},
     lease::DangerSet,
+    limits,
     reply::Applied,
     wire::{
         Wire,
@@ -49,6 +50,20 @@ pub enum Proposed {
 }
 
 impl Groups {
+    /// What the cluster itself has to say.
+    pub(crate) fn own_proposal(&self, write_id: WriteId, command: Command) -> Proposal {
+        let now = self.environment().clock.now();
+        Proposal {
+            write_id,
+            stamped: now,
+            not_after: now.after(limits::NOT_AFTER),
+            origin: self.node(),
+            idempotency: None,
+            authorised_by: None,
+            command,
+        }
+    }
+
     /// Proposes at the group's leader until the outcome is known or the deadline has come.
     pub async fn propose(&self, group: GroupId, proposal: Proposal, deadline: Instant) -> Proposed {
         let mut certain = true;

@@ -11,7 +11,6 @@ use bytes::Bytes;
 use concordat_proto::{
     command::{Command, Proposal},
     id::{GroupId, NodeId, WriteId},
-    limits,
     org::NodeRecord,
     wire::{
         Wire,
@@ -258,16 +257,7 @@ fn holder_of_address(groups: &Groups, record: &NodeRecord) -> Option<NodeId> {
 
 /// Proposes a node's registration.
 pub(crate) async fn register(groups: &Groups, record: NodeRecord) -> Proposed {
-    let now = groups.environment().clock.now();
-    let proposal = Proposal {
-        write_id: groups.internal_write_id(),
-        stamped: now,
-        not_after: now.after(limits::NOT_AFTER),
-        origin: groups.node(),
-        idempotency: None,
-        authorised_by: None,
-        command: Command::RegisterNode(record),
-    };
+    let proposal = groups.own_proposal(groups.internal_write_id(), Command::RegisterNode(record));
     groups.propose(GroupId::SYSTEM, proposal, Instant::now() + JOIN_LIMIT).await
 }
 
