@@ -93,6 +93,7 @@ fn next(node: &Node, located: &Located, draft: MoveDraft) -> Result<Command, Ans
                 Some(release) if release.to == to => Err(render::move_accepted(&standing())),
                 Some(release) => refused(Refusal::Moved { to: release.to, epoch: release.epoch }),
                 None if located.group == to => Err(render::org(&standing())),
+                None if !node.groups.is_open(&region) => refused(Refusal::RegionLeaving),
                 None => {
                     let epoch = located.home.org.epoch.saturating_add(1);
                     Ok(Command::Release { org, to, epoch })

@@ -86,6 +86,13 @@ impl Groups {
         system.regions.values().map(|record| self.region_standing(&system, record)).collect()
     }
 
+    /// Whether a region stays, as far as this node knows: it may take organisations in.
+    #[must_use]
+    pub fn is_open(&self, region: &Region) -> bool {
+        let system = self.system();
+        system.regions.get(region).is_some_and(|record| record.state == RegionState::Open)
+    }
+
     /// What home groups must outlive.
     #[must_use]
     pub fn survive(&self) -> Survive {
