@@ -397,12 +397,14 @@ impl Groups {
         Arc::new(move |advanced: Advanced| {
             let Some(inner) = inner.upgrade() else { return };
             let groups = Groups { inner };
-            visible.fetch_max(advanced.applied.0, Ordering::AcqRel);
+            // Before the entries count as visible: a lease is granted once the leader shows its own
+            // term's entry, by marks that must then be as far.
             if advanced.is_about_replicas
                 && let Err(fault) = groups.reload_facts(advanced.group)
             {
                 groups.fail(&fault);
             }
+            visible.fetch_max(advanced.applied.0, Ordering::AcqRel);
             groups.inner.reporter.on_advanced(advanced.group, &advanced.origins);
             groups.inner.tracker.on_visible(advanced.group, advanced.applied);
             if advanced.group == GroupId::SYSTEM {
