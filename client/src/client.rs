@@ -22,7 +22,7 @@ use crate::{
     endpoints::Endpoints,
     error::ClientError,
     header,
-    members::{Nodes, Operate, Regions, Survive},
+    members::{Nodes, Operate, Regions, Survive, WhenIsolated},
     orgs::Organizations,
     session::Session,
     transport::Transport,
@@ -118,6 +118,12 @@ impl Client {
     /// Sets how long read leases are, and how far clocks may run apart; needs an operator key.
     pub fn set_leases(&self, terms: LeaseTerms) -> Write<'_, Operate> {
         crate::members::leases(self, terms)
+    }
+
+    /// Sets what a region's leaders do that cannot reach the rest of the cluster; needs an operator
+    /// key.
+    pub fn set_isolation(&self, when: WhenIsolated) -> Write<'_, Operate> {
+        crate::members::isolation(self, when)
     }
 
     /// A write that was made before.

@@ -68,6 +68,20 @@ impl<'a> OidcCredentials<'a> {
         })
     }
 
+    /// Reads a client secret in the clear: for login services whose key has the right
+    /// `secrets:read`. For Apple it is a token that was minted just now.
+    ///
+    /// # Errors
+    /// When there is no answer, or it is a refusal; [`ClientError::Unavailable`] where the
+    /// organisation refuses stale secrets and the node cannot prove that it is current.
+    pub async fn secret(self, client_id: &str) -> Result<Read<ClientSecret>, ClientError> {
+        check_client_id(client_id)?;
+        let target = format!("{}/client-secret", one(client_id));
+        let answer = page::read(self.client, Identity::Org, target).await?;
+        let freshness = Freshness::of(&answer.headers);
+        Ok(Read { value: page::result(&answer)?, etag: None, freshness })
+    }
+
     /// Makes one.
     pub fn create(
         self,
@@ -275,4 +289,22 @@ impl sealed::Action for DeleteOidc {
     fn done(&self, written: Written, _: &[u8]) -> Option<Written> {
         Some(written)
     }
+}
+
+/// A client secret in the clear.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct ClientSecret {
+    /// Whose it is.
+    pub client_id: String,
+    /// The secret.
+    #[serde(deserialize_with = "secret_text")]
+    pub client_secret: Secret,
+    /// Until when it holds (RFC 3339), if it was minted.
+    #[serde(default)]
+    pub expires_at: Option<String>,
+}
+
+fn secret_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+    String::deserialize(deserializer).map(Secret::new)
 }

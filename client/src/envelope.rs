@@ -106,12 +106,13 @@ impl ReceiptText {
     /// What a receipt promises is taken only from what is understood: an unknown outcome is
     /// `Unknown`, an unknown state is not `applied`.
     pub(crate) fn parse(&self) -> Option<Receipt> {
-        let committed = self.outcome == Outcome::Committed.as_str();
+        let known = [Outcome::Committed, Outcome::Lost];
+        let known = known.into_iter().find(|outcome| outcome.as_str() == self.outcome);
         let regions = self.regions.iter().map(RegionText::parse).collect::<Option<Vec<_>>>()?;
         Some(Receipt {
             required: self.required.parse().ok()?,
             achieved: self.achieved,
-            outcome: if committed { Outcome::Committed } else { Outcome::Unknown },
+            outcome: known.unwrap_or(Outcome::Unknown),
             write_id: self.write_id.parse().ok()?,
             position: self.position.as_ref().and_then(|text| text.parse().ok()),
             elapsed: self.elapsed_ms.and_then(milliseconds).unwrap_or_default(),
@@ -215,7 +216,9 @@ mod tests {
             regions: vec![RegionText { region: "a".into(), state: state.into(), applied_ms: None }],
             ..ReceiptText::default()
         };
-        let receipt = text("lost", "half", -1.0).parse().expect("a receipt");
+        let lost = text("lost", "pending", 0.0).parse().expect("a receipt");
+        assert_eq!(lost.outcome, Outcome::Lost);
+        let receipt = text("mislaid", "half", -1.0).parse().expect("a receipt");
         assert_eq!(receipt.outcome, Outcome::Unknown);
         assert!(!receipt.regions[0].applied && !receipt.achieved);
         assert_eq!(receipt.elapsed, Duration::ZERO);

@@ -63,9 +63,12 @@ pub struct Member {
 pub struct MemberRegion {
     /// Its name.
     pub region: String,
-    /// `open` or `leaving`.
+    /// `open`, `leaving` or `failing_over`.
     #[serde(deserialize_with = "null_as_default")]
     pub state: String,
+    /// The region in which its group's voters belong.
+    #[serde(deserialize_with = "null_as_default")]
+    pub seat: String,
     /// The group of the organisations at home there.
     pub group: u32,
     /// The node that founds, or founded, that group.
@@ -91,6 +94,66 @@ pub struct RegionVoter {
     /// Where it is.
     #[serde(deserialize_with = "null_as_default")]
     pub region: String,
+}
+
+/// What the nodes had of a lost region that its successor went on without.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Divergence {
+    /// Nodes that have something.
+    #[serde(deserialize_with = "null_as_default")]
+    pub nodes: Vec<DivergedNode>,
+    /// Nodes that did not say.
+    #[serde(deserialize_with = "null_as_default")]
+    pub silent: Vec<String>,
+}
+
+/// What one node has.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct DivergedNode {
+    /// The node.
+    pub node_id: String,
+    /// The closed group.
+    pub group: u32,
+    /// Entries that it cannot list any more.
+    pub unlisted: u64,
+    /// The writes, oldest first.
+    #[serde(deserialize_with = "null_as_default")]
+    pub writes: Vec<DivergedWrite>,
+}
+
+/// A write that went with its region. Never holds a secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct DivergedWrite {
+    /// Its id.
+    pub write_id: String,
+    /// Its place in the closed group's log.
+    pub index: u64,
+    /// When it was appended: milliseconds since the Unix epoch, by the clock of the leader.
+    pub at_ms: u64,
+    /// Whose it was.
+    pub organization_id: Option<String>,
+    /// What it was, as in `oidc.patch`.
+    #[serde(deserialize_with = "null_as_default")]
+    pub operation: String,
+    /// The credential, if it was of one.
+    pub oauth_client_id: Option<String>,
+    /// Whether the node knew it to be committed: only then somebody may have been told so.
+    pub committed: bool,
+}
+
+/// What a region's leaders do when they cannot reach the rest of the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenIsolated {
+    /// They go on.
+    Serve,
+    /// They stop after ten seconds, so that the region can be failed over on nobody's word.
+    Fence,
 }
 
 /// What home groups must outlive.
@@ -124,7 +187,7 @@ impl sealed::Action for Operate {
     }
 }
 
-fn patch(client: &Client, path: String, body: Value) -> Write<'_, Operate> {
+pub(crate) fn patch(client: &Client, path: String, body: Value) -> Write<'_, Operate> {
     Write::new(client, Operate { method: Method::PATCH, path, body: Some(body) })
 }
 
@@ -189,6 +252,36 @@ impl<'a> Regions<'a> {
         patch(self.client, one(REGIONS, region.as_str()), json!({"state": "open"}))
     }
 
+    /// Gives the region's group its voters and its leader in another region, or back in its own.
+    /// Nothing is lost by it; the region must be reachable.
+    pub fn seat(self, region: &Region, seat: &Region) -> Write<'a, Operate> {
+        patch(self.client, one(REGIONS, region.as_str()), json!({"seat": seat.as_str()}))
+    }
+
+    /// Fails a lost region over: its organisations' writes are ordered in another region from then
+    /// on. `fenced` is one's word that all nodes of the lost region are stopped; `without` names
+    /// nodes elsewhere that are as lost.
+    pub fn failover(
+        self,
+        region: &Region,
+        to: &Region,
+        fenced: bool,
+        without: &[String],
+    ) -> Write<'a, Operate> {
+        let path = format!("{}/failover", one(REGIONS, region.as_str()));
+        let body = json!({"to": to.as_str(), "fenced": fenced, "without": without});
+        Write::new(self.client, Operate { method: Method::POST, path, body: Some(body) })
+    }
+
+    /// What a lost region had that its successor went on without, as far as nodes say.
+    ///
+    /// # Errors
+    /// When there is no answer, or it is a refusal.
+    pub async fn divergence(self, region: &Region) -> Result<Divergence, ClientError> {
+        let path = format!("{}/divergence", one(REGIONS, region.as_str()));
+        page::result(&page::read(self.client, Identity::Operator, path).await?)
+    }
+
     /// Lets another node found the group of a region whose first founder was lost before it did.
     /// To call it is to give one's word that the first founder never runs again.
     pub fn found(self, region: &Region, node_id: &str) -> Write<'a, Operate> {
@@ -203,6 +296,14 @@ pub(crate) fn survive(client: &Client, survive: Survive) -> Write<'_, Operate> {
         Survive::Region => "region",
     };
     patch(client, CLUSTER.to_owned(), json!({"survive": survive}))
+}
+
+pub(crate) fn isolation(client: &Client, when: WhenIsolated) -> Write<'_, Operate> {
+    let when = match when {
+        WhenIsolated::Serve => "serve",
+        WhenIsolated::Fence => "fence",
+    };
+    patch(client, CLUSTER.to_owned(), json!({"when_isolated": when}))
 }
 
 pub(crate) fn leases(client: &Client, terms: LeaseTerms) -> Write<'_, Operate> {

@@ -8,6 +8,7 @@ use concordat_proto::{
 };
 use http::{HeaderMap, Method};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::json;
 
 use crate::{
     call::{self, Call, Kind},
@@ -16,6 +17,7 @@ use crate::{
     envelope::{self, null_as_default},
     error::ClientError,
     header::Freshness,
+    members::{self, Operate},
     page::{self, Page, Read},
     write::{Write, Written, json_body, sealed},
 };
@@ -41,6 +43,9 @@ pub struct Organization {
     /// The region that it is moving to, if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub moving_to: Option<String>,
+    /// `serve` or `refuse`, where it was looked up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stale_secrets: Option<String>,
 }
 
 impl Organization {
@@ -63,6 +68,15 @@ pub struct CreatedOrganization {
     pub api_key: Secret,
     /// How far it has travelled.
     pub written: Written,
+}
+
+/// What a node does that is asked for a secret and cannot prove that it is current.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StaleSecrets {
+    /// It gives the one that it has, marked as stale.
+    Serve,
+    /// It answers 503.
+    Refuse,
 }
 
 /// The organisations of a cluster.
@@ -93,6 +107,15 @@ impl<'a> Organizations<'a> {
         let answer = page::read(self.client, Identity::Operator, target).await?;
         let value = page::result(&answer)?;
         Ok(Read { value, etag: None, freshness: Freshness::of(&answer.headers) })
+    }
+
+    /// Sets whether secrets of one are given out by nodes that cannot prove that they are current.
+    pub fn set_stale_secrets(self, org: OrgId, stale: StaleSecrets) -> Write<'a, Operate> {
+        let stale = match stale {
+            StaleSecrets::Serve => "serve",
+            StaleSecrets::Refuse => "refuse",
+        };
+        members::patch(self.client, format!("{PATH}/{org}"), json!({"stale_secrets": stale}))
     }
 
     /// Begins to move one to another region. Its reads go on; its writes wait for the end of the

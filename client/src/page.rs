@@ -53,7 +53,8 @@ pub(crate) fn target(path: &str, query: &[(&str, Option<String>)]) -> String {
     if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
 }
 
-/// Reads what is not older than what this client has seen already, if it is set to.
+/// Reads what is not older than what this client has seen already, if it is set to. Where that was
+/// lost with its region the caller is told so once (410); what it sees from then on is counted anew.
 pub(crate) async fn read(
     client: &Client,
     identity: Identity,
@@ -71,7 +72,11 @@ pub(crate) async fn read(
     let method = Method::GET;
     let body = bytes::Bytes::new();
     let call = Call { identity, method, target, headers, body, kind, timeout };
-    let answer = call::run(client, &call).await?;
+    let answer = call::run(client, &call).await.inspect_err(|error| {
+        if let (Some(org), ClientError::Refused { status: 410, .. }) = (&client.org, error) {
+            client.shared.session.forget(org.id);
+        }
+    })?;
     if let (Identity::Org, Some(org)) = (identity, &client.org)
         && let Some(position) = header::position(&answer.headers)
     {

@@ -57,6 +57,7 @@ impl fmt::Display for Pending {
         let outcome = match outcome {
             Outcome::Committed => "is committed",
             Outcome::Unknown => "may or may not happen",
+            Outcome::Lost => "was lost with its region",
         };
         write!(
             f,

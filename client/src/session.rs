@@ -34,6 +34,11 @@ impl Session {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).get(&org).copied()
     }
 
+    /// What was seen is lost: a failover went on without it.
+    pub(crate) fn forget(&self, org: OrgId) {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).remove(&org);
+    }
+
     /// What a read has to wait for.
     pub(crate) fn at_least(&self, org: OrgId) -> Option<Position> {
         self.reads_wait.then(|| self.position(org)).flatten()
@@ -57,6 +62,8 @@ mod tests {
         session.on_position(a, at(2, 1));
         assert_eq!(session.at_least(a), Some(at(2, 1)), "a move begins a new epoch");
         assert_eq!(session.at_least(b), None);
+        session.forget(a);
+        assert_eq!(session.at_least(a), None);
 
         let quiet = Session::new(false);
         quiet.on_position(a, at(1, 1));

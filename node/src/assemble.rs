@@ -11,7 +11,7 @@ use concordat_cluster::{
         rocks::{RocksOptions, RocksStore},
     },
 };
-use concordat_proto::{id::GroupId, org::ApiKey, region::Region};
+use concordat_proto::{id::GroupId, limits, org::ApiKey, region::Region};
 use tokio::{net::TcpListener, sync::Semaphore, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -28,6 +28,7 @@ use crate::{
     orgs,
     seal::Sealer,
     supervise::Supervisor,
+    turnstile::Turnstile,
 };
 
 /// Least time between two searches for organisations whose making was interrupted.
@@ -131,6 +132,7 @@ pub(crate) async fn node(parts: Parts, kept: Kept) -> Result<Arc<Node>, Failure>
         metrics: Metrics::default(),
         limits: parts.http,
         places: Arc::new(Semaphore::new(parts.http.requests)),
+        writes: Turnstile::new(limits::ORG_WRITES_MAX),
         cuts: parts.cuts,
         detached: TaskTracker::new(),
     }))

@@ -54,7 +54,11 @@ pub(crate) fn command(
         | Action::NodeDelete(_)
         | Action::RegionList
         | Action::RegionPatch(..)
-        | Action::RegionDelete(_) => Err(render::forbidden()),
+        | Action::RegionDelete(_)
+        | Action::RegionFailover(..)
+        | Action::DivergenceGet(_)
+        | Action::OrgPatch(..)
+        | Action::SecretGet(_) => Err(render::forbidden()),
     }
 }
 

@@ -19,6 +19,7 @@ mod admin;
 mod assemble;
 mod auth;
 pub mod cli;
+mod client_secret;
 pub mod clock;
 pub mod config;
 pub mod demo;
@@ -47,6 +48,7 @@ pub mod seal;
 mod serve;
 pub mod start;
 mod supervise;
+mod turnstile;
 mod write;
 mod writes;
 

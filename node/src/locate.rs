@@ -31,7 +31,8 @@ const LOOKS_MAX: usize = 3;
 
 /// The newest record of an organisation.
 pub(crate) fn now(node: &Node, org: OrgId) -> Result<Option<Located>, StoreError> {
-    locate(node.state(), &node.home_groups(), org)
+    let found = locate(node.state(), &node.home_groups(), org)?;
+    Ok(found.map(|found| Located { is_closed: node.groups.is_closed(found.group), ..found }))
 }
 
 /// How fresh reads of an organisation are: as its group's replica. Where it was released and its new
@@ -104,7 +105,7 @@ pub(crate) async fn at_least(
     deadline: Instant,
 ) -> Result<bool, StoreError> {
     loop {
-        let mut seen = seen(node);
+        let seen = seen(node);
         if node.groups.applied(position.group) >= position.index {
             return Ok(true);
         }
@@ -117,16 +118,14 @@ pub(crate) async fn at_least(
         if Instant::now() >= deadline {
             return Ok(false);
         }
-        if position.group == GroupId::SYSTEM {
-            seen.push((GroupId::SYSTEM, node.groups.applied(GroupId::SYSTEM)));
-        }
         advance(node, &seen, deadline).await;
     }
 }
 
 /// How far the home groups' replicas are here.
 pub(crate) fn seen(node: &Node) -> Vec<(GroupId, LogIndex)> {
-    let groups = node.home_groups().into_iter();
+    // With the system group's state the home groups change.
+    let groups = node.home_groups().into_iter().chain([GroupId::SYSTEM]);
     groups.map(|group| (group, node.groups.applied(group))).collect()
 }
 

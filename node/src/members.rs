@@ -4,17 +4,22 @@
 //! the groups then follow it by themselves, one safe step at a time. What would lose a quorum, or a
 //! region that organisations are at home in, is refused first, with the reason.
 
-use concordat_cluster::raft::{NodeStanding, RegionStanding};
+use concordat_cluster::raft::{Divergence, NodeStanding, RegionStanding};
 use concordat_proto::{
     command::Command,
+    failover::{DivergedWrite, FailoverBasis},
     id::{GroupId, KeyId, NodeId},
     org::{NodeState, RegionState},
+    refusal::Refusal,
     region::Region,
 };
 use serde::Serialize;
 
 use crate::{
-    dialect::{Action, Answer, ClusterSetting, Operation, RegionPatch, Rejection, slashid::render},
+    dialect::{
+        Action, Answer, ClusterSetting, FailoverDraft, Operation, RegionPatch, Rejection,
+        slashid::render,
+    },
     http::status,
     node::Node,
     refuse,
@@ -38,6 +43,8 @@ struct NodeShown {
 struct RegionShown {
     region: String,
     state: &'static str,
+    /// Where the group's voters belong.
+    seat: String,
     group: u32,
     founder: String,
     leader: Option<String>,
@@ -82,7 +89,8 @@ pub(crate) fn regions(node: &Node) -> Answer {
     };
     let shown = |standing: RegionStanding| RegionShown {
         region: standing.record.region.to_string(),
-        state: standing.record.state.as_str(),
+        state: if standing.is_closed { "failing_over" } else { standing.record.state.as_str() },
+        seat: standing.record.seat.to_string(),
         group: standing.record.group.0,
         founder: standing.record.founder.to_string(),
         leader: standing.leader.map(|id| id.to_string()),
@@ -107,7 +115,7 @@ pub(crate) async fn change(
     let proposal = write::proposal(node, asked, Some(key), command);
     match write::propose(node, GroupId::SYSTEM, proposal, asked).await {
         Ok(applied) => write::told(node, operation, Home::SYSTEM, applied, asked).await,
-        Err(answer) => answer,
+        Err(not) => not.answer(node, GroupId::SYSTEM, asked).await,
     }
 }
 
@@ -116,6 +124,7 @@ async fn command(node: &Node, action: Action) -> Result<Command, Answer> {
     match action {
         Action::ClusterPatch(ClusterSetting::Survive(survive)) => Ok(Command::SetSurvive(survive)),
         Action::ClusterPatch(ClusterSetting::Leases(terms)) => Ok(Command::SetLeases(terms)),
+        Action::ClusterPatch(ClusterSetting::Isolation(when)) => Ok(Command::SetIsolation(when)),
         Action::NodePatch(id, state) => node_state(node, id, state),
         Action::NodeDelete(id) => {
             let present = node.groups.node_standing(id).map(|standing| standing.record.state);
@@ -131,6 +140,10 @@ async fn command(node: &Node, action: Action) -> Result<Command, Answer> {
             refuse_if(node.groups.founding_obstacle(&region))?;
             Ok(Command::RefoundRegion { region, founder })
         }
+        Action::RegionPatch(region, RegionPatch::Seat(seat)) => {
+            Ok(Command::SetSeat { region, seat })
+        }
+        Action::RegionFailover(region, draft) => failover(node, region, draft),
         Action::RegionDelete(region) => {
             let obstacle = node.groups.region_obstacle(&region).await;
             refuse_if(obstacle.map_err(|e| refuse::broken("looking at a region", &e))?)?;
@@ -150,8 +163,75 @@ async fn command(node: &Node, action: Action) -> Result<Command, Answer> {
         | Action::DemoCut(_)
         | Action::DemoHeal(_)
         | Action::NodeList
-        | Action::RegionList => Err(render::forbidden()),
+        | Action::RegionList
+        | Action::DivergenceGet(_)
+        | Action::OrgPatch(..)
+        | Action::SecretGet(_) => Err(render::forbidden()),
     }
+}
+
+/// The word that closes a lost region's group. It is given on a basis: the operator's word, or that
+/// the group's leaders fence themselves.
+fn failover(node: &Node, region: Region, draft: FailoverDraft) -> Result<Command, Answer> {
+    let FailoverDraft { to, fenced, without } = draft;
+    refuse_if(node.groups.failover_obstacle(&region, &without))?;
+    let basis = match node.groups.fences_itself(&region) {
+        _ if fenced => FailoverBasis::Fenced,
+        Some(generation) => FailoverBasis::Isolation { generation },
+        None => return Err(render::refused(&Refusal::NotFenced, None)),
+    };
+    Ok(Command::CloseGroup { region, to, basis, absent: without })
+}
+
+#[derive(Serialize)]
+struct DivergenceShown {
+    nodes: Vec<DivergedNode>,
+    /// Nodes that did not say what they have.
+    silent: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct DivergedNode {
+    node_id: String,
+    group: u32,
+    unlisted: u64,
+    writes: Vec<DivergedShown>,
+}
+
+#[derive(Serialize)]
+struct DivergedShown {
+    write_id: String,
+    index: u64,
+    /// Milliseconds since the Unix epoch.
+    at_ms: u64,
+    organization_id: Option<String>,
+    operation: String,
+    oauth_client_id: Option<String>,
+    committed: bool,
+}
+
+/// `GET /v1/cluster/regions/{region}/divergence`: no secret is in it.
+pub(crate) async fn divergence(node: &Node, region: &Region) -> Answer {
+    let (found, silent) = node.groups.divergence(region).await;
+    let write = |write: DivergedWrite| DivergedShown {
+        write_id: write.write_id.to_string(),
+        index: write.log_id.index.0,
+        at_ms: write.at.0,
+        organization_id: write.org.map(|org| org.to_string()),
+        operation: write.operation,
+        oauth_client_id: write.client_id.map(|id| id.as_str().to_owned()),
+        committed: write.committed,
+    };
+    let of_node = |of: Divergence| DivergedNode {
+        node_id: of.node.to_string(),
+        group: of.group.0,
+        unlisted: of.unlisted,
+        writes: of.writes.into_iter().map(write).collect(),
+    };
+    render::result(&DivergenceShown {
+        nodes: found.into_iter().map(of_node).collect(),
+        silent: silent.iter().map(ToString::to_string).collect(),
+    })
 }
 
 fn node_state(node: &Node, id: NodeId, state: NodeState) -> Result<Command, Answer> {

@@ -3,7 +3,7 @@
 //!
 //! Nothing here waits for the move's end: that is asked for by looking at the organisation.
 
-use concordat_cluster::machine::locate::Located;
+use concordat_cluster::machine::{locate::Located, query};
 use concordat_proto::{
     command::Command,
     id::{GroupId, OrgId},
@@ -28,10 +28,11 @@ use crate::{
 /// An organisation as operators see it.
 pub(crate) fn standing(node: &Node, home: HomeRecord) -> OrgStanding {
     let moving_to = home.release.and_then(|release| region_of(node, release.to));
-    OrgStanding { org: home.org, moving_to }
+    OrgStanding { org: home.org, moving_to, settings: None }
 }
 
 fn region_of(node: &Node, group: GroupId) -> Option<Region> {
+    let group = node.groups.successor(group);
     let mut groups = node.groups.home_groups().into_iter();
     groups.find_map(|(home, region)| (home == group).then_some(region))
 }
@@ -39,7 +40,16 @@ fn region_of(node: &Node, group: GroupId) -> Option<Region> {
 /// `GET /v1/organizations/{id}`.
 pub(crate) fn show(node: &Node, org: OrgId) -> Answer {
     match locate::now(node, org) {
-        Ok(Some(located)) => render::org(&standing(node, located.home)),
+        Ok(Some(Located { group, home, .. })) => {
+            let settings = query::org_settings(node.state(), group, home.org.id);
+            match settings {
+                Ok(settings) => {
+                    let standing = standing(node, home);
+                    render::org(&OrgStanding { settings: Some(settings), ..standing })
+                }
+                Err(error) => refuse::broken("reading an organisation's settings", &error),
+            }
+        }
         Ok(None) => render::not_found("organization"),
         Err(error) => refuse::broken("locating an organisation", &error),
     }
@@ -53,6 +63,9 @@ pub(crate) async fn change(node: &Node, org: OrgId, draft: MoveDraft, asked: &As
         Ok(None) => return freshness::mark(render::not_found("organization"), fresh),
         Err(error) => return refuse::broken("locating an organisation", &error),
     };
+    if located.is_closed {
+        return freshness::mark(refuse::failing_over(), fresh);
+    }
     let is_back = draft == MoveDraft::Back;
     let command = match next(node, &located, draft) {
         Ok(command) => command,
@@ -65,7 +78,7 @@ pub(crate) async fn change(node: &Node, org: OrgId, draft: MoveDraft, asked: &As
     proposal.idempotency = None;
     let applied = match write::propose(node, home.group, proposal, asked).await {
         Ok(applied) => applied,
-        Err(answer) => return answer,
+        Err(not) => return not.answer(node, home.group, asked).await,
     };
     let mut answer = write::told(node, Operation::OrgMove, home, applied, asked).await;
     if is_back && answer.status == status::ACCEPTED {
@@ -90,7 +103,9 @@ fn next(node: &Node, located: &Located, draft: MoveDraft) -> Result<Command, Ans
             };
             let standing = || standing(node, located.home.clone());
             match release {
-                Some(release) if release.to == to => Err(render::move_accepted(&standing())),
+                Some(release) if node.groups.successor(release.to) == to => {
+                    Err(render::move_accepted(&standing()))
+                }
                 Some(release) => refused(Refusal::Moved { to: release.to, epoch: release.epoch }),
                 None if located.group == to => Err(render::org(&standing())),
                 None if !node.groups.is_open(&region) => refused(Refusal::RegionLeaving),

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     config::HttpLimits, dialect::DemoTarget, environment::Environment, http::route::Routes,
-    observe::metrics::Metrics, seal::Sealer,
+    observe::metrics::Metrics, seal::Sealer, turnstile::Turnstile,
 };
 
 /// A node, as its requests see it.
@@ -38,6 +38,8 @@ pub(crate) struct Node {
     pub(crate) limits: HttpLimits,
     /// A place for each request in flight.
     pub(crate) places: Arc<Semaphore>,
+    /// How many writes of one organisation at once.
+    pub(crate) writes: Turnstile,
     /// Cuts the network; only in the demo.
     pub(crate) cuts: Option<Arc<dyn Cuts>>,
     /// Work that goes on after its request was answered.
@@ -68,9 +70,10 @@ impl Node {
         &*self.store
     }
 
-    /// The home groups.
+    /// The groups in which organisations are looked for: the home groups, and while a region is
+    /// being failed over, its closed one.
     pub(crate) fn home_groups(&self) -> Vec<GroupId> {
-        self.groups.home_groups().into_iter().map(|(group, _)| group).collect()
+        self.groups.readable_groups()
     }
 
     /// Wall time.

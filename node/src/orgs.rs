@@ -49,7 +49,7 @@ pub(crate) async fn create(node: &Arc<Node>, key: KeyId, draft: OrgDraft, asked:
     let proposal = write::proposal(node, asked, Some(key), claim);
     let committed = match write::propose(node, GroupId::SYSTEM, proposal, asked).await {
         Ok(committed) => committed,
-        Err(answer) => return answer,
+        Err(not) => return not.answer(node, GroupId::SYSTEM, asked).await,
     };
     let Applied { write_id, index, .. } = committed.applied;
     match &committed.applied.outcome {
@@ -97,7 +97,7 @@ async fn begin(
     };
     let home = Home { group, epoch: claimed.epoch };
     let until = deadline.max(Instant::now() + BEGIN_TIME_MAX);
-    let task = node.detached.spawn(proposed(Arc::clone(node), group, claimed, write_id, until));
+    let task = node.detached.spawn(proposed(Arc::clone(node), claimed, write_id, until));
     let Ok(Ok(Proposed::Committed { applied, danger })) = timeout_at(deadline, task).await else {
         // Never early: a task that ended at once leaves the caller its time all the same.
         sleep_until(deadline).await;
@@ -130,14 +130,8 @@ fn first_key(node: &Node, org: &Org) -> Result<Secret, SealError> {
     data_key.open(&org.first_key_sealed, Field::FirstApiKey)
 }
 
-/// Proposes the beginning until it is decided or the time is over.
-async fn proposed(
-    node: Arc<Node>,
-    group: GroupId,
-    org: Org,
-    write_id: WriteId,
-    until: Instant,
-) -> Proposed {
+/// Proposes the beginning, wherever the region's group is, until it is decided or the time is over.
+async fn proposed(node: Arc<Node>, org: Org, write_id: WriteId, until: Instant) -> Proposed {
     let now = node.now();
     let proposal = Proposal {
         write_id,
@@ -147,9 +141,20 @@ async fn proposed(
         idempotency: None,
         // The claim was authorised; the home group follows it.
         authorised_by: None,
-        command: Command::CreateOrg(org),
+        command: Command::CreateOrg(org.clone()),
     };
-    node.groups.propose(group, proposal, until).await
+    loop {
+        if let Some(group) = home_group(&node, &org.home_region) {
+            let proposed = node.groups.propose(group, proposal.clone(), until).await;
+            if proposed != Proposed::Closed {
+                return proposed;
+            }
+        }
+        if Instant::now() >= until {
+            return Proposed::Unknown;
+        }
+        sleep_until(until.min(Instant::now() + LOOK_EVERY)).await;
+    }
 }
 
 pub(crate) fn home_group(node: &Node, region: &Region) -> Option<GroupId> {
@@ -157,10 +162,11 @@ pub(crate) fn home_group(node: &Node, region: &Region) -> Option<GroupId> {
     groups.into_iter().find_map(|(group, home)| (home == *region).then_some(group))
 }
 
-/// Begins those claimed organisations at home in this node's region whose making was interrupted.
+/// Begins those claimed organisations whose group stands in this node's region and whose making was
+/// interrupted.
 /// Harmless at any time and on any node: the claim decides everything.
 pub(crate) async fn finish(node: &Arc<Node>) -> Result<usize, StoreError> {
-    let Some(group) = home_group(node, node.groups.region()) else { return Ok(0) };
+    let seated = node.groups.seated_here();
     let mut after = None;
     let mut finished = 0;
     loop {
@@ -168,11 +174,12 @@ pub(crate) async fn finish(node: &Arc<Node>) -> Result<usize, StoreError> {
         let Some(last) = claims.last() else { return Ok(finished) };
         after = Some(last.id);
         for claim in claims {
-            let is_here = claim.home_region == *node.groups.region();
-            if is_here && !has_begun(node, group, claim.id)? {
+            let mut homes = seated.iter().filter(|(region, _)| *region == claim.home_region);
+            let Some((_, group)) = homes.next() else { continue };
+            if !has_begun(node, *group, claim.id)? {
                 let write_id = claim.first_key_sealed.sealed_by;
                 let until = Instant::now() + BEGIN_TIME_MAX;
-                let outcome = proposed(Arc::clone(node), group, claim, write_id, until).await;
+                let outcome = proposed(Arc::clone(node), claim, write_id, until).await;
                 finished += usize::from(matches!(outcome, Proposed::Committed { .. }));
             }
         }

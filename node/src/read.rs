@@ -20,6 +20,7 @@ use concordat_proto::{
 use crate::{
     admin,
     auth::{Authorised, OrgPrincipal, Principal},
+    client_secret,
     dialect::{Action, Answer, CommonHeaders, DemoTarget, Page, Rejection, slashid::render},
     freshness,
     http::status,
@@ -53,6 +54,9 @@ pub(crate) async fn answer(
         (Principal::Org(org), Action::OidcGet(client_id)) => of_org(node, &org, &common, |at| {
             oidc_get(node, at, &client_id, common.if_none_match.as_ref())
         }),
+        (Principal::Org(org), Action::SecretGet(client_id)) => {
+            client_secret::answer(node, &org, &common, &client_id)
+        }
         (Principal::Operator { .. }, Action::OrgList(page)) => {
             let fresh = freshness::of(&node.groups, &node.home_groups());
             if common.current_only && fresh != Freshness::Current {
@@ -71,6 +75,10 @@ pub(crate) async fn answer(
         (Principal::Operator { .. }, Action::RegionList) => {
             of_system(node, &common, || members::regions(node))
         }
+        (Principal::Operator { .. }, Action::DivergenceGet(region)) => {
+            let answer = members::divergence(node, &region).await;
+            freshness::mark(answer, freshness::of(&node.groups, &[GroupId::SYSTEM]))
+        }
         (Principal::Operator { .. }, Action::DemoCut(target)) => demo(node, &target, true),
         (Principal::Operator { .. }, Action::DemoHeal(target)) => demo(node, &target, false),
         _ => render::forbidden(),
@@ -84,8 +92,16 @@ async fn at_least(
     position: Position,
     timing: Timing,
 ) -> Result<(), Answer> {
-    let is_known =
-        position.group == GroupId::SYSTEM || node.home_groups().contains(&position.group);
+    let closed = node.groups.closed(position.group);
+    if let Some(succession) = closed.as_ref().and_then(|closed| closed.succession)
+        && position.index > succession.certain
+    {
+        let fresh = freshness::of(&node.groups, &[GroupId::SYSTEM]);
+        return Err(freshness::mark(render::position_lost(), fresh));
+    }
+    let is_known = closed.is_some()
+        || position.group == GroupId::SYSTEM
+        || node.home_groups().contains(&position.group);
     if !is_known {
         return Err(render::rejected(&Rejection {
             status: status::BAD_REQUEST,

@@ -36,11 +36,26 @@ pub(crate) fn unknown(
     regions: Vec<Region>,
     accepted: Instant,
 ) -> Receipt {
+    nowhere(Outcome::Unknown, required, write_id, regions, accepted)
+}
+
+/// Of a write that a failover went on without: no region has it, and none ever will.
+pub(crate) fn lost(write_id: WriteId, regions: Vec<Region>, accepted: Instant) -> Receipt {
+    nowhere(Outcome::Lost, RequiredConsistency::AllRegions, write_id, regions, accepted)
+}
+
+fn nowhere(
+    outcome: Outcome,
+    required: RequiredConsistency,
+    write_id: WriteId,
+    regions: Vec<Region>,
+    accepted: Instant,
+) -> Receipt {
     let pending = |region| RegionReceipt { region, applied: false, applied_after: None };
     Receipt {
         required,
         achieved: false,
-        outcome: Outcome::Unknown,
+        outcome,
         write_id,
         position: None,
         elapsed: accepted.elapsed(),

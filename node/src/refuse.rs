@@ -15,7 +15,7 @@ pub(crate) fn overloaded() -> Answer {
     render::unavailable("this node has too many requests in flight", RETRY_AFTER)
 }
 
-/// 429: as many writes waiting as may be.
+/// 429: as many writes waiting as may be, of all or of the organisation.
 pub(crate) fn too_many_waits() -> Answer {
     render::too_many("too many writes wait for their consistency here", RETRY_AFTER)
 }
@@ -38,6 +38,19 @@ pub(crate) fn moving() -> Answer {
     render::unavailable(message, RETRY_AFTER)
 }
 
+/// 503: the organisation's group is closed, and what takes its place was not here in time.
+pub(crate) fn failing_over() -> Answer {
+    let message = "the organization's home region is being failed over; nothing was stored";
+    render::unavailable(message, RETRY_AFTER)
+}
+
+/// 503: the region is cut off from the rest of the cluster, and was told to stop then.
+pub(crate) fn fenced() -> Answer {
+    let message = "this region is cut off from the rest of the cluster and fences itself \
+                   (when_isolated is fence); nothing was stored";
+    render::unavailable(message, RETRY_AFTER)
+}
+
 /// 503: the node is not a member yet.
 pub(crate) fn not_a_member() -> Answer {
     render::unavailable("this node has not joined its cluster yet", RETRY_AFTER)
@@ -46,6 +59,12 @@ pub(crate) fn not_a_member() -> Answer {
 /// 503: a secret cannot be sealed or opened here.
 pub(crate) fn no_key(error: crate::seal::SealError) -> Answer {
     tracing::error!(%error, "an organisation's data key cannot be used");
+    render::unavailable("secrets cannot be handled on this node now", RETRY_AFTER)
+}
+
+/// 503: a stored private key cannot be used. It was checked when it came: this is this node's fault.
+pub(crate) fn no_private_key() -> Answer {
+    tracing::error!("a stored private key cannot be used");
     render::unavailable("secrets cannot be handled on this node now", RETRY_AFTER)
 }
 

@@ -172,6 +172,8 @@ const fn is_write(operation: Operation) -> bool {
         | Operation::NodeDelete
         | Operation::RegionPatch
         | Operation::RegionDelete
+        | Operation::RegionFailover
+        | Operation::OrgPatch
         | Operation::OrgMove => true,
         Operation::OidcList
         | Operation::OidcGet
@@ -182,6 +184,8 @@ const fn is_write(operation: Operation) -> bool {
         | Operation::DemoCut
         | Operation::DemoHeal
         | Operation::NodeList
-        | Operation::RegionList => false,
+        | Operation::RegionList
+        | Operation::DivergenceGet
+        | Operation::SecretGet => false,
     }
 }

@@ -12,16 +12,17 @@ use concordat_proto::{
     command::{Command, Idempotency, Proposal, RequestDigest},
     consistency::{Position, Receipt, RequiredConsistency},
     header,
-    id::{GroupId, KeyId, WriteId},
+    id::{GroupId, KeyId, OrgId, WriteId},
     limits,
     refusal::Refusal,
     reply::Applied,
 };
 use http::request::Parts;
 use sha2::{Digest, Sha256};
+use tokio::time::{Instant, sleep_until};
 
 use crate::{
-    auth::{Authorised, OrgPrincipal, Principal},
+    auth::{Authorised, Principal},
     dialect::{Action, Answer, CommonHeaders, Operation, slashid::render},
     draft, entropy, freshness, locate, members, moves,
     node::Node,
@@ -86,15 +87,39 @@ pub(crate) async fn answer(
     let write_id = entropy::write_id(&*node.environment.clock, &*node.environment.entropy);
     let asked = Asked { write_id, common, digest, timing };
     let operation = request.operation();
-    match request.into_parts() {
+    let (principal, action) = request.into_parts();
+    let _place = match &principal {
+        Principal::Operator { .. } => None,
+        Principal::Org(org) => match node.writes.enter(org.id()) {
+            Some(place) => Some(place),
+            None => return refuse::too_many_waits(),
+        },
+    };
+    match (principal, action) {
         (Principal::Operator { key }, Action::OrgCreate(draft)) => {
             orgs::create(node, key, draft, &asked).await
         }
         (Principal::Operator { .. }, Action::OrgMove(org, draft)) => {
             moves::change(node, org, draft, &asked).await
         }
+        (Principal::Operator { .. }, Action::OrgPatch(org, settings)) => {
+            let command = Command::SetOrgSettings { org, settings };
+            // To set it twice is to set it: it needs no name among the organisation's own.
+            let proposal = Proposal { idempotency: None, ..proposal(node, &asked, None, command) };
+            match locate::now(node, org) {
+                Ok(Some(_)) => of_org(node, org, operation, proposal, &asked).await,
+                Ok(None) => {
+                    let fresh = freshness::of(&node.groups, &node.home_groups());
+                    freshness::mark(render::not_found("organization"), fresh)
+                }
+                Err(error) => refuse::broken("locating an organisation", &error),
+            }
+        }
         (Principal::Org(org), action) => match draft::command(node, &org, action, &asked) {
-            Ok(command) => of_org(node, &org, operation, command, &asked).await,
+            Ok(command) => {
+                let proposal = proposal(node, &asked, Some(org.key), command);
+                of_org(node, org.id(), operation, proposal, &asked).await
+            }
             Err(answer) => answer,
         },
         (Principal::Operator { key }, action) => {
@@ -108,23 +133,33 @@ pub(crate) async fn answer(
 /// node sees it there. Such a refusal leaves no trace, so the write happens at most once.
 async fn of_org(
     node: &Node,
-    org: &OrgPrincipal,
+    org: OrgId,
     operation: Operation,
-    command: Command,
+    proposal: Proposal,
     asked: &Asked,
 ) -> Answer {
-    let proposal = proposal(node, asked, Some(org.key), command);
-    let deadline = asked.timing.deadline;
+    let (deadline, asked_id) = (asked.timing.deadline, asked.write_id);
     let mut epoch_min = 0;
+    // A closed group that may have taken it: from then on nobody may say that nothing was stored.
+    let mut closed = None;
+    let not_known = |group| render::timed_out(&unknown(node, group, asked_id, asked));
     loop {
-        let home = match locate::settled(node, org.id(), epoch_min, deadline).await {
+        let home = match locate::settled(node, org, epoch_min, deadline).await {
             Ok(Some(at)) => Home { group: at.group, epoch: at.home.org.epoch },
-            Ok(None) => return refuse::moving(),
+            Ok(None) => return closed.map_or_else(refuse::moving, not_known),
             Err(error) => return refuse::broken("locating an organisation", &error),
         };
         let committed = match propose(node, home.group, proposal.clone(), asked).await {
             Ok(committed) => committed,
-            Err(answer) => return answer,
+            // Its successor has the write, if the closed group had it and it lives on.
+            Err(NotCommitted::Closed) => {
+                closed = Some(home.group);
+                continue;
+            }
+            Err(NotCommitted::Answered(answer)) => {
+                let says_no = answer.status == 503 && Instant::now() >= deadline;
+                return closed.filter(|_| says_no).map_or(answer, not_known);
+            }
         };
         match committed.applied.outcome {
             Err(Refusal::Moved { epoch, .. } | Refusal::Moving { epoch }) => epoch_min = epoch,
@@ -166,25 +201,57 @@ pub(crate) struct Committed {
     pub(crate) danger: Danger,
 }
 
+/// Why a proposal is not known to be in the log for good.
+#[derive(Debug)]
+pub(crate) enum NotCommitted {
+    /// The caller is told how far it went.
+    Answered(Answer),
+    /// The group is closed: it may be proposed again, under the same name, to its successor.
+    Closed,
+}
+
+impl NotCommitted {
+    /// The answer, where it is not proposed again. A group that was closed meanwhile may have taken
+    /// it: that is not known, and said when the time is up.
+    pub(crate) async fn answer(self, node: &Node, group: GroupId, asked: &Asked) -> Answer {
+        match self {
+            Self::Answered(answer) => answer,
+            Self::Closed => {
+                sleep_until(asked.timing.deadline).await;
+                render::timed_out(&unknown(node, group, asked.write_id, asked))
+            }
+        }
+    }
+}
+
 /// Gets a proposal committed in the caller's time, or says how far that went.
 pub(crate) async fn propose(
     node: &Node,
     group: GroupId,
     proposal: Proposal,
     asked: &Asked,
-) -> Result<Committed, Answer> {
+) -> Result<Committed, NotCommitted> {
     let write_id = proposal.write_id;
     match node.groups.propose(group, proposal, asked.timing.deadline).await {
         Proposed::Committed { applied, danger } => Ok(Committed { applied, danger }),
-        Proposed::NotProposed => Err(refuse::no_leader()),
+        Proposed::Closed => Err(NotCommitted::Closed),
+        Proposed::NotProposed if node.groups.is_fenced(group) => {
+            Err(NotCommitted::Answered(refuse::fenced()))
+        }
+        Proposed::NotProposed => Err(NotCommitted::Answered(refuse::no_leader())),
         // The leader's answer may be lost and the entry be applied here all the same.
         Proposed::Unknown => match query::write(node.state(), group, write_id) {
             Ok(Some(record)) => {
                 let danger = node.groups.danger(group, record.applied.index);
                 Ok(Committed { applied: record.applied, danger })
             }
-            Ok(None) => Err(render::timed_out(&unknown(node, group, write_id, asked))),
-            Err(error) => Err(refuse::broken("looking for a write", &error)),
+            Ok(None) => {
+                let receipt = unknown(node, group, write_id, asked);
+                Err(NotCommitted::Answered(render::timed_out(&receipt)))
+            }
+            Err(error) => {
+                Err(NotCommitted::Answered(refuse::broken("looking for a write", &error)))
+            }
         },
     }
 }

@@ -29,6 +29,22 @@ use crate::{
     serve::Timing,
 };
 
+/// The receipt of a write that went with its region, if a node that answers had it.
+async fn lost(
+    node: &Node,
+    principal: &Principal,
+    write_id: WriteId,
+    timing: Timing,
+) -> Option<Receipt> {
+    let (group, write) = node.groups.lost_write(write_id).await?;
+    let is_theirs = match principal {
+        Principal::Org(org) => write.org == Some(org.id()),
+        Principal::Operator { .. } => true,
+    };
+    let regions = node.groups.member_regions(node.groups.successor(group));
+    is_theirs.then(|| receipt::lost(write_id, regions, timing.accepted))
+}
+
 struct Found {
     /// The group in which it is waited for: there its entry of this index shows it.
     group: GroupId,
@@ -47,14 +63,15 @@ pub(crate) async fn answer(
 ) -> Answer {
     let deadline = timing.accepted + wait.unwrap_or_default();
     let found = loop {
-        let mut seen = locate::seen(node);
-        if let Principal::Operator { .. } = principal {
-            seen.push((GroupId::SYSTEM, node.groups.applied(GroupId::SYSTEM)));
-        }
+        let seen = locate::seen(node);
         match look(node, principal, write_id) {
             Ok((Some(found), _)) => break found,
             Ok((None, fresh)) if Instant::now() >= deadline => {
-                return freshness::mark(render::not_found("write"), fresh);
+                let answer = match lost(node, principal, write_id, timing).await {
+                    Some(receipt) => render::receipt(&receipt),
+                    None => render::not_found("write"),
+                };
+                return freshness::mark(answer, fresh);
             }
             Ok((None, _)) => {}
             Err(error) => return refuse::broken("looking for a write", &error),

@@ -5,11 +5,16 @@
 use std::time::Duration;
 
 use crate::{
+    failover::FailoverBasis,
     id::{ClientId, GroupId, KeyId, NodeId, OrgId, WriteId},
     lease::{LeaseTerms, ReplicaMark},
+    log::{LogId, LogIndex},
     movement::{Belonging, PastHome},
     oidc::{OidcCredential, OidcPatch},
-    org::{ApiKey, ClusterRecord, NodeRecord, NodeState, Org, RegionState, Survive},
+    org::{
+        ApiKey, ClusterRecord, Isolation, NodeRecord, NodeState, Org, OrgSettings, RegionState,
+        Survive, WhenIsolated,
+    },
     region::Region,
     time::LogTime,
 };
@@ -196,6 +201,48 @@ pub enum Command {
         /// The epoch of the release or of the adoption.
         epoch: u32,
     },
+    /// What leaders do that are cut off with their region, as an operator set it (system group).
+    SetIsolation(WhenIsolated),
+    /// The same as a home group's own log has it: what its leaders go by.
+    NoteIsolation(Isolation),
+    /// A region's group gets its voters and its leader in another region, or back in its own
+    /// (system group).
+    SetSeat {
+        /// The group's region.
+        region: Region,
+        /// Where it is to stand.
+        seat: Region,
+    },
+    /// The group of a region is closed: its voters are lost (system group). A repeat before its
+    /// successor is founded may name further absent nodes.
+    CloseGroup {
+        /// The group's region.
+        region: Region,
+        /// Where its successor is to stand.
+        to: Region,
+        /// What makes sure that its leader does not go on.
+        basis: FailoverBasis,
+        /// Nodes outside the lost region that need not be asked.
+        absent: Vec<NodeId>,
+    },
+    /// A closed group gets its successor (system group).
+    FoundSuccessor {
+        /// The closed group.
+        closed: GroupId,
+        /// The survivor whose replica the successor is made from.
+        founder: NodeId,
+        /// The newest entry of that replica's log.
+        last: LogId,
+        /// The newest entry that some survivor had applied.
+        certain: LogIndex,
+    },
+    /// What an organisation sets for itself, in place of what it had set.
+    SetOrgSettings {
+        /// Whose.
+        org: OrgId,
+        /// What.
+        settings: OrgSettings,
+    },
 }
 
 impl Command {
@@ -210,7 +257,12 @@ impl Command {
             | Self::SetNodeState { .. }
             | Self::SetRegionState { .. }
             | Self::RefoundRegion { .. }
-            | Self::SetSurvive(_) => None,
+            | Self::SetSurvive(_)
+            | Self::SetIsolation(_)
+            | Self::NoteIsolation(_)
+            | Self::SetSeat { .. }
+            | Self::CloseGroup { .. }
+            | Self::FoundSuccessor { .. } => None,
             Self::ClaimOrg(org) | Self::CreateOrg(org) | Self::AdoptBegin { org, .. } => {
                 Some(org.id)
             }
@@ -222,8 +274,54 @@ impl Command {
             | Self::Restore { org, .. }
             | Self::AdoptPart { org, .. }
             | Self::AdoptEnd { org, .. }
-            | Self::Forget { org, .. } => Some(*org),
+            | Self::Forget { org, .. }
+            | Self::SetOrgSettings { org, .. } => Some(*org),
         }
+    }
+
+    /// What operators see it called.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Form { .. } => "cluster.form",
+            Self::RegisterNode(_) => "node.register",
+            Self::ClaimOrg(_) => "org.claim",
+            Self::CreateOrg(_) => "org.create",
+            Self::CreateOidc { .. } => "oidc.create",
+            Self::PatchOidc { .. } => "oidc.patch",
+            Self::DeleteOidc { .. } => "oidc.delete",
+            Self::MarkReplicas { .. } => "replicas.mark",
+            Self::SetLeases(_) => "leases.set",
+            Self::SetNodeState { .. } => "node.set_state",
+            Self::SetRegionState { .. } => "region.set_state",
+            Self::RefoundRegion { .. } => "region.refound",
+            Self::SetSurvive(_) => "survive.set",
+            Self::Release { .. } => "move.release",
+            Self::HandOver { .. } => "move.hand_over",
+            Self::Restore { .. } => "move.restore",
+            Self::AdoptBegin { .. } => "move.adopt_begin",
+            Self::AdoptPart { .. } => "move.adopt_part",
+            Self::AdoptEnd { .. } => "move.adopt_end",
+            Self::Forget { .. } => "move.forget",
+            Self::SetIsolation(_) => "isolation.set",
+            Self::NoteIsolation(_) => "isolation.note",
+            Self::SetSeat { .. } => "region.seat",
+            Self::CloseGroup { .. } => "failover.close",
+            Self::FoundSuccessor { .. } => "failover.found",
+            Self::SetOrgSettings { .. } => "org.set",
+        }
+    }
+
+    /// The credential it is about, if it is about one.
+    #[must_use]
+    pub const fn client_id(&self) -> Option<&ClientId> {
+        if let Self::CreateOidc { credential, .. } = self {
+            return Some(&credential.client_id);
+        }
+        if let Self::PatchOidc { client_id, .. } | Self::DeleteOidc { client_id, .. } = self {
+            return Some(client_id);
+        }
+        None
     }
 
     /// The organisation that asked for it; none for what operators and the cluster do, of which
@@ -256,7 +354,13 @@ impl Command {
             | Self::SetNodeState { .. }
             | Self::SetRegionState { .. }
             | Self::RefoundRegion { .. }
-            | Self::SetSurvive(_) => false,
+            | Self::SetSurvive(_)
+            | Self::SetIsolation(_)
+            | Self::NoteIsolation(_)
+            | Self::SetSeat { .. }
+            | Self::CloseGroup { .. }
+            | Self::FoundSuccessor { .. }
+            | Self::SetOrgSettings { .. } => false,
         }
     }
 }

@@ -113,6 +113,8 @@ pub enum Outcome {
     Committed,
     /// Not known: it may have happened, may still happen, or never.
     Unknown,
+    /// It went with its region: a failover went on without it, and it never counts any more.
+    Lost,
 }
 
 impl Outcome {
@@ -122,6 +124,7 @@ impl Outcome {
         match self {
             Self::Committed => "committed",
             Self::Unknown => "unknown",
+            Self::Lost => "lost",
         }
     }
 }

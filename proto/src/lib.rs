@@ -7,6 +7,7 @@
 pub mod command;
 pub mod consistency;
 pub mod duration;
+pub mod failover;
 pub mod header;
 pub mod id;
 pub mod lease;

@@ -97,9 +97,13 @@ pub const FORWARD_HOPS_MAX: u8 = 3;
 pub const PAGE_ITEMS_MAX: usize = 1000;
 /// Writes of one node that wait for their consistency at once (then 429).
 pub const WAITERS_MAX: usize = 20_000;
+/// Writes of one organisation that are under way at one node at once (then 429): one that writes to a
+/// region that is gone must not use up what all have.
+pub const ORG_WRITES_MAX: usize = 5_000;
 
 const _: () = {
     assert!(SEALED_BYTES_MAX > PRIVATE_KEY_BYTES_MAX, "a sealed key fits");
+    assert!(ORG_WRITES_MAX < WAITERS_MAX, "one organisation leaves room for others");
     assert!(SEALED_BYTES_MAX > CLIENT_SECRET_BYTES_MAX, "a sealed secret fits");
     assert!(COMMAND_BYTES_MAX > BODY_BYTES_MAX, "a sealed body must fit a command");
     assert!(COMMAND_BYTES_MAX > 2 * ADOPT_PART_BYTES_MAX, "a part fits, the greatest record too");

@@ -11,7 +11,7 @@ use crate::{
     id::{GroupId, WriteId},
     log::LogIndex,
     oidc::OidcCredential,
-    org::{ApiKey, Org},
+    org::{ApiKey, Org, OrgSettings},
     record::{KeyRecord, WriteRecord},
     time::LogTime,
 };
@@ -46,17 +46,26 @@ impl HomeRecord {
         self.release.is_none()
     }
 
-    /// Whether whoever sees this record sees the write at a position of an earlier epoch; `None`
-    /// when the position is not of an earlier epoch, or is none that this organisation had.
+    /// Whether whoever sees this record sees the write at a position of an earlier stay; `None`
+    /// when the position is not of an earlier stay, or is none that this organisation had.
     #[must_use]
     pub fn contains_earlier(&self, position: &Position) -> Option<bool> {
-        let arrival = self.arrival.as_ref().filter(|_| position.epoch < self.org.epoch)?;
-        match arrival.past.iter().find(|past| past.epoch == position.epoch) {
-            Some(past) if past.group != position.group => None,
-            Some(past) => Some(position.index <= past.release),
-            // Older than what is remembered: every home since has released it on.
-            None => Some(true),
+        let past = &self.arrival.as_ref()?.past;
+        if let Some(stay) = past.iter().find(|stay| stay.is_of(position)) {
+            return Some(position.index <= stay.release);
         }
+        let is_known = past.iter().any(|stay| stay.epoch == position.epoch);
+        // Older than what is remembered: every home since has released it on.
+        (position.epoch < self.org.epoch && !is_known).then_some(true)
+    }
+
+    /// Whether a position is of an earlier stay: in an earlier epoch, or in a group whose place this
+    /// one took in the same epoch.
+    #[must_use]
+    pub fn is_earlier(&self, position: &Position) -> bool {
+        let past = self.arrival.as_ref().map(|arrival| &arrival.past);
+        position.epoch < self.org.epoch
+            || past.is_some_and(|past| past.iter().any(|stay| stay.is_of(position)))
     }
 }
 
@@ -81,6 +90,14 @@ pub struct PastHome {
     pub group: GroupId,
     /// The entry that released it: no write of it took effect there beyond this.
     pub release: LogIndex,
+}
+
+impl PastHome {
+    /// Whether a position is of this stay.
+    #[must_use]
+    pub fn is_of(&self, position: &Position) -> bool {
+        (self.epoch, self.group) == (position.epoch, position.group)
+    }
 }
 
 /// That an organisation was let go.
@@ -147,4 +164,6 @@ pub enum Belonging {
         /// What became of it.
         record: KeyRecord,
     },
+    /// What it has set for itself.
+    Settings(OrgSettings),
 }

@@ -70,6 +70,34 @@ pub struct Org {
     pub first_key_sealed: Sealed,
 }
 
+/// What an organisation has set for itself, beside its credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OrgSettings {
+    /// What is answered to who asks for a secret.
+    pub stale_secrets: StaleSecrets,
+}
+
+/// What a node does that is asked for a secret and cannot prove that it is current.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StaleSecrets {
+    /// It gives the one that it has, marked: logins go on.
+    #[default]
+    Serve,
+    /// It gives none: a secret that was withdrawn is never given out again.
+    Refuse,
+}
+
+impl StaleSecrets {
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Serve => "serve",
+            Self::Refuse => "refuse",
+        }
+    }
+}
+
 /// An API key as it is stored: never the key itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
@@ -92,6 +120,9 @@ pub struct RegionRecord {
     pub founder: NodeId,
     /// Where it is in its life.
     pub state: RegionState,
+    /// Where the group's voters stand and its leader belongs: the region itself, unless it was
+    /// failed over or seated elsewhere.
+    pub seat: Region,
 }
 
 /// Where a region is in its life.
@@ -167,6 +198,37 @@ impl Survive {
     }
 }
 
+/// What a home group's leader does when its region cannot reach the rest of the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WhenIsolated {
+    /// It goes on. Then a failover takes the operator's word that the region's nodes are stopped.
+    #[default]
+    Serve,
+    /// It stops proposing and granting leases, for it may have been failed over.
+    Fence,
+}
+
+impl WhenIsolated {
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Serve => "serve",
+            Self::Fence => "fence",
+        }
+    }
+}
+
+/// The setting as it was set for the so-many-th time: a group that noted this generation has not
+/// noted a later one unless the system group's state has it too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Isolation {
+    /// What holds.
+    pub when: WhenIsolated,
+    /// How often it was changed.
+    pub generation: u32,
+}
+
 /// A node of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeRecord {
@@ -208,4 +270,6 @@ pub struct ClusterRecord {
     pub feature_level: u32,
     /// What the home groups must outlive.
     pub survive: Survive,
+    /// What a leader does that is cut off with its region.
+    pub isolation: Isolation,
 }

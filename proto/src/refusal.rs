@@ -141,6 +141,23 @@ pub enum Refusal {
     /// The move can no longer be undone.
     #[error("the organization's new home has taken it over: the move will be completed")]
     HandedOver,
+    /// The region's group is closed.
+    #[error("the region's group is closed, and its successor is still being founded")]
+    FailingOver,
+    /// Nothing makes sure that the lost region does not go on.
+    #[error(
+        "the region's leaders do not fence themselves: stop all its nodes, and say so (fenced)"
+    )]
+    NotFenced,
+    /// The region is another one's seat.
+    #[error("another region's group stands there: give it another seat first")]
+    SeatOfOthers,
+    /// A failover or a seat that leads nowhere.
+    #[error("the group stands in that region already")]
+    SeatedThere,
+    /// Another step of a failover came first.
+    #[error("the failover has gone on meanwhile")]
+    StaleFailover,
 }
 
 /// What there may be no more of.
@@ -183,7 +200,12 @@ impl Refusal {
             | Self::TooFewRegions
             | Self::StaleMove
             | Self::NotReleased
-            | Self::HandedOver => RefusalClass::Conflict,
+            | Self::HandedOver
+            | Self::FailingOver
+            | Self::NotFenced
+            | Self::SeatOfOthers
+            | Self::SeatedThere
+            | Self::StaleFailover => RefusalClass::Conflict,
             Self::RegionNotFound
             | Self::ProviderFixed { .. }
             | Self::ForeignOptions { .. }

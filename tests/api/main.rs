@@ -24,6 +24,7 @@ mod readme;
 mod receipts;
 mod restart;
 mod routes;
+mod secrets;
 mod settings;
 mod tour;
 mod versions;

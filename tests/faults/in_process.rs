@@ -303,7 +303,7 @@ impl Nine {
                 applied.outcome.unwrap_or_else(|refusal| panic!("refused: {refusal}"));
                 applied.index
             }
-            other @ (Proposed::NotProposed | Proposed::Unknown) => {
+            other @ (Proposed::NotProposed | Proposed::Unknown | Proposed::Closed) => {
                 panic!("via node {via}: {other:?}")
             }
         }
@@ -344,7 +344,7 @@ impl Nine {
         let proposal = self.proposal(via, patch(name, label));
         match self.try_propose(via, proposal, WRITE_LIMIT).await {
             Proposed::Committed { applied, danger } => (applied.index, danger),
-            other @ (Proposed::NotProposed | Proposed::Unknown) => {
+            other @ (Proposed::NotProposed | Proposed::Unknown | Proposed::Closed) => {
                 panic!("via node {via}: {other:?}")
             }
         }

@@ -19,14 +19,16 @@ use crate::{
 };
 
 /// What an operator says, by way of a node.
-async fn say(nine: &Nine, via: usize, command: Command) {
+pub(crate) async fn say(nine: &Nine, via: usize, command: Command) {
     let proposal = nine.proposal(via, command);
     let deadline = Instant::now() + WRITE_LIMIT;
     match nine.groups(via).propose(GroupId::SYSTEM, proposal, deadline).await {
         Proposed::Committed { applied, .. } => {
             applied.outcome.unwrap_or_else(|refusal| panic!("refused: {refusal}"));
         }
-        other @ (Proposed::NotProposed | Proposed::Unknown) => panic!("via node {via}: {other:?}"),
+        other @ (Proposed::NotProposed | Proposed::Unknown | Proposed::Closed) => {
+            panic!("via node {via}: {other:?}")
+        }
     }
 }
 
@@ -34,7 +36,7 @@ fn set_node(node: NodeId, state: NodeState) -> Command {
     Command::SetNodeState { node, state }
 }
 
-fn region(name: &str) -> Region {
+pub(crate) fn region(name: &str) -> Region {
     Region::new(name).unwrap()
 }
 

@@ -101,7 +101,7 @@ impl Seat {
                     }
                     Ok(_) | Err(_) => return Some((at.group, applied, danger)),
                 },
-                Proposed::NotProposed | Proposed::Unknown => return None,
+                Proposed::NotProposed | Proposed::Unknown | Proposed::Closed => return None,
             }
         }
         None

@@ -10,9 +10,11 @@
 mod all_killed;
 mod exactly_once;
 mod expired;
+mod failover;
 mod fleet;
 mod home_latency;
 mod in_process;
+mod in_process_failover;
 mod in_process_faults;
 mod in_process_members;
 mod in_process_move;

@@ -18,7 +18,7 @@ const FAR_REGION: &str = "asia-japan";
 const HOME_REGION: &str = "us-iowa";
 
 /// The command line, as the operator, by way of some nodes.
-async fn concordat(fleet: &Fleet, via: &[usize], arguments: &[&str]) -> Output {
+pub(crate) async fn concordat(fleet: &Fleet, via: &[usize], arguments: &[&str]) -> Output {
     let endpoints: Vec<&str> = via.iter().map(|node| fleet.nine.url(*node)).collect();
     let environment = [
         ("CONCORDAT_ENDPOINTS", endpoints.join(",")),
@@ -28,7 +28,7 @@ async fn concordat(fleet: &Fleet, via: &[usize], arguments: &[&str]) -> Output {
 }
 
 /// The same, of a command that must do.
-async fn done(fleet: &Fleet, via: &[usize], arguments: &[&str]) -> String {
+pub(crate) async fn done(fleet: &Fleet, via: &[usize], arguments: &[&str]) -> String {
     let output = concordat(fleet, via, arguments).await;
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{arguments:?}: {told}");
@@ -56,7 +56,7 @@ async fn ends(fleet: &mut Fleet, node: usize) {
 }
 
 /// Waits until every client has been answered since.
-async fn everyone_writes(workload: &Workload) {
+pub(crate) async fn everyone_writes(workload: &Workload) {
     let since = Instant::now();
     within("all clients write", LIMIT, async || {
         let answered = workload.answered_since(since);
@@ -67,7 +67,7 @@ async fn everyone_writes(workload: &Workload) {
 }
 
 /// Ends the load: nothing acknowledged was lost or done twice.
-async fn finish(fleet: &Fleet, workload: Workload, at: &[usize]) {
+pub(crate) async fn finish(fleet: &Fleet, workload: Workload, at: &[usize]) {
     let violations = workload.violations();
     assert!(violations.is_empty(), "{violations:#?}");
     let ledgers = workload.stop(LIMIT).await;

@@ -151,6 +151,8 @@ pub struct HeldLeases {
     held: Vec<Held>,
     /// When the newest lease that the state has caught up with was asked for.
     as_of: Option<LogTime>,
+    /// The same by the steady clock.
+    proven: Option<Duration>,
 }
 
 impl HeldLeases {
@@ -175,6 +177,14 @@ impl HeldLeases {
         let caught_up = self.held.iter().filter(|lease| lease.covers <= visible);
         self.as_of = self.as_of.max(caught_up.map(|lease| lease.asked_at).max());
         self.as_of
+    }
+
+    /// The moment, by the steady clock, of which the state is at least: when the newest lease that
+    /// it has caught up with was asked for. It stays so when that lease is long over.
+    pub fn proven(&mut self, visible: LogIndex) -> Option<Duration> {
+        let caught_up = self.held.iter().filter(|lease| lease.covers <= visible);
+        self.proven = self.proven.max(caught_up.map(|lease| lease.asked).max());
+        self.proven
     }
 
     /// Since the newest lease was asked for.
@@ -257,10 +267,11 @@ mod tests {
         let grant = LeaseGrant { group: GroupId(1), term: Term(1), covers: LogIndex(5), length: L };
         held.add(&grant, ms(100), LogTime(7));
         assert!(!held.is_current(LogIndex(4), ms(100)), "not caught up");
-        assert_eq!(held.as_of(LogIndex(4)), None);
+        assert_eq!((held.as_of(LogIndex(4)), held.proven(LogIndex(4))), (None, None));
         assert!(held.is_current(LogIndex(5), ms(599)));
         assert!(!held.is_current(LogIndex(5), ms(600)));
         assert_eq!((held.as_of(LogIndex(5)), held.age(ms(600))), (Some(LogTime(7)), Some(L)));
+        assert_eq!(held.proven(LogIndex(5)), Some(ms(100)));
     }
 
     #[test]

@@ -79,7 +79,8 @@ fn find_or_make_region(
     }
     let group = next_group(&regions);
     let region = node.region.clone();
-    let record = RegionRecord { region, group, founder: node.id, state: RegionState::Open };
+    let (seat, state) = (region.clone(), RegionState::Open);
+    let record = RegionRecord { region, group, founder: node.id, state, seat };
     turn.put(keys::region(&node.region), &record);
     Ok(group)
 }

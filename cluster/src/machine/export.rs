@@ -133,6 +133,7 @@ impl Packer<'_> {
         match parsed.kind {
             Kind::ApiKey => self.pack(Belonging::ApiKey(query::decode(key, value)?)),
             Kind::Oidc => self.pack(Belonging::Oidc(query::decode(key, value)?)),
+            Kind::OrgSettings => self.pack(Belonging::Settings(query::decode(key, value)?)),
             Kind::MovedWrite => {
                 let record: WriteRecord = query::decode(key, value)?;
                 self.write(key, record)?;
@@ -159,7 +160,9 @@ impl Packer<'_> {
             | Kind::Cluster
             | Kind::Region
             | Kind::Node
-            | Kind::OperatorKey => {
+            | Kind::OperatorKey
+            | Kind::ClosedGroup
+            | Kind::Isolation => {
                 return Err(StoreError::new("a record that belongs to no organisation"));
             }
         }

@@ -3,7 +3,7 @@
 //!
 //! # The life of a node
 //! member ⇄ draining ⇄ leaving → removed. Removed is for good. A region keeps one member at least
-//! for as long as it stands, so that somebody can vote in its group.
+//! for as long as a group has its seat there, so that somebody can vote in it.
 //!
 //! # The life of a region
 //! open ⇄ leaving → removed, with all its nodes; a later region of the same name is another one.
@@ -22,6 +22,7 @@
 //! the old group is for whoever proposes it to see to.
 
 use concordat_proto::{
+    failover::ClosedGroup,
     id::NodeId,
     org::{ClusterRecord, NodeRecord, NodeState, RegionRecord, RegionState, Survive},
     refusal::Refusal,
@@ -34,7 +35,7 @@ use super::{
     query,
     turn::{Halt, Ruling, Turn},
 };
-use crate::store::keys;
+use crate::store::{StoreError, keys};
 
 /// Regions that `survive = "region"` takes: with two, each would hold half of the voters.
 pub(crate) const SURVIVE_REGION_REGIONS_MIN: usize = 3;
@@ -54,7 +55,8 @@ pub(super) fn set_node_state(turn: &mut Turn<'_>, id: NodeId, state: NodeState) 
     }
     let can_vote_for_it =
         |other: &NodeRecord| other.id != id && other.region == node.region && other.may_vote();
-    if state != NodeState::Member && !nodes.values().any(can_vote_for_it) {
+    let is_last = state != NodeState::Member && !nodes.values().any(can_vote_for_it);
+    if is_last && is_seat(turn, |_| true, &node.region)? {
         return Err(Refusal::LastVoterOfRegion.into());
     }
     turn.put(keys::node(id), &NodeRecord { state, ..node.clone() });
@@ -69,7 +71,12 @@ pub(super) fn set_region_state(turn: &mut Turn<'_>, region: &Region, state: Regi
     }
     match state {
         RegionState::Open => {}
-        RegionState::Leaving => require_regions_without(turn, region)?,
+        RegionState::Leaving => {
+            if is_seat(turn, |of| of != region, region)? {
+                return Err(Refusal::SeatOfOthers.into());
+            }
+            require_regions_without(turn, region)?;
+        }
         RegionState::Removed => {
             if record.state != RegionState::Leaving {
                 return Err(Refusal::RegionNotLeaving.into());
@@ -81,8 +88,21 @@ pub(super) fn set_region_state(turn: &mut Turn<'_>, region: &Region, state: Regi
     Ok(Reply::Done)
 }
 
+/// Whether the group of one of these regions stands in a region.
+fn is_seat(
+    turn: &Turn<'_>,
+    of: impl Fn(&Region) -> bool,
+    seat: &Region,
+) -> Result<bool, StoreError> {
+    let regions = query::regions(turn.view())?;
+    let stands = |record: &&RegionRecord| {
+        record.state != RegionState::Removed && record.seat == *seat && of(&record.region)
+    };
+    Ok(regions.iter().find(stands).is_some())
+}
+
 /// A region that was not removed.
-fn standing(turn: &Turn<'_>, region: &Region) -> Result<RegionRecord, Halt> {
+pub(super) fn standing(turn: &Turn<'_>, region: &Region) -> Result<RegionRecord, Halt> {
     let record = query::region(turn.view(), region)?;
     let record = record.filter(|record| record.state != RegionState::Removed);
     record.ok_or_else(|| Refusal::RegionNotFound.into())
@@ -119,6 +139,12 @@ pub(super) fn refound_region(turn: &mut Turn<'_>, region: &Region, founder: Node
     if record.founder == founder {
         return Ok(Reply::Done);
     }
+    // What it was to be made from would be lost.
+    let closed = query::closed_groups(turn.view())?;
+    let is_successor = |of: &ClosedGroup| of.succession.is_some_and(|it| it.group == record.group);
+    if closed.iter().any(|of| of.group == record.group || is_successor(of)) {
+        return Err(Refusal::FailingOver.into());
+    }
     let nodes = query::nodes(turn.view())?;
     if nodes.get(&record.founder).is_some_and(NodeRecord::is_there) {
         return Err(Refusal::FounderStands.into());
@@ -127,7 +153,8 @@ pub(super) fn refound_region(turn: &mut Turn<'_>, region: &Region, founder: Node
         return Err(Refusal::NotOfRegion.into());
     }
     let group = next_group(&query::regions(turn.view())?);
-    turn.put(keys::region(region), &RegionRecord { group, founder, ..record });
+    let seat = region.clone();
+    turn.put(keys::region(region), &RegionRecord { group, founder, seat, ..record });
     Ok(Reply::Done)
 }
 

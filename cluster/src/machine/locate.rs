@@ -18,6 +18,8 @@ pub struct Located {
     pub group: GroupId,
     /// Its record there.
     pub home: HomeRecord,
+    /// Whether the group is closed, as whoever looked knows: nothing is written there any more.
+    pub is_closed: bool,
 }
 
 impl Located {
@@ -25,7 +27,7 @@ impl Located {
     /// was released and its new home's record has not arrived here: what is here may be outdated.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.home.is_open()
+        self.home.is_open() && !self.is_closed
     }
 
     /// Whether this is still what the other look saw: the same stay in the same group, with nothing
@@ -52,7 +54,7 @@ pub fn locate(
     let rank = |located: &Located| (located.home.newest_epoch(), located.is_settled());
     for group in home_groups {
         let Some(home) = query::home(reader, *group, org)? else { continue };
-        let found = Located { group: *group, home };
+        let found = Located { group: *group, home, is_closed: false };
         if newest.as_ref().is_none_or(|newest| rank(newest) < rank(&found)) {
             newest = Some(found);
         }

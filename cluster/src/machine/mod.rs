@@ -31,6 +31,7 @@ mod cluster;
 mod context;
 pub mod digest;
 pub mod export;
+mod failover;
 mod life;
 pub mod locate;
 mod movement;
@@ -39,15 +40,20 @@ mod org;
 pub mod query;
 mod replica;
 mod session;
+pub mod succession;
 mod turn;
 mod view;
 
+#[cfg(test)]
+mod failover_test;
 #[cfg(test)]
 mod life_test;
 #[cfg(test)]
 mod machine_test;
 #[cfg(test)]
 mod model_test;
+#[cfg(test)]
+mod movement_model;
 #[cfg(test)]
 mod movement_test;
 #[cfg(test)]
@@ -150,6 +156,16 @@ fn carry_out(turn: &mut Turn<'_>, proposal: &Proposal) -> Ruling {
             movement::adopt_end(turn, *org, *attempt, digest)
         }
         Command::Forget { org, epoch } => movement::forget(turn, *org, *epoch),
+        Command::SetOrgSettings { org, settings } => org::set_settings(turn, *org, settings),
+        Command::SetIsolation(when) => failover::set_isolation(turn, *when),
+        Command::NoteIsolation(isolation) => failover::note_isolation(turn, *isolation),
+        Command::SetSeat { region, seat } => failover::set_seat(turn, region, seat),
+        Command::CloseGroup { region, to, basis, absent } => {
+            failover::close_group(turn, region, to, *basis, absent)
+        }
+        Command::FoundSuccessor { closed, founder, last, certain } => {
+            failover::found_successor(turn, *closed, *founder, *last, *certain)
+        }
     }
 }
 
@@ -163,7 +179,12 @@ fn refuse_misplaced(group: GroupId, command: &Command) -> Option<Refusal> {
         Command::ClaimOrg(_)
         | Command::SetRegionState { .. }
         | Command::RefoundRegion { .. }
-        | Command::SetSurvive(_) => (true, Refusal::RegionNotFound),
+        | Command::SetSurvive(_)
+        | Command::SetIsolation(_)
+        | Command::SetSeat { .. }
+        | Command::CloseGroup { .. }
+        | Command::FoundSuccessor { .. } => (true, Refusal::RegionNotFound),
+        Command::NoteIsolation(_) => (false, Refusal::RegionNotFound),
         Command::CreateOrg(_)
         | Command::CreateOidc { .. }
         | Command::PatchOidc { .. }
@@ -174,7 +195,8 @@ fn refuse_misplaced(group: GroupId, command: &Command) -> Option<Refusal> {
         | Command::AdoptBegin { .. }
         | Command::AdoptPart { .. }
         | Command::AdoptEnd { .. }
-        | Command::Forget { .. } => (false, Refusal::OrgNotFound),
+        | Command::Forget { .. }
+        | Command::SetOrgSettings { .. } => (false, Refusal::OrgNotFound),
         Command::MarkReplicas { .. } | Command::SetLeases(_) => return None,
     };
     (of_system != (group == GroupId::SYSTEM)).then_some(refusal)

@@ -126,7 +126,13 @@ impl Model {
                 Ok(Reply::Done)
             }
             Command::MarkReplicas { .. } | Command::SetLeases(_) => Ok(Reply::Done),
-            Command::Form { .. }
+            Command::SetOrgSettings { .. }
+            | Command::SetIsolation(_)
+            | Command::NoteIsolation(_)
+            | Command::SetSeat { .. }
+            | Command::CloseGroup { .. }
+            | Command::FoundSuccessor { .. }
+            | Command::Form { .. }
             | Command::RegisterNode(_)
             | Command::ClaimOrg(_)
             | Command::SetNodeState { .. }

@@ -260,6 +260,7 @@ fn import(turn: &mut Turn<'_>, org: OrgId, belonging: &Belonging) -> Result<(), 
         Belonging::Oidc(credential) => {
             turn.put(keys::oidc(turn.group, org, &credential.client_id), credential);
         }
+        Belonging::Settings(settings) => turn.put(keys::org_settings(turn.group, org), settings),
         Belonging::Write { write_id, record } => {
             session::import_write(turn, org, *write_id, record);
         }

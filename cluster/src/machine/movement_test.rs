@@ -232,6 +232,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => at().prop_map(|at| Step::Freeze { at }),
         5 => (any::<usize>(), any::<bool>())
             .prop_map(|(which, renamed)| Step::Late { which, renamed }),
+        1 => at().prop_map(|at| Step::FailOver { at }),
         2 => (at(), prop_oneof![0_u64..2_000, 5_000_u64..40_000])
             .prop_map(|(at, by)| Step::Tick { at, by }),
     ]

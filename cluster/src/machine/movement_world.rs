@@ -1,5 +1,5 @@
-//! Three home groups, one organisation, and everything that may happen between them: for the tests
-//! of moves. Clients write wherever they believe the organisation to be; what leaders do by level is
+//! Three home groups, one organisation, and everything that may happen between them, and to them: for
+//! the tests of moves and of failovers. Clients write wherever they believe the organisation to be; what leaders do by level is
 //! worked out from the groups' states and kept, so that it can arrive late, twice and out of order.
 //!
 //! The model of what must come out is as naive as can be: one map.
@@ -8,24 +8,32 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use concordat_proto::{
     command::{Command, Proposal, RequestDigest},
-    id::{ClientId, GroupId, OrgId, WriteId},
-    log::LogIndex,
+    id::{GroupId, OrgId, WriteId},
+    log::{LogId, Term},
     movement::{AwayRecord, Belonging, HomeRecord, Release},
     oidc::{OidcCredential, OidcPatch, Provider},
+    org::{OrgSettings, StaleSecrets},
+    record::AppliedRecord,
     refusal::{Refusal, RefusalClass},
     reply::{Applied, Reply},
     time::LogTime,
+    wire::Wire,
 };
 
 use super::{
-    export, locate, movement, query,
+    export, locate, movement,
+    movement_model::{Answer, Model},
+    query,
+    succession::{self, Heir},
     testkit::{BEGIN, KEY_LIFE, Replica, client, credential, keyed, org, org_id, proposal, region},
 };
 
-use crate::store::memory::MemoryStore;
+use crate::store::{Store, WriteBatch, keys, memory::MemoryStore};
 
 /// The groups.
 pub(super) const GROUPS: [GroupId; 3] = [GroupId(1), GroupId(2), GroupId(3)];
+/// What the organisation has set.
+const SETTINGS: OrgSettings = OrgSettings { stale_secrets: StaleSecrets::Refuse };
 /// Milliseconds for which a proposal is valid.
 const VALID: u64 = 10_000;
 /// Records in a part: few, so that there are several parts.
@@ -49,6 +57,8 @@ pub(super) enum Step {
     Freeze { at: usize },
     /// Something that a leader or operator proposed arrives (again), perhaps under another name.
     Late { which: usize, renamed: bool },
+    /// A group is failed over from a replica that has all of it: another one takes its place.
+    FailOver { at: usize },
     /// A group's clock goes on.
     Tick { at: usize, by: u64 },
 }
@@ -79,27 +89,16 @@ impl Write {
     }
 }
 
-#[derive(Default)]
-struct Model {
-    credentials: BTreeMap<ClientId, OidcCredential>,
-    /// What each write was answered first, and where.
-    answers: BTreeMap<WriteId, Answer>,
-    /// Idempotency keys: until when, of which write.
-    keys: BTreeMap<String, (u64, WriteId)>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Answer {
-    outcome: Result<Reply, Refusal>,
-    place: (GroupId, LogIndex),
-}
-
 /// All groups, all that is under way, and what must come out.
 pub(super) struct World {
     replicas: Vec<Replica>,
     /// What those see that are behind.
     old_replicas: Vec<Replica>,
+    /// What each group began with, and its log since then.
+    beginnings: Vec<Replica>,
     logs: Vec<Vec<Proposal>>,
+    /// The place of every group that ever was.
+    places: Places,
     clocks: Vec<u64>,
     names: u64,
     /// Clients' writes.
@@ -119,7 +118,9 @@ impl World {
         let mut world = Self {
             replicas: GROUPS.map(Replica::new).to_vec(),
             old_replicas: GROUPS.map(Replica::new).to_vec(),
+            beginnings: GROUPS.map(Replica::new).to_vec(),
             logs: vec![Vec::new(); GROUPS.len()],
+            places: GROUPS.into_iter().zip(0..).collect(),
             clocks: vec![BEGIN; GROUPS.len()],
             names: 0,
             writes: Vec::new(),
@@ -130,6 +131,11 @@ impl World {
         };
         let created = world.propose(0, Command::CreateOrg(org(0)));
         assert!(created.outcome.is_ok());
+        let (org, settings) = (org_id(0), SETTINGS);
+        let set = world.propose(0, Command::SetOrgSettings { org, settings });
+        assert_eq!(set.outcome, Ok(Reply::Done));
+        // They happen once: a late repeat would be another write.
+        world.steps.clear();
         world
     }
 
@@ -152,6 +158,7 @@ impl World {
                     self.late(at, proposal, *renamed);
                 }
             }
+            Step::FailOver { at } => self.fail_over(*at),
             Step::Tick { at, by } => self.clocks[*at] += by,
         }
         self.check();
@@ -194,6 +201,37 @@ impl World {
         self.append(at, proposal);
     }
 
+    /// What was on its way to the closed group never arrives; its leaders are no more.
+    fn fail_over(&mut self, at: usize) {
+        let number = u32::try_from(self.places.len() + 1).expect("few groups");
+        let (closed, group) = (&self.replicas[at], GroupId(number));
+        let AppliedRecord { log_id, log_time, .. } = closed.applied();
+        let certain = log_id.map(|id| id.index).unwrap_or_default();
+        let heir = Heir { closed: closed.group, group, certain };
+        let successor = Replica::new(group);
+        let first = LogId { term: Term(0), index: succession::FIRST_INDEX };
+        let position = AppliedRecord { log_id: Some(first), log_time, membership: Vec::new() };
+        let mut seen = BTreeSet::new();
+        succession::inherit(&*closed.store, heir, &mut |pairs| {
+            let twice = pairs.iter().find(|(key, _)| !seen.insert(key.clone()));
+            assert_eq!(twice, None, "two records of one key");
+            let changes = pairs.into_iter().map(|(key, value)| (key, Some(value))).collect();
+            successor.store.write(WriteBatch { cleared_prefixes: Vec::new(), changes })
+        })
+        .expect("a store that works");
+        let changes = vec![(keys::applied(group), Some(position.encode()))];
+        successor
+            .store
+            .write(WriteBatch { cleared_prefixes: Vec::new(), changes })
+            .expect("it works");
+        self.steps.retain(|(of, _)| *of != at);
+        self.places.insert(group, at);
+        self.logs[at].clear();
+        self.beginnings[at] = successor.copied_into(MemoryStore::default());
+        self.old_replicas[at] = Replica::new(group);
+        self.replicas[at] = successor;
+    }
+
     // Clients.
 
     fn write(&mut self, at: usize, write: Write, key: Option<u8>) {
@@ -224,7 +262,8 @@ impl World {
         if is_undone {
             return;
         }
-        let place = applied.position.map_or((GROUPS[at], applied.index), |p| (p.group, p.index));
+        let here = (self.replicas[at].group, applied.index);
+        let place = applied.position.map_or(here, |p| (p.group, p.index));
         let answer = Answer { outcome: applied.outcome.clone(), place };
         let known = self.model.answers.get(&applied.write_id).cloned();
         match known {
@@ -268,16 +307,18 @@ impl World {
 
     fn move_to(&mut self, to: usize) {
         let Some(located) = self.located() else { return };
-        let at = index_of(located.group);
+        let at = self.places[&located.group];
         let epoch = located.home.org.epoch + 1;
-        self.propose(at, Command::Release { org: org_id(0), to: GROUPS[to], epoch });
+        let to = self.replicas[to].group;
+        self.propose(at, Command::Release { org: org_id(0), to, epoch });
     }
 
     fn back(&mut self) {
         let Some(located) = self.located() else { return };
         if let Some(release) = located.home.release {
             let epoch = release.epoch + 1;
-            self.propose(index_of(located.group), Command::Restore { org: org_id(0), epoch });
+            let at = self.places[&located.group];
+            self.propose(at, Command::Restore { org: org_id(0), epoch });
         }
     }
 
@@ -302,9 +343,11 @@ impl World {
         let mut missing = Vec::new();
         missing.extend(self.next_of_adoption(at, view));
         if let Some(release) = view.home(at).and_then(|home| home.release) {
-            let to = index_of(release.to);
+            let to = self.places[&release.to];
             let adoption = view.away(to).and_then(|away| away.adoption);
-            let is_ready = adoption.is_some_and(|it| it.is_whole && it.org.epoch == release.epoch);
+            let is_whole = adoption.is_some_and(|it| it.is_whole && it.org.epoch == release.epoch);
+            let is_there = view.home(to).is_some_and(|it| it.org.epoch >= release.epoch);
+            let is_ready = is_whole || is_there;
             if is_ready && !release.handed_over {
                 missing.push(Command::HandOver { org, epoch: release.epoch });
             }
@@ -315,7 +358,8 @@ impl World {
             }
         }
         if let Some(adoption) = view.away(at).and_then(|away| away.adoption) {
-            let from = index_of(adoption.past.last().expect("it comes from somewhere").group);
+            let from = adoption.past.last().expect("it comes from somewhere").group;
+            let from = self.places[&from];
             let epoch = adoption.org.epoch;
             let is_over = view.home(from).is_some_and(|home| home.newest_epoch() > epoch)
                 || view.away(from).is_some_and(|away| away.epoch > epoch);
@@ -338,7 +382,7 @@ impl World {
             }
             let reader = &*view.replicas[from].store;
             let number = u8::try_from(at).expect("few groups");
-            let head = export::head(reader, GROUPS[from], org, release.epoch, region(number));
+            let head = export::head(reader, view.group(from), org, release.epoch, region(number));
             let head = head.expect("a store that works").expect("it was released");
             return Some(Command::AdoptBegin { org: head.org, past: head.past, floor: head.floor });
         };
@@ -358,13 +402,13 @@ impl World {
             let is_old = is_behind && other != at;
             if is_old { &self.old_replicas[other] } else { &self.replicas[other] }.clone()
         };
-        View { replicas: (0..GROUPS.len()).map(of).collect() }
+        View { replicas: (0..GROUPS.len()).map(of).collect(), places: self.places.clone() }
     }
 
     // Looks.
 
     fn now(&self) -> View {
-        View { replicas: self.replicas.clone() }
+        View { replicas: self.replicas.clone(), places: self.places.clone() }
     }
 
     fn home(&self, at: usize) -> Option<HomeRecord> {
@@ -383,7 +427,8 @@ impl World {
     fn located(&self) -> Option<locate::Located> {
         let homes = (0..GROUPS.len()).filter_map(|at| {
             let reader = &*self.replicas[at].store;
-            locate::locate(reader, &[GROUPS[at]], org_id(0)).expect("a store that works")
+            let group = self.replicas[at].group;
+            locate::locate(reader, &[group], org_id(0)).expect("a store that works")
         });
         homes.max_by_key(|located| (located.home.newest_epoch(), located.is_settled()))
     }
@@ -413,14 +458,17 @@ impl World {
     fn check_contents(&self, at: usize) {
         let filter = query::OidcFilter::default();
         let store = &*self.replicas[at].store;
-        let page = query::oidc_page(store, GROUPS[at], org_id(0), &filter).expect("a page");
+        let group = self.replicas[at].group;
+        let page = query::oidc_page(store, group, org_id(0), &filter).expect("a page");
         let expected: Vec<OidcCredential> = self.model.credentials.values().cloned().collect();
         assert_eq!(page.items, expected, "what is there is not what was written");
+        let settings = query::org_settings(store, group, org_id(0)).expect("a look-up");
+        assert_eq!(settings, SETTINGS, "they were left behind");
         let key = org(0).first_key;
-        let found = query::api_key(store, GROUPS[at], org_id(0), &key.hash).expect("a look-up");
+        let found = query::api_key(store, group, org_id(0), &key.hash).expect("a look-up");
         assert_eq!(found, Some(key), "the key was left behind");
-        let keys = self.replicas[at].keys_under(&keys_of(at));
-        let counted = query::idempotency_keys(store, GROUPS[at], org_id(0)).expect("a count");
+        let keys = self.replicas[at].keys_under(&keys_of(group));
+        let counted = query::idempotency_keys(store, group, org_id(0)).expect("a count");
         assert_eq!(counted, keys as u64, "idempotency keys are counted wrong");
     }
 
@@ -431,12 +479,13 @@ impl World {
             self.check();
         }
         let open = self.open().expect("a home in the end");
-        for (at, group) in GROUPS.into_iter().enumerate() {
+        for at in 0..GROUPS.len() {
+            let group = self.replicas[at].group;
             assert!(
                 self.missing(at, &self.now()).is_empty(),
                 "there is always something left to do"
             );
-            let left = self.replicas[at].keys_under(&all_of(at));
+            let left = self.replicas[at].keys_under(&keys::org_prefix(group, org_id(0)));
             assert!(at == open || left <= 1, "{left} records were left behind in group {at}");
             let on_move = query::on_move(&*self.replicas[at].store, group);
             assert_eq!(on_move.expect("a list"), Vec::<OrgId>::new());
@@ -450,7 +499,7 @@ impl World {
     /// A second replica of each group that applies the same log, in batches.
     fn compare_replicas(&self) {
         for (at, log) in self.logs.iter().enumerate() {
-            let other = Replica::new(GROUPS[at]);
+            let other = self.beginnings[at].copied_into(MemoryStore::default());
             let sizes: BTreeSet<usize> = [1, 7, 19].into();
             let mut rest = &log[..];
             for size in sizes.iter().cycle() {
@@ -469,21 +518,30 @@ impl World {
 /// The groups' states as somebody sees them.
 struct View {
     replicas: Vec<Replica>,
+    places: Places,
 }
 
+type Places = BTreeMap<GroupId, usize>;
+
 impl View {
+    fn group(&self, at: usize) -> GroupId {
+        self.replicas[at].group
+    }
+
     fn home(&self, at: usize) -> Option<HomeRecord> {
-        query::home(&*self.replicas[at].store, GROUPS[at], org_id(0)).expect("a store that works")
+        query::home(&*self.replicas[at].store, self.group(at), org_id(0))
+            .expect("a store that works")
     }
 
     fn away(&self, at: usize) -> Option<AwayRecord> {
-        query::away(&*self.replicas[at].store, GROUPS[at], org_id(0)).expect("a store that works")
+        query::away(&*self.replicas[at].store, self.group(at), org_id(0))
+            .expect("a store that works")
     }
 
     fn released_to(&self, at: usize) -> Option<(usize, Release)> {
         (0..GROUPS.len()).find_map(|from| {
             let release = self.home(from)?.release?;
-            (release.to == GROUPS[at]).then_some((from, release))
+            (self.places[&release.to] == at).then_some((from, release))
         })
     }
 }
@@ -493,7 +551,7 @@ fn parts_for(at: usize, view: &View) -> Vec<export::Part> {
     let (from, _) = view.released_to(at).expect("it was released");
     let home = view.home(from).expect("it was released");
     let mut belongings: Vec<Belonging> = Vec::new();
-    export::parts(&*view.replicas[from].store, GROUPS[from], &home, &mut |part| {
+    export::parts(&*view.replicas[from].store, view.group(from), &home, &mut |part| {
         belongings.extend(part.belongings);
         std::ops::ControlFlow::Continue(())
     })
@@ -512,63 +570,10 @@ fn parts_for(at: usize, view: &View) -> Vec<export::Part> {
     parts.collect()
 }
 
-impl Model {
-    fn carry_out(&mut self, proposal: &Proposal) -> Result<Reply, Refusal> {
-        match &proposal.command {
-            Command::CreateOidc { credential, .. } => {
-                if self.credentials.contains_key(&credential.client_id) {
-                    return Err(Refusal::CredentialExists);
-                }
-                let version = proposal.write_id;
-                let made = OidcCredential { version, ..credential.clone() };
-                self.credentials.insert(credential.client_id.clone(), made);
-                Ok(Reply::Version(version))
-            }
-            Command::PatchOidc { client_id, patch, .. } => {
-                let stored =
-                    self.credentials.get_mut(client_id).ok_or(Refusal::CredentialNotFound)?;
-                stored.label.clone_from(&patch.label);
-                stored.version = proposal.write_id;
-                Ok(Reply::Version(stored.version))
-            }
-            Command::DeleteOidc { client_id, .. } => {
-                self.credentials.remove(client_id).ok_or(Refusal::CredentialNotFound)?;
-                Ok(Reply::Done)
-            }
-            Command::MarkReplicas { .. }
-            | Command::SetLeases(_)
-            | Command::SetNodeState { .. }
-            | Command::SetRegionState { .. }
-            | Command::RefoundRegion { .. }
-            | Command::SetSurvive(_)
-            | Command::Form { .. }
-            | Command::RegisterNode(_)
-            | Command::ClaimOrg(_)
-            | Command::CreateOrg(_)
-            | Command::Release { .. }
-            | Command::HandOver { .. }
-            | Command::Restore { .. }
-            | Command::AdoptBegin { .. }
-            | Command::AdoptPart { .. }
-            | Command::AdoptEnd { .. }
-            | Command::Forget { .. } => unreachable!("not a write of an organisation"),
-        }
-    }
-}
-
 fn pick<T>(from: &[T], which: usize) -> Option<&T> {
     if from.is_empty() { None } else { from.get(which % from.len()) }
 }
 
-fn index_of(group: GroupId) -> usize {
-    GROUPS.iter().position(|known| *known == group).expect("a known group")
-}
-
-fn keys_of(at: usize) -> Vec<u8> {
-    use crate::store::keys::{Kind, kind_prefix};
-    kind_prefix(GROUPS[at], org_id(0), Kind::IdempotencyKey)
-}
-
-fn all_of(at: usize) -> Vec<u8> {
-    crate::store::keys::org_prefix(GROUPS[at], org_id(0))
+fn keys_of(group: GroupId) -> Vec<u8> {
+    keys::kind_prefix(group, org_id(0), keys::Kind::IdempotencyKey)
 }

@@ -5,8 +5,9 @@
 //! command, and the same claim makes the same organisation however often it is proposed.
 
 use concordat_proto::{
+    id::OrgId,
     movement::HomeRecord,
-    org::{Org, RegionState},
+    org::{Org, OrgSettings, RegionState},
     refusal::Refusal,
     reply::Reply,
 };
@@ -53,4 +54,13 @@ pub(super) fn create(turn: &mut Turn<'_>, org: &Org) -> Ruling {
 fn begins(present: &Org, claim: &Org) -> bool {
     let (epoch, home_region) = (present.epoch, present.home_region.clone());
     present.epoch >= claim.epoch && *present == Org { epoch, home_region, ..claim.clone() }
+}
+
+/// What an organisation sets for itself, in place of what it had set.
+pub(super) fn set_settings(turn: &mut Turn<'_>, org: OrgId, settings: &OrgSettings) -> Ruling {
+    if turn.home.is_none() {
+        return Err(Refusal::OrgNotFound.into());
+    }
+    turn.put(keys::org_settings(turn.group, org), settings);
+    Ok(Reply::Done)
 }

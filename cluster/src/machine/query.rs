@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 
 use concordat_proto::{
+    failover::ClosedGroup,
     id::{ClientId, GroupId, NodeId, OrgId, WriteId},
     lease::{LeaseRecord, ReplicaMark},
     movement::{AwayRecord, HomeRecord},
     oidc::{OidcCredential, Provider},
-    org::{ApiKey, ClusterRecord, KeyHash, NodeRecord, Org, RegionRecord},
+    org::{ApiKey, ClusterRecord, Isolation, KeyHash, NodeRecord, Org, OrgSettings, RegionRecord},
     record::{AppliedRecord, WriteRecord},
     region::Region,
     reply::Applied,
@@ -160,6 +161,18 @@ pub fn leases(reader: &dyn Reader, group: GroupId) -> Result<LeaseRecord, StoreE
     Ok(load(reader, &keys::leases(group))?.unwrap_or_default())
 }
 
+/// What an organisation has set for itself.
+///
+/// # Errors
+/// When the store is broken.
+pub fn org_settings(
+    reader: &dyn Reader,
+    group: GroupId,
+    org: OrgId,
+) -> Result<OrgSettings, StoreError> {
+    Ok(load(reader, &keys::org_settings(group, org))?.unwrap_or_default())
+}
+
 /// An operator's key.
 ///
 /// # Errors
@@ -242,6 +255,38 @@ pub fn region(reader: &dyn Reader, region: &Region) -> Result<Option<RegionRecor
     load(reader, &keys::region(region))
 }
 
+/// A home group's setting of what its leaders do that are cut off.
+///
+/// # Errors
+/// When the store is broken.
+pub fn isolation(reader: &dyn Reader, group: GroupId) -> Result<Isolation, StoreError> {
+    Ok(load(reader, &keys::isolation(group))?.unwrap_or_default())
+}
+
+/// The record of a closed group.
+///
+/// # Errors
+/// When the store is broken.
+pub fn closed_group(
+    reader: &dyn Reader,
+    group: GroupId,
+) -> Result<Option<ClosedGroup>, StoreError> {
+    load(reader, &keys::closed_group(group))
+}
+
+/// All closed groups, in order of number.
+///
+/// # Errors
+/// When the store is broken.
+pub fn closed_groups(reader: &dyn Reader) -> Result<Vec<ClosedGroup>, StoreError> {
+    let mut found = Vec::new();
+    each(reader, &system_prefix(Kind::ClosedGroup), |key, value| {
+        found.push(decode(key, value)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
 /// All regions, in order of name.
 ///
 /// # Errors
@@ -312,7 +357,7 @@ pub fn remembered(
 
 /// What was answered in an earlier home is seen in this one since the organisation's arrival.
 pub(super) fn seen_from(mut applied: Applied, home: &HomeRecord) -> Applied {
-    let is_earlier = applied.position.is_some_and(|position| position.epoch < home.org.epoch);
+    let is_earlier = applied.position.is_some_and(|position| home.is_earlier(&position));
     if let Some(arrival) = home.arrival.as_ref().filter(|_| is_earlier) {
         applied.index = arrival.index;
     }

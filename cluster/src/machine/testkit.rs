@@ -9,7 +9,8 @@ use concordat_proto::{
     log::{LogId, LogIndex, Term},
     oidc::{AppleOptions, OidcCredential, OidcOptions, OidcPatch, Provider, ProviderOptions},
     org::{
-        ApiKey, ClusterRecord, NodeRecord, NodeState, Org, RegionState, Rights, Survive, WrappedKey,
+        ApiKey, ClusterRecord, Isolation, NodeRecord, NodeState, Org, RegionState, Rights, Survive,
+        WrappedKey,
     },
     record::AppliedRecord,
     refusal::Refusal,
@@ -181,6 +182,7 @@ pub(super) fn form() -> Command {
             id: ClusterId::from_bytes([9; 16]),
             feature_level: 1,
             survive: Survive::Node,
+            isolation: Isolation::default(),
         },
         operator_key: api_key(77),
     }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use concordat_proto::{
     command::Command,
     id::{ClusterId, GroupId, NodeId},
-    org::{ClusterRecord, NodeRecord, Survive},
+    org::{ClusterRecord, Isolation, NodeRecord, Survive},
     wire::{
         Wire,
         peer::{PeerReply, PeerRequest},
@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use super::{
     closing,
     config::Bootstrap,
+    failover,
     fault::Fault,
     groups::Groups,
     propose::Proposed,
@@ -109,8 +110,12 @@ async fn form(groups: &Groups, bootstrap: &Bootstrap) -> Result<(), Fault> {
     }
     initialize_alone(groups, GroupId::SYSTEM).await?;
     loop {
-        let cluster =
-            ClusterRecord { id: bootstrap.cluster, feature_level: 1, survive: Survive::Node };
+        let cluster = ClusterRecord {
+            id: bootstrap.cluster,
+            feature_level: 1,
+            survive: Survive::Node,
+            isolation: Isolation::default(),
+        };
         let operator_key = bootstrap.operator_key.clone();
         let formed = propose(groups, Command::Form { cluster, operator_key }).await;
         if let Proposed::Committed { .. } = formed {
@@ -223,13 +228,23 @@ async fn settle(groups: &Groups) -> Result<(), Fault> {
     if !system.nodes.is_empty() {
         groups.set_peers(system.nodes.values());
     }
-    for region in system.regions.values() {
-        groups.open(region.group).await?;
-        if region.founder == groups.node() {
-            initialize_alone(groups, region.group).await?;
+    closing::close_gone(groups, &system).await?;
+    for region in system.regions.values().filter(|record| !system.is_closed(record.group)) {
+        let is_founder = region.founder == groups.node();
+        match system.predecessor(region.group) {
+            Some((closed, succession)) if is_founder => {
+                failover::found(groups, closed, succession).await?;
+                groups.open(region.group).await?;
+            }
+            Some(_) => groups.open(region.group).await?,
+            None => {
+                groups.open(region.group).await?;
+                if is_founder {
+                    initialize_alone(groups, region.group).await?;
+                }
+            }
         }
     }
-    closing::close_gone(groups, &system).await?;
     retime::settle(groups, &system).await
 }
 

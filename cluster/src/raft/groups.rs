@@ -11,8 +11,9 @@ use std::{
 };
 
 use concordat_proto::{
+    failover::{ClosedGroup, Succession},
     id::{ClusterId, GroupId, NodeId, WriteId},
-    log::Term,
+    log::{LogIndex, Term},
     org::{ClusterRecord, NodeRecord, NodeState, RegionRecord, RegionState, Survive},
     region::Region,
 };
@@ -23,7 +24,9 @@ use tokio::{
 };
 
 use super::{
+    clearance::{self, Clearance},
     config::{Environment, GroupsConfig},
+    failover,
     fault::Fault,
     formation,
     group::Replica,
@@ -66,6 +69,7 @@ struct Inner {
     tracker: Tracker,
     reporter: Reporter,
     sleep_watch: SleepWatch,
+    clearance: Clearance,
     leader_news: Arc<Notify>,
     faulted: watch::Sender<Option<String>>,
     started: Instant,
@@ -81,6 +85,11 @@ pub(crate) struct SystemView {
     pub(crate) nodes: BTreeMap<NodeId, NodeRecord>,
     /// The groups of regions that were removed.
     pub(crate) removed: Vec<GroupId>,
+    /// The closed groups.
+    pub(crate) closed: BTreeMap<GroupId, ClosedGroup>,
+    /// The moment, by the node's steady clock, of which all this is at least; none before the first
+    /// lease of the system group.
+    pub(crate) proven: Option<Duration>,
 }
 
 impl SystemView {
@@ -88,6 +97,33 @@ impl SystemView {
     pub(crate) fn home_of(&self, group: GroupId) -> Option<Region> {
         let of = |record: &&RegionRecord| record.group == group;
         self.regions.values().find(of).map(|record| record.region.clone())
+    }
+
+    /// The region where a home group's voters stand; none for the system group.
+    pub(crate) fn seat_of(&self, group: GroupId) -> Option<Region> {
+        let of = |record: &&RegionRecord| record.group == group;
+        self.regions.values().find(of).map(|record| record.seat.clone())
+    }
+
+    pub(crate) fn is_closed(&self, group: GroupId) -> bool {
+        self.closed.contains_key(&group)
+    }
+
+    /// The end of a group's line of successors.
+    pub(crate) fn successor(&self, mut group: GroupId) -> GroupId {
+        // A successor has a greater number than what it succeeds: the line ends.
+        while let Some(next) = self.closed.get(&group).and_then(|closed| closed.succession) {
+            group = next.group;
+        }
+        group
+    }
+
+    /// The closed group that a group has succeeded.
+    pub(crate) fn predecessor(&self, group: GroupId) -> Option<(&ClosedGroup, Succession)> {
+        self.closed.values().find_map(|closed| {
+            let succession = closed.succession.filter(|succession| succession.group == group)?;
+            Some((closed, succession))
+        })
     }
 
     /// What home groups must outlive.
@@ -107,6 +143,7 @@ impl Groups {
             .map_err(|error| Fault::caused("opening the store", error))?;
         let tracker = Tracker::new(Arc::clone(&environment.steady));
         let sleep_watch = SleepWatch::new(&*environment.steady);
+        let clearance = Clearance::new(environment.steady.now());
         let groups = Self {
             inner: Arc::new(Inner {
                 cluster: Mutex::new(config.cluster),
@@ -121,6 +158,7 @@ impl Groups {
                 tracker,
                 reporter: Reporter::default(),
                 sleep_watch,
+                clearance,
                 leader_news: Arc::default(),
                 faulted: watch::Sender::new(None),
                 started: Instant::now(),
@@ -143,6 +181,8 @@ impl Groups {
         groups.spawn(lease::run(groups.clone(), Arc::clone(&groups.inner.leader_news)));
         groups.spawn(membership::run(groups.clone()));
         groups.spawn(movement::run(groups.clone()));
+        groups.spawn(clearance::run(groups.clone()));
+        groups.spawn(failover::run(groups.clone()));
         Ok(groups)
     }
 
@@ -198,6 +238,27 @@ impl Groups {
     pub fn home_groups(&self) -> Vec<(GroupId, Region)> {
         let system = self.system();
         system.regions.values().map(|record| (record.group, record.region.clone())).collect()
+    }
+
+    /// The groups in which this node looks for organisations: the home groups; and the closed one
+    /// that one of them has succeeded, as long as nothing of the successor is here.
+    #[must_use]
+    pub fn readable_groups(&self) -> Vec<GroupId> {
+        let system = self.system();
+        let mut groups: Vec<GroupId> = system.regions.values().map(|record| record.group).collect();
+        if system.closed.is_empty() {
+            return groups;
+        }
+        let mut look = groups.clone();
+        while let Some(group) = look.pop() {
+            if let Some((closed, _)) = system.predecessor(group)
+                && !self.has_state(group)
+            {
+                groups.push(closed.group);
+                look.push(closed.group);
+            }
+        }
+        groups
     }
 
     /// The cluster, once the node belongs to one.
@@ -281,6 +342,10 @@ impl Groups {
         &self.inner.sleep_watch
     }
 
+    pub(crate) fn clearance(&self) -> &Clearance {
+        &self.inner.clearance
+    }
+
     pub(crate) fn system_changed(&self) -> &Notify {
         &self.inner.system_changed
     }
@@ -317,6 +382,11 @@ impl Groups {
     pub(crate) fn reload_system(&self) -> Result<(), Fault> {
         let doing = |error| Fault::caused("reading the system group's state", error);
         let store = &*self.inner.store;
+        // Before the state is read: it is of that moment at least.
+        let proven = self.replica(GroupId::SYSTEM).and_then(|replica| {
+            replica.leasing.proven(LogIndex(replica.visible.load(Ordering::Acquire)))
+        });
+        let closed = query::closed_groups(store).map_err(doing)?;
         let regions = query::regions(store).map_err(doing)?;
         let nodes = query::nodes(store).map_err(doing)?;
         let (removed, regions): (Vec<RegionRecord>, Vec<RegionRecord>) =
@@ -326,6 +396,8 @@ impl Groups {
             regions: regions.into_iter().map(|record| (record.region.clone(), record)).collect(),
             nodes,
             removed: removed.into_iter().map(|record| record.group).collect(),
+            closed: closed.into_iter().map(|closed| (closed.group, closed)).collect(),
+            proven,
         };
         *self.inner.system.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
         Ok(())
@@ -356,15 +428,14 @@ impl Groups {
         Ok(())
     }
 
-    /// Stops a group's replica for good.
+    /// Stops a group's replica for good. It is there until nothing can reach its log any more: what
+    /// is told of a closed group's log must not change after.
     pub(crate) async fn close(&self, group: GroupId) -> Result<(), Fault> {
         let _one_at_a_time = self.inner.opening.lock().await;
-        let closed =
-            self.inner.replicas.write().unwrap_or_else(PoisonError::into_inner).remove(&group);
-        match closed {
-            Some(replica) => replica.stop().await,
-            None => Ok(()),
-        }
+        let Some(replica) = self.replica(group) else { return Ok(()) };
+        replica.stop().await?;
+        self.inner.replicas.write().unwrap_or_else(PoisonError::into_inner).remove(&group);
+        Ok(())
     }
 
     async fn start_replica(

@@ -15,6 +15,7 @@ use concordat_proto::{
     id::{GroupId, NodeId},
     lease::{DangerSet, LeaseGrant, LeaseRecord, RegionDanger, ReplicaDanger, ReplicaMark},
     log::{LogId, LogIndex, Term},
+    org::Isolation,
     region::Region,
     time::LogTime,
     wire::{
@@ -47,6 +48,8 @@ pub(crate) struct Facts {
     pub(crate) marks: BTreeMap<NodeId, ReplicaMark>,
     /// The terms.
     pub(crate) leases: LeaseRecord,
+    /// What the group's leaders do that are cut off.
+    pub(crate) isolation: Isolation,
 }
 
 impl Facts {
@@ -99,6 +102,11 @@ impl Leasing {
     /// When the newest lease that the state has caught up with was asked for.
     pub(crate) fn as_of(&self, visible: LogIndex) -> Option<LogTime> {
         locked(&self.held).as_of(visible)
+    }
+
+    /// Of which moment the state is at least, by the steady clock.
+    pub(crate) fn proven(&self, visible: LogIndex) -> Option<Duration> {
+        locked(&self.held).proven(visible)
     }
 
     /// Since the newest lease was asked for, and how many others this node has granted.
@@ -189,7 +197,7 @@ impl Groups {
     async fn grant(&self, replica: &Replica, to: NodeId) -> Option<LeaseGrant> {
         let clock = &*self.environment().steady;
         let facts = self.tracker().facts(replica.group);
-        let home = self.system().home_of(replica.group);
+        let home = self.system().seat_of(replica.group);
         let length = facts.length(to, home.as_ref())?;
         let stretched = facts.leases.stretched(length);
         let ticket = locked(&replica.leasing.table).register(to, stretched, clock.now());
@@ -199,7 +207,10 @@ impl Groups {
         // lease. And a new leader's state is as far as what those before it committed only once an
         // entry of its own term is applied, which the proof makes sure of.
         let facts = self.tracker().facts(replica.group);
-        let Some((term, covers)) = proof.filter(|_| facts.is_serving(to)) else {
+        // Whether the group may be closed is looked at last: what is granted ends one lease after
+        // the last moment at which this node could take it for open.
+        let may_grant = facts.is_serving(to) && self.may_act_for(replica.group);
+        let Some((term, covers)) = proof.filter(|_| may_grant) else {
             locked(&replica.leasing.table).withdraw(ticket);
             return None;
         };
@@ -248,6 +259,7 @@ impl Groups {
         })?;
         let marks = query::replica_marks(store, group).map_err(doing)?;
         let leases = query::leases(store, group).map_err(doing)?;
+        let isolation = query::isolation(store, group).map_err(doing)?;
         let mut members = Members::new();
         for (id, member) in membership.nodes() {
             let Ok(region) = Region::new(member.region.clone()) else { continue };
@@ -255,7 +267,7 @@ impl Groups {
             of.nodes.push(NodeId(*id));
             of.counts |= marks.get(&NodeId(*id)) == Some(&ReplicaMark::Serving);
         }
-        self.tracker().set_facts(group, Facts { members, marks, leases });
+        self.tracker().set_facts(group, Facts { members, marks, leases, isolation });
         Ok(())
     }
 }
@@ -302,7 +314,7 @@ fn what_is_due(groups: &Groups, asked: &mut BTreeMap<GroupId, Due>) -> (Vec<Ques
     let mut next = Duration::from_millis(250);
     for replica in groups.replicas() {
         let facts = groups.tracker().facts(replica.group);
-        let home = groups.system().home_of(replica.group);
+        let home = groups.system().seat_of(replica.group);
         let (Some(leader), Some(length)) =
             (replica.leader(), facts.length(groups.node(), home.as_ref()))
         else {

@@ -185,6 +185,20 @@ impl MachineStore {
         }
     }
 
+    /// The newest applied entry.
+    pub(crate) fn applied_index(&self) -> LogIndex {
+        self.applied.log_id.map_or(LogIndex(0), |id| id.index)
+    }
+
+    /// Applies entries that nobody waits for. Must not be called on the state of an open replica.
+    pub(crate) fn catch_up(&mut self, entries: Vec<Entry>) -> Result<(), StoreError> {
+        let mut rest = entries.into_iter().map(|entry| (entry, None)).peekable();
+        while rest.peek().is_some() {
+            self.apply_batch(rest.by_ref().take(BATCH_ENTRIES_MAX).collect())?;
+        }
+        Ok(())
+    }
+
     /// For the library's suite, which applies entries with gaps between them.
     pub(super) fn skipping(mut self) -> Self {
         self.may_skip = true;
@@ -232,8 +246,10 @@ fn apply_entry(
             record.log_time = record.log_time.max(proposal.stamped);
             overlay.add(changes);
             news.origins.push(proposal.origin);
-            news.is_about_replicas |=
-                matches!(proposal.command, Command::MarkReplicas { .. } | Command::SetLeases(_));
+            news.is_about_replicas |= matches!(
+                proposal.command,
+                Command::MarkReplicas { .. } | Command::SetLeases(_) | Command::NoteIsolation(_)
+            );
             Ok(Response(Some(applied)))
         }
     }

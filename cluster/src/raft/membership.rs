@@ -111,7 +111,7 @@ fn seen(
     live.retain(|node| system.nodes.get(node).is_none_or(|record| record.is_there()));
     GroupView {
         group: replica.group,
-        home: system.home_of(replica.group),
+        home: system.seat_of(replica.group),
         survive: system.survive(),
         leaving: operate::leaving(system),
         learners: learners.collect(),
@@ -161,7 +161,8 @@ async fn look(groups: &Groups, system: &SystemView, replica: &Arc<Replica>) -> b
 }
 
 /// What the group's log is to say of its replicas and does not say yet: that some serve, for they
-/// have caught up; that some are leaving; other lease terms, for an operator has set them.
+/// have caught up; that some are leaving; other lease terms, or another word on isolation, for an
+/// operator has set them.
 fn due_note(groups: &Groups, system: &SystemView, view: &GroupView) -> Option<Command> {
     let facts = groups.tracker().facts(view.group);
     let is_gone =
@@ -181,7 +182,12 @@ fn due_note(groups: &Groups, system: &SystemView, view: &GroupView) -> Option<Co
         }
     }
     let wanted = groups.tracker().facts(GroupId::SYSTEM).leases.terms;
-    (facts.leases.terms != wanted).then_some(Command::SetLeases(wanted))
+    if facts.leases.terms != wanted {
+        return Some(Command::SetLeases(wanted));
+    }
+    let isolation = system.cluster.as_ref().map(|cluster| cluster.isolation)?;
+    let is_due = view.group != GroupId::SYSTEM && facts.isolation.generation < isolation.generation;
+    is_due.then_some(Command::NoteIsolation(isolation))
 }
 
 /// Whether a replica is near enough to the leader to serve: it will have to show all that the

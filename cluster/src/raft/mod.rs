@@ -22,10 +22,17 @@
 //!
 //! # Who moves organisations
 //! The leaders of the two home groups, each by looking at its own node's replicas (`movement.rs`).
+//!
+//! # Who fails a lost region over
+//! An operator closes its group; the system group's leader finds the most advanced survivor, and that
+//! one founds the successor (`failover.rs`). What keeps the closed group's leader from going on is in
+//! `clearance.rs`.
 
+mod clearance;
 mod closing;
 mod config;
 mod convert;
+mod failover;
 mod fault;
 mod formation;
 mod group;
@@ -52,10 +59,12 @@ pub mod transport_contract;
 mod types;
 mod wait;
 
+pub use clearance::FENCE;
 pub use config::{
     Bootstrap, Environment, GroupsConfig, Retention, RuntimeClock, SaveCluster, SteadyClock,
     Timings, WallClock,
 };
+pub use failover::Divergence;
 pub use fault::Fault;
 pub use groups::Groups;
 pub use operate::{NodeStanding, RegionStanding};

@@ -62,7 +62,8 @@ pub(crate) async fn run(groups: Groups) {
             if let Err(error) = let_go(&groups, *led).await {
                 tracing::error!(group = %led, %error, "looking for organisations that leave");
             }
-            for (from, _) in home_groups.iter().filter(|(from, _)| from != led) {
+            let others = home_groups.iter().filter(|(from, _)| from != led);
+            for (from, _) in others.filter(|(from, _)| !groups.is_closed(*from)) {
                 if let Err(error) = adoptions.look(&groups, *from, *led, region) {
                     tracing::error!(group = %led, %error, "looking for organisations that come");
                 }
@@ -118,8 +119,12 @@ fn next_to_let_go(
             let arrived = has_arrived_everywhere(groups, org, release)?;
             return Ok(arrived.then_some(Command::Forget { org, epoch }));
         }
-        let adoption = query::away(reader, release.to, org)?.and_then(|away| away.adoption);
-        let is_ready = adoption.is_some_and(|it| it.is_whole && it.org.epoch == epoch);
+        let to = groups.successor(release.to);
+        let adoption = query::away(reader, to, org)?.and_then(|away| away.adoption);
+        let is_whole = adoption.is_some_and(|it| it.is_whole && it.org.epoch == epoch);
+        // Where this group took another's place, the other one may have handed it over already.
+        let is_there = query::home(reader, to, org)?.is_some_and(|it| it.org.epoch >= epoch);
+        let is_ready = is_whole || is_there;
         return Ok(is_ready.then_some(Command::HandOver { org, epoch }));
     }
     let adoption = query::away(reader, led, org)?.and_then(|away| away.adoption);
@@ -128,9 +133,10 @@ fn next_to_let_go(
         return Ok(None);
     };
     let epoch = adoption.org.epoch;
-    let taken_back = query::home(reader, from.group, org)?
+    let from = groups.successor(from.group);
+    let taken_back = query::home(reader, from, org)?
         .is_some_and(|home| home.newest_epoch() > epoch)
-        || query::away(reader, from.group, org)?.is_some_and(|away| away.epoch > epoch);
+        || query::away(reader, from, org)?.is_some_and(|away| away.epoch > epoch);
     Ok(taken_back.then_some(Command::Forget { org, epoch }))
 }
 
@@ -141,18 +147,19 @@ fn has_arrived_everywhere(
     release: Release,
 ) -> Result<bool, StoreError> {
     let reader = &**groups.slotted();
-    let there = query::home(reader, release.to, org)?;
+    let to = groups.successor(release.to);
+    let there = query::home(reader, to, org)?;
     let arrival = there
         .filter(|home| home.org.epoch >= release.epoch)
         .and_then(|home| home.arrival.map(|arrival| arrival.index));
     let Some(index) = arrival else {
         // It has left again and was forgotten there, which took that every node had something newer.
-        let left = query::away(reader, release.to, org)?;
+        let left = query::away(reader, to, org)?;
         return Ok(left.is_some_and(|away| away.epoch > release.epoch));
     };
     let reached = |applied: Option<LogIndex>| applied.is_some_and(|applied| applied >= index);
-    let own = reached(Some(groups.applied(release.to)));
-    let applied_of = |node| groups.tracker().applied_of(release.to, node);
+    let own = reached(Some(groups.applied(to)));
+    let applied_of = |node| groups.tracker().applied_of(to, node);
     Ok(own && groups.peers().into_iter().all(|node| reached(applied_of(node))))
 }
 
@@ -183,7 +190,8 @@ impl Adoptions {
                 continue;
             }
             let release = query::home(reader, from, org)?.and_then(|home| home.release);
-            let Some(release) = release.filter(|release| release.to == led) else { continue };
+            let is_here = |release: &Release| groups.successor(release.to) == led;
+            let Some(release) = release.filter(is_here) else { continue };
             if knows(groups, led, org, release.epoch)? {
                 continue;
             }
@@ -301,7 +309,7 @@ impl Adopter {
 
     /// Waits for the hand-over; false when it will not come, or not to this leader.
     async fn is_handed_over(&self) -> bool {
-        while leads(&self.groups, self.to) {
+        while leads(&self.groups, self.to) && !self.groups.is_closed(self.from) {
             let seen = self.groups.applied(self.from);
             let home = query::home(&**self.groups.slotted(), self.from, self.org);
             let release = home.ok().flatten().and_then(|home| home.release);

@@ -53,6 +53,8 @@ pub struct NodeStanding {
 pub struct RegionStanding {
     /// What the system group's state says of it.
     pub record: RegionRecord,
+    /// Whether its group is closed, and its successor not named yet.
+    pub is_closed: bool,
     /// Its nodes.
     pub nodes: Vec<NodeId>,
     /// Who leads its group.
@@ -139,6 +141,7 @@ impl Groups {
         let place = |id: NodeId| Some((id, system.nodes.get(&id)?.region.clone()));
         RegionStanding {
             record: record.clone(),
+            is_closed: system.is_closed(record.group),
             nodes: nodes.collect(),
             leader: self.leader_of(record.group),
             voters: voters.unwrap_or_default().into_iter().filter_map(place).collect(),
@@ -247,7 +250,7 @@ pub(crate) fn org_at_home(
     for other in others() {
         for id in query::on_move(reader, other.group)? {
             let release = query::home(reader, other.group, id)?.and_then(|home| home.release);
-            if release.is_some_and(|release| release.to == record.group) {
+            if release.is_some_and(|release| system.successor(release.to) == record.group) {
                 return Ok(Some(id));
             }
         }

@@ -47,6 +47,9 @@ pub enum Proposed {
     NotProposed,
     /// Not known: it may have happened, or may still.
     Unknown,
+    /// The group is closed. What became of it stands in its successor's state; whoever proposes it
+    /// there under the same write id has it at most once.
+    Closed,
 }
 
 impl Groups {
@@ -69,6 +72,9 @@ impl Groups {
         let mut certain = true;
         let mut hint: Option<NodeId> = None;
         loop {
+            if self.is_closed(group) {
+                return Proposed::Closed;
+            }
             let reply = match hint.take().or_else(|| self.leader_of(group)) {
                 None => ProposeReply::NotLeader { leader: None },
                 Some(leader) => {
@@ -140,7 +146,10 @@ impl Groups {
             return ProposeReply::NotLeader { leader: None };
         };
         // Certainly not appended, and asked again in a moment, of whoever leads then.
-        if replica.handing_over.load(Ordering::Acquire) {
+        if replica.handing_over.load(Ordering::Acquire) || !self.may_act_for(group) {
+            return ProposeReply::NotLeader { leader: None };
+        }
+        if proposal.command.org().is_some() && self.is_founding_alone(&replica) {
             return ProposeReply::NotLeader { leader: None };
         }
         proposal.stamped = self.environment().clock.now();
@@ -150,7 +159,12 @@ impl Groups {
             tracing::error!(%group, %error, "a proposal that could not be read back");
             return ProposeReply::NotLeader { leader: None };
         }
-        match replica.raft.client_write(payload).await {
+        let written = replica.raft.client_write(payload).await;
+        // By now its successor may be at work, and this entry be none of its.
+        if !self.may_act_for(group) {
+            return ProposeReply::Unknown;
+        }
+        match written {
             Ok(written) => match written.data.0 {
                 Some(applied) => {
                     // The library answers after apply; a reader on this node sees it already.

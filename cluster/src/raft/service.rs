@@ -23,7 +23,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 
 use super::{
-    convert,
+    convert, failover,
     group::Replica,
     groups::Groups,
     propose::Proposed,
@@ -128,6 +128,11 @@ async fn answer(groups: &Groups, from: NodeId, body: &[u8]) -> PeerReply {
         }
         Ok(PeerRequest::Standing) => PeerReply::Standing,
         Ok(PeerRequest::Retime { group, across }) => retime::answer(groups, group, across).await,
+        Ok(PeerRequest::Closed { group }) => failover::answer_closed(groups, group),
+        Ok(PeerRequest::Cleared) => PeerReply::Cleared { is_cleared: groups.is_cleared() },
+        Ok(PeerRequest::Diverged { group, after, write }) => {
+            failover::answer_diverged(groups, group, after, write).await
+        }
         Ok(_) => refused("not a request of this version"),
     }
 }
@@ -238,7 +243,9 @@ async fn admit(groups: &Groups, body: &[u8]) -> PeerReply {
             }
             Err(refusal) => refused(refusal.to_string()),
         },
-        Proposed::NotProposed | Proposed::Unknown => PeerReply::NotLeader { leader: None },
+        Proposed::NotProposed | Proposed::Unknown | Proposed::Closed => {
+            PeerReply::NotLeader { leader: None }
+        }
     }
 }
 

@@ -153,7 +153,8 @@ impl Groups {
     #[must_use]
     pub fn freshness(&self, group: GroupId) -> Freshness {
         let Some(replica) = self.replica(group) else {
-            return Freshness::Stale { as_of: LogTime(0) };
+            let applied = read_applied(&**self.slotted(), group).unwrap_or_default();
+            return Freshness::Stale { as_of: applied.log_time };
         };
         let now = self.environment().steady.now();
         let visible = LogIndex(replica.visible.load(Ordering::Acquire));
@@ -271,7 +272,9 @@ impl Groups {
             return Err("this node has not joined a cluster yet".into());
         }
         let groups = std::iter::once(GroupId::SYSTEM)
-            .chain(system.regions.values().map(|record| record.group));
+            .chain(system.regions.values().map(|record| record.group))
+            // One that is being failed over is no fault of this node's.
+            .filter(|group| !system.is_closed(*group));
         for group in groups {
             let replica =
                 self.replica(group).ok_or_else(|| format!("group {group} is not open yet"))?;

@@ -51,6 +51,12 @@ pub enum Kind {
     Node = 18,
     /// An operator's `ApiKey`, by hash (system group).
     OperatorKey = 19,
+    /// A `ClosedGroup`, by the group's number (system group).
+    ClosedGroup = 20,
+    /// The home group's `Isolation` (no organisation, no name).
+    Isolation = 14,
+    /// An `OrgSettings` (no name).
+    OrgSettings = 15,
 }
 
 impl Kind {
@@ -76,6 +82,9 @@ impl Kind {
             17 => Self::Region,
             18 => Self::Node,
             19 => Self::OperatorKey,
+            20 => Self::ClosedGroup,
+            14 => Self::Isolation,
+            15 => Self::OrgSettings,
             _ => return None,
         })
     }
@@ -138,6 +147,12 @@ pub fn oidc(group: GroupId, org: OrgId, client_id: &ClientId) -> Vec<u8> {
 #[must_use]
 pub fn api_key(group: GroupId, org: OrgId, hash: &[u8; 32]) -> Vec<u8> {
     key(group, org, Kind::ApiKey, hash)
+}
+
+/// What an organisation has set for itself.
+#[must_use]
+pub fn org_settings(group: GroupId, org: OrgId) -> Vec<u8> {
+    key(group, org, Kind::OrgSettings, &[])
 }
 
 /// An operator key by its hash.
@@ -220,6 +235,18 @@ pub fn replica_mark(group: GroupId, node: NodeId) -> Vec<u8> {
 #[must_use]
 pub fn leases(group: GroupId) -> Vec<u8> {
     key(group, NO_ORG, Kind::Leases, &[])
+}
+
+/// A home group's setting of what its leaders do that are cut off.
+#[must_use]
+pub fn isolation(group: GroupId) -> Vec<u8> {
+    key(group, NO_ORG, Kind::Isolation, &[])
+}
+
+/// That a home group is closed.
+#[must_use]
+pub fn closed_group(closed: GroupId) -> Vec<u8> {
+    key(GroupId::SYSTEM, NO_ORG, Kind::ClosedGroup, &closed.0.to_be_bytes())
 }
 
 /// The `ClusterRecord`.

@@ -15,6 +15,7 @@ const fn needed(operation: Operation) -> Option<Rights> {
     match operation {
         Operation::OidcList | Operation::OidcGet | Operation::ReceiptGet => Some(Rights::READ),
         Operation::OidcCreate | Operation::OidcPatch | Operation::OidcDelete => Some(Rights::WRITE),
+        Operation::SecretGet => Some(Rights::SECRETS_READ),
         Operation::OrgCreate
         | Operation::OrgList
         | Operation::OrgGet
@@ -28,7 +29,10 @@ const fn needed(operation: Operation) -> Option<Rights> {
         | Operation::NodeDelete
         | Operation::RegionList
         | Operation::RegionPatch
-        | Operation::RegionDelete => None,
+        | Operation::RegionDelete
+        | Operation::RegionFailover
+        | Operation::DivergenceGet
+        | Operation::OrgPatch => None,
     }
 }
 
@@ -94,6 +98,10 @@ const fn operation_of(action: &Action) -> Operation {
         Action::RegionList => Operation::RegionList,
         Action::RegionPatch(..) => Operation::RegionPatch,
         Action::RegionDelete(_) => Operation::RegionDelete,
+        Action::RegionFailover(..) => Operation::RegionFailover,
+        Action::DivergenceGet(_) => Operation::DivergenceGet,
+        Action::OrgPatch(..) => Operation::OrgPatch,
+        Action::SecretGet(_) => Operation::SecretGet,
     }
 }
 
@@ -130,7 +138,7 @@ mod tests {
     use super::*;
     use crate::auth::authenticate::OrgPrincipal;
 
-    const ALL: [Operation; 20] = [
+    const ALL: [Operation; 24] = [
         Operation::OidcList,
         Operation::OidcCreate,
         Operation::OidcGet,
@@ -151,6 +159,10 @@ mod tests {
         Operation::RegionList,
         Operation::RegionPatch,
         Operation::RegionDelete,
+        Operation::RegionFailover,
+        Operation::DivergenceGet,
+        Operation::OrgPatch,
+        Operation::SecretGet,
     ];
 
     fn org(rights: Rights) -> Principal {
@@ -165,7 +177,8 @@ mod tests {
             first_key: ApiKey { id: key, hash: [0; 32], rights },
             first_key_sealed: Sealed { sealed_by: WriteId::from_bytes([3; 16]), bytes: Vec::new() },
         };
-        let at = Located { group: GroupId(1), home: HomeRecord::begun(org) };
+        let home = HomeRecord::begun(org);
+        let at = Located { group: GroupId(1), home, is_closed: false };
         Principal::Org(Box::new(OrgPrincipal { at, key, rights }))
     }
 
@@ -184,9 +197,9 @@ mod tests {
             Operation::ReceiptGet,
         ];
         assert_eq!(allowed(&org(Rights::WRITE)), writes);
-        assert_eq!(allowed(&org(Rights::SECRETS_READ)), []);
+        assert_eq!(allowed(&org(Rights::SECRETS_READ)), [Operation::SecretGet]);
         assert_eq!(allowed(&org(Rights::ADMIN)), []);
-        assert_eq!(allowed(&org(Rights::ALL)).len(), 6, "never what operators do");
+        assert_eq!(allowed(&org(Rights::ALL)).len(), 7, "never what operators do");
     }
 
     #[test]
@@ -208,6 +221,9 @@ mod tests {
             Operation::RegionList,
             Operation::RegionPatch,
             Operation::RegionDelete,
+            Operation::RegionFailover,
+            Operation::DivergenceGet,
+            Operation::OrgPatch,
         ];
         assert_eq!(allowed(&operator), expected);
     }

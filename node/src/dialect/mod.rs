@@ -9,7 +9,7 @@ use concordat_proto::{
     id::{ClientId, NodeId, OrgId, WriteId},
     lease::LeaseTerms,
     oidc::Provider,
-    org::{NodeState, Survive},
+    org::{NodeState, OrgSettings, Survive, WhenIsolated},
     region::Region,
     secret::Secret,
 };
@@ -40,6 +40,10 @@ pub enum Operation {
     RegionList,
     RegionPatch,
     RegionDelete,
+    RegionFailover,
+    DivergenceGet,
+    OrgPatch,
+    SecretGet,
 }
 
 /// What arrived, after routing and authentication. The body is empty where none was read.
@@ -138,6 +142,14 @@ pub enum Action {
     RegionPatch(Region, RegionPatch),
     /// Remove a region.
     RegionDelete(Region),
+    /// Fail a lost region over.
+    RegionFailover(Region, FailoverDraft),
+    /// What a lost region had that nobody else did.
+    DivergenceGet(Region),
+    /// Change what is set for an organisation.
+    OrgPatch(OrgId, OrgSettings),
+    /// Read a client secret in the clear.
+    SecretGet(ClientId),
 }
 
 /// A setting of the cluster.
@@ -147,6 +159,8 @@ pub enum ClusterSetting {
     Survive(Survive),
     /// How long read leases are, and how far clocks may run apart.
     Leases(LeaseTerms),
+    /// What leaders do that are cut off with their region.
+    Isolation(WhenIsolated),
 }
 
 /// A change of a region.
@@ -157,6 +171,19 @@ pub enum RegionPatch {
     /// This node founds its group; the operator's word is given that the first founder never runs
     /// again.
     Found(NodeId),
+    /// Its group's voters belong in that region.
+    Seat(Region),
+}
+
+/// How a lost region is failed over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailoverDraft {
+    /// Where its organisations' writes are ordered from now on.
+    pub to: Region,
+    /// The operator's word that all nodes of the lost region are stopped.
+    pub fenced: bool,
+    /// Nodes elsewhere that are as lost as the region.
+    pub without: Vec<NodeId>,
 }
 
 /// What the demo cuts or heals.

@@ -41,9 +41,12 @@ const fn plain(path: &'static str, target: Target) -> Route {
 
 const OIDC: &str = "/organizations/sso/oidc/provider-credentials";
 const OIDC_ONE: &str = "/organizations/sso/oidc/provider-credentials/{oauth_client_id}";
+const SECRET: &str = "/organizations/sso/oidc/provider-credentials/{oauth_client_id}/client-secret";
 const ORGS: &str = "/v1/organizations";
 const NODE: &str = "/v1/cluster/nodes/{node_id}";
 const REGION: &str = "/v1/cluster/regions/{region}";
+const FAILOVER: &str = "/v1/cluster/regions/{region}/failover";
+const DIVERGENCE: &str = "/v1/cluster/regions/{region}/divergence";
 const ORG: &str = "/v1/organizations/{organization_id}";
 const ORG_MOVE: &str = "/v1/organizations/{organization_id}/move";
 
@@ -53,10 +56,12 @@ const ROUTES: &[Route] = &[
     route(Method::GET, OIDC_ONE, Operation::OidcGet, Access::Org),
     route(Method::PATCH, OIDC_ONE, Operation::OidcPatch, Access::Org),
     route(Method::DELETE, OIDC_ONE, Operation::OidcDelete, Access::Org),
+    route(Method::GET, SECRET, Operation::SecretGet, Access::Org),
     route(Method::GET, "/v1/writes/{write_id}", Operation::ReceiptGet, Access::Either),
     route(Method::POST, ORGS, Operation::OrgCreate, Access::Operator),
     route(Method::GET, ORGS, Operation::OrgList, Access::Operator),
     route(Method::GET, ORG, Operation::OrgGet, Access::Operator),
+    route(Method::PATCH, ORG, Operation::OrgPatch, Access::Operator),
     route(Method::POST, ORG_MOVE, Operation::OrgMove, Access::Operator),
     route(Method::GET, "/v1/cluster", Operation::ClusterGet, Access::Operator),
     route(Method::PATCH, "/v1/cluster", Operation::ClusterPatch, Access::Operator),
@@ -66,6 +71,8 @@ const ROUTES: &[Route] = &[
     route(Method::GET, "/v1/cluster/regions", Operation::RegionList, Access::Operator),
     route(Method::PATCH, REGION, Operation::RegionPatch, Access::Operator),
     route(Method::DELETE, REGION, Operation::RegionDelete, Access::Operator),
+    route(Method::POST, FAILOVER, Operation::RegionFailover, Access::Operator),
+    route(Method::GET, DIVERGENCE, Operation::DivergenceGet, Access::Operator),
     plain("/v1/cluster/digest", Target::Digest),
     route(Method::POST, "/v1/demo/cut", Operation::DemoCut, Access::Operator),
     route(Method::POST, "/v1/demo/heal", Operation::DemoHeal, Access::Operator),

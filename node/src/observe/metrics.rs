@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::histogram::{Histogram, line};
 use crate::{dialect::Operation, http::status};
 
-const OPERATIONS: [(Operation, &str); 20] = [
+const OPERATIONS: [(Operation, &str); 24] = [
     (Operation::OidcList, "oidc_list"),
     (Operation::OidcCreate, "oidc_create"),
     (Operation::OidcGet, "oidc_get"),
@@ -31,10 +31,14 @@ const OPERATIONS: [(Operation, &str); 20] = [
     (Operation::RegionList, "region_list"),
     (Operation::RegionPatch, "region_patch"),
     (Operation::RegionDelete, "region_delete"),
+    (Operation::RegionFailover, "region_failover"),
+    (Operation::DivergenceGet, "divergence_get"),
+    (Operation::OrgPatch, "org_patch"),
+    (Operation::SecretGet, "secret_get"),
 ];
 
 /// What is counted apart; all others together as 0.
-const STATUSES: [u16; 18] = status::ALL;
+const STATUSES: [u16; 19] = status::ALL;
 
 /// What is known of a request when it has been answered.
 #[derive(Debug)]

@@ -7,13 +7,15 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 use crate::{
     command::{Command, Idempotency, Precondition, Proposal},
     consistency::Position,
+    failover::FailoverBasis,
     id::{ClientId, ClusterId, GroupId, KeyId, NodeId, OrgId, WriteId},
     lease::{LeaseTerms, ReplicaMark},
     log::{LogId, LogIndex, Term},
     movement::{Belonging, PastHome},
     oidc::{AppleOptions, OidcCredential, OidcOptions, OidcPatch, Provider, ProviderOptions},
     org::{
-        ApiKey, ClusterRecord, NodeRecord, NodeState, Org, RegionState, Rights, Survive, WrappedKey,
+        ApiKey, ClusterRecord, Isolation, NodeRecord, NodeState, Org, OrgSettings, RegionState,
+        Rights, StaleSecrets, Survive, WhenIsolated, WrappedKey,
     },
     record::{AppliedRecord, KeyRecord, WriteRecord},
     refusal::{FullOf, Refusal},
@@ -170,6 +172,7 @@ fn command() -> impl Strategy<Value = Command> {
         feature_level,
         // A beginning does not carry it.
         survive: Survive::Node,
+        isolation: Isolation::default(),
     });
     prop_oneof![
         (cluster, api_key())
@@ -194,6 +197,9 @@ fn command() -> impl Strategy<Value = Command> {
             Command::SetLeases(LeaseTerms { home, away, drift_percent })
         }),
         life(),
+        failover(),
+        (org_id(), settings())
+            .prop_map(|(org, settings)| Command::SetOrgSettings { org, settings }),
         move_command(),
     ]
 }
@@ -216,6 +222,38 @@ fn life() -> impl Strategy<Value = Command> {
     ]
 }
 
+fn settings() -> impl Strategy<Value = OrgSettings> {
+    let answers = vec![StaleSecrets::Serve, StaleSecrets::Refuse];
+    select(answers).prop_map(|stale_secrets| OrgSettings { stale_secrets })
+}
+
+/// Commands of failovers.
+fn failover() -> impl Strategy<Value = Command> {
+    let when = || select(vec![WhenIsolated::Serve, WhenIsolated::Fence]);
+    let basis = prop_oneof![
+        Just(FailoverBasis::Fenced),
+        any::<u32>().prop_map(|generation| FailoverBasis::Isolation { generation }),
+    ];
+    let absent = vec(any::<u64>().prop_map(NodeId), 0..4);
+    let found = (any::<u32>(), any::<u64>(), any::<(u64, u64)>(), any::<u64>());
+    prop_oneof![
+        when().prop_map(Command::SetIsolation),
+        (when(), any::<u32>()).prop_map(|(when, generation)| {
+            Command::NoteIsolation(Isolation { when, generation })
+        }),
+        (region(), region()).prop_map(|(region, seat)| Command::SetSeat { region, seat }),
+        (region(), region(), basis, absent).prop_map(|(region, to, basis, absent)| {
+            Command::CloseGroup { region, to, basis, absent }
+        }),
+        found.prop_map(|(closed, founder, (term, index), certain)| Command::FoundSuccessor {
+            closed: GroupId(closed),
+            founder: NodeId(founder),
+            last: LogId { term: Term(term), index: LogIndex(index) },
+            certain: LogIndex(certain),
+        }),
+    ]
+}
+
 fn past() -> impl Strategy<Value = Vec<PastHome>> {
     let home = (any::<u32>(), any::<u32>(), any::<u64>()).prop_map(|(epoch, group, release)| {
         PastHome { epoch, group: GroupId(group), release: LogIndex(release) }
@@ -233,6 +271,7 @@ fn belonging() -> impl Strategy<Value = Belonging> {
             write_id,
             record: WriteRecord { expires: LogTime(expires), org, applied },
         }),
+        settings().prop_map(Belonging::Settings),
         key.prop_map(|(key, expires, digest, write_id, applied)| Belonging::IdempotencyKey {
             key,
             record: KeyRecord { expires: LogTime(expires), digest, write_id, applied },

@@ -1,6 +1,7 @@
 //! The bytes of the cluster's own records.
 //!
-//! The first forms knew no life-cycle: what they hold is a member, open, and survives a node's loss.
+//! The first forms knew no life-cycle: what they hold is a member, open, and survives a node's loss;
+//! the second ones no seats: what they hold stands at home and serves when it is isolated.
 //! Commands and messages between nodes keep the first forms for good: a registration, a beginning
 //! and an address book say nothing of it.
 
@@ -13,22 +14,29 @@ use super::{
 };
 use crate::{
     limits,
-    org::{ClusterRecord, NodeRecord, NodeState, RegionRecord, RegionState, Survive},
+    org::{
+        ClusterRecord, Isolation, NodeRecord, NodeState, RegionRecord, RegionState, Survive,
+        WhenIsolated,
+    },
+    region::Region,
 };
 
 mirror_enum! {
     V1NodeState for NodeState { Member, Draining, Leaving, Removed }
     V1RegionState for RegionState { Open, Leaving, Removed }
     V1Survive for Survive { Node, Region }
+    V1WhenIsolated for WhenIsolated { Serve, Fence }
 }
 
 mirror_struct! {
-    V2RegionRecord for RegionRecord {
+    V3RegionRecord for RegionRecord {
         region: Text,
         group: u32,
         founder: u64,
         state: V1RegionState,
+        seat: Text,
     }
+    V1Isolation for Isolation { when: V1WhenIsolated, generation: u32 }
     V2NodeRecord for NodeRecord, check check_node {
         id: u64,
         region: Text,
@@ -37,7 +45,12 @@ mirror_struct! {
         replaced_by: Option<u64>,
         state: V1NodeState,
     }
-    V2ClusterRecord for ClusterRecord { id: V1Id, feature_level: u32, survive: V1Survive }
+    V3ClusterRecord for ClusterRecord {
+        id: V1Id,
+        feature_level: u32,
+        survive: V1Survive,
+        isolation: V1Isolation,
+    }
 }
 
 /// A region without a life-cycle.
@@ -57,12 +70,49 @@ impl Mirror<V1RegionRecord> for RegionRecord {
         }
     }
     fn thaw(frozen: V1RegionRecord) -> Result<Self, WireError> {
-        Ok(Self {
-            region: Mirror::thaw(frozen.region)?,
-            group: Mirror::thaw(frozen.group)?,
-            founder: Mirror::thaw(frozen.founder)?,
-            state: RegionState::default(),
+        V2RegionRecord {
+            region: frozen.region,
+            group: frozen.group,
+            founder: frozen.founder,
+            state: V1RegionState::Open,
+        }
+        .thawed()
+    }
+}
+
+/// A region whose group stands at home.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct V2RegionRecord {
+    region: Text,
+    group: u32,
+    founder: u64,
+    state: V1RegionState,
+}
+
+impl V2RegionRecord {
+    fn thawed(self) -> Result<RegionRecord, WireError> {
+        let region: Region = Mirror::thaw(self.region)?;
+        Ok(RegionRecord {
+            seat: region.clone(),
+            region,
+            group: Mirror::thaw(self.group)?,
+            founder: Mirror::thaw(self.founder)?,
+            state: Mirror::thaw(self.state)?,
         })
+    }
+}
+
+impl Mirror<V2RegionRecord> for RegionRecord {
+    fn freeze(&self) -> V2RegionRecord {
+        V2RegionRecord {
+            region: self.region.freeze(),
+            group: self.group.freeze(),
+            founder: self.founder.freeze(),
+            state: self.state.freeze(),
+        }
+    }
+    fn thaw(frozen: V2RegionRecord) -> Result<Self, WireError> {
+        frozen.thawed()
     }
 }
 
@@ -116,6 +166,33 @@ impl Mirror<V1ClusterRecord> for ClusterRecord {
             id: Mirror::thaw(frozen.id)?,
             feature_level: Mirror::thaw(frozen.feature_level)?,
             survive: Survive::default(),
+            isolation: Isolation::default(),
+        })
+    }
+}
+
+/// A cluster before its leaders could be fenced.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct V2ClusterRecord {
+    id: V1Id,
+    feature_level: u32,
+    survive: V1Survive,
+}
+
+impl Mirror<V2ClusterRecord> for ClusterRecord {
+    fn freeze(&self) -> V2ClusterRecord {
+        V2ClusterRecord {
+            id: self.id.freeze(),
+            feature_level: self.feature_level.freeze(),
+            survive: self.survive.freeze(),
+        }
+    }
+    fn thaw(frozen: V2ClusterRecord) -> Result<Self, WireError> {
+        Ok(Self {
+            id: Mirror::thaw(frozen.id)?,
+            feature_level: Mirror::thaw(frozen.feature_level)?,
+            survive: Mirror::thaw(frozen.survive)?,
+            isolation: Isolation::default(),
         })
     }
 }

@@ -2,13 +2,17 @@
 
 use super::{
     WireError,
-    cluster::{V1ClusterRecord, V1NodeRecord, V1NodeState, V1RegionState, V1Survive},
+    cluster::{
+        V1ClusterRecord, V1Isolation, V1NodeRecord, V1NodeState, V1RegionState, V1Survive,
+        V1WhenIsolated,
+    },
     error::ensure,
+    failover::V1FailoverBasis,
     lease::{V1LeaseTerms, V1ReplicaMark},
-    mirror::{Text, V1Duration, V1Id, mirror_enum, mirror_struct},
+    mirror::{Text, V1Duration, V1Id, V1LogId, mirror_enum, mirror_struct},
     movement::{V1Belonging, V1PastHome, check_past},
     oidc::{V1OidcCredential, V1OidcPatch},
-    org::{V1ApiKey, V1Org},
+    org::{V1ApiKey, V1Org, V1OrgSettings},
 };
 use crate::{
     command::{Command, Idempotency, Precondition, Proposal},
@@ -69,6 +73,12 @@ mirror_enum! {
         },
         AdoptEnd { org: V1Id, attempt: V1Id, digest: [u8; 32] },
         Forget { org: V1Id, epoch: u32 },
+        SetIsolation(when: V1WhenIsolated),
+        NoteIsolation(isolation: V1Isolation),
+        SetSeat { region: Text, seat: Text },
+        CloseGroup { region: Text, to: Text, basis: V1FailoverBasis, absent: Vec<u64> },
+        FoundSuccessor { closed: u32, founder: u64, last: V1LogId, certain: u64 },
+        SetOrgSettings { org: V1Id, settings: V1OrgSettings },
     }
 }
 
@@ -77,6 +87,9 @@ fn check_command(command: &Command) -> Result<(), WireError> {
         Command::AdoptBegin { past, .. } => check_past(past),
         Command::AdoptPart { belongings, .. } => {
             ensure(belongings.len() <= limits::ADOPT_PART_ITEMS_MAX, "number of records")
+        }
+        Command::CloseGroup { absent, .. } => {
+            ensure(absent.len() <= limits::NODES_MAX, "number of absent nodes")
         }
         Command::Form { .. }
         | Command::RegisterNode(_)
@@ -95,7 +108,12 @@ fn check_command(command: &Command) -> Result<(), WireError> {
         | Command::SetNodeState { .. }
         | Command::SetRegionState { .. }
         | Command::RefoundRegion { .. }
-        | Command::SetSurvive(_) => Ok(()),
+        | Command::SetSurvive(_)
+        | Command::SetIsolation(_)
+        | Command::NoteIsolation(_)
+        | Command::SetSeat { .. }
+        | Command::FoundSuccessor { .. }
+        | Command::SetOrgSettings { .. } => Ok(()),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, fmt, fmt::Write, fs, path::PathBuf};
 
-use super::{Wire, WireError, samples, samples::Samples, snapshot::Chunk};
+use super::{Wire, WireError, failover_samples, samples, samples::Samples, snapshot::Chunk};
 use crate::version;
 
 fn path(name: &str, version: u8) -> PathBuf {
@@ -70,7 +70,10 @@ fn every_version_is_read_and_the_newest_written() {
     check("lease_record", version::RECORD, &samples::lease_records());
     check("replica_mark", version::RECORD, &samples::replica_marks());
     check("region_record", version::CLUSTER_RECORD, &samples::region_records());
-    check("node_record", version::CLUSTER_RECORD, &samples::node_records());
+    check("isolation", version::RECORD, &failover_samples::isolations());
+    check("org_settings", version::RECORD, &failover_samples::org_settings());
+    check("closed_group", version::RECORD, &failover_samples::closed_groups());
+    check("node_record", version::NODE_RECORD, &samples::node_records());
     check("cluster_record", version::CLUSTER_RECORD, &samples::cluster_records());
     check("home_record", version::HOME, &samples::home_records());
     check("away_record", version::RECORD, &samples::away_records());

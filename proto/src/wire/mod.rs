@@ -12,11 +12,12 @@
 
 use crate::{
     command::Proposal,
+    failover::ClosedGroup,
     lease::{LeaseRecord, ReplicaMark},
     limits,
     movement::{AwayRecord, Belonging},
     oidc::OidcCredential,
-    org::{ApiKey, ClusterRecord, NodeRecord, Org, RegionRecord},
+    org::{ApiKey, ClusterRecord, Isolation, NodeRecord, Org, OrgSettings, RegionRecord},
     record::{AppliedRecord, KeyRecord, WriteRecord},
     reply::Applied,
     version,
@@ -28,6 +29,9 @@ mod cluster;
 mod codec;
 mod command;
 mod error;
+mod failover;
+#[cfg(test)]
+mod failover_samples;
 mod frame;
 #[cfg(test)]
 mod golden_test;
@@ -65,7 +69,7 @@ pub trait Wire: Sized {
 /// and how many bytes there may be.
 macro_rules! wire {
     ($($domain:ty: writes $version:expr => $newest:ty,
-       reads { $($read:literal => $frozen:ty),+ }, at most $limit:expr;)*) => {$(
+       reads { $($read:literal => $frozen:ty),+ $(,)? }, at most $limit:expr;)*) => {$(
         impl $crate::wire::Wire for $domain {
             fn encode(&self) -> Vec<u8> {
                 let frozen: $newest = $crate::wire::mirror::Mirror::freeze(self);
@@ -103,15 +107,29 @@ wire! {
         reads { 1 => record::V1KeyRecord }, at most limits::RECORD_BYTES_MAX;
     AppliedRecord: writes version::RECORD => record::V1AppliedRecord,
         reads { 1 => record::V1AppliedRecord }, at most limits::RECORD_BYTES_MAX;
-    RegionRecord: writes version::CLUSTER_RECORD => cluster::V2RegionRecord,
-        reads { 1 => cluster::V1RegionRecord, 2 => cluster::V2RegionRecord },
+    RegionRecord: writes version::CLUSTER_RECORD => cluster::V3RegionRecord,
+        reads {
+            1 => cluster::V1RegionRecord,
+            2 => cluster::V2RegionRecord,
+            3 => cluster::V3RegionRecord,
+        },
         at most limits::RECORD_BYTES_MAX;
-    NodeRecord: writes version::CLUSTER_RECORD => cluster::V2NodeRecord,
+    NodeRecord: writes version::NODE_RECORD => cluster::V2NodeRecord,
         reads { 1 => cluster::V1NodeRecord, 2 => cluster::V2NodeRecord },
         at most limits::RECORD_BYTES_MAX;
-    ClusterRecord: writes version::CLUSTER_RECORD => cluster::V2ClusterRecord,
-        reads { 1 => cluster::V1ClusterRecord, 2 => cluster::V2ClusterRecord },
+    ClusterRecord: writes version::CLUSTER_RECORD => cluster::V3ClusterRecord,
+        reads {
+            1 => cluster::V1ClusterRecord,
+            2 => cluster::V2ClusterRecord,
+            3 => cluster::V3ClusterRecord,
+        },
         at most limits::RECORD_BYTES_MAX;
+    OrgSettings: writes version::RECORD => org::V1OrgSettings,
+        reads { 1 => org::V1OrgSettings }, at most limits::RECORD_BYTES_MAX;
+    Isolation: writes version::RECORD => cluster::V1Isolation,
+        reads { 1 => cluster::V1Isolation }, at most limits::RECORD_BYTES_MAX;
+    ClosedGroup: writes version::RECORD => failover::V1ClosedGroup,
+        reads { 1 => failover::V1ClosedGroup }, at most limits::RECORD_BYTES_MAX;
     LeaseRecord: writes version::RECORD => lease::V1LeaseRecord,
         reads { 1 => lease::V1LeaseRecord }, at most limits::RECORD_BYTES_MAX;
     ReplicaMark: writes version::RECORD => lease::V1ReplicaMark,

@@ -6,7 +6,7 @@ use super::{
     error::ensure,
     mirror::{Mirror, Text, V1Id, mirror_enum, mirror_struct},
     oidc::V1OidcCredential,
-    org::{V1ApiKey, V1Org},
+    org::{V1ApiKey, V1Org, V1OrgSettings},
     record::{V1KeyRecord, V1WriteRecord},
 };
 use crate::{
@@ -46,6 +46,7 @@ mirror_enum! {
         Oidc(credential: V1OidcCredential),
         Write { write_id: V1Id, record: V1WriteRecord },
         IdempotencyKey { key: Text, record: V1KeyRecord },
+        Settings(settings: V1OrgSettings),
     }
 }
 
@@ -90,6 +91,9 @@ fn check_adoption(adoption: &Adoption) -> Result<(), WireError> {
 fn check_belonging(belonging: &Belonging) -> Result<(), WireError> {
     match belonging {
         Belonging::IdempotencyKey { key, .. } => check_key(key),
-        Belonging::ApiKey(_) | Belonging::Oidc(_) | Belonging::Write { .. } => Ok(()),
+        Belonging::ApiKey(_)
+        | Belonging::Settings(_)
+        | Belonging::Oidc(_)
+        | Belonging::Write { .. } => Ok(()),
     }
 }

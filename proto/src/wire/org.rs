@@ -3,12 +3,12 @@
 use super::{
     WireError,
     error::ensure,
-    mirror::{Blob, Mirror, Text, V1Id, mirror_struct},
+    mirror::{Blob, Mirror, Text, V1Id, mirror_enum, mirror_struct},
     oidc::V1Sealed,
 };
 use crate::{
     limits,
-    org::{ApiKey, Org, Rights, WrappedKey},
+    org::{ApiKey, Org, OrgSettings, Rights, StaleSecrets, WrappedKey},
 };
 
 mirror_struct! {
@@ -24,6 +24,11 @@ mirror_struct! {
         first_key_sealed: V1Sealed,
     }
     V1ApiKey for ApiKey { id: V1Id, hash: [u8; 32], rights: u8 }
+    V1OrgSettings for OrgSettings { stale_secrets: V1StaleSecrets }
+}
+
+mirror_enum! {
+    V1StaleSecrets for StaleSecrets { Serve, Refuse }
 }
 
 impl Mirror<u8> for Rights {

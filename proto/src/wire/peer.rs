@@ -5,16 +5,18 @@
 
 use super::{
     cluster::V1NodeRecord,
+    failover::V1DivergedWrite,
     lease::{V1DangerSet, V1LeaseGrant},
-    mirror::{Blob, Text, V1Id, mirror_enum, mirror_struct},
+    mirror::{Blob, Text, V1Id, V1LogId, mirror_enum, mirror_struct},
     reply::V1Applied,
     wire,
 };
 use crate::{
-    id::{ClusterId, GroupId, NodeId},
+    failover::DivergedWrite,
+    id::{ClusterId, GroupId, NodeId, WriteId},
     lease::{DangerSet, LeaseGrant},
     limits,
-    log::LogIndex,
+    log::{LogId, LogIndex},
     org::NodeRecord,
     reply::Applied,
     version,
@@ -68,6 +70,22 @@ pub enum PeerRequest {
         /// Whether the voters are to be regions apart.
         across: bool,
     },
+    /// What does your replica of this closed group have? Answered once it is closed there.
+    Closed {
+        /// The group.
+        group: GroupId,
+    },
+    /// Do you know, since you were started, that your region's groups are not closed?
+    Cleared,
+    /// Which writes does your replica of this closed group have that its successor lacks?
+    Diverged {
+        /// The group.
+        group: GroupId,
+        /// Entries behind this one.
+        after: LogIndex,
+        /// Only this write.
+        write: Option<WriteId>,
+    },
 }
 
 /// A peer's answer.
@@ -106,6 +124,27 @@ pub enum PeerReply {
     Retimed {
         /// Whether they are those of voters that are regions apart.
         across: bool,
+    },
+    /// To [`PeerRequest::Closed`].
+    Closed {
+        /// The newest entry of the replica, in its log or applied.
+        last: LogId,
+        /// The newest one that it has applied.
+        applied: LogIndex,
+    },
+    /// To [`PeerRequest::Cleared`].
+    Cleared {
+        /// Whether it does.
+        is_cleared: bool,
+    },
+    /// To [`PeerRequest::Diverged`]: some, in order of index.
+    Diverged {
+        /// The writes.
+        writes: Vec<DivergedWrite>,
+        /// Where to go on, if there may be more.
+        next: Option<LogIndex>,
+        /// Writes that the replica has, and whose entries its log does not hold any more.
+        unlisted: u64,
     },
 }
 
@@ -180,6 +219,9 @@ mirror_enum! {
         Leases { groups: Vec<u32> },
         Standing,
         Retime { group: u32, across: bool },
+        Closed { group: u32 },
+        Cleared,
+        Diverged { group: u32, after: u64, write: Option<V1Id> },
     }
     V1PeerReply for PeerReply {
         Proposed(reply: V1ProposeReply),
@@ -192,6 +234,9 @@ mirror_enum! {
         Removed { replaced_by: Option<u64> },
         Standing,
         Retimed { across: bool },
+        Closed { last: V1LogId, applied: u64 },
+        Cleared { is_cleared: bool },
+        Diverged { writes: Vec<V1DivergedWrite>, next: Option<u64>, unlisted: u64 },
     }
     V1ProposeReply for ProposeReply {
         Committed(applied: V1Applied),

@@ -93,6 +93,11 @@ mirror_enum! {
         StaleMove,
         NotReleased,
         HandedOver,
+        FailingOver,
+        NotFenced,
+        SeatOfOthers,
+        SeatedThere,
+        StaleFailover,
     }
     V1FullOf for FullOf { Regions, Nodes }
 }

@@ -11,11 +11,12 @@ use super::{
 };
 use crate::{
     command::Proposal,
+    failover::ClosedGroup,
     lease::{LeaseRecord, ReplicaMark},
     limits,
     movement::{AwayRecord, Belonging, HomeRecord},
     oidc::{OidcCredential, ProviderOptions},
-    org::{ApiKey, ClusterRecord, NodeRecord, Org, RegionRecord, Rights},
+    org::{ApiKey, ClusterRecord, Isolation, NodeRecord, Org, OrgSettings, RegionRecord, Rights},
     record::{AppliedRecord, KeyRecord, WriteRecord},
     reply::Applied,
 };
@@ -38,6 +39,9 @@ fn decode_all(bytes: &[u8]) {
     again::<RegionRecord>(bytes);
     again::<NodeRecord>(bytes);
     again::<ClusterRecord>(bytes);
+    again::<Isolation>(bytes);
+    again::<OrgSettings>(bytes);
+    again::<ClosedGroup>(bytes);
     again::<LeaseRecord>(bytes);
     again::<ReplicaMark>(bytes);
     again::<HomeRecord>(bytes);

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::failover_samples as failover;
 use super::peer::{GroupProgress, Notice, PeerReply, PeerRequest, ProposeReply, StreamHead};
 use crate::{
     command::{Command, Idempotency, Precondition, Proposal},
@@ -15,8 +16,8 @@ use crate::{
     movement::{Adoption, Arrival, AwayRecord, Belonging, HomeRecord, PastHome, Release},
     oidc::{AppleOptions, OidcCredential, OidcOptions, OidcPatch, Provider, ProviderOptions},
     org::{
-        ApiKey, ClusterRecord, NodeRecord, NodeState, Org, RegionRecord, RegionState, Rights,
-        Survive, WrappedKey,
+        ApiKey, ClusterRecord, Isolation, NodeRecord, NodeState, Org, RegionRecord, RegionState,
+        Rights, Survive, WrappedKey,
     },
     record::{AppliedRecord, KeyRecord, WriteRecord},
     refusal::{FullOf, Refusal},
@@ -30,7 +31,7 @@ use crate::{
 /// Values and what each shows.
 pub(super) type Samples<T> = Vec<(&'static str, T)>;
 
-fn bytes<const N: usize>(first: u8) -> [u8; N] {
+pub(super) fn bytes<const N: usize>(first: u8) -> [u8; N] {
     let mut next = first;
     [0; N].map(|_: u8| {
         let this = next;
@@ -39,7 +40,7 @@ fn bytes<const N: usize>(first: u8) -> [u8; N] {
     })
 }
 
-fn write_id(first: u8) -> WriteId {
+pub(super) fn write_id(first: u8) -> WriteId {
     WriteId::from_bytes(bytes(first))
 }
 
@@ -47,11 +48,11 @@ fn sealed(first: u8) -> Sealed {
     Sealed { sealed_by: write_id(first), bytes: bytes::<40>(first).to_vec() }
 }
 
-fn region(name: &str) -> Region {
+pub(super) fn region(name: &str) -> Region {
     Region::new(name).expect("a region")
 }
 
-fn client_id(text: &str) -> ClientId {
+pub(super) fn client_id(text: &str) -> ClientId {
     ClientId::new(text).expect("a client id")
 }
 
@@ -59,7 +60,7 @@ fn api_key() -> ApiKey {
     ApiKey { id: KeyId::from_bytes(bytes(0x20)), hash: bytes(0x30), rights: Rights::ALL }
 }
 
-fn org() -> Org {
+pub(super) fn org() -> Org {
     Org {
         id: OrgId::from_bytes(bytes(0x10)),
         org_name: "Bücher GmbH".to_owned(),
@@ -88,6 +89,7 @@ fn cluster() -> ClusterRecord {
         id: ClusterId::from_bytes(bytes(0xc0)),
         feature_level: 1,
         survive: Survive::Node,
+        isolation: Isolation::default(),
     }
 }
 
@@ -141,7 +143,7 @@ pub(super) fn credentials() -> Samples<OidcCredential> {
     samples
 }
 
-fn proposal(command: Command) -> Proposal {
+pub(super) fn proposal(command: Command) -> Proposal {
     Proposal {
         write_id: write_id(0x01),
         stamped: LogTime(1_764_000_000_123),
@@ -182,7 +184,8 @@ fn adoption() -> Adoption {
 fn move_proposals() -> Samples<Proposal> {
     let org = org().id;
     let attempt = write_id(0x0a);
-    let belongings = belongings().into_iter().map(|(_, belonging)| belonging).collect();
+    // As many as there were when this sample was released.
+    let belongings = belongings().into_iter().take(4).map(|(_, belonging)| belonging).collect();
     let begin =
         Command::AdoptBegin { org: moved_org(), past: past(), floor: LogTime(1_764_000_000_123) };
     let part = Command::AdoptPart { org, attempt, sequence: 300, belongings, is_last: true };
@@ -208,6 +211,7 @@ pub(super) fn belongings() -> Samples<Belonging> {
         ("oidc", Belonging::Oidc(credential)),
         ("write", Belonging::Write { write_id, record }),
         ("idempotency_key", key),
+        ("settings", Belonging::Settings(failover::settings())),
     ]
 }
 
@@ -299,7 +303,7 @@ pub(super) fn proposals() -> Samples<Proposal> {
         ),
         ("survive_region", proposal(Command::SetSurvive(Survive::Region))),
     ];
-    samples.extend(move_proposals());
+    samples.extend([move_proposals(), failover::proposals()].concat());
     samples
 }
 
@@ -328,6 +332,11 @@ fn applied_elsewhere() -> Samples<Applied> {
         ("stale_move", applied_with(Err(Refusal::StaleMove))),
         ("not_released", applied_with(Err(Refusal::NotReleased))),
         ("handed_over", applied_with(Err(Refusal::HandedOver))),
+        ("failing_over", applied_with(Err(Refusal::FailingOver))),
+        ("not_fenced", applied_with(Err(Refusal::NotFenced))),
+        ("seat_of_others", applied_with(Err(Refusal::SeatOfOthers))),
+        ("seated_there", applied_with(Err(Refusal::SeatedThere))),
+        ("stale_failover", applied_with(Err(Refusal::StaleFailover))),
     ]
 }
 
@@ -411,8 +420,11 @@ pub(super) fn region_records() -> Samples<RegionRecord> {
         group: GroupId(1),
         founder: NodeId(300),
         state,
+        seat: region("us-iowa"),
     };
+    let seated = RegionRecord { seat: region("europe-belgium"), ..in_state(RegionState::Open) };
     vec![
+        ("seated_elsewhere", seated),
         ("region", in_state(RegionState::Open)),
         ("leaving", in_state(RegionState::Leaving)),
         ("removed", in_state(RegionState::Removed)),
@@ -432,7 +444,8 @@ pub(super) fn node_records() -> Samples<NodeRecord> {
 
 pub(super) fn cluster_records() -> Samples<ClusterRecord> {
     let survives_a_region = ClusterRecord { survive: Survive::Region, ..cluster() };
-    vec![("cluster", cluster()), ("survives_a_region", survives_a_region)]
+    let fences = ClusterRecord { isolation: failover::isolation(), ..cluster() };
+    vec![("cluster", cluster()), ("survives_a_region", survives_a_region), ("fences", fences)]
 }
 
 pub(super) fn counters() -> Samples<u64> {
@@ -472,6 +485,13 @@ pub(super) fn peer_requests() -> Samples<PeerRequest> {
         ("leases", PeerRequest::Leases { groups: vec![GroupId::SYSTEM, GroupId(2)] }),
         ("standing", PeerRequest::Standing),
         ("retime", PeerRequest::Retime { group, across: true }),
+        ("closed", PeerRequest::Closed { group }),
+        ("cleared", PeerRequest::Cleared),
+        ("diverged", PeerRequest::Diverged { group, after: LogIndex(7), write: None }),
+        (
+            "diverged_one",
+            PeerRequest::Diverged { group, after: LogIndex(0), write: Some(write_id(0x01)) },
+        ),
     ]
 }
 
@@ -502,6 +522,16 @@ pub(super) fn peer_replies() -> Samples<PeerReply> {
         ("replaced", PeerReply::Removed { replaced_by: Some(NodeId(5)) }),
         ("standing", PeerReply::Standing),
         ("retimed", PeerReply::Retimed { across: true }),
+        ("closed", PeerReply::Closed { last: failover::last(), applied: LogIndex(69_999) }),
+        ("cleared", PeerReply::Cleared { is_cleared: true }),
+        (
+            "diverged",
+            PeerReply::Diverged {
+                writes: vec![failover::diverged()],
+                next: Some(LogIndex(70_001)),
+                unlisted: 2,
+            },
+        ),
     ]
 }
 

@@ -4,7 +4,8 @@ use std::{convert::Infallible, path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use concordat_client::{
-    LeaseTerms, OrgId, Provider, Region, RequiredConsistency, Secret, Survive, WriteId,
+    LeaseTerms, OrgId, Provider, Region, RequiredConsistency, Secret, StaleSecrets, Survive,
+    WhenIsolated, WriteId,
 };
 use concordat_proto::consistency::parse_timeout;
 
@@ -143,6 +144,36 @@ pub(crate) enum RegionVerb {
         #[command(flatten)]
         gone: Gone,
     },
+    /// Gives a region's group its voters in another region, or back in its own; nothing is lost
+    Seat {
+        /// Its name
+        region: Region,
+        /// Where the voters belong
+        #[arg(long = "in", value_name = "REGION")]
+        seat: Region,
+    },
+    /// Goes on without a region that is lost for good, from what the others have of it
+    Failover {
+        /// The lost region's name
+        region: Region,
+        /// Where its organizations' writes are ordered from now on
+        #[arg(long, value_name = "REGION")]
+        to: Region,
+        /// Your word that all nodes of the lost region are stopped (needed unless
+        /// when_isolated=fence was in force there)
+        #[arg(long)]
+        fenced: bool,
+        /// A node elsewhere that is as lost as the region: do not wait for what it has
+        #[arg(long, value_name = "NODE_ID")]
+        without: Vec<String>,
+        #[command(flatten)]
+        gone: Gone,
+    },
+    /// Lists what a lost region had that nobody else did, once its nodes are back
+    Divergence {
+        /// Its name
+        region: Region,
+    },
     /// Lets a region stay whose removal has begun
     Keep {
         /// Its name
@@ -174,7 +205,8 @@ pub(crate) struct Gone {
 pub(crate) enum Cluster {
     /// Changes a setting
     Set {
-        /// survive=node, survive=region, or lease=HOME_MS,AWAY_MS[,CLOCK_DRIFT_PERCENT]
+        /// survive=node, survive=region, when_isolated=serve, when_isolated=fence, or
+        /// lease=HOME_MS,AWAY_MS[,CLOCK_DRIFT_PERCENT]
         #[arg(value_name = "NAME=VALUE", value_parser = setting)]
         setting: Setting,
     },
@@ -187,13 +219,17 @@ pub(crate) enum Setting {
     Survive(Survive),
     /// How long leases are.
     Lease(LeaseTerms),
+    /// What leaders do that are cut off.
+    Isolation(WhenIsolated),
 }
 
 fn setting(text: &str) -> Result<Setting, String> {
-    let unknown = || "one of survive=node, survive=region and lease=HOME_MS,AWAY_MS[,PERCENT]";
+    let unknown = || "one of survive=node|region, when_isolated=serve|fence and lease=HOME_MS,AWAY_MS[,PERCENT]";
     match text.split_once('=') {
         Some(("survive", "node")) => Ok(Setting::Survive(Survive::Node)),
         Some(("survive", "region")) => Ok(Setting::Survive(Survive::Region)),
+        Some(("when_isolated", "serve")) => Ok(Setting::Isolation(WhenIsolated::Serve)),
+        Some(("when_isolated", "fence")) => Ok(Setting::Isolation(WhenIsolated::Fence)),
         Some(("lease", terms)) => lease(terms).ok_or_else(|| unknown().to_owned()),
         _ => Err(unknown().to_owned()),
     }
@@ -219,6 +255,11 @@ pub(crate) enum Credential {
     List(ListCredentials),
     /// Shows a credential and its version
     Get {
+        /// The OAuth client id
+        client_id: String,
+    },
+    /// Shows a credential's client secret in the clear (a key with secrets:read)
+    Secret {
         /// The OAuth client id
         client_id: String,
     },
@@ -379,6 +420,15 @@ pub(crate) enum Org {
     List(Page),
     /// Moves an organization's home to another region; its writes wait meanwhile
     Move(MoveOrg),
+    /// Changes a setting of an organization
+    Set {
+        /// Its id
+        id: OrgId,
+        /// stale-secrets=serve or stale-secrets=refuse: whether nodes that cannot prove that they
+        /// are current give secrets out
+        #[arg(value_name = "NAME=VALUE", value_parser = stale_secrets)]
+        setting: StaleSecrets,
+    },
 }
 
 #[derive(clap::Args)]
@@ -395,6 +445,14 @@ pub(crate) struct MoveOrg {
     /// Wait so long for the move's end, in seconds (60 or 60s)
     #[arg(long, value_name = "TIME", value_parser = seconds, conflicts_with = "back")]
     pub(crate) wait: Option<Duration>,
+}
+
+fn stale_secrets(text: &str) -> Result<StaleSecrets, &'static str> {
+    match text {
+        "stale-secrets=serve" => Ok(StaleSecrets::Serve),
+        "stale-secrets=refuse" => Ok(StaleSecrets::Refuse),
+        _ => Err("stale-secrets=serve or stale-secrets=refuse"),
+    }
 }
 
 fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {

@@ -63,7 +63,7 @@ fn credential(provider: Provider) -> OidcCredential {
 
 fn standing(moving_to: Option<&str>) -> render::OrgStanding {
     let moving_to = moving_to.map(|region| Region::new(region).expect("a region"));
-    render::OrgStanding { org: org(), moving_to }
+    render::OrgStanding { org: org(), moving_to, settings: None }
 }
 
 fn org() -> Org {

@@ -6,18 +6,25 @@ use concordat_proto::{
     id::NodeId,
     lease::LeaseTerms,
     limits,
-    org::{NodeState, Survive},
+    org::{NodeState, Survive, WhenIsolated},
     region::Region,
 };
 
 use super::{bad_request, json::Object};
-use crate::dialect::{ClusterSetting, RegionPatch, Rejection};
+use crate::dialect::{ClusterSetting, FailoverDraft, RegionPatch, Rejection};
 
 const STATE: &str = "state";
 const SURVIVE: &str = "survive";
 const LEASE: &str = "lease";
+const WHEN_ISOLATED: &str = "when_isolated";
+const SEAT: &str = "seat";
+const TO: &str = "to";
+const WITHOUT: &str = "without";
+const REGION_FORM: &str = "a region's name";
 const FOUNDER: &str = "founder";
 const FENCED: &str = "fenced";
+
+const ONE_CHANGE: &str = "exactly one of state, founder and seat is required";
 
 /// The node of `/v1/cluster/nodes/{node_id}`.
 pub(super) fn node(parameter: &str) -> Result<NodeId, Rejection> {
@@ -31,14 +38,16 @@ pub(super) fn region(parameter: &str) -> Result<Region, Rejection> {
 
 /// The body of `PATCH /v1/cluster`.
 pub(super) fn parse_setting(mut body: Object) -> Result<ClusterSetting, Rejection> {
-    match (body.text(SURVIVE)?.as_deref(), body.object(LEASE)?) {
-        (Some("node"), None) => Ok(ClusterSetting::Survive(Survive::Node)),
-        (Some("region"), None) => Ok(ClusterSetting::Survive(Survive::Region)),
-        (Some(_), None) => Err(body.expected(SURVIVE, "node or region")),
-        (None, Some(lease)) => Ok(ClusterSetting::Leases(lease_terms(lease)?)),
-        (None, None) | (Some(_), Some(_)) => {
-            Err(bad_request("exactly one of survive and lease is required"))
-        }
+    let (survive, lease) = (body.text(SURVIVE)?, body.object(LEASE)?);
+    match (survive.as_deref(), lease, body.text(WHEN_ISOLATED)?.as_deref()) {
+        (Some("node"), None, None) => Ok(ClusterSetting::Survive(Survive::Node)),
+        (Some("region"), None, None) => Ok(ClusterSetting::Survive(Survive::Region)),
+        (Some(_), None, None) => Err(body.expected(SURVIVE, "node or region")),
+        (None, Some(lease), None) => Ok(ClusterSetting::Leases(lease_terms(lease)?)),
+        (None, None, Some("serve")) => Ok(ClusterSetting::Isolation(WhenIsolated::Serve)),
+        (None, None, Some("fence")) => Ok(ClusterSetting::Isolation(WhenIsolated::Fence)),
+        (None, None, Some(_)) => Err(body.expected(WHEN_ISOLATED, "serve or fence")),
+        _ => Err(bad_request("exactly one of survive, lease and when_isolated is required")),
     }
 }
 
@@ -81,6 +90,13 @@ pub(super) fn parse_node_state(mut body: Object) -> Result<NodeState, Rejection>
 /// The body of `PATCH /v1/cluster/regions/{region}`.
 pub(super) fn parse_region_patch(mut body: Object) -> Result<RegionPatch, Rejection> {
     let (state, founder) = (body.text(STATE)?, body.text(FOUNDER)?);
+    if let Some(seat) = body.text(SEAT)? {
+        if state.is_some() || founder.is_some() {
+            return Err(bad_request(ONE_CHANGE));
+        }
+        let seat = seat.parse().map_err(|_| body.expected(SEAT, REGION_FORM))?;
+        return Ok(RegionPatch::Seat(seat));
+    }
     match (state.as_deref(), founder) {
         (Some("open"), None) => Ok(RegionPatch::Open),
         (None, Some(founder)) => {
@@ -93,8 +109,21 @@ pub(super) fn parse_region_patch(mut body: Object) -> Result<RegionPatch, Reject
             Err(body.expected(FENCED, "true: your word that the first founder never runs again"))
         }
         (Some(_), None) => Err(body.expected(STATE, "open")),
-        (Some(_), Some(_)) | (None, None) => {
-            Err(bad_request("exactly one of state and founder is required"))
-        }
+        (Some(_), Some(_)) | (None, None) => Err(bad_request(ONE_CHANGE)),
     }
+}
+
+/// The body of `POST /v1/cluster/regions/{region}/failover`.
+pub(super) fn parse_failover(mut body: Object) -> Result<FailoverDraft, Rejection> {
+    let to = body.text(TO)?;
+    let to = body.required(TO, to)?;
+    let to = to.parse().map_err(|_| body.expected(TO, REGION_FORM))?;
+    let fenced = body.bool(FENCED)?.unwrap_or(false);
+    let named = body.texts(WITHOUT)?.unwrap_or_default();
+    let ids = || body.expected(WITHOUT, "node ids: 16 hex digits each");
+    if named.len() > limits::NODES_MAX {
+        return Err(ids());
+    }
+    let without = named.iter().map(|id| id.parse().map_err(|_| ids()));
+    Ok(FailoverDraft { to, fenced, without: without.collect::<Result<_, _>>()? })
 }

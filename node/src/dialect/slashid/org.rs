@@ -1,12 +1,16 @@
 //! The bodies that create an organisation (contract 7) and cut or heal the demo's network.
 
-use concordat_proto::limits;
+use concordat_proto::{
+    limits,
+    org::{OrgSettings, StaleSecrets},
+};
 
 use super::{bad_request, json::Object};
 use crate::dialect::{DemoTarget, MoveDraft, OrgDraft, Rejection};
 
 const ORG_NAME: &str = "org_name";
 const TENANT_NAME: &str = "tenant_name";
+const STALE_SECRETS: &str = "stale_secrets";
 const REGION_FORM: &str = "a region's name: 1 to 63 of a-z, 0-9 and -, beginning with a letter";
 
 /// The body of `POST /v1/organizations`.
@@ -30,6 +34,17 @@ pub(super) fn parse_move(mut body: Object) -> Result<MoveDraft, Rejection> {
             Err(bad_request("exactly one of home_region and back is required"))
         }
     }
+}
+
+/// The body of `PATCH /v1/organizations/{id}`.
+pub(super) fn parse_settings(mut body: Object) -> Result<OrgSettings, Rejection> {
+    let text = body.text(STALE_SECRETS)?;
+    let stale_secrets = match body.required(STALE_SECRETS, text)?.as_str() {
+        "serve" => StaleSecrets::Serve,
+        "refuse" => StaleSecrets::Refuse,
+        _ => return Err(body.expected(STALE_SECRETS, "serve or refuse")),
+    };
+    Ok(OrgSettings { stale_secrets })
 }
 
 /// The body of the demo's cut and heal: a region or a node.

@@ -38,6 +38,11 @@ pub fn parse(operation: Operation, input: &Input<'_>) -> Result<Action, Rejectio
         Operation::OrgCreate => Ok(Action::OrgCreate(org::parse_create(body(input)?)?)),
         Operation::OrgList => Ok(Action::OrgList(query.page()?)),
         Operation::OrgGet => Ok(Action::OrgGet(org_id(input)?)),
+        Operation::OrgPatch => {
+            let id = org_id(input)?;
+            Ok(Action::OrgPatch(id, org::parse_settings(body(input)?)?))
+        }
+        Operation::SecretGet => Ok(Action::SecretGet(client_id(input)?)),
         Operation::OrgMove => {
             let id = org_id(input)?;
             Ok(Action::OrgMove(id, org::parse_move(body(input)?)?))
@@ -61,6 +66,13 @@ pub fn parse(operation: Operation, input: &Input<'_>) -> Result<Action, Rejectio
             Ok(Action::RegionPatch(region, members::parse_region_patch(body(input)?)?))
         }
         Operation::RegionDelete => Ok(Action::RegionDelete(members::region(input.path_parameter)?)),
+        Operation::RegionFailover => {
+            let region = members::region(input.path_parameter)?;
+            Ok(Action::RegionFailover(region, members::parse_failover(body(input)?)?))
+        }
+        Operation::DivergenceGet => {
+            Ok(Action::DivergenceGet(members::region(input.path_parameter)?))
+        }
     }
 }
 

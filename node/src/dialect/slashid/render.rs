@@ -9,9 +9,9 @@ use std::time::Duration;
 use concordat_proto::{
     consistency::{Outcome, Receipt},
     header,
-    id::WriteId,
+    id::{ClientId, WriteId},
     oidc::OidcCredential,
-    org::Org,
+    org::{Org, OrgSettings},
     refusal::{Refusal, RefusalClass},
     region::Region,
     reply::Reply,
@@ -116,6 +116,23 @@ pub fn credential(credential: &OidcCredential) -> Answer {
     with_header(answer, header::ETAG, header::etag(credential.version))
 }
 
+/// A client secret in the clear, for who may read it; never to be kept by anything between.
+#[must_use]
+pub fn client_secret(client_id: &ClientId, secret: &Secret, expires_at: Option<&str>) -> Answer {
+    let shown =
+        ClientSecret { client_id: client_id.as_str(), client_secret: secret.expose(), expires_at };
+    let answer = json(status::OK, envelope::success(Some(shown), None, None));
+    with_header(answer, "cache-control", "no-store".to_owned())
+}
+
+#[derive(Serialize)]
+struct ClientSecret<'a> {
+    client_id: &'a str,
+    client_secret: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<&'a str>,
+}
+
 /// 304: the version is one of `If-None-Match`.
 #[must_use]
 pub fn not_modified(version: WriteId) -> Answer {
@@ -130,11 +147,14 @@ pub struct OrgStanding {
     pub org: Org,
     /// The region of its next home.
     pub moving_to: Option<Region>,
+    /// What it has set, where that was looked up.
+    pub settings: Option<OrgSettings>,
 }
 
 impl OrgStanding {
     fn shown(&self) -> Organization<'_> {
-        Organization::new(&self.org, None).moving_to(self.moving_to.as_ref())
+        let shown = Organization::new(&self.org, None).moving_to(self.moving_to.as_ref());
+        shown.settings(self.settings.as_ref())
     }
 }
 
@@ -233,6 +253,7 @@ pub fn timed_out(receipt: &Receipt) -> Answer {
         Outcome::Unknown => {
             "the request was not handled within the timeout; it may still be handled after it"
         }
+        Outcome::Lost => "the write was lost with its region",
     };
     let body = envelope::failure(status::TIMED_OUT, message, Some(receipt));
     with_receipt(json(status::TIMED_OUT, body), receipt)
@@ -311,6 +332,13 @@ pub fn method_not_allowed(allowed: &[&str]) -> Answer {
 #[must_use]
 pub fn read_timed_out() -> Answer {
     failure(status::TIMED_OUT, "the position of Concordat-At-Least was not reached in time")
+}
+
+/// 410: what is asked for was lost with its region.
+#[must_use]
+pub fn position_lost() -> Answer {
+    let message = "the position of Concordat-At-Least was lost with its region in a failover";
+    failure(status::GONE, message)
 }
 
 /// 413.

@@ -3,7 +3,7 @@
 use concordat_proto::{
     duration::format_go_duration,
     oidc::{OidcCredential, OidcOptions, ProviderOptions},
-    org::Org,
+    org::{Org, OrgSettings},
     region::Region,
 };
 use serde::{Serialize, Serializer, ser::SerializeMap};
@@ -96,6 +96,8 @@ pub(super) struct Organization<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     moving_to: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    stale_secrets: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     api_key: Option<&'a str>,
 }
 
@@ -107,8 +109,14 @@ impl<'a> Organization<'a> {
             tenant_name: &org.tenant_name,
             home_region: org.home_region.as_str(),
             moving_to: None,
+            stale_secrets: None,
             api_key,
         }
+    }
+
+    pub(super) fn settings(self, settings: Option<&OrgSettings>) -> Self {
+        let stale_secrets = settings.map(|settings| settings.stale_secrets.as_str());
+        Self { stale_secrets, ..self }
     }
 
     pub(super) fn moving_to(self, region: Option<&'a Region>) -> Self {

@@ -15,6 +15,7 @@ pub(super) const NOT_FOUND: u16 = 404;
 pub(super) const METHOD_NOT_ALLOWED: u16 = 405;
 pub(super) const TIMED_OUT: u16 = 408;
 pub(super) const CONFLICT: u16 = 409;
+pub(super) const GONE: u16 = 410;
 pub(super) const PRECONDITION_FAILED: u16 = 412;
 pub(super) const TOO_LARGE: u16 = 413;
 pub(super) const UNSUPPORTED_MEDIA_TYPE: u16 = 415;
@@ -41,7 +42,7 @@ pub(super) const fn of_refusal(class: RefusalClass) -> u16 {
 pub(super) const fn of_success(operation: Operation) -> u16 {
     match operation {
         Operation::OidcCreate | Operation::OrgCreate => CREATED,
-        Operation::OrgMove => ACCEPTED,
+        Operation::OrgMove | Operation::RegionFailover => ACCEPTED,
         Operation::OidcList
         | Operation::OidcGet
         | Operation::OidcPatch
@@ -58,6 +59,9 @@ pub(super) const fn of_success(operation: Operation) -> u16 {
         | Operation::NodeDelete
         | Operation::RegionList
         | Operation::RegionPatch
-        | Operation::RegionDelete => OK,
+        | Operation::RegionDelete
+        | Operation::DivergenceGet
+        | Operation::OrgPatch
+        | Operation::SecretGet => OK,
     }
 }

@@ -20,6 +20,7 @@ pub(super) async fn run(client: &Client, verb: Credential) -> Result<Shown, Fail
     match verb {
         Credential::List(args) => list(client, &args).await,
         Credential::Get { client_id } => get(client, &client_id).await,
+        Credential::Secret { client_id } => show_secret(client, &client_id).await,
         Credential::Create(args) => create(client, args).await,
         Credential::Patch(args) => patch(client, args).await,
         Credential::Delete(args) => delete(client, args).await,
@@ -62,6 +63,17 @@ async fn get(client: &Client, client_id: &str) -> Result<Shown, Failure> {
     });
     let text = describe(&read.value, read.etag.as_deref());
     Ok(Shown::read(json, text, &read.freshness))
+}
+
+async fn show_secret(client: &Client, client_id: &str) -> Result<Shown, Failure> {
+    let read = client.oidc().secret(client_id).await?;
+    let (secret, expires_at) = (read.value.client_secret.expose(), &read.value.expires_at);
+    let json = json!({
+        "client_id": read.value.client_id, "client_secret": secret, "expires_at": expires_at,
+        "freshness": read.freshness,
+    });
+    // As it is: what a program reads must not be changed for a terminal's sake.
+    Ok(Shown::read(json, format!("{secret}\n"), &read.freshness))
 }
 
 fn describe(credential: &OidcCredential, etag: Option<&str>) -> String {

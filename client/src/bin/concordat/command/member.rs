@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use concordat_client::{Client, ClientError, Member, MemberRegion, Operate, Write, Written};
+use concordat_client::{
+    Client, ClientError, DivergedWrite, Divergence, Member, MemberRegion, Operate, Write, Written,
+};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -46,10 +48,30 @@ pub(super) async fn region(client: &Client, verb: RegionVerb) -> Result<Shown, F
         RegionVerb::List => {
             let regions = regions.list().await?;
             let rows: Vec<_> = regions.iter().map(region_row).collect();
-            let head = ["REGION", "STATE", "GROUP", "LEADER", "VOTERS", "NODES"];
+            let head = ["REGION", "STATE", "SEAT", "GROUP", "LEADER", "VOTERS", "NODES"];
             Ok(Shown::new(json!(regions), table(head, &rows)))
         }
         RegionVerb::Keep { region } => done(regions.keep(&region)).await,
+        RegionVerb::Seat { region, seat } => done(regions.seat(&region, &seat)).await,
+        RegionVerb::Failover { region, to, fenced, without, gone } => {
+            let written = send(regions.failover(&region, &to, fenced, &without)).await?;
+            if gone.wait == 0 {
+                return Ok(print::written(&written));
+            }
+            let left = wait(&gone, async || {
+                let mut found = regions.list().await?.into_iter();
+                let found = found.find(|it| it.region == region.as_str());
+                Ok(found.and_then(|found| not_there_yet(&found, to.as_str())))
+            });
+            match left.await? {
+                Some(left) => {
+                    let message = format!("{left}; the failover goes on by itself");
+                    Err(Failure::NotGone(print::printable(&message)))
+                }
+                None => Ok(print::written(&written)),
+            }
+        }
+        RegionVerb::Divergence { region } => Ok(diverged(&regions.divergence(&region).await?)),
         RegionVerb::Found { region, node, fenced: _ } => done(regions.found(&region, &node)).await,
         RegionVerb::Remove { region, gone } => {
             let written = send(regions.remove(&region)).await?;
@@ -71,6 +93,7 @@ pub(super) async fn set(client: &Client, setting: Setting) -> Result<Shown, Fail
     match setting {
         Setting::Survive(survive) => done(client.set_survive(survive)).await,
         Setting::Lease(terms) => done(client.set_leases(terms)).await,
+        Setting::Isolation(when) => done(client.set_isolation(when)).await,
     }
 }
 
@@ -111,6 +134,55 @@ fn gone_or(written: &Written, left: Option<String>) -> Result<Shown, Failure> {
     Ok(Shown::new(json!({ "written": shown, "gone": true }), format!("{text}gone\n")))
 }
 
+/// What is still missing until a region's group stands and is led in its new seat.
+fn not_there_yet(region: &MemberRegion, seat: &str) -> Option<String> {
+    let name = &region.region;
+    if region.state == "failing_over" || region.seat != seat {
+        return Some(format!("the group of {name} is closed, and has no successor yet"));
+    }
+    let leads = region
+        .voters
+        .iter()
+        .any(|voter| voter.region == seat && Some(&voter.node_id) == region.leader.as_ref());
+    (!leads).then(|| format!("the group of {name} is not led in {seat} yet"))
+}
+
+fn diverged(found: &Divergence) -> Shown {
+    let mut rows = Vec::new();
+    let mut notes = Vec::new();
+    for node in &found.nodes {
+        rows.extend(node.writes.iter().map(|write| diverged_row(&node.node_id, write)));
+        if node.unlisted > 0 {
+            let (id, unlisted) = (&node.node_id, node.unlisted);
+            notes.push(format!("{unlisted} more on node {id} that it cannot list"));
+        }
+    }
+    if !found.silent.is_empty() {
+        notes.push(format!("no answer from {}", found.silent.join(", ")));
+    }
+    let head =
+        ["NODE", "WRITE", "INDEX", "AT_MS", "ORGANIZATION", "OPERATION", "CLIENT_ID", "COMMITTED"];
+    let mut text = table(head, &rows);
+    for note in notes {
+        text.push_str(&print::printable(&note));
+        text.push('\n');
+    }
+    Shown::new(json!(found), text)
+}
+
+fn diverged_row(node: &str, write: &DivergedWrite) -> [String; 8] {
+    [
+        node.to_owned(),
+        write.write_id.clone(),
+        write.index.to_string(),
+        write.at_ms.to_string(),
+        or_dash(write.organization_id.as_ref()),
+        write.operation.clone(),
+        or_dash(write.oauth_client_id.as_ref()),
+        if write.committed { "yes" } else { "no" }.to_owned(),
+    ]
+}
+
 fn node_left(node: &Member) -> String {
     format!("node {} is {}, votes in [{}]", node.node_id, node.state, groups(&node.votes))
 }
@@ -133,11 +205,12 @@ fn node_row(node: &Member) -> [String; 8] {
     ]
 }
 
-fn region_row(region: &MemberRegion) -> [String; 6] {
+fn region_row(region: &MemberRegion) -> [String; 7] {
     let voters = region.voters.iter().map(|voter| format!("{}@{}", voter.node_id, voter.region));
     [
         region.region.clone(),
         region.state.clone(),
+        region.seat.clone(),
         region.group.to_string(),
         or_dash(region.leader.as_ref()),
         voters.collect::<Vec<_>>().join(" "),

@@ -19,6 +19,10 @@ pub(super) async fn run(client: &Client, verb: Org) -> Result<Shown, Failure> {
         Org::Create(args) => create(client, args).await,
         Org::List(page) => list(client, &page).await,
         Org::Move(args) => change_home(client, &args).await,
+        Org::Set { id, setting } => {
+            let written = client.organizations().set_stale_secrets(id, setting).send().await;
+            Ok(print::written(&written.map_err(Failure::OperatorCall)?))
+        }
     }
 }
 

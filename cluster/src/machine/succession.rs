@@ -1,0 +1,209 @@
+//! How a closed group's state becomes the first state of its successor.
+//!
+//! Pure: pairs in, pairs out, in any order of keys. Every organisation that was at home in the closed
+//! group is at home in the successor in its next epoch, with its past, its keys, its credentials and
+//! all that is remembered of its writes. An organisation that was let go, or was on its way here,
+//! stays exactly where its move is, in the same epoch: the other group takes part in that move, and
+//! knows nothing of this. Marks of replicas do not live on: the successor's replicas are others.
+//!
+//! Each kind of record decides here what becomes of it: a new kind does not compile until somebody
+//! has. It must never lose a record of an organisation, or give two of them one key.
+
+use concordat_proto::{
+    consistency::Position,
+    id::{GroupId, OrgId, WriteId},
+    limits,
+    log::LogIndex,
+    movement::{Arrival, HomeRecord, PastHome, Release},
+    org::Org,
+    record::{KeyRecord, WriteRecord},
+    reply::Applied,
+    time::LogTime,
+    wire::Wire,
+};
+
+use super::query;
+use crate::store::{
+    Pair, Reader, StoreError,
+    keys::{self, Kind, Parsed},
+};
+
+/// The successor's first entry: what its founder begins with.
+pub const FIRST_INDEX: LogIndex = LogIndex(1);
+
+/// A closed group and what takes its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heir {
+    /// The closed group.
+    pub closed: GroupId,
+    /// Its successor.
+    pub group: GroupId,
+    /// The newest entry of the closed group whose positions are contained in the successor.
+    pub certain: LogIndex,
+}
+
+fn write_name(parsed: Parsed<'_>) -> Result<WriteId, StoreError> {
+    let name = parsed.name.try_into();
+    let name = name.map_err(|error| StoreError::caused("a write without a name", error))?;
+    Ok(WriteId::from_bytes(name))
+}
+
+/// Gives away the successor's records, a few at a time, all but its position in its log.
+///
+/// # Errors
+/// When the store is broken.
+pub fn inherit(
+    reader: &dyn Reader,
+    heir: Heir,
+    put: &mut dyn FnMut(Vec<Pair>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut pairs = Vec::new();
+    query::each(reader, &keys::group_prefix(heir.closed), |key, value| {
+        heir.inherited(reader, key, value, &mut pairs)?;
+        if pairs.len() >= query::PAGE_PAIRS {
+            put(std::mem::take(&mut pairs))?;
+        }
+        Ok(())
+    })?;
+    put(pairs)
+}
+
+impl Heir {
+    fn inherited(
+        self,
+        reader: &dyn Reader,
+        key: &[u8],
+        value: &[u8],
+        out: &mut Vec<Pair>,
+    ) -> Result<(), StoreError> {
+        let parsed = keys::parse(key).ok_or_else(|| StoreError::new("a key of no known kind"))?;
+        match parsed.kind {
+            // The caller's; made anew below; of other replicas.
+            Kind::Applied | Kind::Expiry | Kind::Forgotten | Kind::ReplicaMark => {}
+            Kind::Org => {
+                let home = self.at_home(query::decode(key, value)?);
+                out.push((keys::org(self.group, parsed.org), home.encode()));
+            }
+            Kind::Write => {
+                self.landed(reader, parsed, query::decode(key, value)?, out)?;
+            }
+            Kind::MovedWrite => {
+                let record: WriteRecord = query::decode(key, value)?;
+                self.write(reader, parsed, parsed.org, record, out)?;
+            }
+            Kind::IdempotencyKey => {
+                let mut record: KeyRecord = query::decode(key, value)?;
+                record.applied = self.placed(reader, parsed.org, record.applied)?;
+                let own = self.renamed(parsed);
+                out.push(self.expiry(record.expires, &own));
+                out.push((own, record.encode()));
+            }
+            Kind::ApiKey
+            | Kind::Oidc
+            | Kind::OrgSettings
+            | Kind::IdempotencyCount
+            | Kind::Away
+            | Kind::OnMove
+            | Kind::Leases
+            | Kind::Isolation => out.push((self.renamed(parsed), value.to_vec())),
+            Kind::Cluster | Kind::Region | Kind::Node | Kind::OperatorKey | Kind::ClosedGroup => {
+                return Err(StoreError::new("a record of the system group in a home group"));
+            }
+        }
+        Ok(())
+    }
+
+    fn renamed(self, parsed: Parsed<'_>) -> Vec<u8> {
+        keys::key(self.group, parsed.org, parsed.kind, parsed.name)
+    }
+
+    fn expiry(self, expires: LogTime, key: &[u8]) -> Pair {
+        (keys::expiry(self.group, expires, key), Vec::new())
+    }
+
+    /// An organisation of the closed group in the successor.
+    fn at_home(self, home: HomeRecord) -> HomeRecord {
+        let HomeRecord { org, arrival, release } = home;
+        let floor = arrival.as_ref().map(|arrival| arrival.floor).unwrap_or_default();
+        let mut past = arrival.map(|arrival| arrival.past).unwrap_or_default();
+        let until = release.map_or(self.certain, |release| release.index);
+        past.push(PastHome { epoch: org.epoch, group: self.closed, release: until });
+        let surplus = past.len().saturating_sub(limits::PAST_HOMES_MAX);
+        past.drain(..surplus);
+        let arrival = Some(Arrival { index: FIRST_INDEX, floor, past });
+        match release {
+            // Frozen: nobody writes to it here, and the other group knows it by this epoch.
+            Some(release) => {
+                let release = Some(Release { index: FIRST_INDEX, ..release });
+                HomeRecord { org, arrival, release }
+            }
+            None => {
+                let org = Org { epoch: org.epoch.saturating_add(1), ..org };
+                HomeRecord { org, arrival, release: None }
+            }
+        }
+    }
+
+    /// A write that landed in the closed group: its organisation's, if that is here, as one that has
+    /// moved; else the cluster's own.
+    fn landed(
+        self,
+        reader: &dyn Reader,
+        parsed: Parsed<'_>,
+        record: WriteRecord,
+        out: &mut Vec<Pair>,
+    ) -> Result<(), StoreError> {
+        if let Some(org) = record.org
+            && query::home(reader, self.closed, org)?.is_some()
+        {
+            // One that came back with its organisation has its first position there.
+            let name = write_name(parsed)?;
+            return match reader.get(&keys::moved_write(self.closed, org, name))? {
+                Some(_) => Ok(()),
+                None => self.write(reader, parsed, org, record, out),
+            };
+        }
+        let mut applied = Applied { index: FIRST_INDEX, ..record.applied.clone() };
+        if let (Some(org), None) = (record.org, applied.position) {
+            // It has left; its last stay here was in the epoch before the one it left for.
+            let away = query::away(reader, self.closed, org)?;
+            let epoch = away.map_or(0, |away| away.epoch.saturating_sub(1));
+            let index = record.applied.index;
+            applied.position = Some(Position { epoch, group: self.closed, index });
+        }
+        let own = self.renamed(parsed);
+        out.push(self.expiry(record.expires, &own));
+        out.push((own, WriteRecord { applied, ..record }.encode()));
+        Ok(())
+    }
+
+    fn write(
+        self,
+        reader: &dyn Reader,
+        parsed: Parsed<'_>,
+        org: OrgId,
+        record: WriteRecord,
+        out: &mut Vec<Pair>,
+    ) -> Result<(), StoreError> {
+        let applied = self.placed(reader, org, record.applied)?;
+        let own = keys::moved_write(self.group, org, write_name(parsed)?);
+        out.push(self.expiry(record.expires, &own));
+        out.push((own, WriteRecord { applied, ..record }.encode()));
+        Ok(())
+    }
+
+    /// An answer that keeps its position wherever it goes.
+    fn placed(
+        self,
+        reader: &dyn Reader,
+        org: OrgId,
+        mut applied: Applied,
+    ) -> Result<Applied, StoreError> {
+        if applied.position.is_none() {
+            let home = query::home(reader, self.closed, org)?;
+            let epoch = home.map_or(0, |home| home.org.epoch);
+            applied.position = Some(Position { epoch, group: self.closed, index: applied.index });
+        }
+        Ok(applied)
+    }
+}

@@ -1,0 +1,574 @@
+//! Carries failovers out: asks the survivors of a closed group what they have, names the most
+//! advanced one, and founds the successor there. By level, so that whatever a dead node left undone
+//! is found undone by the next one; the rules are the machine's (`failover.rs`, `succession.rs`).
+//!
+//! # Why nothing acknowledged everywhere is lost
+//! A survivor answers what it has only when its replica is closed: no entry comes to its log any
+//! more. Whoever has reported an entry as applied has it in its synced log ([`super::report`]); of the
+//! logs of all survivors the one that ends last, by term and then by index, holds every entry that any
+//! of them has applied (what elections rest on). That log is carried to its end. Its last entries may
+//! never have been committed: their writers were told nothing or "unknown", so they may happen.
+//!
+//! # Why nobody answers from the closed group unmarked
+//! A leader in the lost region grants nothing any more ([`super::clearance`]): on the operator's word
+//! since before the group was closed, otherwise since [`FENCE`] after. Any other one grants nothing
+//! once its own node has closed the group, which all survivors have when they have answered. One
+//! lease after both, whatever was granted before is over. The successor is named only then, so nothing
+//! can be acknowledged there before.
+//!
+//! # Why the founder acknowledges nothing alone
+//! It begins as the only voter. Until placement has given the group its other voters, in a region
+//! that has them, writes of organisations are not proposed: the loss of one node must not cost what
+//! was acknowledged ([`Groups::is_founding_alone`]).
+
+use std::{cmp::Reverse, collections::BTreeMap, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use concordat_proto::{
+    command::{Command, Proposal},
+    failover::{ClosedGroup, DivergedWrite, FailoverBasis, Succession},
+    id::{GroupId, NodeId, WriteId},
+    log::{LogId, LogIndex, Term},
+    org::{NodeRecord, WhenIsolated},
+    record::AppliedRecord,
+    region::Region,
+    wire::{
+        Wire,
+        peer::{PeerReply, PeerRequest},
+    },
+};
+use futures::future::join_all;
+use openraft::{EntryPayload, entry::RaftEntry};
+
+use super::{
+    clearance::FENCE,
+    convert,
+    fault::Fault,
+    group::Replica,
+    groups::{Groups, SystemView},
+    machine_store::{MachineStore, SyncedState, read_applied},
+    operate,
+    propose::Proposed,
+    transport::Channel,
+    types::{Member, Membership, StoredMembership},
+};
+use crate::{
+    machine::succession::{self, Heir},
+    store::{Reader, StoreError, keys, slots::SlottedStore},
+};
+
+/// Between looks at what is closed.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// For a survivor's answer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(2);
+/// Bytes of log entries read at a time.
+const READ_BYTES_MAX: usize = 1024 * 1024;
+/// Writes in one answer about what diverged.
+const DIVERGED_PAGE: usize = 500;
+/// Writes listed of one node.
+const DIVERGED_MAX: usize = 10_000;
+
+/// What one node's replica of a closed group has that nobody else had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Divergence {
+    /// The node.
+    pub node: NodeId,
+    /// The closed group.
+    pub group: GroupId,
+    /// The writes, in order of index.
+    pub writes: Vec<DivergedWrite>,
+    /// Further entries, which its log does not hold any more or which are too many to list.
+    pub unlisted: u64,
+}
+
+/// Names successors until the node stops, whenever it leads the system group.
+pub(crate) async fn run(groups: Groups) {
+    let mut seen: BTreeMap<GroupId, Seen> = BTreeMap::new();
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        if groups.leader_of(GroupId::SYSTEM) != Some(groups.node()) {
+            seen.clear();
+            continue;
+        }
+        let system = groups.system();
+        for closed in system.closed.values().filter(|closed| wants_founder(&groups, closed)) {
+            let now = groups.environment().steady.now();
+            let of = seen.entry(closed.group).or_insert(Seen { closed: now, by_all: None });
+            if now.saturating_sub(of.closed) < lost_leader_time(&groups, closed) {
+                continue;
+            }
+            let Some(had) = ask_all(&groups, &system, closed).await else {
+                of.by_all = None;
+                continue;
+            };
+            let now = groups.environment().steady.now();
+            let by_all = *of.by_all.get_or_insert(now);
+            if now.saturating_sub(by_all) >= lease_time(&groups) {
+                name_successor(&groups, &system, closed, &had).await;
+            }
+        }
+    }
+}
+
+/// When this leader first saw a group closed, and closed at all its survivors.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    closed: Duration,
+    by_all: Option<Duration>,
+}
+
+/// Whether somebody is still to be named: nobody was, or the one who was has been removed, and nobody
+/// has anything of what it was to found.
+fn wants_founder(groups: &Groups, closed: &ClosedGroup) -> bool {
+    let Some(Succession { group, founder, .. }) = closed.succession else { return true };
+    let system = groups.system();
+    let is_gone = system.nodes.get(&founder).is_none_or(|node| !node.is_there());
+    let has_any = |node: &NodeId| groups.tracker().applied_of(group, *node) > Some(LogIndex(0));
+    is_gone && !groups.has_state(group) && !system.nodes.keys().any(has_any)
+}
+
+/// Until a leader in the lost region grants nothing any more, from when the group was seen closed.
+fn lost_leader_time(groups: &Groups, closed: &ClosedGroup) -> Duration {
+    match closed.basis {
+        FailoverBasis::Fenced => Duration::ZERO,
+        FailoverBasis::Isolation { .. } => {
+            groups.tracker().facts(GroupId::SYSTEM).leases.stretched(FENCE)
+        }
+    }
+}
+
+/// Until no lease can be held any more, from when nobody grants one.
+fn lease_time(groups: &Groups) -> Duration {
+    // The system group's record knows the longest that was ever set, wherever it came into force.
+    let leases = groups.tracker().facts(GroupId::SYSTEM).leases;
+    leases.stretched(leases.longest)
+}
+
+/// What one survivor has: its newest entry, and the newest that it has applied.
+type Had = (NodeId, LogId, LogIndex);
+
+/// What all survivors have; nothing as long as one does not answer.
+async fn ask_all(groups: &Groups, system: &SystemView, closed: &ClosedGroup) -> Option<Vec<Had>> {
+    let survivors = survivors(system, closed);
+    let asked = survivors.iter().map(|node| ask_closed(groups, *node, closed.group));
+    let mut had = Vec::new();
+    for (node, answer) in survivors.iter().zip(join_all(asked).await) {
+        let Some((last, applied)) = answer else {
+            tracing::warn!(group = %closed.group, %node, "a failover waits for a survivor");
+            return None;
+        };
+        had.push((*node, last, applied));
+    }
+    Some(had)
+}
+
+/// Those whose answer is awaited.
+fn survivors(system: &SystemView, closed: &ClosedGroup) -> Vec<NodeId> {
+    let asked = |node: &&NodeRecord| {
+        node.is_there() && node.region != closed.lost && !closed.absent.contains(&node.id)
+    };
+    system.nodes.values().filter(asked).map(|node| node.id).collect()
+}
+
+async fn name_successor(groups: &Groups, system: &SystemView, closed: &ClosedGroup, had: &[Had]) {
+    let is_near =
+        |node: NodeId| system.nodes.get(&node).is_some_and(|record| record.region == closed.to);
+    let rank = |(node, last, _): &&Had| (last.term, last.index, is_near(*node), Reverse(*node));
+    let Some((founder, last, _)) = had.iter().max_by_key(rank) else { return };
+    let certain = had.iter().map(|(_, _, applied)| *applied).max().unwrap_or_default();
+    let command =
+        Command::FoundSuccessor { closed: closed.group, founder: *founder, last: *last, certain };
+    match operate::propose(groups, command).await {
+        Proposed::Committed { applied, .. } => {
+            tracing::info!(group = %closed.group, %founder, ?last, outcome = ?applied.outcome,
+                "a successor is named");
+        }
+        Proposed::NotProposed | Proposed::Unknown | Proposed::Closed => {
+            tracing::info!(group = %closed.group, "no successor yet: the system group is silent");
+        }
+    }
+}
+
+async fn ask_closed(groups: &Groups, node: NodeId, group: GroupId) -> Option<(LogId, LogIndex)> {
+    if node == groups.node() {
+        return what_is_left(groups, group);
+    }
+    let body = Bytes::from(PeerRequest::Closed { group }.encode());
+    let transport = &groups.environment().transport;
+    let reply = transport.request(node, Channel::Control, body, ANSWER_LIMIT).await.ok()?;
+    match PeerReply::decode(&reply) {
+        Ok(PeerReply::Closed { last, applied }) => Some((last, applied)),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+/// A survivor's answer.
+pub(crate) fn answer_closed(groups: &Groups, group: GroupId) -> PeerReply {
+    match what_is_left(groups, group) {
+        Some((last, applied)) => PeerReply::Closed { last, applied },
+        None => PeerReply::Refused("the group is not closed here yet".to_owned()),
+    }
+}
+
+/// The newest entry that this node has of a closed group, in its log or applied, and the newest
+/// that it has applied; nothing while its replica is open.
+fn what_is_left(groups: &Groups, group: GroupId) -> Option<(LogId, LogIndex)> {
+    if !groups.system().is_closed(group) || groups.replica(group).is_some() {
+        return None;
+    }
+    let applied = read_applied(&**groups.slotted(), group).ok()?.log_id.unwrap_or_default();
+    let last = groups.environment().log.state(group.0).last;
+    let last = last.map(|id| convert::log_id(convert::record_log_id(id))).unwrap_or_default();
+    let newest =
+        if (last.term, last.index) > (applied.term, applied.index) { last } else { applied };
+    Some((newest, applied.index))
+}
+
+/// Makes a successor's first state from this node's replica of the closed group, unless it is there.
+pub(crate) async fn found(
+    groups: &Groups,
+    closed: &ClosedGroup,
+    succession: Succession,
+) -> Result<(), Fault> {
+    if groups.has_state(succession.group) {
+        return Ok(());
+    }
+    let (store, log) = (Arc::clone(groups.slotted()), groups.environment().log.clone());
+    let heir = Heir { closed: closed.group, group: succession.group, certain: succession.certain };
+    let member = (groups.node(), groups.region().clone());
+    tracing::info!(closed = %closed.group, group = %heir.group, "founding a successor");
+    let make = move || -> Result<(), Fault> {
+        finish_log(&store, &log, (heir.closed, succession.last))?;
+        inherit(&store, heir, member)
+    };
+    let made = tokio::task::spawn_blocking(make).await;
+    made.map_err(|error| Fault::caused("founding a successor", error))?
+}
+
+/// Applies what a closed group's log holds behind its state.
+fn finish_log(
+    store: &Arc<SlottedStore>,
+    log: &crate::log::RaftLog,
+    (group, last): (GroupId, LogId),
+) -> Result<(), Fault> {
+    let doing = || format!("carrying the log of closed group {group} to its end");
+    let broken = |error: &dyn std::fmt::Display| Fault::caused(doing(), error.to_string());
+    let synced = Arc::new(SyncedState::new(group, Arc::clone(store)));
+    let machine = MachineStore::open(synced, Arc::new(drop));
+    let mut machine = machine.map_err(|error| broken(&error))?;
+    while machine.applied_index() < last.index {
+        let next = machine.applied_index().0.saturating_add(1);
+        let records = log.read(group.0, next, last.index.0.saturating_add(1), READ_BYTES_MAX);
+        let records = records.map_err(|error| broken(&error))?;
+        if records.is_empty() {
+            return Err(broken(&"the log ends before the entry that was told"));
+        }
+        let entries = records.iter().map(convert::entry_of).collect::<Result<Vec<_>, _>>();
+        machine.catch_up(entries.map_err(|error| broken(&error))?).map_err(|e| broken(&e))?;
+    }
+    Ok(())
+}
+
+/// Writes the successor's first state, whole or not at all.
+fn inherit(
+    store: &SlottedStore,
+    heir: Heir,
+    (founder, region): (NodeId, Region),
+) -> Result<(), Fault> {
+    let doing = || format!("making the first state of group {}", heir.group);
+    let write = || -> Result<(), StoreError> {
+        store.clear_spare(heir.group)?;
+        succession::inherit(store, heir, &mut |pairs| store.write_spare(heir.group, pairs))?;
+        let first = LogId { term: Term(0), index: succession::FIRST_INDEX };
+        let member = Member { region: region.to_string() };
+        let members = BTreeMap::from([(founder.0, member)]);
+        let voters = vec![std::iter::once(founder.0).collect()];
+        let membership = Membership::new(voters, members)
+            .map_err(|error| StoreError::caused("a membership of one", error))?;
+        let membership = StoredMembership::new(Some(convert::raft_log_id(first)), membership);
+        let log_time = read_applied(store, heir.closed)
+            .map_err(|error| StoreError::caused("reading a closed group's position", error))?
+            .log_time;
+        let record = AppliedRecord {
+            log_id: Some(first),
+            log_time,
+            membership: convert::encode(&membership).to_vec(),
+        };
+        store.write_spare(heir.group, vec![(keys::applied(heir.group), record.encode())])?;
+        store.swap(heir.group)
+    };
+    write().map_err(|error| Fault::caused(doing(), error))
+}
+
+impl Groups {
+    /// Whether this node has any state of a group.
+    pub(crate) fn has_state(&self, group: GroupId) -> bool {
+        self.slotted().get(&keys::applied(group)).is_ok_and(|found| found.is_some())
+    }
+
+    /// Whether a group is closed, as far as this node knows.
+    #[must_use]
+    pub fn is_closed(&self, group: GroupId) -> bool {
+        self.system().is_closed(group)
+    }
+
+    /// What took a closed group's place, at the end of the line; the group itself if it is open, or
+    /// closed without a successor yet.
+    #[must_use]
+    pub fn successor(&self, group: GroupId) -> GroupId {
+        self.system().successor(group)
+    }
+
+    /// The closed group's record, if it is closed.
+    #[must_use]
+    pub fn closed(&self, group: GroupId) -> Option<ClosedGroup> {
+        self.system().closed.get(&group).cloned()
+    }
+
+    /// Whether this node leads a group that it has founded as a closed one's successor, and others
+    /// who live and could vote with it do not yet.
+    pub(crate) fn is_founding_alone(&self, replica: &Replica) -> bool {
+        let system = self.system();
+        if system.predecessor(replica.group).is_none() {
+            return false;
+        }
+        let Some(seat) = system.seat_of(replica.group) else { return true };
+        let could_vote = |node: &&NodeRecord| {
+            let lives = node.id != self.node() && self.tracker().is_live(node.id);
+            lives && node.region == seat && node.may_vote()
+        };
+        let others = system.nodes.values().filter(could_vote);
+        let voters = replica.metrics().membership_config.voter_ids().count();
+        voters < 2 && others.count() > 0
+    }
+
+    /// The regions whose groups stand in this node's region, with these groups.
+    #[must_use]
+    pub fn seated_here(&self) -> Vec<(Region, GroupId)> {
+        let system = self.system();
+        let here = system.regions.values().filter(|record| record.seat == *self.region());
+        here.map(|record| (record.region.clone(), record.group)).collect()
+    }
+
+    /// Why a region's group cannot be failed over now, as far as this node sees.
+    #[must_use]
+    pub fn failover_obstacle(&self, region: &Region, absent: &[NodeId]) -> Option<String> {
+        let system = self.system();
+        let record = system.regions.get(region)?;
+        if system.is_closed(record.group) {
+            return None; // Under way: a repeat may only name further nodes.
+        }
+        let lives = |node: &&NodeRecord| {
+            node.is_there() && (node.id == self.node() || self.tracker().is_live(node.id))
+        };
+        let mut lost = system.nodes.values().filter(|node| node.region == record.seat);
+        if let Some(node) = lost.find(lives) {
+            let (id, seat) = (node.id, &record.seat);
+            return Some(format!("node {id} of region {seat} is alive: stop it, or move the seat"));
+        }
+        let leads = |node: &&NodeRecord| Some(node.id) == self.leader_of(record.group);
+        if let Some(leader) = system.nodes.values().find(|node| leads(node) && lives(node)) {
+            let (id, of) = (leader.id, &leader.region);
+            return Some(format!(
+                "node {id} of region {of} leads the group: move its seat instead"
+            ));
+        }
+        let mut named = system.nodes.values().filter(|node| absent.contains(&node.id));
+        if let Some(node) = named.find(lives) {
+            return Some(format!("node {} is alive and will be asked", node.id));
+        }
+        let is_silent = |node: &&NodeRecord| {
+            let is_asked = node.region != record.seat && !absent.contains(&node.id);
+            is_asked && node.is_there() && !lives(node)
+        };
+        let silent = system.nodes.values().filter(is_silent).map(|node| node.id.to_string());
+        let silent: Vec<String> = silent.collect();
+        (!silent.is_empty()).then(|| {
+            let silent = silent.join(", ");
+            format!("these nodes do not answer, and may have what no other has: {silent}")
+        })
+    }
+
+    /// Whether a region's group fences its own leaders, by a setting that is still the present one:
+    /// its generation.
+    #[must_use]
+    pub fn fences_itself(&self, region: &Region) -> Option<u32> {
+        let system = self.system();
+        let present = system.cluster.as_ref()?.isolation;
+        let group = system.regions.get(region)?.group;
+        let noted = self.tracker().facts(group).isolation;
+        let fences = noted == present && noted.when == WhenIsolated::Fence;
+        fences.then_some(noted.generation)
+    }
+
+    /// What the replicas of a region's closed groups have that their successors lack, of those nodes
+    /// that answer; and those that do not.
+    pub async fn divergence(&self, region: &Region) -> (Vec<Divergence>, Vec<NodeId>) {
+        let system = self.system();
+        let closed = system.closed.values().filter(|closed| closed.region == *region);
+        let mut found = Vec::new();
+        let mut silent = Vec::new();
+        for closed in closed.filter(|closed| closed.succession.is_some()) {
+            let there = system.nodes.values().filter(|node| node.is_there());
+            let asked: Vec<NodeId> = there.map(|node| node.id).collect();
+            let answers = join_all(asked.iter().map(|node| self.diverged_of(*node, closed.group)));
+            for (node, answer) in asked.iter().zip(answers.await) {
+                match answer {
+                    Some(of) if of.writes.is_empty() && of.unlisted == 0 => {}
+                    Some(of) => found.push(of),
+                    None => silent.push(*node),
+                }
+            }
+        }
+        silent.sort_unstable();
+        silent.dedup();
+        (found, silent)
+    }
+
+    async fn diverged_of(&self, node: NodeId, group: GroupId) -> Option<Divergence> {
+        let mut divergence = Divergence { node, group, writes: Vec::new(), unlisted: 0 };
+        let mut after = LogIndex(0);
+        loop {
+            let page = self.ask_diverged(node, group, after, None).await?;
+            divergence.writes.extend(page.writes);
+            divergence.unlisted += page.unlisted;
+            let Some(next) = page.next else { return Some(divergence) };
+            if divergence.writes.len() >= DIVERGED_MAX {
+                divergence.unlisted += 1;
+                return Some(divergence);
+            }
+            after = next;
+        }
+    }
+
+    async fn ask_diverged(
+        &self,
+        node: NodeId,
+        group: GroupId,
+        after: LogIndex,
+        write: Option<WriteId>,
+    ) -> Option<Diverged> {
+        if node == self.node() {
+            return self.diverged(group, after, write).await;
+        }
+        let body = Bytes::from(PeerRequest::Diverged { group, after, write }.encode());
+        let transport = &self.environment().transport;
+        let reply = transport.request(node, Channel::Control, body, ANSWER_LIMIT).await.ok()?;
+        match PeerReply::decode(&reply) {
+            Ok(PeerReply::Diverged { writes, next, unlisted }) => {
+                Some(Diverged { writes, next, unlisted })
+            }
+            Ok(_) | Err(_) => None,
+        }
+    }
+
+    /// A write that a closed group's replica has and its successor lacks, if any node that answers
+    /// knows of one by this name.
+    pub async fn lost_write(&self, write: WriteId) -> Option<(GroupId, DivergedWrite)> {
+        let system = self.system();
+        let nodes: Vec<NodeId> = system.nodes.keys().copied().collect();
+        for closed in system.closed.values().filter(|closed| closed.succession.is_some()) {
+            let (group, none) = (closed.group, LogIndex(0));
+            let asked = nodes.iter().map(|node| self.ask_diverged(*node, group, none, Some(write)));
+            let mut answers = join_all(asked).await.into_iter().flatten();
+            if let Some(found) = answers.find_map(|page| page.writes.into_iter().next()) {
+                return Some((group, found));
+            }
+        }
+        None
+    }
+
+    async fn diverged(
+        &self,
+        group: GroupId,
+        after: LogIndex,
+        write: Option<WriteId>,
+    ) -> Option<Diverged> {
+        let succession = self.closed(group)?.succession?;
+        let (store, log) = (Arc::clone(self.slotted()), self.environment().log.clone());
+        let look = move || {
+            let applied = read_applied(&*store, group).ok()?.log_id.unwrap_or_default().index;
+            page_of(&log, group, &succession, applied, after, write)
+        };
+        tokio::task::spawn_blocking(look).await.ok()?
+    }
+}
+
+/// An answer to [`PeerRequest::Diverged`].
+pub(crate) async fn answer_diverged(
+    groups: &Groups,
+    group: GroupId,
+    after: LogIndex,
+    write: Option<WriteId>,
+) -> PeerReply {
+    match groups.diverged(group, after, write).await {
+        Some(Diverged { writes, next, unlisted }) => PeerReply::Diverged { writes, next, unlisted },
+        None => PeerReply::Refused("nothing is known of such a failover here".to_owned()),
+    }
+}
+
+/// A page of what diverged on this node.
+struct Diverged {
+    writes: Vec<DivergedWrite>,
+    next: Option<LogIndex>,
+    unlisted: u64,
+}
+
+fn page_of(
+    log: &crate::log::RaftLog,
+    group: GroupId,
+    succession: &Succession,
+    applied: LogIndex,
+    after: LogIndex,
+    write: Option<WriteId>,
+) -> Option<Diverged> {
+    let state = log.state(group.0);
+    let mut page = Diverged { writes: Vec::new(), next: None, unlisted: 0 };
+    let Some(last) = state.last else { return Some(page) };
+    let first_lacked = succession.last.index.0.saturating_add(1);
+    if after == LogIndex(0) {
+        page.unlisted = state.first_index.saturating_sub(first_lacked);
+    }
+    let mut next = state.first_index.max(after.0.saturating_add(1));
+    while next <= last.index {
+        let records = log.read(group.0, next, last.index + 1, READ_BYTES_MAX).ok()?;
+        for record in &records {
+            next = record.id.index + 1;
+            let diverged = diverged_write(record, succession, applied);
+            page.writes.extend(diverged.filter(|it| write.is_none_or(|id| it.write_id == id)));
+            if page.writes.len() >= DIVERGED_PAGE {
+                page.next = Some(LogIndex(record.id.index));
+                return Some(page);
+            }
+        }
+        if records.is_empty() {
+            break;
+        }
+    }
+    Some(page)
+}
+
+/// The write of an entry, if the successor lacks it and an organisation or an operator wanted it.
+fn diverged_write(
+    record: &crate::log::LogRecord,
+    succession: &Succession,
+    applied: LogIndex,
+) -> Option<DivergedWrite> {
+    let entry = convert::entry_of(record).ok()?;
+    let log_id = convert::log_id(entry.log_id());
+    let EntryPayload::Normal(payload) = &entry.payload else { return None };
+    if !succession.lacks(log_id) {
+        return None;
+    }
+    let proposal = Proposal::decode(&payload.0).ok()?;
+    let org = proposal.command.org()?;
+    Some(DivergedWrite {
+        log_id,
+        write_id: proposal.write_id,
+        at: proposal.stamped,
+        org: Some(org),
+        operation: proposal.command.name().to_owned(),
+        client_id: proposal.command.client_id().cloned(),
+        committed: log_id.index <= applied,
+    })
+}

@@ -1,0 +1,41 @@
+//! The bytes of closed groups and of what their lost regions had.
+
+use super::{
+    WireError,
+    error::ensure,
+    mirror::{Text, V1Id, V1LogId, mirror_enum, mirror_struct},
+};
+use crate::{
+    failover::{ClosedGroup, DivergedWrite, FailoverBasis, Succession},
+    limits,
+};
+
+mirror_struct! {
+    V1ClosedGroup for ClosedGroup, check check_closed {
+        group: u32,
+        region: Text,
+        lost: Text,
+        to: Text,
+        basis: V1FailoverBasis,
+        absent: Vec<u64>,
+        succession: Option<V1Succession>,
+    }
+    V1Succession for Succession { group: u32, founder: u64, last: V1LogId, certain: u64 }
+    V1DivergedWrite for DivergedWrite {
+        log_id: V1LogId,
+        write_id: V1Id,
+        at: u64,
+        org: Option<V1Id>,
+        operation: Text,
+        client_id: Option<Text>,
+        committed: bool,
+    }
+}
+
+mirror_enum! {
+    V1FailoverBasis for FailoverBasis { Fenced, Isolation { generation: u32 } }
+}
+
+fn check_closed(closed: &ClosedGroup) -> Result<(), WireError> {
+    ensure(closed.absent.len() <= limits::NODES_MAX, "number of absent nodes")
+}

@@ -1,0 +1,170 @@
+//! The home region is killed for good, under load, and failed over by the operator's command; its
+//! nodes come back later. Nothing that was acknowledged outside it is lost, and of what was
+//! acknowledged in it alone the cluster tells the truth.
+
+use concordat_tests::{chance, wait::within, workload::Workload};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::{
+    fleet::{self, FAR, Fleet, HOME, LIMIT, NODES},
+    membership::{concordat, done, everyone_writes, finish},
+};
+
+const CLIENTS: usize = 6;
+const LOST: &str = "us-iowa";
+const TO: &str = "europe-belgium";
+const OTHERS: std::ops::Range<usize> = 3..NODES;
+
+/// A write that was answered 200 in the home region while no other one heard of it.
+struct Alone {
+    write_id: String,
+    position: String,
+}
+
+/// Writes in the home region while all other nodes are down.
+async fn write_alone(fleet: &Fleet) -> Vec<Alone> {
+    let mut written = Vec::new();
+    for number in 1..=5 {
+        let body = format!(r#"{{"label":"{number}"}}"#);
+        let bytes = fleet.on_credential("PATCH", "own", &[], Some(&body));
+        let Ok(seen) = fleet.ask(0, &bytes).await else { continue };
+        let receipt = &seen.body["meta"]["consistency"];
+        if seen.status == 200 {
+            written.push(Alone {
+                write_id: receipt["write_id"].as_str().expect("an id").to_owned(),
+                position: receipt["position"].as_str().expect("a position").to_owned(),
+            });
+        }
+    }
+    written
+}
+
+/// What a node says has become of a write: `committed`, `lost` or `404`.
+async fn outcome(fleet: &Fleet, node: usize, write_id: &str) -> Result<String, String> {
+    let seen = fleet.receipt(node, write_id, "1").await?;
+    match (seen.status, seen.body["result"]["outcome"].as_str()) {
+        (200, Some(outcome)) => Ok(outcome.to_owned()),
+        (404, _) => Ok("404".to_owned()),
+        _ => Err(format!("node {node}: {seen:?}")),
+    }
+}
+
+/// Which nodes of a region lead its group, by the list of regions.
+async fn seat(fleet: &Fleet, via: usize) -> Result<Value, String> {
+    let regions = fleet.inspect(via, "/v1/cluster/regions").await?;
+    let found = regions.as_array().into_iter().flatten().find(|it| it["region"] == LOST);
+    found.cloned().ok_or_else(|| format!("{regions}"))
+}
+
+/// Kills everybody else, lets the home region write alone, kills it too, and starts the others again.
+async fn lose_the_region(fleet: &mut Fleet) -> Vec<Alone> {
+    for node in OTHERS {
+        fleet.nine.kill(node).await;
+    }
+    let alone = write_alone(fleet).await;
+    assert!(!alone.is_empty(), "the home region alone writes nothing");
+    for node in HOME {
+        fleet.nine.kill(node).await;
+    }
+    for node in OTHERS {
+        fleet.nine.restart(node).await;
+    }
+    alone
+}
+
+/// Fails the region over, once that is not refused for want of a word.
+async fn fail_over(fleet: &Fleet) {
+    let to = ["region", "failover", LOST, "--to", TO];
+    within("it wants a word", LIMIT, async || {
+        let refused = concordat(fleet, &[3, 6], &to).await;
+        let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+        if told.contains("(fenced)") { Ok(told) } else { Err(told) }
+    })
+    .await;
+    done(fleet, &[3, 6], &[&to[..], &["--fenced"]].concat()).await;
+    let stands = seat(fleet, 4).await.expect("a list");
+    assert_eq!((&stands["seat"], &stands["state"]), (&TO.into(), &"open".into()), "{stands}");
+}
+
+/// Which of the region's own writes nobody who answers knows of; the others are committed. A position
+/// that was lost is gone, at once; one that was kept is reached.
+async fn lost_of(fleet: &Fleet, alone: Vec<Alone>) -> Vec<Alone> {
+    let mut lost = Vec::new();
+    for write in alone {
+        let known = outcome(fleet, 3, &write.write_id).await.expect("an answer");
+        assert_eq!(outcome(fleet, 8, &write.write_id).await, Ok(known.clone()));
+        assert!(["committed", "404"].contains(&known.as_str()), "{known}");
+        let is_gone = known == "404";
+        let at_least = [("concordat-at-least", write.position.as_str())];
+        let seen = fleet.ask(6, &fleet.on_credential("GET", "own", &at_least, None)).await;
+        let status = seen.expect("an answer").status;
+        assert!(status == 410 || (status == 200 && !is_gone), "{status}, lost: {is_gone}");
+        if is_gone {
+            lost.push(write);
+        }
+    }
+    lost
+}
+
+/// What was lost is told once the region is back: at any node, and as the writes' outcome.
+async fn is_told(fleet: &Fleet, lost: &[Alone]) {
+    let told = done(fleet, &[7], &["region", "divergence", LOST, "-o", "json"]).await;
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    assert_eq!(told["silent"], serde_json::json!([]), "{told}");
+    for write in lost {
+        assert!(told.to_string().contains(&write.write_id), "not listed: {}", write.write_id);
+        for node in [0, 5] {
+            assert_eq!(outcome(fleet, node, &write.write_id).await, Ok("lost".to_owned()));
+        }
+    }
+}
+
+/// The region's group goes home again.
+async fn go_home(fleet: &Fleet) {
+    done(fleet, &[4], &["region", "seat", LOST, "--in", LOST]).await;
+    within("it is led at home", LIMIT, async || {
+        let stands = seat(fleet, 4).await?;
+        for node in HOME {
+            if stands["leader"] == *fleet.node_id(node).await? {
+                return Ok(());
+            }
+        }
+        Err(format!("{stands}"))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_region_lost_for_good_is_failed_over_under_load() {
+    let _turn = fleet::turn().await;
+    let seed = chance::seed();
+    println!("failover: CONCORDAT_SEED={seed}");
+    let mut fleet = Fleet::start(None).await;
+    let all = [("slashid-required-consistency", "all_regions")];
+    let body = r#"{"client_id":"own","client_secret":"a secret","provider":"google"}"#;
+    let made = fleet.ask(0, &fleet.on_credential("POST", "", &all, Some(body))).await;
+    assert_eq!(made.expect("an answer").status, 201);
+    let workload = Workload::start(fleet.plan(OTHERS, CLIENTS, seed)).await;
+    everyone_writes(&workload).await;
+    let alone = lose_the_region(&mut fleet).await;
+    let (count, killed) = (alone.len(), Instant::now());
+    fail_over(&fleet).await;
+    everyone_writes(&workload).await;
+    println!("failover: all clients write {:?} after the region's death", killed.elapsed());
+    let lost = lost_of(&fleet, alone).await;
+    assert!(!lost.is_empty(), "nothing is tested");
+    println!("failover: of {count} writes of the region alone {} are lost", lost.len());
+    for node in HOME {
+        fleet.nine.restart(node).await;
+    }
+    fleet.nine.ready().await;
+    is_told(&fleet, &lost).await;
+    everyone_writes(&workload).await;
+    go_home(&fleet).await;
+    everyone_writes(&workload).await;
+    let places: Vec<usize> = HOME.chain(FAR).collect();
+    finish(&fleet, workload, &places).await;
+    fleet.nine.ready().await;
+    fleet.agree().await;
+}

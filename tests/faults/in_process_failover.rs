@@ -1,0 +1,423 @@
+//! A region that is lost for good, in this process: failed over, with what the others had of it; back
+//! again, with what nobody else had; and seats that are moved while all goes well.
+
+use std::time::Duration;
+
+use concordat_cluster::{
+    machine::{
+        locate::{Located, locate},
+        query,
+    },
+    raft::{FENCE, Freshness, Groups, Proposed, Retention, Scope},
+};
+use concordat_proto::{
+    command::Command,
+    failover::FailoverBasis,
+    id::{ClientId, GroupId, NodeId, WriteId},
+    log::LogIndex,
+    org::{NodeState, WhenIsolated},
+};
+use concordat_tests::wait::within;
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    fleet,
+    in_process::{LIMIT, Nine, ORG, REGIONS, WRITE_LIMIT, patch},
+    in_process_members::{region, say},
+};
+
+const LOST: [usize; 3] = [0, 1, 2];
+
+fn close(to: usize, basis: FailoverBasis) -> Command {
+    let (lost, to) = (region(REGIONS[0]), region(REGIONS[to]));
+    Command::CloseGroup { region: lost, to, basis, absent: Vec::new() }
+}
+
+fn located(groups: &Groups) -> Option<Located> {
+    let found = locate(&*groups.store(), &groups.readable_groups(), ORG).expect("the store reads");
+    found.map(|at| Located { is_closed: groups.is_closed(at.group), ..at })
+}
+
+/// What a reader at a node gets: the label, and whether it is unmarked.
+fn read(groups: &Groups, name: &str) -> (Option<String>, bool) {
+    let Some(at) = located(groups) else { return (None, false) };
+    let is_current = at.is_settled() && groups.freshness(at.group) == Freshness::Current;
+    let client_id = ClientId::new(name).expect("a client id");
+    let found = query::oidc(&*groups.store(), at.group, ORG, &client_id).expect("it reads");
+    (found.and_then(|credential| credential.label), is_current)
+}
+
+/// Waits until all running nodes see the first region's group led in another region.
+async fn stands_in(nine: &Nine, seat: usize) -> GroupId {
+    within("the group stands and is led there", LIMIT, async || {
+        let mut group = None;
+        for (number, groups) in nine.all_running() {
+            if let Some(reason) = groups.faulted().borrow().clone() {
+                panic!("node {number} stopped: {reason}");
+            }
+            let found = groups.regions();
+            let found = found.iter().find(|it| it.record.region.as_str() == REGIONS[0]);
+            let found = found.ok_or("no region")?;
+            let leads = found
+                .voters
+                .iter()
+                .any(|(node, of)| Some(*node) == found.leader && of.as_str() == REGIONS[seat]);
+            if found.is_closed || !leads || found.voters.len() < 3 {
+                return Err(format!("node {number}: {found:?}"));
+            }
+            groups.ready().map_err(|reason| format!("node {number}: {reason}"))?;
+            group = Some(found.record.group);
+        }
+        group.ok_or_else(|| "nobody runs".into())
+    })
+    .await
+}
+
+async fn until_silent(nine: &Nine, via: usize) {
+    within("nothing stands in the way", LIMIT, async || {
+        match nine.groups(via).failover_obstacle(&region(REGIONS[0]), &[]) {
+            None => Ok(()),
+            Some(reason) => Err(reason),
+        }
+    })
+    .await;
+}
+
+/// A write with its name, where it is committed.
+async fn write_in(
+    nine: &Nine,
+    group: GroupId,
+    via: usize,
+    label: u64,
+    limit: Duration,
+) -> Option<(WriteId, LogIndex)> {
+    let proposal = nine.proposal(via, patch("a", label));
+    let write_id = proposal.write_id;
+    let deadline = Instant::now() + limit;
+    match nine.groups(via).propose(group, proposal, deadline).await {
+        Proposed::Committed { applied, .. } => {
+            applied.outcome.expect("not refused");
+            Some((write_id, applied.index))
+        }
+        Proposed::NotProposed | Proposed::Unknown | Proposed::Closed => None,
+    }
+}
+
+/// Watches a node's reads until it is told to stop: whether none was unmarked from the closed group.
+async fn watch(groups: Groups, closed: GroupId) {
+    loop {
+        let is_current = groups.freshness(closed) == Freshness::Current;
+        assert!(!is_current, "a node answers unmarked from the closed group");
+        sleep(Duration::from_millis(2)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_region_is_failed_over_and_comes_back() {
+    let _turn = fleet::turn().await;
+    let mut nine = Nine::start(Retention::default()).await;
+    nine.populate(&["a", "b"]).await;
+    let old = nine.home();
+    let everywhere = nine.patch(4, "a", 1).await;
+    let deadline = Instant::now() + WRITE_LIMIT;
+    assert!(nine.arrived(4, everywhere, &Scope::All, deadline).await.reached);
+    // What only the lost region has: committed there while it was cut off.
+    nine.network.cut_region(&region(REGIONS[0]));
+    let (alone, alone_at) =
+        write_in(&nine, old, 0, 2, WRITE_LIMIT).await.expect("a region alone writes on");
+    assert!(alone_at > everywhere);
+    for place in LOST {
+        nine.stop(place).await;
+    }
+    nine.network.heal_region(&region(REGIONS[0]));
+    until_silent(&nine, 3).await;
+    say(&nine, 3, close(1, FailoverBasis::Fenced)).await;
+    let new = stands_in(&nine, 1).await;
+    assert_ne!(new, old);
+    for (number, groups) in nine.all_running() {
+        let at = located(groups).expect("it is there");
+        assert_eq!((at.group, at.home.org.epoch), (new, 2), "node {number}");
+        assert_eq!(read(groups, "a").0.as_deref(), Some("1"), "node {number}");
+    }
+    let after = nine.patch(7, "a", 3).await;
+    let deadline = Instant::now() + WRITE_LIMIT;
+    let reached = nine.arrived(7, after, &Scope::All, deadline).await;
+    assert!(reached.reached && reached.regions.len() == 2, "{reached:?}");
+    // The lost region comes back: it neither proposes nor answers unmarked from what it had.
+    let mut watches = Vec::new();
+    for place in LOST {
+        nine.run(place).await;
+        watches.push(tokio::spawn(watch(nine.groups(place).clone(), old)));
+        let late = write_in(&nine, old, place, 99, Duration::from_secs(1)).await;
+        assert_eq!(late, None, "node {place} wrote to the closed group");
+    }
+    assert_eq!(stands_in(&nine, 1).await, new);
+    for watch in watches {
+        assert!(!watch.is_finished(), "{:?}", watch.await);
+        watch.abort();
+    }
+    for place in LOST {
+        within("it has what was written meanwhile", LIMIT, async || {
+            match read(nine.groups(place), "a") {
+                (Some(label), true) if label == "3" => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await;
+    }
+    diverged(&nine, old, alone).await;
+    // And its group comes home, with nothing lost.
+    say(&nine, 4, Command::SetSeat { region: region(REGIONS[0]), seat: region(REGIONS[0]) }).await;
+    assert_eq!(stands_in(&nine, 0).await, new);
+    let last = nine.patch(0, "b", 4).await;
+    let deadline = Instant::now() + WRITE_LIMIT;
+    let reached = nine.arrived(0, last, &Scope::All, deadline).await;
+    assert!(reached.reached && reached.regions.len() == 3, "{reached:?}");
+}
+
+/// The write that the lost region had alone is reported, at every node; no other one is.
+async fn diverged(nine: &Nine, group: GroupId, alone: WriteId) {
+    for via in [0, 4] {
+        let (found, silent) = nine.groups(via).divergence(&region(REGIONS[0])).await;
+        assert_eq!(silent, []);
+        let nodes: Vec<NodeId> = found.iter().map(|of| of.node).collect();
+        assert!(nodes.iter().all(|node| LOST.iter().any(|lost| nine.id(*lost) == *node)));
+        assert!(found.iter().all(|of| of.group == group && of.unlisted == 0));
+        let mut committed = found.iter().flat_map(|of| &of.writes).filter(|write| write.committed);
+        assert!(committed.all(|write| write.write_id == alone), "{found:?}");
+        let write = found.iter().flat_map(|of| &of.writes).find(|it| it.write_id == alone);
+        let write = write.expect("it is listed");
+        assert_eq!((write.operation.as_str(), write.org), ("oidc.patch", Some(ORG)));
+        assert!(nine.groups(via).lost_write(alone).await.is_some());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_survivor_had_applied_lives_on_whoever_is_asked_first() {
+    let _turn = fleet::turn().await;
+    let mut nine = Nine::start(Retention::default()).await;
+    nine.populate(&["a"]).await;
+    let old = nine.home();
+    // One survivor alone, in the region that is not to be the seat, hears of the last writes; and it
+    // loses its power before it is asked.
+    for place in [3, 4, 5, 6, 7] {
+        nine.network.cut_node(nine.id(place));
+    }
+    let leader = nine.leader_place().await;
+    for label in 1..=20 {
+        write_in(&nine, old, leader, label, WRITE_LIMIT).await.expect("it is written");
+    }
+    let at = nine.groups(leader).applied(old);
+    assert!(nine.groups(8).wait_visible(old, at, Instant::now() + WRITE_LIMIT).await);
+    within("it has reported it", LIMIT, async || {
+        let index = nine.groups(leader).progress(
+            old,
+            at,
+            &Scope::Region(region(REGIONS[2])),
+            nine.groups(leader).danger(old, at),
+        );
+        let applied = index.regions.iter().any(|it| it.region.as_str() == REGIONS[2] && it.applied);
+        if applied { Ok(()) } else { Err(format!("{index:?}")) }
+    })
+    .await;
+    for place in LOST {
+        nine.stop(place).await;
+    }
+    nine.stop(8).await;
+    nine.network.heal_all();
+    nine.run(8).await;
+    until_silent(&nine, 3).await;
+    say(&nine, 3, close(1, FailoverBasis::Fenced)).await;
+    stands_in(&nine, 1).await;
+    for (number, groups) in nine.all_running() {
+        assert_eq!(read(groups, "a").0.as_deref(), Some("20"), "node {number}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_region_that_fences_itself_is_failed_over_on_nobodys_word() {
+    let _turn = fleet::turn().await;
+    let nine = Nine::start(Retention::default()).await;
+    nine.populate(&["a"]).await;
+    let old = nine.home();
+    let first = region(REGIONS[0]);
+    assert_eq!(nine.groups(3).fences_itself(&first), None);
+    say(&nine, 3, Command::SetIsolation(WhenIsolated::Fence)).await;
+    let generation = within("all have noted it", LIMIT, async || {
+        let noted = nine.all_running().map(|(_, groups)| groups.fences_itself(&first));
+        let noted: Option<Vec<u32>> = noted.collect();
+        noted.map(|all| all[0]).ok_or_else(|| "not all".to_owned())
+    })
+    .await;
+    nine.patch(4, "a", 1).await;
+    nine.network.cut_region(&first);
+    let cut = Instant::now();
+    let leader = nine.leader_place().await;
+    assert!(LOST.contains(&leader));
+    // It goes on as long as nobody else can take its place.
+    write_in(&nine, old, leader, 2, WRITE_LIMIT).await.expect("its fence holds still");
+    until_silent(&nine, 3).await;
+    let stale = FailoverBasis::Isolation { generation: generation + 1 };
+    let refused = nine.groups(3).propose(
+        GroupId::SYSTEM,
+        nine.proposal(3, close(1, stale)),
+        Instant::now() + WRITE_LIMIT,
+    );
+    assert!(
+        matches!(refused.await, Proposed::Committed { applied, .. } if applied.outcome.is_err())
+    );
+    say(&nine, 3, close(1, FailoverBasis::Isolation { generation })).await;
+    // Until the others have a successor it may write and answer; from then on it must not.
+    let founded = within("a successor is named", LIMIT, async || {
+        let mut alive = Vec::new();
+        for place in LOST {
+            if nine.groups(place).freshness(old) == Freshness::Current {
+                alive.push(place);
+            }
+        }
+        let is_named = nine.groups(5).closed(old).is_some_and(|it| it.succession.is_some());
+        assert!(!is_named || alive.is_empty(), "{alive:?} answer unmarked beside the successor");
+        if is_named { Ok(Instant::now()) } else { Err("not yet".into()) }
+    })
+    .await;
+    assert!(founded - cut >= FENCE, "it was not waited out");
+    for place in LOST {
+        assert_eq!(write_in(&nine, old, place, 9, Duration::from_secs(1)).await, None);
+        assert!(nine.groups(place).is_fenced(old), "node {place} does not know why");
+        assert!(!read(nine.groups(place), "a").1);
+    }
+    within("the successor is led", LIMIT, async || {
+        let regions = nine.groups(5).regions();
+        let found = regions.iter().find(|it| it.record.region == first).expect("it is there");
+        let led = found.record.group != old && found.leader.is_some();
+        if led { Ok(()) } else { Err(format!("{found:?}")) }
+    })
+    .await;
+    let new = nine.groups(5).successor(old);
+    write_in(&nine, new, 5, 5, WRITE_LIMIT).await.expect("the successor writes");
+    nine.network.heal_region(&first);
+    assert_eq!(stands_in(&nine, 1).await, new);
+    for (number, groups) in nine.all_running() {
+        within("all see what the successor wrote", LIMIT, async || match read(groups, "a") {
+            (Some(label), true) if label == "5" => Ok(()),
+            other => Err(format!("node {number}: {other:?}")),
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_seat_is_moved_while_writes_go_on() {
+    let _turn = fleet::turn().await;
+    let nine = Nine::start(Retention::default()).await;
+    nine.populate(&["a"]).await;
+    let group = nine.home();
+    for (seat, label) in [(2, 1), (0, 2)] {
+        let region = region(REGIONS[0]);
+        say(
+            &nine,
+            3,
+            Command::SetSeat { region, seat: super::in_process_members::region(REGIONS[seat]) },
+        )
+        .await;
+        nine.patch(4, "a", label).await;
+        assert_eq!(stands_in(&nine, seat).await, group, "no other group");
+        nine.patch(4, "a", label).await;
+    }
+    nine.agreed().await;
+}
+
+/// The place of the node that a closed group's successor is to be founded by, as soon as it is named.
+async fn founder(nine: &Nine, via: usize, closed: GroupId) -> usize {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        let named = nine.groups(via).closed(closed).and_then(|it| it.succession);
+        if let Some(succession) = named {
+            let place = nine.places.iter().position(|place| place.id == succession.founder);
+            return place.expect("one of ours");
+        }
+        assert!(Instant::now() < deadline, "nobody is named");
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Lets the system group stand the loss of one more node: two of the lost ones are removed.
+async fn spare_a_system_voter(nine: &Nine) {
+    for node in [nine.id(0), nine.id(1)] {
+        for state in [NodeState::Leaving, NodeState::Removed] {
+            say(nine, 3, Command::SetNodeState { node, state }).await;
+        }
+    }
+    within("four of the system group's voters live", LIMIT, async || {
+        let status = nine.groups(3).status().await;
+        let living = |id: &&NodeId| (3..9).any(|place| nine.id(place) == **id);
+        match status.groups[0].voters.iter().filter(living).count() {
+            4.. => Ok(()),
+            _ => Err(format!("{:?}", status.groups[0].voters)),
+        }
+    })
+    .await;
+}
+
+/// A cluster whose first region is lost and closed, and whose successor's founder has lost its power
+/// at once; and that founder's place.
+async fn without_its_founder() -> (Nine, usize) {
+    let mut nine = Nine::start(Retention::default()).await;
+    nine.populate(&["a"]).await;
+    let old = nine.home();
+    let at = nine.patch(4, "a", 1).await;
+    assert!(nine.arrived(4, at, &Scope::All, Instant::now() + WRITE_LIMIT).await.reached);
+    for place in LOST {
+        nine.stop(place).await;
+    }
+    until_silent(&nine, 3).await;
+    spare_a_system_voter(&nine).await;
+    say(&nine, 3, close(1, FailoverBasis::Fenced)).await;
+    let founder = founder(&nine, 8, old).await;
+    nine.stop(founder).await;
+    (nine, founder)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_founder_that_loses_its_power_founds_it_all_the_same() {
+    let _turn = fleet::turn().await;
+    let (mut nine, founder) = without_its_founder().await;
+    // Meanwhile the others answer from what they have, and do not call it current.
+    for (number, groups) in nine.all_running() {
+        let (label, is_current) = read(groups, "a");
+        assert_eq!((label.as_deref(), is_current), (Some("1"), false), "node {number}");
+    }
+    nine.run(founder).await;
+    stands_in(&nine, 1).await;
+    let at = nine.patch(7, "a", 2).await;
+    assert!(nine.arrived(7, at, &Scope::All, Instant::now() + WRITE_LIMIT).await.reached);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_founder_that_never_comes_back_is_succeeded_by_the_next_one() {
+    let _turn = fleet::turn().await;
+    let (nine, first) = without_its_founder().await;
+    let id = nine.places[first].id;
+    let via = if first == 8 { 7 } else { 8 };
+    // Nobody has anything of what it was to found: that takes an election first.
+    for state in [NodeState::Leaving, NodeState::Removed] {
+        say(&nine, via, Command::SetNodeState { node: id, state }).await;
+    }
+    within("a successor is led in the seat", LIMIT, async || {
+        for (number, groups) in nine.all_running() {
+            let regions = groups.regions();
+            let found = regions.iter().find(|it| it.record.region.as_str() == REGIONS[0]);
+            let leader = found.filter(|it| !it.is_closed).and_then(|it| it.leader);
+            if leader.is_none_or(|leader| leader == id) {
+                return Err(format!("node {number}: {found:?}"));
+            }
+            match read(groups, "a") {
+                (Some(label), true) if label == "1" => {}
+                other => return Err(format!("node {number}: {other:?}")),
+            }
+        }
+        Ok(())
+    })
+    .await;
+    nine.patch(via, "a", 2).await;
+}
