@@ -121,21 +121,32 @@ pub(crate) async fn node(parts: Parts, kept: Kept) -> Result<Arc<Node>, Failure>
     };
     let groups = Groups::start(environment, config).await;
     let groups = groups.map_err(|error| Failure::fault("starting the replicas", error))?;
-    let sealer = Sealer::new(parts.keyring, Arc::clone(&parts.environment.entropy));
-    Ok(Arc::new(Node {
+    let extras = (parts.http, parts.cuts);
+    Ok(Arc::new(of_groups(groups, log, parts.keyring, parts.environment, extras)))
+}
+
+/// What a request finds, around replicas that run.
+pub(crate) fn of_groups(
+    groups: Groups,
+    log: RaftLog,
+    keyring: Arc<Keyring>,
+    environment: Environment,
+    (http, cuts): (HttpLimits, Option<Arc<dyn Cuts>>),
+) -> Node {
+    Node {
         store: groups.store(),
         groups,
         log: LogStats(log),
-        sealer,
-        environment: parts.environment,
-        routes: Routes::new(parts.cuts.is_some()),
+        sealer: Sealer::new(keyring, Arc::clone(&environment.entropy)),
+        environment,
+        routes: Routes::new(cuts.is_some()),
         metrics: Metrics::default(),
-        limits: parts.http,
-        places: Arc::new(Semaphore::new(parts.http.requests)),
+        limits: http,
+        places: Arc::new(Semaphore::new(http.requests)),
         writes: Turnstile::new(limits::ORG_WRITES_MAX),
-        cuts: parts.cuts,
+        cuts,
         detached: TaskTracker::new(),
-    }))
+    }
 }
 
 /// Starts the tasks that keep a node: its API, the watch for faults, the finishing of what others
@@ -182,7 +193,7 @@ async fn faulted(groups: Groups, stop: CancellationToken) -> Result<(), Failure>
 }
 
 /// On the leader of the node's home group, when the system group has moved since the last search.
-async fn finish(node: Arc<Node>, stop: CancellationToken) -> Result<(), Failure> {
+pub(crate) async fn finish(node: Arc<Node>, stop: CancellationToken) -> Result<(), Failure> {
     let mut pause = FINISH_EVERY;
     let mut searched = None;
     loop {

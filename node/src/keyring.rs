@@ -86,6 +86,13 @@ impl Keyring {
             .map_err(|error| Failure::bad_setting(format!("making {}", path.display()), error))
     }
 
+    /// One that is kept nowhere, with one new key.
+    #[must_use]
+    pub fn in_memory(entropy: &dyn Entropy) -> Self {
+        let key: Key = Zeroizing::new(entropy::random(entropy));
+        Self { active: 1, keys: BTreeMap::from([(1, key)]) }
+    }
+
     fn parse(text: &str) -> Result<Self, &'static str> {
         // The parser's own error would quote the line, which may be a key.
         let stored: Stored = toml::from_str(text)

@@ -9,6 +9,7 @@
 //! - `http` → `serve` → `auth` → `write`, `read`, `writes`, `orgs`, `moves`, `admin`: a request's
 //!   path. `serve` is that path as a function. `locate` says where an organisation stands.
 //! - [`dialect`]: bytes to typed requests, outcomes to bytes. [`peer`]: sockets between nodes.
+//! - [`embedded`]: the same node as a function, for simulation.
 //! - [`observe`]: log lines, counters, probes.
 //!
 //! # What is not here
@@ -26,6 +27,7 @@ pub mod demo;
 pub mod dialect;
 mod draft;
 pub mod durable;
+pub mod embedded;
 pub mod entropy;
 pub mod environment;
 pub mod failure;

@@ -1,7 +1,8 @@
 //! What a write costs that is sent far from its organisation's home: one way there, and then straight
 //! from every region back to where it was asked. Not two round trips one after the other.
 //!
-//! Judged as a share of two round trips, with room for a machine that has other things to do.
+//! Judged by the fastest of many writes: whatever else a busy machine does, it makes no write faster
+//! than its way, and the fastest of a protocol with two round trips in a row is never below both.
 
 use std::time::Duration;
 
@@ -18,11 +19,9 @@ use crate::fleet;
 /// Between the home and the region that is asked.
 const ROUND_TRIP: Duration = Duration::from_millis(140);
 const WRITES: usize = 30;
-/// Of two round trips, in percent.
-const SHARE_MAX: u32 = 75;
 
-/// The middle one of many writes' times.
-async fn p50(demo: &Demo, required: &str) -> Duration {
+/// The fastest of many writes; the middle one is printed.
+async fn fastest(demo: &Demo, required: &str) -> Duration {
     let mut connection = Connection::open(demo.url(2, 1)).await.expect("it listens");
     let headers = [
         ("slashid-orgid", demo.org.id.as_str()),
@@ -51,7 +50,7 @@ async fn p50(demo: &Demo, required: &str) -> Duration {
         times[0],
         times[WRITES - 1]
     );
-    times[WRITES / 2]
+    times[0]
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -70,9 +69,8 @@ async fn a_write_from_far_away_costs_less_than_two_round_trips() {
     let mut connection = Connection::open(demo.url(0, 0)).await.expect("it listens");
     assert_eq!(connection.exchange(&bytes).await.expect("an answer").status, 201);
     for required in ["local_region", "all_regions"] {
-        let p50 = p50(&demo, required).await;
-        assert!(p50 >= ROUND_TRIP, "{required}: {p50:?} is less than the way");
-        let most = 2 * ROUND_TRIP * SHARE_MAX / 100;
-        assert!(p50 < most, "{required}: {p50:?}, and {most:?} is the most");
+        let fastest = fastest(&demo, required).await;
+        assert!(fastest >= ROUND_TRIP, "{required}: {fastest:?} is less than the way");
+        assert!(fastest < 2 * ROUND_TRIP, "{required}: {fastest:?} is two ways in a row");
     }
 }

@@ -3,7 +3,7 @@
 //! They only send and record; which attempts are made, and what a history must not show, is said
 //! elsewhere. What no server may answer at all ends the test here.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -15,6 +15,8 @@ use crate::{
     workload::CREDENTIALS,
 };
 
+/// What every credential is made with; long enough to be looked for.
+pub const CLIENT_SECRET: &str = "q7Zr-4TbN0mVc-kX9_2LwHs";
 /// For a connection to stand: the system of a paused process still takes it.
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 
@@ -53,36 +55,99 @@ pub struct Subject<'a> {
     pub credential: &'a str,
 }
 
+/// A request, however it is carried.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// Its method.
+    pub method: &'static str,
+    /// Its target.
+    pub target: String,
+    /// Its headers, without those that carrying it takes.
+    pub headers: Vec<(&'static str, String)>,
+    /// Its body, of JSON.
+    pub body: Option<String>,
+}
+
+/// Carries requests to nodes.
+pub trait Carrier: Send {
+    /// Sends, and waits for the answer in the client's patience.
+    fn exchange(
+        &mut self,
+        node: usize,
+        asked: &Asked,
+        patience: Duration,
+    ) -> impl Future<Output = Told> + Send;
+}
+
 /// One client; it asks one thing at a time.
 #[derive(Debug)]
-pub struct Caller {
+pub struct Caller<C = Sockets> {
     recorder: Arc<Recorder>,
     places: Arc<[Place]>,
     client: usize,
+    carrier: C,
+}
+
+/// Carries over sockets, one connection a node.
+#[derive(Debug)]
+pub struct Sockets {
+    places: Arc<[Place]>,
     connections: BTreeMap<usize, Connection>,
 }
 
 /// What came of a request.
 #[derive(Debug)]
-enum Told {
+pub enum Told {
     /// It was never sent.
     Nobody,
     /// It was sent, and not answered in time.
     Nothing,
+    /// An answer.
     Answer {
+        /// Its status.
         status: u16,
+        /// `Concordat-Read: current`.
         unmarked: bool,
+        /// `ETag`.
         etag: Option<String>,
+        /// Its body; null where it is no JSON.
         body: Value,
     },
+}
+
+impl Told {
+    /// What an answer says.
+    #[must_use]
+    pub fn answer(status: u16, read: Option<&str>, etag: Option<&str>, body: &[u8]) -> Self {
+        Self::Answer {
+            status,
+            unmarked: read == Some("current"),
+            etag: etag.map(str::to_owned),
+            body: serde_json::from_slice(body).unwrap_or(Value::Null),
+        }
+    }
 }
 
 impl Caller {
     /// One that talks to these nodes, by its number.
     #[must_use]
     pub fn new(recorder: &Arc<Recorder>, places: &Arc<[Place]>, client: usize) -> Self {
+        let carrier = Sockets { places: Arc::clone(places), connections: BTreeMap::new() };
+        Self::over(carrier, recorder, places, client)
+    }
+}
+
+impl<C: Carrier> Caller<C> {
+    /// One that talks to these nodes in another way.
+    #[must_use]
+    pub fn over(
+        carrier: C,
+        recorder: &Arc<Recorder>,
+        places: &Arc<[Place]>,
+        client: usize,
+    ) -> Self {
         let (recorder, places) = (Arc::clone(recorder), Arc::clone(places));
-        Self { recorder, places, client, connections: BTreeMap::new() }
+        Self { recorder, places, client, carrier }
     }
 
     /// Reads a credential at a node.
@@ -92,8 +157,8 @@ impl Caller {
     pub async fn read(&mut self, of: Subject<'_>, node: usize, patience: Duration) -> Outcome {
         let operation = self.begin(of, node, Action::Read);
         let target = format!("{CREDENTIALS}/{}", of.credential);
-        let bytes = request("GET", &target, &identity(of.org), None);
-        let outcome = match self.exchange(node, &bytes, patience).await {
+        let asked = Asked { method: "GET", target, headers: identity(of.org).to_vec(), body: None };
+        let outcome = match self.carrier.exchange(node, &asked, patience).await {
             Told::Nobody | Told::Nothing => Outcome::Failed,
             Told::Answer { status: 200, unmarked, etag, body } => {
                 let found = Found { version: version(etag), value: text(&body["result"]["label"]) };
@@ -119,8 +184,8 @@ impl Caller {
         patience: Patience,
     ) -> Outcome {
         let operation = self.begin(of, node, Action::Write(write.clone()));
-        let bytes = write_request(of, write, patience.timeout_s);
-        let outcome = match self.exchange(node, &bytes, patience.cut).await {
+        let asked = write_request(of, write, patience.timeout_s);
+        let outcome = match self.carrier.exchange(node, &asked, patience.cut).await {
             Told::Nobody => Outcome::Failed,
             Told::Nothing => Outcome::Unknown,
             Told::Answer { status, unmarked, body, .. } => {
@@ -153,9 +218,14 @@ impl Caller {
         self.recorder.record(operation);
         outcome
     }
+}
 
-    /// Sends, and reads the answer in the client's patience; a connection without one is dropped.
-    async fn exchange(&mut self, node: usize, bytes: &[u8], patience: Duration) -> Told {
+impl Carrier for Sockets {
+    /// A connection without an answer is dropped.
+    async fn exchange(&mut self, node: usize, asked: &Asked, patience: Duration) -> Told {
+        let headers: Vec<(&str, &str)> =
+            asked.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let bytes = request(asked.method, &asked.target, &headers, asked.body.as_deref());
         let kept = self.connections.remove(&node);
         let mut connection = match kept {
             Some(connection) => connection,
@@ -165,7 +235,7 @@ impl Caller {
             },
         };
         let answered = async {
-            connection.send(bytes).await.ok()?;
+            connection.send(&bytes).await.ok()?;
             let answer = timeout(patience, connection.receive()).await.ok()?.ok()?;
             Some(told(&answer))
         };
@@ -176,31 +246,25 @@ impl Caller {
 }
 
 fn told(answer: &Answer<'_>) -> Told {
-    Told::Answer {
-        status: answer.status,
-        unmarked: answer.header("concordat-read") == Some("current"),
-        etag: answer.header("etag").map(str::to_owned),
-        body: serde_json::from_slice(answer.body).unwrap_or(Value::Null),
-    }
+    Told::answer(answer.status, answer.header("concordat-read"), answer.header("etag"), answer.body)
 }
 
-fn identity(org: &Org) -> [(&str, &str); 2] {
-    [("slashid-orgid", &org.id), ("slashid-api-key", &org.api_key)]
+fn identity(org: &Org) -> [(&'static str, String); 2] {
+    [("slashid-orgid", org.id.clone()), ("slashid-api-key", org.api_key.clone())]
 }
 
-fn write_request(of: Subject<'_>, write: &Write, timeout_s: u64) -> Vec<u8> {
-    let seconds = timeout_s.to_string();
+fn write_request(of: Subject<'_>, write: &Write, timeout_s: u64) -> Asked {
     let if_match = write.if_match.as_ref().map(|version| format!("\"{version}\""));
     let mut headers = identity(of.org).to_vec();
-    headers.push(("slashid-required-consistency", write.required.as_str()));
-    headers.push(("slashid-required-consistency-timeout", &seconds));
-    headers.extend(if_match.as_deref().map(|version| ("if-match", version)));
-    headers.extend(write.key.as_deref().map(|key| ("idempotency-key", key)));
+    headers.push(("slashid-required-consistency", write.required.as_str().to_owned()));
+    headers.push(("slashid-required-consistency-timeout", timeout_s.to_string()));
+    headers.extend(if_match.map(|version| ("if-match", version)));
+    headers.extend(write.key.clone().map(|key| ("idempotency-key", key)));
     let one = format!("{CREDENTIALS}/{}", of.credential);
     let (method, target, body) = match &write.change {
         Change::Create(value) => {
             let body = json!({
-                "client_id": of.credential, "client_secret": "a secret", "provider": "google",
+                "client_id": of.credential, "client_secret": CLIENT_SECRET, "provider": "google",
                 "label": value,
             });
             ("POST", CREDENTIALS, Some(body))
@@ -208,7 +272,8 @@ fn write_request(of: Subject<'_>, write: &Write, timeout_s: u64) -> Vec<u8> {
         Change::Patch(value) => ("PATCH", one.as_str(), Some(json!({"label": value}))),
         Change::Delete => ("DELETE", one.as_str(), None),
     };
-    request(method, target, &headers, body.map(|body| body.to_string()).as_deref())
+    let body = body.map(|body| body.to_string());
+    Asked { method, target: target.to_owned(), headers, body }
 }
 
 /// What an answer to a write says; nothing when no server may give it.

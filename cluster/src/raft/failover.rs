@@ -41,6 +41,7 @@ use futures::future::join_all;
 use openraft::{EntryPayload, entry::RaftEntry};
 
 use super::{
+    blocking,
     clearance::FENCE,
     convert,
     fault::Fault,
@@ -241,7 +242,7 @@ pub(crate) async fn found(
         finish_log(&store, &log, (heir.closed, succession.last))?;
         inherit(&store, heir, member)
     };
-    let made = tokio::task::spawn_blocking(make).await;
+    let made = blocking::run(groups.slotted(), make).await;
     made.map_err(|error| Fault::caused("founding a successor", error))?
 }
 
@@ -490,7 +491,7 @@ impl Groups {
             let applied = read_applied(&*store, group).ok()?.log_id.unwrap_or_default().index;
             page_of(&log, group, &succession, applied, after, write)
         };
-        tokio::task::spawn_blocking(look).await.ok()?
+        blocking::run(self.slotted(), look).await.ok()?
     }
 }
 

@@ -24,6 +24,7 @@ mod notices;
 #[cfg(test)]
 #[path = "in_process_test.rs"]
 mod tests;
+mod weather;
 
 use std::{collections::BTreeMap, future, sync::Arc, time::Duration};
 
@@ -35,7 +36,11 @@ use concordat_proto::{
 use futures::future::BoxFuture;
 use tokio::runtime::Handle;
 
-pub use self::{cuts::Place, delay::DelayMatrix};
+pub use self::{
+    cuts::Place,
+    delay::DelayMatrix,
+    weather::{Fate, Message, Weather},
+};
 use self::{
     hub::{Hub, Life},
     notices::Notices,
@@ -61,7 +66,13 @@ impl InProcessNetwork {
     /// A network with these delays, nobody on it and nothing cut.
     #[must_use]
     pub fn new(delays: DelayMatrix) -> Self {
-        Self { hub: Arc::new(Hub::new(delays)) }
+        Self { hub: Arc::new(Hub::new(delays, None)) }
+    }
+
+    /// The same, with somebody who draws what becomes of each message.
+    #[must_use]
+    pub fn with_weather(delays: DelayMatrix, weather: Arc<dyn Weather>) -> Self {
+        Self { hub: Arc::new(Hub::new(delays, Some(weather))) }
     }
 
     /// Attaches a node at an address. Whoever was attached there is detached: a node is restarted
@@ -105,7 +116,13 @@ impl InProcessNetwork {
         self.hub.change_cuts(|cuts| _ = cuts.links.remove(&(from.into(), to.into())));
     }
 
-    /// Undoes every cut.
+    /// Makes the way between two places longer, there and back; zero makes it what it was.
+    pub fn slow_link(&self, from: impl Into<Place>, to: impl Into<Place>, by: Duration) {
+        let pair = (from.into(), to.into());
+        self.hub.change_cuts(|cuts| _ = cuts.slow.insert(pair, by));
+    }
+
+    /// Undoes every cut and every slowness.
     pub fn heal_all(&self) {
         self.hub.change_cuts(|cuts| *cuts = cuts::Cuts::default());
     }

@@ -27,7 +27,7 @@ use openraft::{
 };
 
 use super::{
-    convert, snapshot,
+    blocking, convert, snapshot,
     types::{
         Entry, RaftLogId, RaftTypes, Response, Snapshot, SnapshotData, SnapshotMeta,
         StoredMembership,
@@ -337,7 +337,7 @@ impl RaftSnapshotBuilder<RaftTypes> for SnapshotBuilder {
     async fn build_snapshot(&mut self) -> Result<Snapshot, io::Error> {
         let synced = Arc::clone(&self.synced);
         let index = self.applied.log_id.map_or(0, |id| id.index.0);
-        tokio::task::spawn_blocking(move || synced.sync_at(index))
+        blocking::run(&self.synced.store, move || synced.sync_at(index))
             .await
             .map_err(io::Error::other)??;
         let snapshot = SnapshotData::Live(Arc::clone(&self.synced.store));

@@ -36,7 +36,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::groups::Groups;
+use super::{blocking, groups::Groups};
 use crate::{
     machine::{export, query},
     store::{Store, StoreError},
@@ -251,34 +251,33 @@ impl Adopter {
         let (tx, mut rx) = mpsc::channel(PARTS_AHEAD);
         let store = Arc::clone(self.groups.slotted());
         let (from, org, epoch) = (self.from, self.org, self.release.epoch);
-        let reading = tokio::task::spawn_blocking(move || {
+        let reading = blocking::pieces(store, tx, move |store, send| {
             store.read_snapshot(&mut |reader| {
                 let head = export::head(reader, from, org, epoch, region.clone())?;
                 let home = query::home(reader, from, org)?;
                 let (Some(head), Some(home)) = (head, home) else { return Ok(()) };
-                if tx.blocking_send(Exported::Head(Box::new(head))).is_err() {
+                if !send(Exported::Head(Box::new(head))) {
                     return Ok(());
                 }
-                export::parts(reader, from, &home, &mut |part| match tx
-                    .blocking_send(Exported::Part(part))
-                {
-                    Ok(()) => ControlFlow::Continue(()),
-                    Err(_) => ControlFlow::Break(()),
+                export::parts(reader, from, &home, &mut |part| match send(Exported::Part(part)) {
+                    true => ControlFlow::Continue(()),
+                    false => ControlFlow::Break(()),
                 })
             })
         });
+        let reading = tokio::spawn(reading);
         let attempt = self.groups.internal_write_id();
         let mut whole = None;
         while let Some(exported) = rx.recv().await {
             whole = self.take_over(attempt, exported).await.ok()?;
         }
         match reading.await {
-            Ok(Ok(())) => whole.map(|digest| (attempt, digest)),
-            Ok(Err(error)) => {
+            Ok(Ok(Ok(()))) => whole.map(|digest| (attempt, digest)),
+            Ok(Ok(Err(error))) => {
                 tracing::error!(%org, %error, "reading an organisation that moves");
                 None
             }
-            Err(_) => None,
+            Ok(Err(_)) | Err(_) => None,
         }
     }
 

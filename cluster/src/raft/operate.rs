@@ -18,6 +18,7 @@ use concordat_proto::{
 use tokio::time::Instant;
 
 use super::{
+    blocking,
     groups::{Groups, SystemView},
     membership,
     propose::Proposed,
@@ -204,8 +205,9 @@ impl Groups {
         let (store, system) = (std::sync::Arc::clone(self.slotted()), self.system());
         let region = region.clone();
         // It may look at every claim: not on the thread that keeps the groups alive.
-        let look = move || org_at_home(&*store, &system, &region);
-        let found = tokio::task::spawn_blocking(look).await;
+        let read = std::sync::Arc::clone(&store);
+        let look = move || org_at_home(&*read, &system, &region);
+        let found = blocking::run(&store, look).await;
         found.map_err(|error| StoreError::caused("looking for organizations", error))?
     }
 

@@ -26,6 +26,7 @@ use concordat_proto::{
 use tokio::time::Instant;
 
 use super::{
+    blocking,
     groups::{Groups, SystemView},
     membership, operate,
     propose::Proposed,
@@ -165,7 +166,8 @@ async fn org_at_home(
     let (store, system) = (Arc::clone(groups.slotted()), groups.system());
     let region = region.clone();
     // It may look at every claim: not on the thread that keeps the groups alive.
-    let look = move || operate::org_at_home(&*store, &system, &region);
-    let found = tokio::task::spawn_blocking(look).await.map_err(|error| error.to_string())?;
+    let read = Arc::clone(&store);
+    let look = move || operate::org_at_home(&*read, &system, &region);
+    let found = blocking::run(&store, look).await.map_err(|error| error.to_string())?;
     found.map_err(|error| error.to_string())
 }

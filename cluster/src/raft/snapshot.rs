@@ -14,10 +14,9 @@ use concordat_proto::{
     wire::{Wire, peer::StreamHead, snapshot::Chunk},
 };
 use openraft::raft::SnapshotResponse;
-use tokio::sync::mpsc;
 
 use super::{
-    convert,
+    blocking, convert,
     machine_store::{meta_of, read_applied},
     network::NetworkFactory,
     transport::{Channel, FrameReceiver, FrameStream, TransportError},
@@ -56,13 +55,15 @@ pub(crate) async fn send(
     let head = StreamHead::Snapshot { group: factory.group, body: convert::encode(&vote).to_vec() };
     let head = Bytes::from(head.encode());
     let FrameStream { tx, mut rx } = factory.transport.open(target, Channel::Bulk, head).await?;
-    let (store, group) = (Arc::clone(&factory.store), factory.group);
-    let sending = tokio::task::spawn_blocking(move || {
-        store.read_snapshot(&mut |reader| stream_group(reader, group, &tx))
+    let group = factory.group;
+    let sending = blocking::pieces(Arc::clone(&factory.store), tx, move |store, send| {
+        store.read_snapshot(&mut |reader| stream_group(reader, group, send))
     });
+    // Sent while its answer is waited for, and let go of as soon as there is one.
+    let sending = tokio::spawn(sending);
     let answer = rx.recv().await.ok_or(SnapshotError::NoAnswer)??;
     let sent = sending.await.map_err(|error| SnapshotError::Malformed(error.to_string()))?;
-    sent?;
+    sent.map_err(|error| SnapshotError::Malformed(error.to_string()))??;
     convert::decode(&answer).map_err(|error| SnapshotError::Malformed(error.to_string()))
 }
 
@@ -70,7 +71,7 @@ pub(crate) async fn send(
 fn stream_group(
     reader: &dyn Reader,
     group: GroupId,
-    tx: &mpsc::Sender<Bytes>,
+    send: &mut dyn FnMut(Bytes) -> bool,
 ) -> Result<(), StoreError> {
     let prefix = keys::group_prefix(group);
     let mut chunks = Chunks::default();
@@ -81,13 +82,13 @@ fn stream_group(
         after = pairs.last().map(|(key, _)| key.clone());
         for pair in pairs {
             if let Some(chunk) = chunks.push(pair)
-                && tx.blocking_send(chunk).is_err()
+                && !send(chunk)
             {
                 return Ok(()); // The receiver has gone; its answer, or none, says so.
             }
         }
         if last {
-            drop(tx.blocking_send(chunks.finish()));
+            send(chunks.finish());
             return Ok(());
         }
     }

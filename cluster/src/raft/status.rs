@@ -14,6 +14,7 @@ use concordat_proto::{
 };
 
 use super::{
+    blocking,
     fault::Fault,
     group::Replica,
     groups::{Groups, SystemView},
@@ -257,7 +258,7 @@ impl Groups {
                 .map_err(|error| Fault::caused("computing the state's digest", error))?;
             result
         };
-        let joined = tokio::task::spawn_blocking(read).await;
+        let joined = blocking::run(self.slotted(), read).await;
         joined.map_err(|error| Fault::caused("computing the state's digest", error))?
     }
 

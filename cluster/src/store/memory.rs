@@ -105,6 +105,10 @@ impl Store for MemoryStore {
     fn read_snapshot(&self, visit: SnapshotVisit<'_>) -> Result<(), StoreError> {
         visit(&Frozen(self.map()))
     }
+
+    fn blocks(&self) -> bool {
+        false
+    }
 }
 
 impl fmt::Debug for MemoryStore {

@@ -110,4 +110,9 @@ pub trait Store: Reader + fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// When the store is broken, or what `visit` answers.
     fn read_snapshot(&self, visit: SnapshotVisit<'_>) -> Result<(), StoreError>;
+
+    /// Whether calls may wait for a disk, so that long ones want a thread of their own.
+    fn blocks(&self) -> bool {
+        true
+    }
 }

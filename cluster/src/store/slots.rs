@@ -254,6 +254,10 @@ impl Store for SlottedStore {
             visit(&SlottedReader { inner: reader, live: &live })
         })
     }
+
+    fn blocks(&self) -> bool {
+        self.inner.blocks()
+    }
 }
 
 #[cfg(test)]

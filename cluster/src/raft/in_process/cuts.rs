@@ -2,7 +2,10 @@
 //!
 //! It never heals anything by itself and knows no connections.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use concordat_proto::{id::NodeId, region::Region};
 
@@ -55,6 +58,8 @@ pub(super) struct Cuts {
     pub(super) regions: BTreeSet<Region>,
     pub(super) nodes: BTreeSet<NodeId>,
     pub(super) links: BTreeSet<(Place, Place)>,
+    /// Ways that take longer, either way round.
+    pub(super) slow: BTreeMap<(Place, Place), Duration>,
 }
 
 impl Cuts {
@@ -66,6 +71,14 @@ impl Cuts {
             && [from.node, to.node].iter().flatten().any(|node| self.nodes.contains(node));
         let link_cut = self.links.iter().any(|(a, b)| from.is_at(a) && to.is_at(b));
         !(region_cut || node_cut || link_cut)
+    }
+
+    /// How much longer than usual a frame is under way between two nodes.
+    pub(super) fn extra(&self, one: Standing<'_>, other: Standing<'_>) -> Duration {
+        let named = self.slow.iter().filter(|((a, b), _)| {
+            (one.is_at(a) && other.is_at(b)) || (other.is_at(a) && one.is_at(b))
+        });
+        named.map(|(_, by)| *by).max().unwrap_or_default()
     }
 }
 

@@ -17,6 +17,7 @@ use super::{
     hub::Route,
     lane::{Lane, NOTICE_AFTER},
     link::{Condition, Link, fits},
+    weather::Fate,
 };
 use crate::raft::transport::{FrameStream, PeerService, TransportError};
 
@@ -56,7 +57,15 @@ pub(super) async fn request(
         Some(from) => Handler::Request(from, Arc::clone(&route.service)),
         None => Handler::Join(Arc::clone(&route.service)),
     };
-    let receipt = receive(Arc::clone(&link), sent, handler, body, answer_tx, permit);
+    let fate = route.fate(&body, true);
+    if fate.is_doubled {
+        // Nobody waits for the second one's answer.
+        let (nobody, _) = oneshot::channel();
+        let again =
+            receive(Arc::clone(&link), (sent, fate), handler.clone(), body.clone(), nobody, None);
+        drop(route.there.spawn(again));
+    }
+    let receipt = receive(Arc::clone(&link), (sent, fate), handler, body, answer_tx, Some(permit));
     drop(route.there.spawn(receipt));
     drop(route);
 
@@ -71,6 +80,7 @@ pub(super) async fn request(
     }
 }
 
+#[derive(Clone)]
 enum Handler {
     Request(NodeId, Arc<dyn PeerService>),
     Join(Arc<dyn PeerService>),
@@ -88,22 +98,22 @@ impl Handler {
 /// The receiver's part of a request.
 async fn receive(
     link: Arc<Link>,
-    sent: Condition,
+    (sent, fate): (Condition, Fate),
     handler: Handler,
     body: Bytes,
     mut answer: Answer,
-    permit: OwnedSemaphorePermit,
+    permit: Option<OwnedSemaphorePermit>,
 ) {
-    travel(&link).await;
+    travel_longer(&link, fate.later).await;
     let now = link.condition();
-    if now.gone || now.forward.cuts != sent.forward.cuts {
+    if fate.is_lost || now.gone || now.forward.cuts != sent.forward.cuts {
         // Nobody will ever say so: the sender waits until its time is up.
         return answer.closed().await;
     }
     let body = handler.call(body).await;
     drop(permit);
     let answered = link.condition();
-    if answered.backward.passable {
+    if answered.backward.passable && !fate.is_answer_lost {
         link.backward.count(&body);
         travel(&link).await;
         let now = link.condition();
@@ -117,8 +127,13 @@ async fn receive(
 }
 
 async fn travel(link: &Link) {
-    if !link.delay.is_zero() {
-        sleep(link.delay).await;
+    travel_longer(link, Duration::ZERO).await;
+}
+
+async fn travel_longer(link: &Link, by: Duration) {
+    let delay = link.delay() + by;
+    if !delay.is_zero() {
+        sleep(delay).await;
     }
 }
 
@@ -166,7 +181,7 @@ async fn accept(
     let now = link.condition();
     if now.gone || !now.same_life(opened) {
         // Cut or gone on its way: kept until the sender's end has been told that it broke.
-        drop(timeout(NOTICE_AFTER + link.delay, stream.tx.closed()).await);
+        drop(timeout(NOTICE_AFTER + link.delay(), stream.tx.closed()).await);
         return;
     }
     let served = service.on_stream(from, head, stream);

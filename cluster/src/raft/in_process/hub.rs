@@ -19,6 +19,7 @@ use super::{
     delay::DelayMatrix,
     link::{Counter, Link},
     notices::Notices,
+    weather::{Fate, Message, Weather},
 };
 use crate::raft::transport::{Peer, PeerService, TransportError};
 
@@ -65,11 +66,22 @@ pub(super) struct Route {
     pub(super) there: Handle,
     /// For messages.
     pub(super) address: String,
+    sender: Region,
+    weather: Option<Arc<dyn Weather>>,
+}
+
+impl Route {
+    /// Draws what becomes of a message.
+    pub(super) fn fate(&self, body: &[u8], is_request: bool) -> Fate {
+        let message = Message { from: &self.sender, to: &self.address, is_request, body };
+        self.weather.as_ref().map(|weather| weather.fate(message)).unwrap_or_default()
+    }
 }
 
 /// See above.
 pub(super) struct Hub {
     delays: DelayMatrix,
+    weather: Option<Arc<dyn Weather>>,
     state: Mutex<State>,
 }
 
@@ -84,8 +96,8 @@ impl fmt::Debug for Hub {
 }
 
 impl Hub {
-    pub(super) fn new(delays: DelayMatrix) -> Self {
-        Self { delays, state: Mutex::default() }
+    pub(super) fn new(delays: DelayMatrix, weather: Option<Arc<dyn Weather>>) -> Self {
+        Self { delays, weather, state: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -181,7 +193,7 @@ impl Hub {
             }
             Some(_) => {}
         }
-        state.connect(&self.delays, from, life, Some(name))
+        state.connect(&self.delays, &self.weather, (from, life), Some(name))
     }
 
     /// The way to an address, for one that has no name yet.
@@ -192,7 +204,7 @@ impl Hub {
                 peer: address.to_owned(),
                 reason: "nobody listens there".into(),
             })?;
-        state.connect(&self.delays, from, life, None)
+        state.connect(&self.delays, &self.weather, (from, life), None)
     }
 }
 
@@ -235,6 +247,7 @@ impl State {
             if let (Some(from), Some(to)) = (self.attached.get(from), self.attached.get(to)) {
                 let (from, to) = (from.standing(), to.standing());
                 link.follow(self.cuts.passable(from, to), self.cuts.passable(to, from));
+                link.slow(self.cuts.extra(from, to));
             }
         }
     }
@@ -242,8 +255,8 @@ impl State {
     fn connect(
         &mut self,
         delays: &DelayMatrix,
-        from: Life,
-        to: Life,
+        weather: &Option<Arc<dyn Weather>>,
+        (from, to): (Life, Life),
         name: Option<NodeId>,
     ) -> Result<Route, TransportError> {
         let Self { attached, links, cuts, counters, .. } = self;
@@ -265,6 +278,7 @@ impl State {
             let counters = (counter(a.region, b.region), counter(b.region, a.region));
             let delay = delays.one_way(a.region, b.region);
             let link = Link::new(delay, counters, (cuts.passable(a, b), cuts.passable(b, a)));
+            link.slow(cuts.extra(a, b));
             (Arc::new(link), Arc::new(Notices::default()))
         });
         Ok(Route {
@@ -275,6 +289,8 @@ impl State {
             here: sender.runtime.clone(),
             there: receiver.runtime.clone(),
             address: receiver.address.clone(),
+            sender: sender.region.clone(),
+            weather: weather.clone(),
         })
     }
 }

@@ -11,7 +11,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 
-use super::link::{Condition, Counter, Link, fits};
+use super::link::{Condition, Counter, Link, Pace, fits};
 use crate::raft::transport::TransportError;
 
 /// Frames under way on one lane.
@@ -36,7 +36,7 @@ pub(super) struct Lane {
     output: mpsc::Sender<Result<Bytes, TransportError>>,
     watch: watch::Receiver<Condition>,
     opened: Condition,
-    delay: Duration,
+    pace: Pace,
     counter: Arc<Counter>,
     flights: VecDeque<(Instant, Cargo)>,
     bytes: usize,
@@ -58,7 +58,7 @@ impl Lane {
             output,
             watch: link.watch(),
             opened,
-            delay: link.delay,
+            pace: link.pace(),
             counter: Arc::clone(counter),
             flights: VecDeque::new(),
             bytes: 0,
@@ -96,7 +96,7 @@ impl Lane {
 
     /// Takes a frame, and all that wait behind it, on its way.
     fn take(&mut self, first: Option<Bytes>) {
-        let due = Instant::now() + self.delay;
+        let due = Instant::now() + self.pace.delay();
         let mut next = first;
         while let Some(frame) = next {
             if !fits(&frame) {
@@ -145,8 +145,9 @@ impl Lane {
     async fn lose(mut self, condition: Condition) {
         self.flights.clear();
         if condition.gone {
-            if !self.delay.is_zero() {
-                sleep(self.delay).await;
+            let delay = self.pace.delay();
+            if !delay.is_zero() {
+                sleep(delay).await;
             }
         } else {
             let healed = self.watch.wait_for(|now| now.gone || now.both_ways());

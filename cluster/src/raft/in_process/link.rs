@@ -86,10 +86,25 @@ impl Counter {
     }
 }
 
+/// How long a link's frames are under way, as of now.
+#[derive(Debug)]
+pub(super) struct Pace {
+    delay: Duration,
+    extra_us: Arc<AtomicU64>,
+}
+
+impl Pace {
+    pub(super) fn delay(&self) -> Duration {
+        self.delay + Duration::from_micros(self.extra_us.load(Ordering::Relaxed))
+    }
+}
+
 /// See above.
 #[derive(Debug)]
 pub(super) struct Link {
-    pub(super) delay: Duration,
+    delay: Duration,
+    /// What is added to it now, in microseconds.
+    extra_us: Arc<AtomicU64>,
     pub(super) forward: Arc<Counter>,
     pub(super) backward: Arc<Counter>,
     pub(super) requests: Arc<Semaphore>,
@@ -107,12 +122,29 @@ impl Link {
             Condition { forward: Way::new(there), backward: Way::new(back), gone: false };
         Self {
             delay,
+            extra_us: Arc::default(),
             forward,
             backward,
             requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             condition: watch::Sender::new(condition),
         }
+    }
+
+    /// How long a frame that is sent now is under way.
+    pub(super) fn delay(&self) -> Duration {
+        self.pace().delay()
+    }
+
+    /// The same for those who outlive the link.
+    pub(super) fn pace(&self) -> Pace {
+        Pace { delay: self.delay, extra_us: Arc::clone(&self.extra_us) }
+    }
+
+    /// Makes the way longer from now on.
+    pub(super) fn slow(&self, by: Duration) {
+        let us = u64::try_from(by.as_micros()).unwrap_or(u64::MAX);
+        self.extra_us.store(us, Ordering::Relaxed);
     }
 
     pub(super) fn condition(&self) -> Condition {

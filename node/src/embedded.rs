@@ -1,0 +1,86 @@
+//! A node without sockets, files and threads of its own: everything it needs is handed in, so that a
+//! simulation can run whole clusters of the real thing.
+//!
+//! A request enters where the server hands it over, as soon as its head and body are there. It must
+//! never answer anything that the server would not.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use concordat_cluster::raft::{self, Groups, GroupsConfig};
+use concordat_proto::{org::ApiKey, secret::Secret};
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    assemble, auth,
+    config::HttpLimits,
+    entropy::Entropy,
+    environment::Environment,
+    failure::Failure,
+    http::{body::Body, respond::response},
+    keyring::Keyring,
+    node::Node,
+    serve::{self, Call},
+};
+
+/// A node, its API called as a function.
+#[derive(Debug, Clone)]
+pub struct EmbeddedNode {
+    node: Arc<Node>,
+}
+
+impl EmbeddedNode {
+    /// Starts the replicas. The caller gives their service to the transport.
+    ///
+    /// # Errors
+    /// When the log or the state cannot be read.
+    pub async fn start(
+        environment: Environment,
+        replicas: raft::Environment,
+        config: GroupsConfig,
+        keyring: Arc<Keyring>,
+    ) -> Result<Self, Failure> {
+        let log = replicas.log.clone();
+        let groups = Groups::start(replicas, config).await;
+        let groups = groups.map_err(|error| Failure::fault("starting the replicas", error))?;
+        let http = HttpLimits::default();
+        let node = assemble::of_groups(groups, log, keyring, environment, (http, None));
+        Ok(Self { node: Arc::new(node) })
+    }
+
+    /// The replicas.
+    #[must_use]
+    pub fn groups(&self) -> &Groups {
+        &self.node.groups
+    }
+
+    /// Answers a request. Dropped, it is what a client is that hangs up.
+    pub async fn call(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let accepted = Instant::now();
+        let (head, body) = request.into_parts();
+        let call = Call { accepted, head, body: Body::Bytes(body) };
+        let (head, body) = response(serve::serve(&self.node, call).await).into_parts();
+        let body = match body.collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(never) => match never {},
+        };
+        Response::from_parts(head, body)
+    }
+
+    /// Finishes what others began, for as long as it is polled.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub async fn finish(&self) -> Result<(), Failure> {
+        assemble::finish(Arc::clone(&self.node), CancellationToken::new()).await
+    }
+}
+
+/// A new operator key: its text, and what the cluster keeps of it.
+#[must_use]
+pub fn operator_key(entropy: &dyn Entropy) -> (Secret, ApiKey) {
+    auth::new_operator_key(entropy)
+}

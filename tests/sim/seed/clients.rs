@@ -1,0 +1,339 @@
+//! Clients: they ask nodes over a network of their own, hang up, ask again elsewhere, and have every
+//! attempt taken down.
+//!
+//! A request enters a node as a task on its runtime, and dies with it.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use concordat_node::embedded::EmbeddedNode;
+use concordat_proto::region::Region;
+use concordat_tests::{
+    chance::Chance,
+    demo::Org,
+    history::{Change, Outcome, Recorder, Required, Write},
+    recorded::{Asked, Caller, Carrier, Patience, Place, Subject, Told},
+};
+use http::Request;
+use tokio::{
+    runtime::Handle,
+    time::{sleep, timeout},
+};
+
+use crate::{shape::Shape, trace::Trace};
+
+/// Of each organisation.
+pub(crate) const CREDENTIALS: usize = 3;
+/// For an answer to a read.
+const READ_PATIENCE: Duration = Duration::from_secs(4);
+/// Attempts of a write before it is left in the unknown.
+const ATTEMPTS: usize = 3;
+/// So few attempts are cut off by their client.
+const CUT_ONE_IN: u64 = 8;
+
+type Door = (Handle, EmbeddedNode);
+
+struct State {
+    doors: Vec<Option<Door>>,
+    regions: Vec<Region>,
+    cut: Vec<Region>,
+    chance: Chance,
+    met: Met,
+}
+
+/// What clients have done and met.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Met {
+    pub(crate) hung_up: u64,
+    pub(crate) elsewhere: u64,
+    pub(crate) died: u64,
+}
+
+/// The way into every node. Clones are the same.
+#[derive(Clone)]
+pub(crate) struct Doors(Arc<Mutex<State>>);
+
+impl Doors {
+    pub(crate) fn new(seed: u64, shape: &Shape) -> Self {
+        let doors = shape.nodes.iter().map(|_| None).collect();
+        let regions = shape.nodes.clone();
+        let chance = Chance::new(seed);
+        let state = State { doors, regions, cut: Vec::new(), chance, met: Met::default() };
+        Self(Arc::new(Mutex::new(state)))
+    }
+
+    pub(crate) fn add(&self, region: &Region) {
+        self.with(|state| {
+            state.doors.push(None);
+            state.regions.push(region.clone());
+        });
+    }
+
+    pub(crate) fn set(&self, number: usize, door: Option<Door>) {
+        self.with(|state| state.doors[number] = door);
+    }
+
+    /// Regions whose nodes only clients of their own reach.
+    pub(crate) fn cut(&self, regions: Vec<Region>) {
+        self.with(|state| state.cut = regions);
+    }
+
+    pub(crate) fn met(&self) -> Met {
+        self.with(|state| state.met)
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The way into a node from a region, and how long it takes.
+    fn way(&self, from: Option<&Region>, node: usize) -> Option<(Door, Duration)> {
+        self.with(|state| {
+            let to = &state.regions[node];
+            let is_near = from.is_none_or(|from| from == to);
+            let is_cut = state.cut.contains(to) || from.is_some_and(|it| state.cut.contains(it));
+            let ms = if is_near { 1 } else { 15 } + state.chance.below(4);
+            let door = state.doors.get(node)?.clone()?;
+            (is_near || !is_cut).then_some((door, Duration::from_millis(ms)))
+        })
+    }
+}
+
+/// Carries one client's requests.
+pub(crate) struct Walk {
+    doors: Doors,
+    from: Option<Region>,
+    trace: Trace,
+}
+
+impl Walk {
+    /// From a region, or from beside each node.
+    pub(crate) fn new(doors: &Doors, from: Option<Region>, trace: &Trace) -> Self {
+        Self { doors: doors.clone(), from, trace: trace.clone() }
+    }
+}
+
+fn request(asked: &Asked) -> Request<Bytes> {
+    let mut request = Request::builder().method(asked.method).uri(asked.target.as_str());
+    for (name, value) in &asked.headers {
+        request = request.header(*name, value);
+    }
+    if asked.body.is_some() {
+        request = request.header("content-type", "application/json");
+    }
+    let body = asked.body.clone().map(Bytes::from).unwrap_or_default();
+    request.body(body).expect("a request")
+}
+
+impl Carrier for Walk {
+    async fn exchange(&mut self, node: usize, asked: &Asked, patience: Duration) -> Told {
+        let Some(((handle, door), delay)) = self.doors.way(self.from.as_ref(), node) else {
+            sleep(Duration::from_millis(20)).await;
+            return Told::Nobody;
+        };
+        sleep(delay).await;
+        let request = request(asked);
+        let task = handle.spawn(async move { door.call(request).await });
+        let hang_up = task.abort_handle();
+        let told = match timeout(patience, task).await {
+            Ok(Ok(answer)) => {
+                sleep(delay).await;
+                let header = |name| answer.headers().get(name).and_then(|it| it.to_str().ok());
+                let (read, etag) = (header("concordat-read"), header("etag"));
+                Told::answer(answer.status().as_u16(), read, etag, answer.body())
+            }
+            // The node has died with the request.
+            Ok(Err(error)) => {
+                assert!(error.is_cancelled(), "a request panicked: {error}");
+                self.doors.with(|state| state.met.died += 1);
+                sleep(delay).await;
+                Told::Nothing
+            }
+            Err(_) => {
+                hang_up.abort();
+                self.doors.with(|state| state.met.hung_up += 1);
+                Told::Nothing
+            }
+        };
+        let status = match &told {
+            Told::Nobody => 0,
+            Told::Nothing => 1,
+            Told::Answer { status, .. } => *status,
+        };
+        self.trace.line(format_args!("{} {} at {node}: {status}", asked.method, asked.target));
+        told
+    }
+}
+
+/// What all clients share.
+pub(crate) struct Work {
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) places: Arc<[Place]>,
+    pub(crate) orgs: Vec<Org>,
+    pub(crate) doors: Doors,
+    pub(crate) trace: Trace,
+    pub(crate) seed: u64,
+    pub(crate) gate: tokio::sync::watch::Sender<Gate>,
+    /// Clients that hold at the gate.
+    pub(crate) waiting: tokio::sync::watch::Sender<usize>,
+}
+
+/// Whether clients go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gate {
+    Open,
+    Held,
+    Over,
+}
+
+/// One client at work.
+pub(crate) struct Client {
+    work: Arc<Work>,
+    caller: Caller<Walk>,
+    chance: Chance,
+    number: usize,
+    /// The region that it lives in.
+    region: String,
+    known: Vec<[Option<String>; CREDENTIALS]>,
+}
+
+pub(crate) fn credential(number: usize) -> String {
+    format!("credential-{number}")
+}
+
+impl Client {
+    pub(crate) fn new(work: &Arc<Work>, number: usize) -> Self {
+        let home = &work.places[number % work.places.len()];
+        let from = Region::new(home.region.as_str()).ok();
+        let walk = Walk::new(&work.doors, from, &work.trace);
+        Self {
+            caller: Caller::over(walk, &work.recorder, &work.places, number),
+            chance: Chance::new(work.seed.wrapping_mul(977).wrapping_add(number as u64)),
+            region: home.region.clone(),
+            known: work.orgs.iter().map(|_| [const { None }; CREDENTIALS]).collect(),
+            work: Arc::clone(work),
+            number,
+        }
+    }
+
+    async fn pause(&mut self, least_ms: u64, more_ms: u64) {
+        sleep(Duration::from_millis(least_ms + self.chance.below(more_ms))).await;
+    }
+
+    /// False when the work is over.
+    async fn may_go_on(&self) -> bool {
+        let mut gate = self.work.gate.subscribe();
+        if *gate.borrow() == Gate::Held {
+            self.work.waiting.send_modify(|count| *count += 1);
+            let opened = gate.wait_for(|gate| *gate != Gate::Held).await.is_ok();
+            self.work.waiting.send_modify(|count| *count -= 1);
+            return opened && *gate.borrow() == Gate::Open;
+        }
+        *gate.borrow() == Gate::Open
+    }
+
+    fn choose(&mut self) -> (usize, usize) {
+        (self.chance.place(self.work.orgs.len()), self.chance.place(CREDENTIALS))
+    }
+
+    pub(crate) async fn read(&mut self, of: (usize, usize), node: usize) -> Outcome {
+        let work = Arc::clone(&self.work);
+        let credential = credential(of.1);
+        let subject = Subject { org: &work.orgs[of.0], credential: &credential };
+        self.caller.read(subject, node, READ_PATIENCE).await
+    }
+
+    pub(crate) async fn reads(mut self) {
+        while self.may_go_on().await {
+            let of = self.choose();
+            let node = self.chance.place(self.work.places.len());
+            self.read(of, node).await;
+            self.pause(30, 120).await;
+        }
+    }
+
+    pub(crate) async fn writes(mut self) {
+        for count in 1_u64.. {
+            if !self.may_go_on().await {
+                return;
+            }
+            let of = self.choose();
+            let node = self.near();
+            if self.chance.below(3) == 0 {
+                let seen = self.read(of, node).await;
+                self.learn(of, &seen);
+            }
+            let write = self.draft(count, of);
+            let outcome = self.write(of, node, &write).await;
+            self.learn(of, &outcome);
+            if write.change == Change::Delete && outcome.committed().is_some() {
+                self.known[of.0][of.1] = None;
+            }
+            self.pause(20, 180).await;
+        }
+    }
+
+    /// A node of its own region.
+    fn near(&mut self) -> usize {
+        let near: Vec<usize> = (0..self.work.places.len())
+            .filter(|node| self.work.places[*node].region == self.region)
+            .collect();
+        near[self.chance.place(near.len())]
+    }
+
+    fn draft(&mut self, count: u64, of: (usize, usize)) -> Write {
+        let known = self.known[of.0][of.1].clone();
+        let value = format!("{}-{count}", self.number);
+        let change = match self.chance.below(20) {
+            0 => Change::Delete,
+            1 => Change::Create(value),
+            _ if known.is_none() => Change::Create(value),
+            _ => Change::Patch(value),
+        };
+        let is_conditional = !matches!(change, Change::Create(_)) && self.chance.below(2) == 0;
+        Write {
+            if_match: known.filter(|_| is_conditional),
+            key: (self.chance.below(3) > 0).then(|| format!("{}-{count}", self.number)),
+            required: [Required::LocalRegion, Required::AllRegions][self.chance.place(2)],
+            change,
+        }
+    }
+
+    /// Attempts it; one under a key is repeated through any node while nobody tells.
+    async fn write(&mut self, of: (usize, usize), node: usize, write: &Write) -> Outcome {
+        let work = Arc::clone(&self.work);
+        let credential = credential(of.1);
+        let subject = Subject { org: &work.orgs[of.0], credential: &credential };
+        let mut outcome = Outcome::Failed;
+        let attempts = if write.key.is_some() { ATTEMPTS } else { 1 };
+        for attempt in 0..attempts {
+            let through = if attempt == 0 { node } else { self.chance.place(work.places.len()) };
+            if work.places[through].region != self.region {
+                self.work.doors.with(|state| state.met.elsewhere += 1);
+            }
+            let mut patience = Patience::seconds(1 + self.chance.below(2));
+            if self.chance.below(CUT_ONE_IN) == 0 {
+                patience.cut = Duration::from_millis(self.chance.below(120));
+            }
+            outcome = self.caller.write(subject, through, write, patience).await;
+            if !outcome.is_open() {
+                return outcome;
+            }
+            self.pause(20, 200).await;
+        }
+        outcome
+    }
+
+    fn learn(&mut self, of: (usize, usize), outcome: &Outcome) {
+        let known = &mut self.known[of.0][of.1];
+        match outcome {
+            Outcome::Committed { version, .. } => *known = Some(version.clone()),
+            Outcome::Seen { found, .. } => *known = found.as_ref().map(|it| it.version.clone()),
+            Outcome::Refused { status: 404, .. } => *known = None,
+            Outcome::Refused { .. } | Outcome::Unknown | Outcome::Failed => {}
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! A node's state in memory that knows what a power failure may take: everything since the last
+//! sync, back to any batch before.
+//!
+//! The log has a simulated disk of its own, with more ways to fail.
+
+use std::{
+    fmt,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use concordat_cluster::store::{
+    Pair, Reader, SnapshotVisit, Store, StoreError, WriteBatch, memory::MemoryStore,
+};
+use concordat_tests::chance::Chance;
+
+/// What survives, and what may.
+#[derive(Default)]
+struct Durable {
+    image: Vec<Pair>,
+    since: Vec<WriteBatch>,
+}
+
+/// See above.
+#[derive(Default)]
+pub(crate) struct CrashStore {
+    inner: MemoryStore,
+    durable: Mutex<Durable>,
+    is_failing: AtomicBool,
+}
+
+impl fmt::Debug for CrashStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CrashStore")
+    }
+}
+
+impl CrashStore {
+    /// What a process finds that is started again: all of it.
+    pub(crate) fn restarted(&self) -> Self {
+        let mut durable = self.lock();
+        let kept = Durable {
+            image: std::mem::take(&mut durable.image),
+            since: std::mem::take(&mut durable.since),
+        };
+        let all = kept.since.len();
+        Self::of(kept, all)
+    }
+
+    /// What is found after a power failure.
+    pub(crate) fn crashed(&self, chance: &mut Chance) -> Self {
+        let mut durable = self.lock();
+        let mut kept = Durable {
+            image: std::mem::take(&mut durable.image),
+            since: std::mem::take(&mut durable.since),
+        };
+        let batches = chance.place(kept.since.len() + 1);
+        kept.since.truncate(batches);
+        Self::of(kept, batches)
+    }
+
+    /// Every write fails from now on.
+    pub(crate) fn fail(&self) {
+        self.is_failing.store(true, Ordering::Relaxed);
+    }
+
+    /// All that is kept, for those who look for secrets.
+    pub(crate) fn pairs(&self) -> Vec<Pair> {
+        self.inner.scan(b"", None, usize::MAX).unwrap_or_default()
+    }
+
+    fn of(durable: Durable, batches: usize) -> Self {
+        let inner = MemoryStore::default();
+        let changes = durable.image.iter().map(|(key, value)| (key.clone(), Some(value.clone())));
+        let image = WriteBatch { cleared_prefixes: Vec::new(), changes: changes.collect() };
+        let batches = durable.since[..batches].iter().cloned();
+        for batch in std::iter::once(image).chain(batches) {
+            inner.write(batch).expect("memory does not fail");
+        }
+        Self { inner, durable: Mutex::new(durable), is_failing: AtomicBool::new(false) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Durable> {
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        if self.is_failing.load(Ordering::Relaxed) {
+            return Err(StoreError::new("a disk that was made to fail"));
+        }
+        Ok(())
+    }
+}
+
+impl Reader for CrashStore {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.get(key)
+    }
+
+    fn scan(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Pair>, StoreError> {
+        self.inner.scan(prefix, after, limit)
+    }
+}
+
+impl Store for CrashStore {
+    fn write(&self, batch: WriteBatch) -> Result<(), StoreError> {
+        self.check()?;
+        self.lock().since.push(batch.clone());
+        self.inner.write(batch)
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        self.check()?;
+        let mut durable = self.lock();
+        if !durable.since.is_empty() {
+            durable.since.clear();
+            durable.image = self.pairs();
+        }
+        Ok(())
+    }
+
+    fn read_snapshot(&self, visit: SnapshotVisit<'_>) -> Result<(), StoreError> {
+        self.inner.read_snapshot(visit)
+    }
+
+    fn blocks(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,525 @@
+//! What goes wrong, when, and for how long: drawn from the seed, counted by kind.
+//!
+//! It breaks nothing that the product does not promise to outlive: any number of nodes may crash, lose
+//! power, stand still or be cut off; but what a disk has synced is taken away from one node at a time,
+//! and only while all others of its region are whole.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use concordat_cluster::log::{FileSystem, SimFault};
+use concordat_proto::region::Region;
+use concordat_tests::chance::Chance;
+
+use crate::{
+    host::End,
+    operator,
+    outside::Conditions,
+    world::World,
+};
+
+/// All kinds, by the names of the table. The runner fails when one was never hit.
+pub(crate) const KINDS: [&str; 37] = [
+    "add node",
+    "all nodes down",
+    "answers lost",
+    "bit flip",
+    "client hangs up",
+    "clock drift",
+    "clock jump",
+    "crash",
+    "disk full",
+    "drain",
+    "fence setting",
+    "home move",
+    "late messages",
+    "leader handed over",
+    "lease terms",
+    "lost messages",
+    "node cut off",
+    "one-way cut",
+    "pause",
+    "power failing in a write",
+    "power loss",
+    "process dies with requests",
+    "read error",
+    "region cut off",
+    "region failed over",
+    "region paused",
+    "remove node",
+    "requests doubled",
+    "retry in another region",
+    "slow disk",
+    "slow link",
+    "snapshot installed",
+    "state write error",
+    "survive setting",
+    "sync error",
+    "wiped node",
+    "write error",
+];
+
+/// What mends a fault.
+#[derive(Debug, Clone)]
+enum Mend {
+    Start(usize),
+    Resume(usize),
+    Network,
+    Region(Region),
+    Weather,
+    Disk(usize),
+    Clock(usize),
+    Undrain(usize),
+}
+
+/// See above.
+pub(crate) struct Trouble {
+    chance: Chance,
+    counts: BTreeMap<&'static str, u64>,
+    due: Vec<(Duration, Mend)>,
+    /// A node that has lost what its disk had, until it is whole again.
+    recovering: Option<usize>,
+    added: Option<usize>,
+    is_removed: bool,
+    regions_cut: Vec<Region>,
+    pub(crate) orgs: Vec<String>,
+}
+
+impl Trouble {
+    pub(crate) fn new(seed: u64, orgs: Vec<String>) -> Self {
+        Self {
+            chance: Chance::new(seed ^ 0xfa_017),
+            counts: BTreeMap::new(),
+            due: Vec::new(),
+            recovering: None,
+            added: None,
+            is_removed: false,
+            regions_cut: Vec::new(),
+            orgs,
+        }
+    }
+
+    pub(crate) fn counts(&self) -> &BTreeMap<&'static str, u64> {
+        &self.counts
+    }
+
+    pub(crate) fn count(&mut self, kind: &'static str, by: u64) {
+        debug_assert!(KINDS.contains(&kind), "{kind} is not in the table");
+        if by > 0 {
+            *self.counts.entry(kind).or_default() += by;
+        }
+    }
+
+    fn ms(&mut self, least: u64, more: u64) -> Duration {
+        Duration::from_millis(least + self.chance.below(more))
+    }
+
+    fn later(&mut self, world: &World, in_time: Duration, mend: Mend) {
+        self.due.push((world.now + in_time, mend));
+    }
+
+    /// Until the next fault.
+    pub(crate) fn gap(&mut self) -> Duration {
+        self.ms(60, 900)
+    }
+
+    /// Mends what is due, and starts again what has ended by itself.
+    pub(crate) fn mend(&mut self, world: &mut World) {
+        let (due, later): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.due).into_iter().partition(|(when, _)| *when <= world.now);
+        self.due = later;
+        for (_, mend) in due {
+            self.undo(world, mend);
+        }
+        for number in 0..world.hosts.len() {
+            if let Some(fault) = world.hosts[number].fault() {
+                world.trace.line(format_args!("{number} gives up: {fault}"));
+                let how = [End::Killed, End::PowerLost][self.chance.place(2)];
+                world.end(number, how);
+                let after = self.ms(200, 2000);
+                self.later(world, after, Mend::Start(number));
+            }
+            if world.hosts[number].damaged.is_some() {
+                // What an operator does with a disk that lost something.
+                world.end(number, End::Killed);
+                world.hosts[number].wipe();
+                self.count("wiped node", 1);
+                self.recovering = Some(number);
+                let after = self.ms(100, 1000);
+                self.later(world, after, Mend::Start(number));
+            }
+        }
+        if let Some(number) = self.recovering
+            && world.hosts[number].node().is_some_and(|node| node.groups().ready().is_ok())
+        {
+            self.recovering = None;
+        }
+    }
+
+    fn undo(&mut self, world: &mut World, mend: Mend) {
+        world.trace.line(format_args!("mend {mend:?}"));
+        let now = world.now;
+        match mend {
+            Mend::Start(number) => {
+                if !world.hosts[number].is_up() && !self.is_gone(number) {
+                    world.start(number);
+                }
+            }
+            Mend::Resume(number) => {
+                if world.hosts[number].is_paused {
+                    world.hosts[number].resume(now);
+                }
+            }
+            Mend::Network => {
+                world.network.heal_all();
+                for region in &self.regions_cut {
+                    world.network.cut_region(region);
+                }
+            }
+            Mend::Region(region) => {
+                self.regions_cut.retain(|cut| *cut != region);
+                world.network.heal_region(&region);
+                world.doors.cut(self.regions_cut.clone());
+            }
+            Mend::Weather => world.weather.set(Conditions::default()),
+            Mend::Disk(number) => world.hosts[number].sync_ms = 3,
+            Mend::Clock(number) => world.hosts[number].wall.jump(0),
+            Mend::Undrain(number) => operator::drain(world, number, false),
+        }
+    }
+
+    fn is_gone(&self, number: usize) -> bool {
+        self.is_removed && self.added == Some(number)
+    }
+
+    /// Mends everything at once.
+    pub(crate) fn mend_all(&mut self, world: &mut World) {
+        let due = std::mem::take(&mut self.due);
+        world.weather.set(Conditions::default());
+        self.regions_cut.clear();
+        world.network.heal_all();
+        world.doors.cut(Vec::new());
+        for (_, mend) in due {
+            if matches!(mend, Mend::Undrain(_) | Mend::Clock(_) | Mend::Disk(_)) {
+                self.undo(world, mend);
+            }
+        }
+        if self.is_removed && let Some(added) = self.added {
+            world.end(added, End::Killed);
+            world.hosts.truncate(added);
+            self.added = None;
+        }
+        world.all_up();
+    }
+
+    fn any(&mut self, world: &World, fits: impl Fn(&World, usize) -> bool) -> Option<usize> {
+        let fitting: Vec<usize> =
+            (0..world.hosts.len()).filter(|number| fits(world, *number)).collect();
+        (!fitting.is_empty()).then(|| fitting[self.chance.place(fitting.len())])
+    }
+
+    fn running(&mut self, world: &World) -> Option<usize> {
+        // Half of the time somebody who leads: there is more to break.
+        let leads = |world: &World, number: usize| {
+            let metrics = world.hosts[number].node().map(|node| node.groups().metrics());
+            metrics.is_some_and(|metrics| metrics.groups.iter().any(|(.., leads)| *leads))
+        };
+        if self.chance.below(2) == 0
+            && let Some(leader) = self.any(world, leads)
+        {
+            return Some(leader);
+        }
+        self.any(world, |world, number| world.hosts[number].node().is_some())
+    }
+
+    /// Whether a node may lose what its disk has: all others of its region are whole.
+    fn may_lose(&self, world: &World, number: usize) -> bool {
+        let region = &world.hosts[number].region;
+        let others = || world.hosts.iter().filter(|it| it.region == *region && it.number != number);
+        self.recovering.is_none()
+            && others().count() >= 2
+            && world.hosts.iter().filter(|it| it.number != number).all(|it| {
+                it.node().is_some_and(|node| node.groups().ready().is_ok())
+            })
+    }
+
+    fn region(&mut self, world: &World) -> Region {
+        world.shape.regions[self.chance.place(world.shape.regions.len())].clone()
+    }
+
+    /// Lets one thing go wrong.
+    pub(crate) fn strike(&mut self, world: &mut World) {
+        match self.chance.below(36) {
+            0..=4 => self.stop_one(world),
+            5..=6 => self.pause_one(world),
+            7..=11 => self.cut_something(world),
+            12..=15 => self.weather(world),
+            16..=21 => self.break_a_disk(world),
+            22 => self.clock(world),
+            23..=24 => self.hand_over(world),
+            25..=27 => self.move_home(world),
+            28..=32 => self.operate(world),
+            33 => self.everybody(world),
+            _ => self.lose_a_disk(world),
+        }
+    }
+
+    fn stop_one(&mut self, world: &mut World) {
+        let Some(number) = self.running(world) else { return };
+        let (how, kind) =
+            [(End::Killed, "crash"), (End::PowerLost, "power loss")][self.chance.place(2)];
+        self.count(kind, 1);
+        if self.chance.below(3) == 0 {
+            // A machine that is gone says nothing to anybody.
+            let id = world.hosts[number].id;
+            world.network.cut_node(id);
+            let after = self.ms(500, 2000);
+            self.later(world, after, Mend::Network);
+        }
+        world.end(number, how);
+        let after = self.ms(100, 4000);
+        self.later(world, after, Mend::Start(number));
+    }
+
+    fn pause_one(&mut self, world: &mut World) {
+        let Some(number) = self.running(world) else { return };
+        self.pause(world, number);
+        self.count("pause", 1);
+    }
+
+    fn pause(&mut self, world: &mut World, number: usize) {
+        world.trace.line(format_args!("pause of {number}"));
+        world.hosts[number].is_paused = true;
+        let after = self.ms(100, 4000);
+        self.later(world, after, Mend::Resume(number));
+    }
+
+    fn cut_something(&mut self, world: &mut World) {
+        let after = self.ms(200, 3500);
+        let (Some(one), Some(other)) = (self.running(world), self.any(world, |_, _| true)) else {
+            return;
+        };
+        let (from, to) = (world.hosts[one].id, world.hosts[other].id);
+        let (region, elsewhere) = (self.region(world), self.region(world));
+        let kind = self.chance.below(5);
+        world.trace.line(format_args!("cut {kind}: {one}, {other}, {region}, {elsewhere}"));
+        match kind {
+            0 => {
+                world.network.cut_link(from, to);
+                self.count("one-way cut", 1);
+            }
+            1 => {
+                world.network.cut_link(&region, &elsewhere);
+                self.count("one-way cut", 1);
+            }
+            2 => {
+                world.network.cut_node(from);
+                self.count("node cut off", 1);
+            }
+            3 => {
+                world.network.cut_region(&region);
+                self.regions_cut.push(region.clone());
+                world.doors.cut(self.regions_cut.clone());
+                self.count("region cut off", 1);
+                return self.later(world, after, Mend::Region(region));
+            }
+            _ => {
+                let by = self.ms(20, 900);
+                world.network.slow_link(&region, &elsewhere, by);
+                self.count("slow link", 1);
+            }
+        }
+        self.later(world, after, Mend::Network);
+    }
+
+    fn weather(&mut self, world: &mut World) {
+        let mut conditions = Conditions::default();
+        match self.chance.below(4) {
+            0 => {
+                conditions.lost = 5 + self.chance.below(150);
+            }
+            1 => {
+                conditions.answers_lost = 5 + self.chance.below(150);
+                self.count("answers lost", 1);
+            }
+            2 => conditions.doubled = 20 + self.chance.below(400),
+            _ => {
+                conditions.late = 20 + self.chance.below(400);
+                conditions.late_ms = 5 + self.chance.below(600);
+            }
+        }
+        world.trace.line(format_args!("{conditions:?}"));
+        world.weather.set(conditions);
+        let after = self.ms(500, 4000);
+        self.later(world, after, Mend::Weather);
+    }
+
+    fn break_a_disk(&mut self, world: &mut World) {
+        let Some(number) = self.running(world) else { return };
+        let after = self.chance.below(40);
+        let kind = self.chance.below(8);
+        world.trace.line(format_args!("disk {kind} of {number}, after {after}"));
+        let files = world.hosts[number].files.clone();
+        match kind {
+            0 => {
+                files.inject(SimFault::PowerOff { after });
+                self.count("power failing in a write", 1);
+            }
+            1 => {
+                files.inject(SimFault::SyncError { after });
+                self.count("sync error", 1);
+            }
+            2 => {
+                files.inject(SimFault::ReadError { after });
+                self.count("read error", 1);
+            }
+            3 => {
+                files.inject(SimFault::Full { bytes: 64 * after });
+                self.count("disk full", 1);
+            }
+            4 => {
+                world.hosts[number].fail_state();
+                self.count("state write error", 1);
+            }
+            5 => {
+                files.inject(SimFault::WriteError { after });
+                self.count("write error", 1);
+            }
+            _ => {
+                world.hosts[number].sync_ms = 20 + self.chance.below(600);
+                self.count("slow disk", 1);
+                let after = self.ms(500, 4000);
+                self.later(world, after, Mend::Disk(number));
+            }
+        }
+    }
+
+    fn clock(&mut self, world: &mut World) {
+        let Some(number) = self.running(world) else { return };
+        let by = 1000 * i64::try_from(self.chance.below(200_000)).unwrap_or(0) - 100_000_000;
+        world.trace.line(format_args!("clock of {number} jumps by {by} ms"));
+        world.hosts[number].wall.jump(by);
+        self.count("clock jump", 1);
+        let after = self.ms(500, 5000);
+        self.later(world, after, Mend::Clock(number));
+    }
+
+    /// A process that is asked to end hands over what it leads.
+    fn hand_over(&mut self, world: &mut World) {
+        let Some(number) = self.running(world) else { return };
+        let Some((handle, node)) = world.hosts[number].door() else { return };
+        world.trace.line(format_args!("{number} is asked to end"));
+        let leads = node.groups().metrics().groups.iter().any(|(.., leads)| *leads);
+        self.count("leader handed over", u64::from(leads));
+        drop(handle.spawn(async move { node.groups().shutdown().await }));
+        world.run(Duration::from_millis(1500));
+        world.end(number, End::Killed);
+        let after = self.ms(100, 1500);
+        self.later(world, after, Mend::Start(number));
+    }
+
+    fn move_home(&mut self, world: &mut World) {
+        if self.orgs.is_empty() {
+            return;
+        }
+        let org = self.orgs[self.chance.place(self.orgs.len())].clone();
+        let to = self.region(world);
+        let is_begun = operator::move_home(world, &org, &to);
+        self.count("home move", u64::from(is_begun));
+    }
+
+    fn operate(&mut self, world: &mut World) {
+        match self.chance.below(6) {
+            0 => {
+                let is_done = operator::lease_terms(world, 1500 + self.chance.below(3000));
+                self.count("lease terms", u64::from(is_done));
+            }
+            1 => {
+                let survive = ["region", "node"][self.chance.place(2)];
+                let is_done = operator::set(world, "survive", survive);
+                self.count("survive setting", u64::from(is_done));
+            }
+            2 => {
+                let when = ["fence", "serve", "serve"][self.chance.place(3)];
+                let is_done = operator::set(world, "when_isolated", when);
+                self.count("fence setting", u64::from(is_done));
+            }
+            3 => {
+                let Some(number) = self.running(world) else { return };
+                operator::drain(world, number, true);
+                self.count("drain", 1);
+                let after = self.ms(1000, 4000);
+                self.later(world, after, Mend::Undrain(number));
+            }
+            _ => self.membership(world),
+        }
+    }
+
+    fn membership(&mut self, world: &mut World) {
+        match self.added {
+            None => {
+                let region = self.region(world);
+                let number = world.add_host(&region);
+                world.start(number);
+                self.added = Some(number);
+                self.count("add node", 1);
+            }
+            Some(number) if !self.is_removed => {
+                if operator::remove(world, number) {
+                    self.is_removed = true;
+                    self.count("remove node", 1);
+                }
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn everybody(&mut self, world: &mut World) {
+        let how = [End::Killed, End::PowerLost][self.chance.place(2)];
+        let region = self.region(world);
+        let is_region = self.chance.below(2) == 0;
+        for number in 0..world.hosts.len() {
+            if is_region && world.hosts[number].region == region {
+                if world.hosts[number].node().is_some() {
+                    self.pause(world, number);
+                }
+            } else if !is_region && world.hosts[number].is_up() {
+                world.end(number, how);
+                let after = self.ms(100, 1500);
+                self.later(world, after, Mend::Start(number));
+            }
+        }
+        self.count(if is_region { "region paused" } else { "all nodes down" }, 1);
+    }
+
+    fn lose_a_disk(&mut self, world: &mut World) {
+        let Some(number) = self.running(world) else { return };
+        if !self.may_lose(world, number) {
+            return;
+        }
+        self.recovering = Some(number);
+        let after = self.ms(100, 1500);
+        // Cut off and idle, its log marks what it has written: a bit that flips in the very last batch
+        // before a mark is the one thing that a log cannot tell from a torn write.
+        let id = world.hosts[number].id;
+        world.network.cut_node(id);
+        world.run(Duration::from_millis(400));
+        world.end(number, End::PowerLost);
+        self.later(world, after, Mend::Network);
+        if self.chance.below(2) == 0 {
+            world.hosts[number].wipe();
+            self.count("wiped node", 1);
+        } else {
+            let files = world.hosts[number].files.clone();
+            let names = files.list().unwrap_or_default();
+            let name = &names[self.chance.place(names.len())];
+            let length = files.contents(name).map_or(0, |bytes| bytes.len());
+            // Most of a segment is not written yet: flips are put where records are.
+            let offset = self.chance.place(length.clamp(1, 4096));
+            let bit = u32::try_from(self.chance.below(8)).unwrap_or(0);
+            world.trace.line(format_args!("bit {bit} of byte {offset} of {name} of {number}"));
+            files.flip_bit(name, offset, bit);
+            self.count("bit flip", 1);
+        }
+        self.later(world, after, Mend::Start(number));
+    }
+}

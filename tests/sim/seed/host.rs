@@ -1,0 +1,368 @@
+//! A machine: a disk and a clock that stay, and a process that comes and goes. Each process has a
+//! runtime of its own, with one thread and paused time, that the world lets go on step by step.
+//!
+//! A process ends by dropping its runtime: nothing of it runs on, and what its disk had not synced
+//! is decided first, so that the end itself writes nothing.
+
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use concordat_cluster::{
+    log::{LogOptions, RaftLog, SimFiles, WriterMode},
+    raft::{
+        self, Bootstrap, GroupsConfig, RuntimeClock, Timings,
+        in_process::{InProcessNetwork, InProcessTransport},
+    },
+    store::Store,
+};
+use concordat_node::{
+    embedded::EmbeddedNode, entropy, environment::Environment, keyring::Keyring,
+};
+use concordat_proto::{
+    id::{ClusterId, NodeId},
+    region::Region,
+};
+use concordat_tests::chance::Chance;
+use tokio::{
+    runtime::{Builder, Handle, Runtime},
+    task::JoinHandle,
+    time::{Instant, advance, sleep_until},
+};
+
+use crate::{
+    disk::CrashStore,
+    outside::{SimEntropy, SimWall},
+    shape::Shape,
+};
+
+/// After so much idling the log's writer marks what it has written.
+const MARK_IDLE: Duration = Duration::from_millis(10);
+
+/// How a process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Killed; the machine goes on.
+    Killed,
+    /// With its machine: what was not synced may be gone, or half there.
+    PowerLost,
+}
+
+/// What all machines are told alike.
+#[derive(Debug, Clone)]
+pub(crate) struct Common {
+    pub(crate) seed: u64,
+    pub(crate) network: InProcessNetwork,
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) bootstrap: Bootstrap,
+    pub(crate) seeds: Vec<String>,
+    pub(crate) shape: Shape,
+}
+
+/// A started process.
+struct Process {
+    runtime: Runtime,
+    started: Duration,
+    base: Instant,
+    log: RaftLog,
+    transport: Arc<InProcessTransport>,
+    /// While it starts.
+    starting: Option<JoinHandle<Result<EmbeddedNode, String>>>,
+    node: Option<EmbeddedNode>,
+    /// When the sync under way will be done.
+    sync_due: Option<Duration>,
+    idle_since: Option<Duration>,
+}
+
+/// See above.
+pub(crate) struct Host {
+    pub(crate) number: usize,
+    pub(crate) region: Region,
+    pub(crate) address: String,
+    pub(crate) id: NodeId,
+    pub(crate) wall: SimWall,
+    pub(crate) files: SimFiles,
+    /// Stands still until it is let go on.
+    pub(crate) is_paused: bool,
+    /// How long a sync takes, in milliseconds, at most.
+    pub(crate) sync_ms: u64,
+    /// Its log can never be opened again.
+    pub(crate) damaged: Option<String>,
+    /// Its disk is the one on which the cluster was begun.
+    is_founder: bool,
+    store: Arc<CrashStore>,
+    cluster: Arc<Mutex<Option<ClusterId>>>,
+    drift: f64,
+    chance: Chance,
+    lives: u64,
+    process: Option<Process>,
+    common: Common,
+}
+
+impl Host {
+    pub(crate) fn new(number: usize, region: Region, wall: SimWall, common: &Common) -> Self {
+        let seed = common.seed.wrapping_mul(31).wrapping_add(number as u64);
+        let mut host = Self {
+            number,
+            region,
+            address: format!("place-{number}"),
+            id: NodeId(0),
+            wall,
+            files: SimFiles::new(),
+            is_paused: false,
+            sync_ms: 3,
+            damaged: None,
+            is_founder: false,
+            store: Arc::default(),
+            cluster: Arc::default(),
+            drift: common.shape.drift[number],
+            chance: Chance::new(seed),
+            lives: 0,
+            process: None,
+            common: common.clone(),
+        };
+        host.wipe();
+        host.is_founder = number == 0;
+        host
+    }
+
+    /// An empty disk is a new node.
+    pub(crate) fn wipe(&mut self) {
+        assert!(self.process.is_none(), "the disk of a process that runs");
+        self.files = SimFiles::new();
+        self.store = Arc::default();
+        self.cluster = Arc::default();
+        self.damaged = None;
+        self.is_founder = false;
+        self.id = NodeId(self.chance.next().max(1));
+    }
+
+    /// How often its process was started.
+    pub(crate) const fn lives(&self) -> u64 {
+        self.lives
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// It runs, and is not paused, and has started.
+    pub(crate) fn node(&self) -> Option<&EmbeddedNode> {
+        if self.is_paused {
+            return None;
+        }
+        self.process.as_ref()?.node.as_ref()
+    }
+
+    /// Where its tasks run, for what comes to it from outside; also while it is paused.
+    pub(crate) fn door(&self) -> Option<(Handle, EmbeddedNode)> {
+        let process = self.process.as_ref()?;
+        Some((process.runtime.handle().clone(), process.node.clone()?))
+    }
+
+    pub(crate) fn log(&self) -> Option<&RaftLog> {
+        self.process.as_ref().map(|process| &process.log)
+    }
+
+    pub(crate) fn store(&self) -> &CrashStore {
+        &self.store
+    }
+
+    /// Why it cannot go on, if so.
+    pub(crate) fn fault(&self) -> Option<String> {
+        let groups = self.process.as_ref()?.node.as_ref()?.groups();
+        groups.faulted().borrow().clone()
+    }
+
+    /// Starts the process; a disk that is damaged is remembered as such.
+    pub(crate) fn start(&mut self, now: Duration) {
+        assert!(self.process.is_none(), "it runs");
+        self.lives += 1;
+        let options = LogOptions {
+            segment_bytes: self.common.shape.segment_bytes,
+            cache_bytes_max: 1 << 20,
+            mark_idle: None,
+            writer: WriterMode::Stepped,
+            ..LogOptions::default()
+        };
+        let log = match RaftLog::open(Arc::new(self.files.clone()), options) {
+            Ok(log) => log,
+            Err(error) => {
+                self.damaged = Some(error.to_string());
+                return;
+            }
+        };
+        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
+        let runtime = runtime.expect("a runtime");
+        let guard = runtime.enter();
+        let transport = self.common.network.attach(self.address.clone(), self.region.clone());
+        let base = Instant::now();
+        let starting = self.starting(&log, &transport);
+        let starting = Some(tokio::spawn(starting));
+        drop(guard);
+        self.process = Some(Process {
+            runtime,
+            started: now,
+            base,
+            log,
+            transport,
+            starting,
+            node: None,
+            sync_due: None,
+            idle_since: None,
+        });
+    }
+
+    fn starting(
+        &self,
+        log: &RaftLog,
+        transport: &Arc<InProcessTransport>,
+    ) -> impl Future<Output = Result<EmbeddedNode, String>> + 'static {
+        let cluster = Arc::clone(&self.cluster);
+        let steady = Arc::new(RuntimeClock::start());
+        let replicas = raft::Environment {
+            store: Arc::clone(&self.store) as Arc<dyn Store>,
+            log: log.clone(),
+            transport: transport.clone(),
+            clock: Arc::new(self.wall.clone()),
+            steady: steady.clone(),
+            save_cluster: Arc::new(move |id| {
+                *cluster.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
+                Ok(())
+            }),
+        };
+        let entropy = self.common.seed ^ (self.number as u64) << 32 ^ self.lives << 48;
+        let environment = Environment {
+            clock: Arc::new(self.wall.clone()),
+            steady,
+            entropy: Arc::new(SimEntropy::new(entropy)),
+        };
+        let (config, keyring) = (self.config(), Arc::clone(&self.common.keyring));
+        let transport = Arc::clone(transport);
+        async move {
+            let node = EmbeddedNode::start(environment, replicas, config, keyring).await;
+            let node = node.map_err(|failure| failure.chain())?;
+            transport.serve(node.groups().service());
+            let finisher = node.clone();
+            tokio::spawn(async move { drop(finisher.finish().await) });
+            Ok(node)
+        }
+    }
+
+    fn config(&self) -> GroupsConfig {
+        let cluster = *self.cluster.lock().unwrap_or_else(PoisonError::into_inner);
+        let bootstrap = self.is_founder.then(|| self.common.bootstrap.clone());
+        GroupsConfig {
+            node: self.id,
+            region: self.region.clone(),
+            cluster,
+            peer_address: self.address.clone(),
+            api_url: format!("http://{}", self.address),
+            seeds: self.common.seeds.clone(),
+            bootstrap,
+            home_timings: Timings::home(),
+            system_timings: Timings::across(),
+            retention: self.common.shape.retention,
+        }
+    }
+
+    /// Ends the process at once.
+    pub(crate) fn end(&mut self, how: End) {
+        let Some(process) = self.process.take() else { return };
+        process.transport.detach();
+        let seed = self.chance.next();
+        let (files, store) = match how {
+            End::Killed => (self.files.restart(), self.store.restarted()),
+            End::PowerLost => (self.files.crash(seed), self.store.crashed(&mut self.chance)),
+        };
+        (self.files, self.store) = (files, Arc::new(store));
+        self.is_paused = false;
+        drop(process);
+    }
+
+    /// Every write of the state fails from now on.
+    pub(crate) fn fail_state(&self) {
+        self.store.fail();
+    }
+
+    /// Runs until a moment of true time.
+    pub(crate) fn run_until(&mut self, now: Duration) {
+        if self.is_paused {
+            return;
+        }
+        let (drift, sync_ms) = (self.drift, self.sync_ms);
+        let Some(process) = &mut self.process else { return };
+        let local = (now - process.started).mul_f64(1.0 + drift);
+        let target = process.base + local;
+        process.runtime.block_on(async move { sleep_until(target).await });
+        let waits = self.chance.below(sync_ms + 1);
+        process.write(now, Duration::from_millis(waits));
+        if process.starting.as_ref().is_some_and(JoinHandle::is_finished)
+            && let Some(starting) = process.starting.take()
+        {
+            match process.runtime.block_on(starting) {
+                Ok(Ok(node)) => process.node = Some(node),
+                Ok(Err(reason)) => self.damaged = Some(reason),
+                Err(error) => panic!("starting {}: {error}", self.address),
+            }
+        }
+    }
+
+    /// Goes on after it has stood still: its clock jumps.
+    pub(crate) fn resume(&mut self, now: Duration) {
+        self.is_paused = false;
+        let drift = self.drift;
+        let Some(process) = &mut self.process else { return };
+        let local = (now - process.started).mul_f64(1.0 + drift);
+        let behind = process.runtime.block_on(async {
+            (process.base + local).saturating_duration_since(Instant::now())
+        });
+        process.runtime.block_on(advance(behind));
+    }
+
+    /// A random seed's worth of this machine's own chance.
+    pub(crate) fn draw(&mut self, below: u64) -> u64 {
+        self.chance.below(below)
+    }
+}
+
+impl Process {
+    /// The disk's part: a sync takes its time, then everything in its batch is told at once.
+    fn write(&mut self, now: Duration, takes: Duration) {
+        let queued = self.log.stats().queued_calls > 0;
+        match self.sync_due {
+            None if queued => {
+                self.sync_due = Some(now + takes);
+                self.idle_since = None;
+            }
+            Some(due) if due <= now => {
+                self.sync_due = None;
+                let _here = self.runtime.enter();
+                self.log.step();
+                self.idle_since = Some(now);
+            }
+            None if self.idle_since.is_some_and(|since| now - since >= MARK_IDLE) => {
+                self.idle_since = None;
+                let _here = self.runtime.enter();
+                self.log.mark(Box::new(drop));
+                self.log.step();
+            }
+            None | Some(_) => {}
+        }
+    }
+}
+
+/// A node id as the API shows it.
+pub(crate) fn shown(id: NodeId) -> String {
+    id.to_string()
+}
+
+/// An operator key and a cluster, drawn from a seed.
+pub(crate) fn beginning(seed: u64) -> (String, Bootstrap, Arc<Keyring>) {
+    let source = SimEntropy::new(seed);
+    let (key, operator_key) = concordat_node::embedded::operator_key(&source);
+    let bootstrap = Bootstrap { cluster: entropy::cluster_id(&source), operator_key };
+    (key.expose().to_owned(), bootstrap, Arc::new(Keyring::in_memory(&source)))
+}

@@ -1,0 +1,100 @@
+//! One seed: a cluster is formed, things go wrong, all is mended, and everything that was seen is
+//! judged. Prints one line of JSON; ends with 0 when nothing was wrong.
+//!
+//! Linked with a library that replaces the system's clock and randomness, so that no part of the
+//! program, ours or not, can see anything but the seed. It must never read either another way.
+#![allow(clippy::print_stdout, reason = "its result is what it prints")]
+#![allow(clippy::panic, reason = "a simulation fails by panicking")]
+
+mod checks;
+mod clients;
+mod disk;
+mod faults;
+mod host;
+mod operator;
+mod outside;
+mod run;
+mod shape;
+mod trace;
+mod world;
+
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use clap::Parser;
+use rand::{SeedableRng, rngs::StdRng};
+
+use crate::trace::Trace;
+
+/// Deep enough for any future of the product.
+const STACK_BYTES: usize = 64 << 20;
+
+/// Panics of any task, also of those that are caught.
+static PANICS: AtomicU64 = AtomicU64::new(0);
+
+/// Simulates one cluster from a seed.
+#[derive(Debug, Parser)]
+struct Args {
+    /// The seed
+    #[arg(long)]
+    seed: u64,
+    /// Write everything that happens to this file
+    #[arg(long)]
+    trace: Option<PathBuf>,
+    /// Print what happens to the cluster and its clients
+    #[arg(long)]
+    show: bool,
+    /// Switch on a planted bug, by its name
+    #[arg(long)]
+    planted: Option<String>,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    plant(args.planted.as_deref());
+    mad_turmoil::rand::set_rng(StdRng::seed_from_u64(args.seed));
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        PANICS.fetch_add(1, Ordering::Relaxed);
+        before(panic);
+    }));
+    // A thread's hash maps have keys of their own, drawn when it begins: this one's from the seed.
+    let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+    let simulated = thread.spawn(move || {
+        let trace = Trace::default();
+        if let Some(path) = &args.trace {
+            trace.to_file(path);
+        }
+        if args.show {
+            trace.show();
+        }
+        run::seed(args.seed, &trace)
+    });
+    let report = simulated.expect("a thread").join();
+    match report {
+        Ok(mut report) => {
+            let panics = PANICS.load(Ordering::Relaxed);
+            if panics > 0 && report.violation.is_none() {
+                report.violation = Some(format!("panics: {panics}"));
+            }
+            println!("{}", report.line());
+            if report.violation.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(_) => ExitCode::from(101),
+    }
+}
+
+#[cfg(feature = "planted")]
+fn plant(bug: Option<&str>) {
+    if let Some(bug) = bug {
+        assert!(concordat_cluster::planted::switch_on(bug), "there is no bug {bug}");
+    }
+}
+
+#[cfg(not(feature = "planted"))]
+fn plant(bug: Option<&str>) {
+    assert!(bug.is_none(), "this build has no planted bugs: build it with the feature `planted`");
+}

@@ -1,0 +1,114 @@
+//! What operators ask of the cluster, as they ask it: over the API, at any node that answers.
+//!
+//! A refusal is an answer; whether it was the right one is not judged here.
+
+use std::time::Duration;
+
+use concordat_proto::region::Region;
+use concordat_tests::{
+    demo::Org,
+    recorded::{Asked, Carrier, Told},
+};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::{clients::Walk, host, world::World};
+
+const PATIENCE: Duration = Duration::from_secs(6);
+
+/// Asks one node after the other until one gives an answer that is no 408, 429 or 503.
+fn ask(
+    world: &mut World,
+    method: &'static str,
+    target: &str,
+    body: Option<&Value>,
+    rounds: usize,
+) -> Option<(u16, Value)> {
+    let count = world.hosts.len();
+    let first = usize::try_from(world.drawn(count as u64)).unwrap_or(0);
+    let mut walk = Walk::new(&world.doors, None, &world.trace);
+    let headers = vec![
+        ("slashid-api-key", world.operator_key.clone()),
+        ("slashid-required-consistency", "all_regions".to_owned()),
+        ("slashid-required-consistency-timeout", "3".to_owned()),
+    ];
+    let body = body.map(Value::to_string);
+    let asked = Asked { method, target: target.to_owned(), headers, body };
+    world.ask(async move {
+        for round in 0..rounds {
+            match walk.exchange((first + round) % count, &asked, PATIENCE).await {
+                Told::Answer { status: 408 | 429 | 503, .. } | Told::Nobody | Told::Nothing => {
+                    sleep(Duration::from_millis(100)).await;
+                }
+                Told::Answer { status, body, .. } => return Some((status, body)),
+            }
+        }
+        None
+    })
+}
+
+fn is_done(answer: Option<&(u16, Value)>) -> bool {
+    answer.is_some_and(|(status, _)| (200..300).contains(status))
+}
+
+/// Makes an organisation.
+pub(crate) fn new_org(world: &mut World, name: &str, home: &Region) -> Result<Org, String> {
+    // Asked again under an id of its own, it is made once.
+    let id = format!("00000000-0000-4000-8000-{:012x}", 1 + world.drawn(1 << 40));
+    let body = json!({"org_name": name, "home_region": home.as_str(), "id": id});
+    let answer = ask(world, "POST", "/v1/organizations", Some(&body), 30);
+    match answer {
+        Some((201, body)) => Ok(Org::of(&body["result"])),
+        other => Err(format!("making an organisation: {other:?}")),
+    }
+}
+
+/// Begins to move an organisation's home.
+pub(crate) fn move_home(world: &mut World, org: &str, to: &Region) -> bool {
+    let body = json!({"home_region": to.as_str()});
+    let target = format!("/v1/organizations/{org}/move");
+    let answer = ask(world, "POST", &target, Some(&body), 2);
+    answer.is_some_and(|(status, _)| status == 202)
+}
+
+/// Sets the leases' length.
+pub(crate) fn lease_terms(world: &mut World, home_ms: u64) -> bool {
+    let body = json!({"lease": {"home_ms": home_ms, "away_ms": 2 * home_ms}});
+    is_done(ask(world, "PATCH", "/v1/cluster", Some(&body), 2).as_ref())
+}
+
+/// Sets something of the cluster.
+pub(crate) fn set(world: &mut World, what: &str, to: &str) -> bool {
+    let body = json!({what: to});
+    is_done(ask(world, "PATCH", "/v1/cluster", Some(&body), 2).as_ref())
+}
+
+/// Drains a node, or takes it back.
+pub(crate) fn drain(world: &mut World, number: usize, is_drained: bool) {
+    let id = host::shown(world.hosts[number].id);
+    let body = json!({"state": if is_drained { "draining" } else { "member" }});
+    let rounds = if is_drained { 2 } else { 12 };
+    drop(ask(world, "PATCH", &format!("/v1/cluster/nodes/{id}"), Some(&body), rounds));
+}
+
+/// Drains a node and removes it.
+pub(crate) fn remove(world: &mut World, number: usize) -> bool {
+    drain(world, number, true);
+    let id = host::shown(world.hosts[number].id);
+    is_done(ask(world, "DELETE", &format!("/v1/cluster/nodes/{id}"), None, 2).as_ref())
+}
+
+/// Fails a region over.
+pub(crate) fn fail_over(world: &mut World, lost: &Region, to: &Region) -> Result<(), String> {
+    let body = json!({"to": to.as_str(), "fenced": true});
+    let target = format!("/v1/cluster/regions/{lost}/failover");
+    let mut last = None;
+    for _ in 0..60 {
+        last = ask(world, "POST", &target, Some(&body), 4);
+        if is_done(last.as_ref()) {
+            return Ok(());
+        }
+        world.run(Duration::from_millis(500));
+    }
+    Err(format!("failing {lost} over: {last:?}"))
+}

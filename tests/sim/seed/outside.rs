@@ -1,0 +1,153 @@
+//! The outside world of the nodes: wall clocks that may be wrong, chance from a seed, a network that
+//! loses, delays and doubles.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use concordat_cluster::raft::{
+    WallClock,
+    in_process::{Fate, Message, Weather},
+};
+use concordat_node::entropy::Entropy;
+use concordat_proto::time::LogTime;
+use concordat_tests::chance::Chance;
+
+use crate::trace::Trace;
+
+/// Some day in 2026, in milliseconds.
+const BEGINNING_MS: i64 = 1_790_000_000_000;
+
+/// True time, as the simulation counts it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TrueTime(Arc<AtomicU64>);
+
+impl TrueTime {
+    pub(crate) fn set(&self, now: Duration) {
+        self.0.store(u64::try_from(now.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}
+
+/// One node's wall clock: true time and an error that can jump.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SimWall {
+    time: TrueTime,
+    error_ms: Arc<AtomicI64>,
+}
+
+impl SimWall {
+    pub(crate) fn new(time: &TrueTime) -> Self {
+        Self { time: time.clone(), error_ms: Arc::default() }
+    }
+
+    pub(crate) fn jump(&self, error_ms: i64) {
+        self.error_ms.store(error_ms, Ordering::Relaxed);
+    }
+}
+
+impl WallClock for SimWall {
+    fn now(&self) -> LogTime {
+        let elapsed = i64::try_from(self.time.0.load(Ordering::Relaxed)).unwrap_or(i64::MAX);
+        let shown = BEGINNING_MS + elapsed + self.error_ms.load(Ordering::Relaxed);
+        LogTime(u64::try_from(shown).unwrap_or(0))
+    }
+}
+
+/// Random bytes from a seed. Fit for nothing but a simulation.
+#[derive(Debug)]
+pub(crate) struct SimEntropy(Mutex<Chance>);
+
+impl SimEntropy {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(Mutex::new(Chance::new(seed)))
+    }
+}
+
+impl Entropy for SimEntropy {
+    fn fill(&self, buffer: &mut [u8]) {
+        let mut chance = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for chunk in buffer.chunks_mut(8) {
+            let bytes = chance.next().to_le_bytes();
+            chunk.copy_from_slice(&bytes[..chunk.len()]);
+        }
+    }
+}
+
+/// How bad the network is, in parts of a thousand messages.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Conditions {
+    pub(crate) lost: u64,
+    pub(crate) answers_lost: u64,
+    pub(crate) doubled: u64,
+    pub(crate) late: u64,
+    /// The most by which a late one is late.
+    pub(crate) late_ms: u64,
+}
+
+/// What has become of messages.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Counts {
+    pub(crate) messages: u64,
+    pub(crate) lost: u64,
+    pub(crate) doubled: u64,
+    pub(crate) late: u64,
+}
+
+struct State {
+    chance: Chance,
+    now: Conditions,
+    counts: Counts,
+    trace: Trace,
+}
+
+/// The network's weather.
+pub(crate) struct SimWeather(Mutex<State>);
+
+impl fmt::Debug for SimWeather {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SimWeather")
+    }
+}
+
+impl SimWeather {
+    pub(crate) fn new(seed: u64, trace: &Trace) -> Self {
+        let state = State {
+            chance: Chance::new(seed),
+            now: Conditions::default(),
+            counts: Counts::default(),
+            trace: trace.clone(),
+        };
+        Self(Mutex::new(state))
+    }
+
+    pub(crate) fn set(&self, conditions: Conditions) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).now = conditions;
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).counts
+    }
+}
+
+impl Weather for SimWeather {
+    fn fate(&self, message: Message<'_>) -> Fate {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let State { chance, now, counts, trace } = &mut *state;
+        trace.message(message);
+        counts.messages += 1;
+        let mut happens = |parts: u64| parts > 0 && chance.below(1000) < parts;
+        let (is_lost, is_answer_lost) = (happens(now.lost), happens(now.answers_lost));
+        let (is_doubled, is_late) = (happens(now.doubled), happens(now.late));
+        let is_doubled = is_doubled && message.is_request;
+        let by = if is_late { 1 + chance.below(now.late_ms) } else { 0 };
+        counts.lost += u64::from(is_lost || is_answer_lost);
+        counts.doubled += u64::from(is_doubled);
+        counts.late += u64::from(is_late);
+        Fate { later: Duration::from_millis(by), is_lost, is_answer_lost, is_doubled }
+    }
+}

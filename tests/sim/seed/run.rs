@@ -1,0 +1,352 @@
+//! The course of one run: form, work, trouble, perhaps the loss of a region, mend, judge.
+
+use std::{sync::Arc, time::Duration};
+
+use concordat_proto::region::Region;
+use concordat_tests::{
+    checker,
+    chance::Chance,
+    demo::Org,
+    history::{Operation, Recorder},
+    recorded::{CLIENT_SECRET, Place},
+};
+use serde_json::json;
+use tokio::{sync::watch, task::JoinHandle};
+
+use crate::{
+    checks::{Watch, secrets},
+    clients::{CREDENTIALS, Client, Gate, Work},
+    faults::Trouble,
+    host::End,
+    operator,
+    trace::Trace,
+    world::World,
+};
+
+const READERS: usize = 4;
+const WRITERS: usize = 5;
+/// For a cluster to form.
+const FORM_LIMIT: Duration = Duration::from_secs(60);
+/// For everything to be whole again, once nothing is in the way any more: elections, snapshots,
+/// changes of membership one by one.
+const MEND_LIMIT: Duration = Duration::from_secs(120);
+/// For clients to end what they are at.
+const HOLD_LIMIT: Duration = Duration::from_secs(30);
+
+/// What came of a seed.
+#[derive(Debug)]
+pub(crate) struct Report {
+    seed: u64,
+    pub(crate) violation: Option<String>,
+    simulated: Duration,
+    trace: (u64, u64),
+    kinds: Vec<(&'static str, u64)>,
+    summary: String,
+    counts: [usize; 5],
+    shape: String,
+}
+
+impl Report {
+    /// As one line of JSON.
+    pub(crate) fn line(&self) -> String {
+        let kinds: serde_json::Map<String, serde_json::Value> =
+            self.kinds.iter().map(|(kind, count)| ((*kind).to_owned(), json!(count))).collect();
+        let [writes, committed, reads, unmarked, bound] = self.counts;
+        json!({
+            "seed": self.seed, "violation": self.violation, "shape": self.shape,
+            "simulated_ms": u64::try_from(self.simulated.as_millis()).unwrap_or(u64::MAX),
+            "lines": self.trace.0, "trace": format!("{:016x}", self.trace.1),
+            "cpu_ms": cpu_ms(), "kinds": kinds, "summary": self.summary,
+            "writes": writes, "committed": committed, "reads": reads, "unmarked": unmarked,
+            "bound": bound,
+        })
+        .to_string()
+    }
+}
+
+/// Processor time of this process so far, by the kernel's books: the clock is the simulation's.
+fn cpu_ms() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let behind_name = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = behind_name.split_whitespace().skip(11).take(2);
+    10 * ticks.filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>()
+}
+
+/// Runs a seed.
+pub(crate) fn seed(seed: u64, trace: &Trace) -> Report {
+    let mut run = Run {
+        seed,
+        world: World::new(seed, trace.clone()),
+        watch: Watch::default(),
+        trouble: Trouble::new(seed, Vec::new()),
+        work: None,
+        clients: Vec::new(),
+        finals: Vec::new(),
+        chance: Chance::new(seed ^ 0x0c0_75e),
+    };
+    let mut violation = run.course().err();
+    let mut counts = [0; 5];
+    let mut summary = String::new();
+    if let Some(work) = &run.work {
+        let history = work.recorder.history();
+        match checker::check(&history, &run.finals) {
+            Ok(found) => {
+                counts =
+                    [found.writes, found.committed, found.reads, found.unmarked, found.bound];
+                summary = found.to_string();
+            }
+            Err(broken) => {
+                violation = violation.or_else(|| Some(format!("history: {broken}")));
+            }
+        }
+    }
+    run.count_all();
+    let regions: Vec<String> = run.world.shape.nodes.iter().map(Region::to_string).collect();
+    Report {
+        seed,
+        violation,
+        simulated: run.world.now,
+        trace: trace.end(),
+        kinds: run.trouble.counts().iter().map(|(kind, count)| (*kind, *count)).collect(),
+        summary,
+        counts,
+        shape: regions.join(" "),
+    }
+}
+
+struct Run {
+    seed: u64,
+    world: World,
+    watch: Watch,
+    trouble: Trouble,
+    work: Option<Arc<Work>>,
+    clients: Vec<JoinHandle<()>>,
+    finals: Vec<Operation>,
+    chance: Chance,
+}
+
+impl Run {
+    fn course(&mut self) -> Result<(), String> {
+        self.form()?;
+        self.populate()?;
+        self.trouble()?;
+        self.mend("after the trouble")?;
+        if self.chance.below(4) == 0 && self.world.shape.regions.len() >= 3 {
+            self.lose_a_region()?;
+            self.mend("after a failover")?;
+        }
+        self.hold()?;
+        self.finish()
+    }
+
+    fn form(&mut self) -> Result<(), String> {
+        for number in 0..self.world.hosts.len() {
+            self.world.start(number);
+        }
+        let formed = self.world.within(FORM_LIMIT, |world| world.ready());
+        formed.map_err(|reason| format!("liveness: the cluster does not form: {reason}"))
+    }
+
+    fn populate(&mut self) -> Result<(), String> {
+        let mut orgs: Vec<Org> = Vec::new();
+        for number in 0..self.world.shape.orgs {
+            let regions = &self.world.shape.regions;
+            let home = regions[number % regions.len()].clone();
+            orgs.push(operator::new_org(&mut self.world, &format!("Org {number}"), &home)?);
+        }
+        self.trouble.orgs = orgs.iter().map(|org| org.id.clone()).collect();
+        let places = self.world.shape.nodes.iter().map(|region| Place {
+            url: String::new(),
+            region: region.to_string(),
+        });
+        let places: Arc<[Place]> = places.collect();
+        let _here = self.world.clients().enter();
+        let work = Arc::new(Work {
+            recorder: Arc::new(Recorder::default()),
+            places,
+            orgs,
+            doors: self.world.doors.clone(),
+            trace: self.world.trace.clone(),
+            seed: self.seed,
+            gate: watch::Sender::new(Gate::Open),
+            waiting: watch::Sender::new(0),
+        });
+        for number in 0..READERS {
+            self.clients.push(tokio::spawn(Client::new(&work, number).reads()));
+        }
+        for number in 0..WRITERS {
+            self.clients.push(tokio::spawn(Client::new(&work, READERS + number).writes()));
+        }
+        self.work = Some(work);
+        Ok(())
+    }
+
+    fn look(&mut self) -> Result<(), String> {
+        for client in &self.clients {
+            if client.is_finished() {
+                return Err("clients: one has met what no server may answer".to_owned());
+            }
+        }
+        self.watch.look(&self.world)
+    }
+
+    fn run(&mut self, time: Duration) -> Result<(), String> {
+        self.world.run(time);
+        self.look()
+    }
+
+    fn trouble(&mut self) -> Result<(), String> {
+        self.run(Duration::from_secs(2))?;
+        let until = self.world.now + self.world.shape.trouble;
+        while self.world.now < until {
+            let gap = self.trouble.gap();
+            self.run(gap)?;
+            self.trouble.mend(&mut self.world);
+            self.trouble.strike(&mut self.world);
+        }
+        Ok(())
+    }
+
+    /// Nothing is in the way any more: everything must become whole by itself.
+    fn mend(&mut self, when: &str) -> Result<(), String> {
+        self.world.trace.line(format_args!("all is mended"));
+        self.trouble.mend_all(&mut self.world);
+        let until = self.world.now + MEND_LIMIT;
+        loop {
+            self.run(Duration::from_millis(250))?;
+            let Err(reason) = self.world.ready() else { return self.run(Duration::from_secs(1)) };
+            if self.world.now >= until {
+                return Err(format!("liveness: {when}: {reason}"));
+            }
+            // What was broken before it was mended may show only now.
+            for number in 0..self.world.hosts.len() {
+                let host = &self.world.hosts[number];
+                if host.fault().is_some() || host.damaged.is_some() || !host.is_up() {
+                    self.world.all_up();
+                }
+            }
+        }
+    }
+
+    fn work(&self) -> Arc<Work> {
+        Arc::clone(self.work.as_ref().expect("there are clients"))
+    }
+
+    /// Lets every client end what it is at, and hold.
+    fn hold(&mut self) -> Result<(), String> {
+        let work = self.work();
+        work.gate.send_replace(Gate::Held);
+        let all = READERS + WRITERS;
+        let waiting = work.waiting.subscribe();
+        let held = self.world.within(HOLD_LIMIT, |_| {
+            let count = *waiting.borrow();
+            if count == all { Ok(()) } else { Err(format!("{count} of {all} clients hold")) }
+        });
+        held.map_err(|reason| format!("liveness: {reason}"))
+    }
+
+    /// All replicas of all groups stand at one index.
+    fn agree(&mut self) -> Result<(), String> {
+        let agreed = self.world.within(MEND_LIMIT, |world| {
+            let mut furthest = std::collections::BTreeMap::new();
+            for (number, node) in world.nodes() {
+                for (group, _, applied, last, _) in node.groups().metrics().groups {
+                    let known = *furthest.entry(group).or_insert(applied);
+                    if known != applied || last != applied {
+                        return Err(format!("{number} has {applied} of {group}, not {known}"));
+                    }
+                }
+            }
+            Ok(())
+        });
+        agreed.map_err(|reason| format!("liveness: replicas do not agree: {reason}"))
+    }
+
+    /// A region is lost when everything in it has arrived elsewhere, and comes back much later.
+    fn lose_a_region(&mut self) -> Result<(), String> {
+        self.hold()?;
+        self.agree()?;
+        let regions = self.world.shape.regions.clone();
+        let lost = regions[self.chance.place(regions.len())].clone();
+        let others: Vec<&Region> = regions.iter().filter(|region| **region != lost).collect();
+        let to = others[self.chance.place(others.len())].clone();
+        let of_lost: Vec<usize> = (0..self.world.hosts.len())
+            .filter(|number| self.world.hosts[*number].region == lost)
+            .collect();
+        let how = [End::Killed, End::PowerLost][self.chance.place(2)];
+        for number in &of_lost {
+            self.world.end(*number, how);
+        }
+        self.world.trace.line(format_args!("{lost} is lost, and failed over to {to}"));
+        self.work().gate.send_replace(Gate::Open);
+        self.run(Duration::from_secs(2))?;
+        // Where the system group or the seat had its quorum in the lost region there is none to ask.
+        match operator::fail_over(&mut self.world, &lost, &to) {
+            Ok(()) => self.trouble.count("region failed over", 1),
+            Err(reason) => self.world.trace.line(format_args!("not failed over: {reason}")),
+        }
+        self.run(Duration::from_secs(6))?;
+        for number in of_lost {
+            self.world.start(number);
+        }
+        self.run(Duration::from_secs(3))
+    }
+
+    /// The last word: everything is read at every node, and nothing that was written is a secret.
+    fn finish(&mut self) -> Result<(), String> {
+        self.agree()?;
+        self.look()?;
+        let work = self.work();
+        let before = work.recorder.history().operations.len();
+        let mut client = {
+            let _here = self.world.clients().enter();
+            Client::new(&work, 9999)
+        };
+        let reading = {
+            let work = Arc::clone(&work);
+            async move {
+                for node in 0..work.places.len() {
+                    for org in 0..work.orgs.len() {
+                        for credential in 0..CREDENTIALS {
+                            let mut left = 100;
+                            while !client.read((org, credential), node).await.is_unmarked() {
+                                left -= 1;
+                                if left == 0 {
+                                    return Err(format!("node {node} gives only marked reads"));
+                                }
+                                tokio::time::sleep(Duration::from_millis(200)).await;
+                            }
+                        }
+                    }
+                }
+                Ok(())
+            }
+        };
+        let read = self.world.ask(reading);
+        read.map_err(|reason| format!("liveness: {reason}"))?;
+        let mut operations = work.recorder.history().operations.split_off(before);
+        operations.retain(|it| it.outcome.is_unmarked());
+        self.finals = operations;
+        work.gate.send_replace(Gate::Over);
+        let mut secret = vec![("a client secret", CLIENT_SECRET)];
+        secret.push(("the operator's key", &self.world.operator_key));
+        for org in &work.orgs {
+            secret.push(("an organisation's key", &org.api_key));
+        }
+        secrets::none_written(&self.world, &secret)
+    }
+
+    /// What the seed has hit, as far as only others know.
+    fn count_all(&mut self) {
+        let (weather, met) = (self.world.weather.counts(), self.world.doors.met());
+        self.trouble.count("lost messages", weather.lost);
+        self.trouble.count("requests doubled", weather.doubled);
+        self.trouble.count("late messages", weather.late);
+        self.trouble.count("client hangs up", met.hung_up);
+        self.trouble.count("retry in another region", met.elsewhere);
+        self.trouble.count("process dies with requests", met.died);
+        self.trouble.count("snapshot installed", self.watch.snapshots());
+        let drifting = self.world.shape.drift.iter().filter(|drift| **drift != 0.0).count();
+        self.trouble.count("clock drift", drifting as u64);
+    }
+}

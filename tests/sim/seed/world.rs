@@ -1,0 +1,230 @@
+//! The whole simulation: machines, the network between them, clients, and the only clock that counts.
+//!
+//! It lets every process run for one step after another, on one thread, in an order that the seed
+//! draws; everything that happens, happens in a step. It knows of no fault and no invariant.
+
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use concordat_cluster::raft::in_process::{DelayMatrix, InProcessNetwork};
+use concordat_node::embedded::EmbeddedNode;
+use concordat_proto::region::Region;
+use concordat_tests::chance::Chance;
+use tokio::{
+    runtime::{Builder, Handle, Runtime},
+    time::{Instant, sleep_until},
+};
+
+use crate::{
+    clients::Doors,
+    host::{Common, End, Host, beginning},
+    outside::{SimWall, SimWeather, TrueTime},
+    shape::Shape,
+    trace::Trace,
+};
+
+/// Where clients live: with a clock that is right.
+struct Clients {
+    runtime: Runtime,
+    base: Instant,
+}
+
+/// See above.
+pub(crate) struct World {
+    pub(crate) shape: Shape,
+    pub(crate) hosts: Vec<Host>,
+    pub(crate) network: InProcessNetwork,
+    pub(crate) weather: Arc<SimWeather>,
+    pub(crate) doors: Doors,
+    pub(crate) trace: Trace,
+    pub(crate) operator_key: String,
+    pub(crate) now: Duration,
+    common: Common,
+    clients: Clients,
+    time: TrueTime,
+    chance: Chance,
+}
+
+impl World {
+    /// Machines that are off, as the seed has them.
+    pub(crate) fn new(seed: u64, trace: Trace) -> Self {
+        let shape = Shape::draw(seed);
+        let mut delays = DelayMatrix::new().within(shape.within);
+        for (one, other, round_trip) in &shape.between {
+            delays = delays.between(&shape.regions[*one], &shape.regions[*other], *round_trip);
+        }
+        let weather = Arc::new(SimWeather::new(seed ^ 0x3ea7, &trace));
+        let network = InProcessNetwork::with_weather(delays, weather.clone());
+        let (operator_key, bootstrap, keyring) = beginning(seed ^ 0xbe91);
+        // One of each region, as an operator would name them.
+        let first_of = |region| shape.nodes.iter().position(|of| of == region);
+        let seeds = shape.regions.iter().filter_map(first_of);
+        let common = Common {
+            seed,
+            network: network.clone(),
+            keyring,
+            bootstrap,
+            seeds: seeds.map(|number| format!("place-{number}")).collect(),
+            shape: shape.clone(),
+        };
+        let time = TrueTime::default();
+        let host = |(number, region): (usize, &Region)| {
+            Host::new(number, region.clone(), SimWall::new(&time), &common)
+        };
+        let hosts: Vec<Host> = shape.nodes.iter().enumerate().map(host).collect();
+        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
+        let runtime = runtime.expect("a runtime");
+        let base = runtime.block_on(async { Instant::now() });
+        Self {
+            doors: Doors::new(seed ^ 0xd0025, &shape),
+            hosts,
+            network,
+            weather,
+            trace,
+            operator_key,
+            now: Duration::ZERO,
+            common,
+            clients: Clients { runtime, base },
+            time,
+            chance: Chance::new(seed ^ 0x71c4),
+            shape,
+        }
+    }
+
+    /// One more machine, off.
+    pub(crate) fn add_host(&mut self, region: &Region) -> usize {
+        let number = self.hosts.len();
+        let wall = SimWall::new(&self.time);
+        self.hosts.push(Host::new(number, region.clone(), wall, &self.common));
+        self.doors.add(region);
+        number
+    }
+
+    /// Where clients' tasks go.
+    pub(crate) fn clients(&self) -> &Handle {
+        self.clients.runtime.handle()
+    }
+
+    /// One step of everybody.
+    pub(crate) fn step(&mut self) {
+        self.now += self.shape.tick;
+        self.time.set(self.now);
+        self.trace.set_time(self.now);
+        let count = self.hosts.len();
+        let first = self.chance.place(count);
+        for place in 0..count {
+            self.hosts[(first + place) % count].run_until(self.now);
+        }
+        for host in &self.hosts {
+            self.doors.set(host.number, host.door());
+        }
+        let until = self.clients.base + self.now;
+        self.clients.runtime.block_on(async move { sleep_until(until).await });
+    }
+
+    /// Goes on for so long.
+    pub(crate) fn run(&mut self, time: Duration) {
+        let until = self.now + time;
+        while self.now < until {
+            self.step();
+        }
+    }
+
+    /// Goes on until something holds; what was in the way when it did not in time.
+    pub(crate) fn within(
+        &mut self,
+        limit: Duration,
+        mut holds: impl FnMut(&mut Self) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let until = self.now + limit;
+        loop {
+            match holds(self) {
+                Ok(()) => return Ok(()),
+                Err(reason) if self.now >= until => return Err(reason),
+                Err(_) => self.run(Duration::from_millis(50)),
+            }
+        }
+    }
+
+    /// Has something done where clients live, and goes on until it is done.
+    pub(crate) fn ask<T: Send + 'static>(
+        &mut self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> T {
+        let slot = Arc::new(Mutex::new(None));
+        let filled = Arc::clone(&slot);
+        let work = async move {
+            let done = work.await;
+            *filled.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
+        };
+        drop(self.clients().spawn(work));
+        loop {
+            self.step();
+            if let Some(done) = slot.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                return done;
+            }
+        }
+    }
+
+    /// The nodes that run, with their machines' numbers.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = (usize, &EmbeddedNode)> {
+        self.hosts.iter().filter_map(|host| Some((host.number, host.node()?)))
+    }
+
+    /// Starts a machine's process.
+    pub(crate) fn start(&mut self, number: usize) {
+        self.trace.line(format_args!("start of {number}"));
+        self.hosts[number].start(self.now);
+        if let Some(damage) = &self.hosts[number].damaged {
+            self.trace.line(format_args!("{number} does not start: {damage}"));
+        }
+    }
+
+    /// Ends a machine's process.
+    pub(crate) fn end(&mut self, number: usize, how: End) {
+        self.trace.line(format_args!("end of {number}: {how:?}"));
+        self.hosts[number].end(how);
+        self.doors.set(number, None);
+    }
+
+    /// Every machine that is on, off or stands still goes on again.
+    pub(crate) fn all_up(&mut self) {
+        for number in 0..self.hosts.len() {
+            let now = self.now;
+            let host = &mut self.hosts[number];
+            if host.is_paused {
+                host.resume(now);
+            }
+            if host.fault().is_some() {
+                self.end(number, End::Killed);
+            }
+            if self.hosts[number].damaged.is_some() {
+                self.end(number, End::Killed);
+                self.hosts[number].wipe();
+            }
+            if !self.hosts[number].is_up() {
+                self.start(number);
+            }
+        }
+    }
+
+    /// Every process that runs is a full member of the cluster.
+    pub(crate) fn ready(&self) -> Result<(), String> {
+        for host in &self.hosts {
+            if let Some(fault) = host.fault() {
+                return Err(format!("{} has stopped: {fault}", host.address));
+            }
+            let node = host.node().ok_or_else(|| format!("{} does not run", host.address))?;
+            node.groups().ready().map_err(|reason| format!("{}: {reason}", host.address))?;
+        }
+        Ok(())
+    }
+
+    /// Checks that hold in every state, and notes states in the trace.
+    pub(crate) fn drawn(&mut self, below: u64) -> u64 {
+        self.chance.below(below)
+    }
+}
