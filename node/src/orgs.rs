@@ -136,7 +136,7 @@ async fn proposed(node: Arc<Node>, org: Org, write_id: WriteId, until: Instant) 
     let proposal = Proposal {
         write_id,
         stamped: now,
-        not_after: now.after(limits::NOT_AFTER),
+        not_after: now,
         origin: node.groups.node(),
         idempotency: None,
         // The claim was authorised; the home group follows it.
@@ -145,7 +145,9 @@ async fn proposed(node: Arc<Node>, org: Org, write_id: WriteId, until: Instant) 
     };
     loop {
         if let Some(group) = home_group(&node, &org.home_region) {
-            let proposed = node.groups.propose(group, proposal.clone(), until).await;
+            let not_after = node.groups.log_now(group).after(limits::NOT_AFTER);
+            let proposal = Proposal { not_after, ..proposal.clone() };
+            let proposed = node.groups.propose(group, proposal, until).await;
             if proposed != Proposed::Closed {
                 return proposed;
             }

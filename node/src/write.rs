@@ -16,6 +16,7 @@ use concordat_proto::{
     limits,
     refusal::Refusal,
     reply::Applied,
+    time::LogTime,
 };
 use http::request::Parts;
 use sha2::{Digest, Sha256};
@@ -184,7 +185,8 @@ pub(crate) fn proposal(
     Proposal {
         write_id: asked.write_id,
         stamped: now,
-        not_after: now.after(limits::NOT_AFTER),
+        // Counted in the time of the group that it is proposed to, when it is.
+        not_after: now,
         origin: node.groups.node(),
         idempotency,
         authorised_by,
@@ -224,6 +226,13 @@ impl NotCommitted {
     }
 }
 
+/// Until when a group may carry out a request, in its log's own time: so long after the request was
+/// accepted, however late it is proposed.
+fn not_after(node: &Node, group: GroupId, asked: &Asked) -> LogTime {
+    let left = limits::NOT_AFTER.saturating_sub(asked.timing.accepted.elapsed());
+    node.groups.log_now(group).after(left)
+}
+
 /// Gets a proposal committed in the caller's time, or says how far that went.
 pub(crate) async fn propose(
     node: &Node,
@@ -232,6 +241,7 @@ pub(crate) async fn propose(
     asked: &Asked,
 ) -> Result<Committed, NotCommitted> {
     let write_id = proposal.write_id;
+    let proposal = Proposal { not_after: not_after(node, group, asked), ..proposal };
     match node.groups.propose(group, proposal, asked.timing.deadline).await {
         Proposed::Committed { applied, danger } => Ok(Committed { applied, danger }),
         Proposed::Closed => Err(NotCommitted::Closed),

@@ -171,6 +171,11 @@ impl SimFiles {
         }
     }
 
+    /// Nothing that was injected and has not happened yet will happen.
+    pub fn mend(&self) {
+        self.lock().clear_faults();
+    }
+
     /// Flips one bit of a file, on the disk and in the cache.
     pub fn flip_bit(&self, name: &str, offset: usize, bit: u32) {
         self.lock().alter(name, |bytes| {

@@ -123,7 +123,7 @@ struct Seen {
 fn wants_founder(groups: &Groups, closed: &ClosedGroup) -> bool {
     let Some(Succession { group, founder, .. }) = closed.succession else { return true };
     let system = groups.system();
-    let is_gone = system.nodes.get(&founder).is_none_or(|node| !node.is_there());
+    let is_gone = system.nodes.get(&founder).is_some_and(|node| !node.is_there());
     let has_any = |node: &NodeId| groups.tracker().applied_of(group, *node) > Some(LogIndex(0));
     is_gone && !groups.has_state(group) && !system.nodes.keys().any(has_any)
 }

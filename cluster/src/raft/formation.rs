@@ -131,7 +131,8 @@ async fn form(groups: &Groups, bootstrap: &Bootstrap) -> Result<(), Fault> {
 }
 
 async fn propose(groups: &Groups, command: Command) -> Proposed {
-    let proposal = groups.own_proposal(groups.internal_write_id(), command);
+    let id = groups.internal_write_id();
+    let proposal = groups.own_proposal(GroupId::SYSTEM, id, command);
     groups.propose(GroupId::SYSTEM, proposal, Instant::now() + FORM_LIMIT).await
 }
 

@@ -117,6 +117,7 @@ impl Replica {
         let log_store = LogStore::new(group, environment.log.clone(), Arc::clone(&synced));
         let applied = read_applied(&**store, group).map_err(|e| Fault::caused(doing(), e))?;
         visible.fetch_max(applied.log_id.map_or(0, |id| id.index.0), Ordering::AcqRel);
+        groups.observe_time(group, applied.log_time);
         let machine =
             MachineStore::open(synced, on_advanced).map_err(|e| Fault::caused(doing(), e))?;
         let network = NetworkFactory {

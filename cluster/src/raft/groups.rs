@@ -16,6 +16,7 @@ use concordat_proto::{
     log::{LogIndex, Term},
     org::{ClusterRecord, NodeRecord, NodeState, RegionRecord, RegionState, Survive},
     region::Region,
+    time::LogTime,
 };
 use tokio::{
     sync::{Notify, watch},
@@ -30,6 +31,7 @@ use super::{
     fault::Fault,
     formation,
     group::Replica,
+    group_time::GroupTimes,
     lease::{self, SleepWatch},
     machine_store::{Advanced, OnAdvanced},
     membership, movement,
@@ -71,6 +73,7 @@ struct Inner {
     sleep_watch: SleepWatch,
     clearance: Clearance,
     leader_news: Arc<Notify>,
+    times: GroupTimes,
     faulted: watch::Sender<Option<String>>,
     started: Instant,
     internal_writes: AtomicU64,
@@ -160,6 +163,7 @@ impl Groups {
                 sleep_watch,
                 clearance,
                 leader_news: Arc::default(),
+                times: GroupTimes::default(),
                 faulted: watch::Sender::new(None),
                 started: Instant::now(),
                 internal_writes: AtomicU64::new(0),
@@ -330,6 +334,15 @@ impl Groups {
         &self.inner.store
     }
 
+    pub(crate) fn times(&self) -> &GroupTimes {
+        &self.inner.times
+    }
+
+    /// The state of a group has come to a time of its log.
+    pub(crate) fn observe_time(&self, group: GroupId, time: LogTime) {
+        self.inner.times.observed(group, time, self.environment().steady.now());
+    }
+
     pub(crate) fn tracker(&self) -> &Tracker {
         &self.inner.tracker
     }
@@ -475,6 +488,7 @@ impl Groups {
             {
                 groups.fail(&fault);
             }
+            groups.observe_time(advanced.group, advanced.log_time);
             visible.fetch_max(advanced.applied.0, Ordering::AcqRel);
             groups.inner.reporter.on_advanced(advanced.group, &advanced.origins);
             groups.inner.tracker.on_visible(advanced.group, advanced.applied);

@@ -82,7 +82,17 @@ impl RaftLogReader<RaftTypes> for LogStore {
         let mut from = from.max(self.log.state(self.group.0).first_index);
         loop {
             match self.log.read(self.group.0, from, to.max(from), usize::MAX) {
-                Ok(records) => return entries_of(&records),
+                Ok(records) => {
+                    let next = records.last().map_or(from, |last| last.id.index + 1);
+                    // A log that has failed took nothing more, whatever the library believes to have
+                    // appended: what it lacks is a fault, not the end of the log.
+                    if next < to
+                        && let Some(failure) = self.log.failure()
+                    {
+                        return Err(log_error(failure));
+                    }
+                    return entries_of(&records);
+                }
                 Err(LogError::Purged { first_index, .. }) if first_index > from => {
                     from = first_index;
                 }

@@ -17,6 +17,7 @@ use concordat_proto::{
     id::{GroupId, NodeId},
     log::LogIndex,
     record::AppliedRecord,
+    time::LogTime,
     wire::Wire,
 };
 use futures::{Stream, StreamExt};
@@ -47,6 +48,8 @@ pub(crate) struct Advanced {
     pub(crate) group: GroupId,
     /// The newest applied entry.
     pub(crate) applied: LogIndex,
+    /// The log's time with it.
+    pub(crate) log_time: LogTime,
     /// Where the batch's writes landed first: their nodes wait for this.
     pub(crate) origins: Vec<NodeId>,
     /// Whether what the log says of the group's own replicas may have changed.
@@ -210,7 +213,13 @@ impl MachineStore {
         origins.sort_unstable();
         origins.dedup();
         let applied = self.applied.log_id.map_or(LogIndex(0), |id| id.index);
-        (self.on_advanced)(Advanced { group: self.group, applied, origins, is_about_replicas });
+        (self.on_advanced)(Advanced {
+            group: self.group,
+            applied,
+            log_time: self.applied.log_time,
+            origins,
+            is_about_replicas,
+        });
     }
 }
 

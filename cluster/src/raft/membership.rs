@@ -108,7 +108,7 @@ fn seen(
     let learners = all.iter().filter(|id| !voters.contains(id) && !outgoing.contains(id)).copied();
     // One that has left may still run for a moment; its word counts no more.
     let mut live = groups.tracker().live(groups.node());
-    live.retain(|node| system.nodes.get(node).is_none_or(|record| record.is_there()));
+    live.retain(|node| !has_left(&system.nodes, *node));
     GroupView {
         group: replica.group,
         home: system.seat_of(replica.group),
@@ -165,16 +165,14 @@ async fn look(groups: &Groups, system: &SystemView, replica: &Arc<Replica>) -> b
 /// operator has set them.
 fn due_note(groups: &Groups, system: &SystemView, view: &GroupView) -> Option<Command> {
     let facts = groups.tracker().facts(view.group);
-    let is_gone =
-        |node: &NodeId| system.nodes.get(node).is_none_or(|record: &NodeRecord| !record.is_there());
     let members = facts.members.values().flat_map(|members| &members.nodes).copied();
     let mark = |node: NodeId| {
-        let mark = if is_gone(&node) { ReplicaMark::Leaving } else { ReplicaMark::Serving };
+        let mark =
+            if has_left(&system.nodes, node) { ReplicaMark::Leaving } else { ReplicaMark::Serving };
         let is_due = facts.marks.get(&node) < Some(&mark);
         let may = mark == ReplicaMark::Leaving || has_caught_up(groups, view, node);
         (is_due && may).then_some((node, mark))
     };
-    // Before the system group's state has arrived here everybody would look gone.
     if system.nodes.contains_key(&groups.node()) {
         let marks: Vec<(NodeId, ReplicaMark)> = members.filter_map(mark).collect();
         if !marks.is_empty() {
@@ -188,6 +186,13 @@ fn due_note(groups: &Groups, system: &SystemView, view: &GroupView) -> Option<Co
     let isolation = system.cluster.as_ref().map(|cluster| cluster.isolation)?;
     let is_due = view.group != GroupId::SYSTEM && facts.isolation.generation < isolation.generation;
     is_due.then_some(Command::NoteIsolation(isolation))
+}
+
+/// Whether a node was removed or replaced, which is for ever. One that is not known has not left: a
+/// power failure may take this node's state of the system group back to before that one joined, and
+/// a mark as leaving is never taken back.
+fn has_left(nodes: &BTreeMap<NodeId, NodeRecord>, node: NodeId) -> bool {
+    nodes.get(&node).is_some_and(|record| !record.is_there())
 }
 
 /// Whether a replica is near enough to the leader to serve: it will have to show all that the
@@ -205,7 +210,8 @@ fn has_caught_up(groups: &Groups, view: &GroupView, node: NodeId) -> bool {
 /// Writes a note into the group's own log; false when it failed.
 async fn note(groups: &Groups, replica: &Replica, command: Command) -> bool {
     tracing::info!(group = %replica.group, ?command, "noting");
-    let proposal = groups.own_proposal(groups.internal_write_id(), command);
+    let id = groups.internal_write_id();
+    let proposal = groups.own_proposal(replica.group, id, command);
     let proposed = groups.propose_here(replica.group, proposal);
     matches!(
         tokio::time::timeout(STEP_LIMIT, proposed).await,
@@ -266,4 +272,33 @@ fn raw(nodes: &BTreeSet<NodeId>) -> BTreeSet<u64> {
 fn members(system: &SystemView, nodes: &BTreeSet<NodeId>) -> BTreeMap<u64, Member> {
     let region = |node| system.nodes.get(node).map(|record| record.region.to_string());
     nodes.iter().filter_map(|node| Some((node.0, Member { region: region(node)? }))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use concordat_proto::org::NodeState;
+
+    use super::*;
+
+    fn record(state: NodeState, replaced_by: Option<NodeId>) -> NodeRecord {
+        NodeRecord {
+            id: NodeId(1),
+            region: concordat_proto::region::Region::new("east").unwrap(),
+            peer_address: "127.0.0.1:1".into(),
+            api_url: String::new(),
+            state,
+            replaced_by,
+        }
+    }
+
+    #[test]
+    fn a_node_that_is_not_known_yet_has_not_left() {
+        let left = |record: Option<NodeRecord>| {
+            let nodes = record.into_iter().map(|record| (NodeId(1), record)).collect();
+            has_left(&nodes, NodeId(1))
+        };
+        assert!(!left(None) && !left(Some(record(NodeState::Draining, None))));
+        assert!(left(Some(record(NodeState::Removed, None))));
+        assert!(left(Some(record(NodeState::Member, Some(NodeId(2))))));
+    }
 }

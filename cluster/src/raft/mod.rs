@@ -37,6 +37,7 @@ mod failover;
 mod fault;
 mod formation;
 mod group;
+mod group_time;
 mod groups;
 pub mod in_process;
 mod lease;

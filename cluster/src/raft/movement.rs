@@ -87,7 +87,7 @@ async fn step_named(
     write_id: WriteId,
     command: Command,
 ) -> Option<Applied> {
-    let proposal = groups.own_proposal(write_id, command);
+    let proposal = groups.own_proposal(group, write_id, command);
     match tokio::time::timeout(STEP_LIMIT, groups.propose_here(group, proposal)).await {
         Ok(ProposeReply::Committed(applied) | ProposeReply::Done { applied, .. }) => Some(applied),
         // Found undone, or done, at the next look.

@@ -225,7 +225,8 @@ impl Groups {
 
 /// Proposes what the cluster itself has to say.
 pub(crate) async fn propose(groups: &Groups, command: Command) -> Proposed {
-    let proposal = groups.own_proposal(groups.internal_write_id(), command);
+    let id = groups.internal_write_id();
+    let proposal = groups.own_proposal(GroupId::SYSTEM, id, command);
     groups.propose(GroupId::SYSTEM, proposal, Instant::now() + PROPOSE_LIMIT).await
 }
 

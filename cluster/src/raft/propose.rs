@@ -12,6 +12,7 @@ use concordat_proto::{
     lease::DangerSet,
     limits,
     reply::Applied,
+    time::LogTime,
     wire::{
         Wire,
         peer::{PeerReply, PeerRequest, ProposeReply},
@@ -54,8 +55,13 @@ pub enum Proposed {
 
 impl Groups {
     /// What the cluster itself has to say.
-    pub(crate) fn own_proposal(&self, write_id: WriteId, command: Command) -> Proposal {
-        let now = self.environment().clock.now();
+    pub(crate) fn own_proposal(
+        &self,
+        group: GroupId,
+        write_id: WriteId,
+        command: Command,
+    ) -> Proposal {
+        let now = self.log_now(group);
         Proposal {
             write_id,
             stamped: now,
@@ -65,6 +71,14 @@ impl Groups {
             authorised_by: None,
             command,
         }
+    }
+
+    /// The time of a group's log, as far as this node can tell: what limits in log time are counted
+    /// from.
+    #[must_use]
+    pub fn log_now(&self, group: GroupId) -> LogTime {
+        let environment = self.environment();
+        self.times().now(group, environment.clock.now(), environment.steady.now())
     }
 
     /// Proposes at the group's leader until the outcome is known or the deadline has come.
@@ -152,7 +166,11 @@ impl Groups {
         if proposal.command.org().is_some() && self.is_founding_alone(&replica) {
             return ProposeReply::NotLeader { leader: None };
         }
-        proposal.stamped = self.environment().clock.now();
+        proposal.stamped = self.log_now(group);
+        // What its organisation's writes were given before it came is not over here sooner.
+        if let Command::AdoptBegin { floor, .. } = &proposal.command {
+            proposal.stamped = proposal.stamped.max(*floor);
+        }
         let payload = Payload(Bytes::from(proposal.encode()));
         // The one gate to a log: an entry that cannot be read back would stop every replica.
         if let Err(error) = Proposal::decode(&payload.0) {

@@ -264,7 +264,8 @@ fn holder_of_address(groups: &Groups, record: &NodeRecord) -> Option<NodeId> {
 
 /// Proposes a node's registration.
 pub(crate) async fn register(groups: &Groups, record: NodeRecord) -> Proposed {
-    let proposal = groups.own_proposal(groups.internal_write_id(), Command::RegisterNode(record));
+    let (id, command) = (groups.internal_write_id(), Command::RegisterNode(record));
+    let proposal = groups.own_proposal(GroupId::SYSTEM, id, command);
     groups.propose(GroupId::SYSTEM, proposal, Instant::now() + JOIN_LIMIT).await
 }
 

@@ -327,6 +327,29 @@ impl Client {
         outcome
     }
 
+    /// A write that must be taken: nothing is in its way.
+    pub(crate) async fn must_write(&mut self, of: (usize, usize)) -> Result<(), String> {
+        let mut last = Outcome::Failed;
+        for count in 0..60 {
+            let node = self.chance.place(self.work.places.len());
+            let seen = self.read(of, node).await;
+            self.learn(of, &seen);
+            let value = format!("{}-last-{count}", self.number);
+            let change = match self.known[of.0][of.1] {
+                Some(_) => Change::Patch(value),
+                None => Change::Create(value),
+            };
+            let key = Some(format!("{}-last-{}-{count}", self.number, of.0));
+            let write = Write { change, if_match: None, key, required: Required::AllRegions };
+            last = self.write(of, node, &write).await;
+            if matches!(last, Outcome::Committed { achieved: true, .. }) {
+                return Ok(());
+            }
+            self.pause(200, 300).await;
+        }
+        Err(format!("organisation {} takes no write: {last}", of.0))
+    }
+
     fn learn(&mut self, of: (usize, usize), outcome: &Outcome) {
         let known = &mut self.known[of.0][of.1];
         match outcome {

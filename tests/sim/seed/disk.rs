@@ -66,6 +66,11 @@ impl CrashStore {
         self.is_failing.store(true, Ordering::Relaxed);
     }
 
+    /// Writes succeed again.
+    pub(crate) fn mend(&self) {
+        self.is_failing.store(false, Ordering::Relaxed);
+    }
+
     /// All that is kept, for those who look for secrets.
     pub(crate) fn pairs(&self) -> Vec<Pair> {
         self.inner.scan(b"", None, usize::MAX).unwrap_or_default()

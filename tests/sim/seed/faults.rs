@@ -10,12 +10,7 @@ use concordat_cluster::log::{FileSystem, SimFault};
 use concordat_proto::region::Region;
 use concordat_tests::chance::Chance;
 
-use crate::{
-    host::End,
-    operator,
-    outside::Conditions,
-    world::World,
-};
+use crate::{host::End, operator, outside::Conditions, world::World};
 
 /// All kinds, by the names of the table. The runner fails when one was never hit.
 pub(crate) const KINDS: [&str; 37] = [
@@ -203,12 +198,19 @@ impl Trouble {
                 self.undo(world, mend);
             }
         }
-        if self.is_removed && let Some(added) = self.added {
-            world.end(added, End::Killed);
-            world.hosts.truncate(added);
-            self.added = None;
-        }
         world.all_up();
+    }
+
+    /// A removal that was begun is ended, and the machine taken away.
+    pub(crate) fn end_removal(&mut self, world: &mut World) -> Result<(), String> {
+        let Some(added) = self.added.filter(|_| self.is_removed) else { return Ok(()) };
+        if !operator::remove(world, added, 60) {
+            return Err(format!("liveness: {added} cannot be removed"));
+        }
+        world.end(added, End::Killed);
+        world.hosts.truncate(added);
+        self.added = None;
+        Ok(())
     }
 
     fn any(&mut self, world: &World, fits: impl Fn(&World, usize) -> bool) -> Option<usize> {
@@ -237,9 +239,11 @@ impl Trouble {
         let others = || world.hosts.iter().filter(|it| it.region == *region && it.number != number);
         self.recovering.is_none()
             && others().count() >= 2
-            && world.hosts.iter().filter(|it| it.number != number).all(|it| {
-                it.node().is_some_and(|node| node.groups().ready().is_ok())
-            })
+            && world
+                .hosts
+                .iter()
+                .filter(|it| it.number != number)
+                .all(|it| it.node().is_some_and(|node| node.groups().ready().is_ok()))
     }
 
     fn region(&mut self, world: &World) -> Region {
@@ -463,13 +467,12 @@ impl Trouble {
                 self.added = Some(number);
                 self.count("add node", 1);
             }
-            Some(number) if !self.is_removed => {
-                if operator::remove(world, number) {
-                    self.is_removed = true;
-                    self.count("remove node", 1);
-                }
+            Some(number) => {
+                // Whether or not it was answered, it may come true.
+                self.is_removed = true;
+                let is_done = operator::remove(world, number, 1);
+                self.count("remove node", u64::from(is_done));
             }
-            Some(_) => {}
         }
     }
 

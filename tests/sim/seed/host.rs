@@ -18,9 +18,7 @@ use concordat_cluster::{
     },
     store::Store,
 };
-use concordat_node::{
-    embedded::EmbeddedNode, entropy, environment::Environment, keyring::Keyring,
-};
+use concordat_node::{embedded::EmbeddedNode, entropy, environment::Environment, keyring::Keyring};
 use concordat_proto::{
     id::{ClusterId, NodeId},
     region::Region,
@@ -316,15 +314,17 @@ impl Host {
         let drift = self.drift;
         let Some(process) = &mut self.process else { return };
         let local = (now - process.started).mul_f64(1.0 + drift);
-        let behind = process.runtime.block_on(async {
-            (process.base + local).saturating_duration_since(Instant::now())
-        });
+        let behind = process
+            .runtime
+            .block_on(async { (process.base + local).saturating_duration_since(Instant::now()) });
         process.runtime.block_on(advance(behind));
     }
 
-    /// A random seed's worth of this machine's own chance.
-    pub(crate) fn draw(&mut self, below: u64) -> u64 {
-        self.chance.below(below)
+    /// Its disk is a good one from now on; what it has done to the process stays.
+    pub(crate) fn mend_disk(&mut self) {
+        self.files.mend();
+        self.store.mend();
+        self.sync_ms = 3;
     }
 }
 

@@ -47,6 +47,9 @@ struct Args {
     /// Print what happens to the cluster and its clients
     #[arg(long)]
     show: bool,
+    /// Print the nodes' own log lines of this level and above
+    #[arg(long)]
+    log: Option<String>,
     /// Switch on a planted bug, by its name
     #[arg(long)]
     planted: Option<String>,
@@ -55,6 +58,10 @@ struct Args {
 fn main() -> ExitCode {
     let args = Args::parse();
     plant(args.planted.as_deref());
+    if let Some(filter) = &args.log {
+        let lines = tracing_subscriber::fmt().without_time().with_ansi(false);
+        lines.with_env_filter(filter).init();
+    }
     mad_turmoil::rand::set_rng(StdRng::seed_from_u64(args.seed));
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

@@ -91,11 +91,18 @@ pub(crate) fn drain(world: &mut World, number: usize, is_drained: bool) {
     drop(ask(world, "PATCH", &format!("/v1/cluster/nodes/{id}"), Some(&body), rounds));
 }
 
-/// Drains a node and removes it.
-pub(crate) fn remove(world: &mut World, number: usize) -> bool {
+/// Drains a node and removes it, as many times over as that is refused or not answered.
+pub(crate) fn remove(world: &mut World, number: usize, times: usize) -> bool {
     drain(world, number, true);
     let id = host::shown(world.hosts[number].id);
-    is_done(ask(world, "DELETE", &format!("/v1/cluster/nodes/{id}"), None, 2).as_ref())
+    for _ in 0..times {
+        let answer = ask(world, "DELETE", &format!("/v1/cluster/nodes/{id}"), None, 2);
+        if is_done(answer.as_ref()) {
+            return true;
+        }
+        world.run(Duration::from_millis(500));
+    }
+    false
 }
 
 /// Fails a region over.

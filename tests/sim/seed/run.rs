@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use concordat_proto::region::Region;
 use concordat_tests::{
-    checker,
     chance::Chance,
+    checker,
     demo::Org,
     history::{Operation, Recorder},
     recorded::{CLIENT_SECRET, Place},
@@ -91,8 +91,7 @@ pub(crate) fn seed(seed: u64, trace: &Trace) -> Report {
         let history = work.recorder.history();
         match checker::check(&history, &run.finals) {
             Ok(found) => {
-                counts =
-                    [found.writes, found.committed, found.reads, found.unmarked, found.bound];
+                counts = [found.writes, found.committed, found.reads, found.unmarked, found.bound];
                 summary = found.to_string();
             }
             Err(broken) => {
@@ -155,10 +154,12 @@ impl Run {
             orgs.push(operator::new_org(&mut self.world, &format!("Org {number}"), &home)?);
         }
         self.trouble.orgs = orgs.iter().map(|org| org.id.clone()).collect();
-        let places = self.world.shape.nodes.iter().map(|region| Place {
-            url: String::new(),
-            region: region.to_string(),
-        });
+        let places = self
+            .world
+            .shape
+            .nodes
+            .iter()
+            .map(|region| Place { url: String::new(), region: region.to_string() });
         let places: Arc<[Place]> = places.collect();
         let _here = self.world.clients().enter();
         let work = Arc::new(Work {
@@ -211,11 +212,13 @@ impl Run {
     fn mend(&mut self, when: &str) -> Result<(), String> {
         self.world.trace.line(format_args!("all is mended"));
         self.trouble.mend_all(&mut self.world);
+        self.trouble.end_removal(&mut self.world)?;
         let until = self.world.now + MEND_LIMIT;
         loop {
             self.run(Duration::from_millis(250))?;
             let Err(reason) = self.world.ready() else { return self.run(Duration::from_secs(1)) };
             if self.world.now >= until {
+                self.world.describe();
                 return Err(format!("liveness: {when}: {reason}"));
             }
             // What was broken before it was mended may show only now.
@@ -253,7 +256,9 @@ impl Run {
                 for (group, _, applied, last, _) in node.groups().metrics().groups {
                     let known = *furthest.entry(group).or_insert(applied);
                     if known != applied || last != applied {
-                        return Err(format!("{number} has {applied} of {group}, not {known}"));
+                        return Err(format!(
+                            "{number} has applied {applied} of {last} of {group}, another {known}"
+                        ));
                     }
                 }
             }
@@ -297,11 +302,20 @@ impl Run {
         self.agree()?;
         self.look()?;
         let work = self.work();
-        let before = work.recorder.history().operations.len();
-        let mut client = {
+        let new_client = |number| {
             let _here = self.world.clients().enter();
-            Client::new(&work, 9999)
+            Client::new(&work, number)
         };
+        let (mut writer, mut client) = (new_client(9998), new_client(9999));
+        let orgs = work.orgs.len();
+        let written = self.world.ask(async move {
+            for org in 0..orgs {
+                writer.must_write((org, 0)).await?;
+            }
+            Ok(())
+        });
+        written.map_err(|reason: String| format!("liveness: {reason}"))?;
+        let before = work.recorder.history().operations.len();
         let reading = {
             let work = Arc::clone(&work);
             async move {

@@ -80,7 +80,7 @@ impl Shape {
         Self {
             drift,
             retention: Retention { snapshot_every, keep: chance.below(2) * snapshot_every },
-            segment_bytes: [16, 64, 256][chance.place(3)] << 10,
+            segment_bytes: [256, 512, 1024][chance.place(3)] << 10,
             within: Duration::from_millis(2 + 2 * chance.below(2)),
             tick: Duration::from_millis(2),
             orgs: 2 + chance.place(2),

@@ -5,7 +5,9 @@
 
 use std::{
     future::Future,
+    pin::pin,
     sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -195,6 +197,7 @@ impl World {
         for number in 0..self.hosts.len() {
             let now = self.now;
             let host = &mut self.hosts[number];
+            host.mend_disk();
             if host.is_paused {
                 host.resume(now);
             }
@@ -223,8 +226,42 @@ impl World {
         Ok(())
     }
 
-    /// Checks that hold in every state, and notes states in the trace.
+    /// How every node that runs sees the cluster, for whoever looks for what went wrong.
+    pub(crate) fn describe(&self) {
+        for (number, node) in self.nodes() {
+            let id = self.hosts[number].id;
+            let Some(status) = at_once(node.groups().status()) else { continue };
+            self.trace.line(format_args!("{number} is {id}, ready: {:?}", node.groups().ready()));
+            for node in &status.nodes {
+                self.trace.line(format_args!(
+                    "  {} of {}, live {}, heard {:?} ms ago",
+                    node.id, node.region, node.live, node.heard_ms_ago
+                ));
+            }
+            for group in &status.groups {
+                self.trace.line(format_args!(
+                    "  group {}: {:?} leads term {}, applied {}, voters {:x?}, learners {:x?}",
+                    group.group,
+                    group.leader,
+                    group.term,
+                    group.applied.0,
+                    group.voters,
+                    group.learners
+                ));
+            }
+        }
+    }
+
+    /// A draw of the world's own.
     pub(crate) fn drawn(&mut self, below: u64) -> u64 {
         self.chance.below(below)
+    }
+}
+
+/// The result of what never waits.
+pub(crate) fn at_once<T>(work: impl Future<Output = T>) -> Option<T> {
+    match pin!(work).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(done) => Some(done),
+        Poll::Pending => None,
     }
 }

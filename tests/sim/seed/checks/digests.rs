@@ -1,16 +1,11 @@
 //! Replicas that have applied the same entries have the same state: one digest for each group and
 //! index, whoever computes it and whenever.
 
-use std::{
-    collections::BTreeMap,
-    future::Future,
-    pin::pin,
-    task::{Context, Poll, Waker},
-};
+use std::collections::BTreeMap;
 
 use concordat_proto::id::GroupId;
 
-use crate::world::World;
+use crate::world::{World, at_once};
 
 #[derive(Default)]
 pub(super) struct Digests(BTreeMap<(GroupId, u64), (u128, usize)>);
@@ -34,13 +29,5 @@ impl Digests {
             }
         }
         Ok(())
-    }
-}
-
-/// The result of what never waits.
-fn at_once<T>(work: impl Future<Output = T>) -> Option<T> {
-    match pin!(work).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(done) => Some(done),
-        Poll::Pending => None,
     }
 }

@@ -1,0 +1,60 @@
+//! The time that a group's log has, as this node can tell: the newest stamp applied here, going on at
+//! the pace of the steady clock since, and never behind the wall clock.
+//!
+//! Why not the wall clock alone: log time never goes back. Had a leader's wall clock once been a day
+//! ahead, every proposal made by a right clock would for a day be over before it was made, and no
+//! write id and no key would be forgotten. Counted from the log's own time, a wrong clock shifts
+//! stamps and nothing else. Nothing here waits, and no lease is counted by it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use concordat_proto::{id::GroupId, time::LogTime};
+
+/// Per group: a log time, and when it was that time by the steady clock.
+#[derive(Debug, Default)]
+pub(super) struct GroupTimes(Mutex<BTreeMap<GroupId, (LogTime, Duration)>>);
+
+impl GroupTimes {
+    /// A group's log has come to a time.
+    pub(super) fn observed(&self, group: GroupId, time: LogTime, steady: Duration) {
+        let mut times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = times.entry(group).or_insert((time, steady));
+        if time > known.0.after(steady.saturating_sub(known.1)) {
+            *known = (time, steady);
+        }
+    }
+
+    /// The group's time now.
+    pub(super) fn now(&self, group: GroupId, wall: LogTime, steady: Duration) -> LogTime {
+        let times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = times.get(&group);
+        let goes_on = known.map(|(time, at)| time.after(steady.saturating_sub(*at)));
+        goes_on.map_or(wall, |time| time.max(wall))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GROUP: GroupId = GroupId(1);
+
+    #[test]
+    fn a_group_that_is_ahead_goes_on_at_the_pace_of_time() {
+        let times = GroupTimes::default();
+        let at = Duration::from_secs;
+        assert_eq!(times.now(GROUP, LogTime(5000), at(1)), LogTime(5000), "nothing is known");
+        times.observed(GROUP, LogTime(100_000), at(1));
+        assert_eq!(times.now(GROUP, LogTime(5000), at(4)), LogTime(103_000));
+        assert_eq!(times.now(GROUP, LogTime(900_000), at(4)), LogTime(900_000), "the wall leads");
+        // An older stamp does not hold it back, a newer one sets it on.
+        times.observed(GROUP, LogTime(101_000), at(4));
+        assert_eq!(times.now(GROUP, LogTime(0), at(5)), LogTime(104_000));
+        times.observed(GROUP, LogTime(200_000), at(5));
+        assert_eq!(times.now(GROUP, LogTime(0), at(6)), LogTime(201_000));
+    }
+}
