@@ -16,6 +16,10 @@ export ROCKSDB_STATIC := 1
 ROCKSDB := $(ROCKSDB_LIB_DIR)/librocksdb.a
 ROCKSDB_BUILD := $(CACHE)/rocksdb-build
 
+# What a run of the simulation is: fresh seeds, and simulated seconds at least.
+COUNT ?= 200
+SIM_S ?= 5400
+
 # What the machine must have: command or library, and the Debian package that brings it.
 APT_PACKAGES := g++ make libclang1-14 libclang-common-14-dev
 
@@ -61,6 +65,23 @@ test: setup $(ROCKSDB) ## All tests (what CI runs)
 	cargo check --locked --quiet -p concordat-cluster --no-default-features
 	cargo build --locked --workspace --all-targets
 	cargo test --locked --workspace
+	$(MAKE) --no-print-directory sim
+
+.PHONY: sim
+sim: setup $(ROCKSDB) ## Simulated clusters: fresh seeds (COUNT=n, SIM_S=n), or one again (SEED=n)
+	cargo build --locked --workspace --all-targets --quiet
+ifdef SEED
+	$(CARGO_TARGET_DIR)/debug/concordat-sim-seed --seed $(SEED) --show --log warn $(ARGS)
+else
+	$(CARGO_TARGET_DIR)/debug/concordat-sim twice --count 20
+	$(CARGO_TARGET_DIR)/debug/concordat-sim sweep --count $(COUNT) --simulated-s $(SIM_S) $(ARGS)
+endif
+
+.PHONY: sim-planted
+sim-planted: setup $(ROCKSDB) ## Whether the simulation finds bugs that were put in on purpose
+	cargo build --locked -p concordat-sim --features planted
+	$(CARGO_TARGET_DIR)/debug/concordat-sim planted --count 40 --first $(ARGS)
+	@touch tests/sim/Cargo.toml # the next build is one without them
 
 .PHONY: lint
 lint: setup $(ROCKSDB) ## Clippy with all the house's lints

@@ -9,6 +9,7 @@ pub mod consistency;
 pub mod log;
 pub mod machine;
 pub mod placement;
+pub mod planted;
 #[cfg(feature = "raft")]
 pub mod raft;
 pub mod store;

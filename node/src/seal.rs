@@ -11,6 +11,7 @@ use chacha20poly1305::{
     XChaCha20Poly1305, XNonce,
     aead::{Aead, KeyInit, Payload},
 };
+use concordat_cluster::planted::{self, Bug};
 use concordat_proto::{
     id::{OrgId, WriteId},
     org::WrappedKey,
@@ -147,6 +148,9 @@ fn encrypt(key: &Key, entropy: &dyn Entropy, clear: &[u8], context: &[u8]) -> Ve
     let sealed = cipher
         .encrypt(XNonce::from_slice(&nonce), Payload { msg: clear, aad: context })
         .expect("only lengths beyond 256 GiB fail");
+    if planted::is(Bug::SecretInClear) {
+        return clear.to_vec();
+    }
     let mut bytes = Vec::with_capacity(1 + NONCE_BYTES + sealed.len());
     bytes.push(FORMAT);
     bytes.extend_from_slice(&nonce);

@@ -6,6 +6,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use crate::planted::{self, Bug};
 use concordat_proto::{
     id::NodeId,
     lease::LeaseGrant,
@@ -109,8 +110,13 @@ impl LeaseTable {
     #[must_use]
     pub fn left(&self, node: NodeId, index: LogIndex, now: Duration) -> Duration {
         let granted = self.granted.get(&node).into_iter().flatten();
-        let before = granted.filter(|lease| lease.covers < index).map(|lease| lease.until);
-        let inherited = self.began.map(|(began, longest)| began.saturating_add(longest));
+        let before = granted
+            .filter(|lease| lease.covers < index && !planted::is(Bug::LeasesForgotten))
+            .map(|lease| lease.until);
+        let inherited = self
+            .began
+            .filter(|_| !planted::is(Bug::NewLeaderDoesNotWait))
+            .map(|(began, longest)| began.saturating_add(longest));
         let until = before.max().max(inherited).unwrap_or_default();
         until.saturating_sub(now)
     }
@@ -168,7 +174,11 @@ impl HeldLeases {
     /// Whether reads may be answered unmarked now, by a state that has applied `visible`.
     #[must_use]
     pub fn is_current(&self, visible: LogIndex, now: Duration) -> bool {
-        self.held.iter().any(|lease| lease.covers <= visible && now < lease.until)
+        let (ends, covers) =
+            (!planted::is(Bug::LeaseNeverEnds), !planted::is(Bug::LeaseIgnoresIndex));
+        self.held
+            .iter()
+            .any(|lease| (lease.covers <= visible || !covers) && (now < lease.until || !ends))
     }
 
     /// The wall time of which the state is at least: when the newest lease that it has caught up

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use crate::planted::{self, Bug};
 use concordat_proto::{id::NodeId, limits, log::LogIndex, region::Region};
 
 use super::danger::{Danger, RegionStanding};
@@ -43,7 +44,11 @@ impl Pending {
     }
 
     fn is_reached(&self, now: Duration) -> bool {
-        (self.any_applied || !self.counts) && self.holders.values().all(|until| *until <= now)
+        if planted::is(Bug::DangerIgnored) {
+            return self.any_applied || !self.counts;
+        }
+        let any_applied = self.any_applied || planted::is(Bug::ReachedByNobody);
+        (any_applied || !self.counts) && self.holders.values().all(|until| *until <= now)
     }
 
     fn next_expiry(&self, now: Duration) -> Option<Duration> {

@@ -54,6 +54,7 @@ use super::{
     query, session,
     turn::{Ruling, Turn},
 };
+use crate::planted::{self, Bug};
 use crate::store::{StoreError, keys};
 
 /// Why a write is not carried out here now: its organisation is elsewhere, on its way, or the write
@@ -72,7 +73,9 @@ pub(super) fn refuse_elsewhere(
         return Ok(None);
     }
     let Some(home) = &turn.home else { return refuse_away(turn, org) };
-    if let Some(Release { to, epoch, .. }) = home.release {
+    if let Some(Release { to, epoch, .. }) = home.release
+        && !planted::is(Bug::ReleaseNotFenced)
+    {
         return Ok(Some(Refusal::Moved { to, epoch }));
     }
     let floor = home.arrival.as_ref().map(|arrival| arrival.floor);
@@ -188,14 +191,17 @@ pub(super) fn adopt_begin(
 fn adoptable(turn: &Turn<'_>, org: &Org) -> Result<Option<(u32, Option<GroupId>)>, StoreError> {
     if let Some(home) = &turn.home {
         // One that is here and was not let go cannot come from elsewhere.
-        let release = home.release.filter(|release| release.epoch < org.epoch);
+        let release = home
+            .release
+            .filter(|release| release.epoch < org.epoch || planted::is(Bug::LateAdoptAccepted));
         return Ok(release.map(|release| (release.epoch, Some(release.to))));
     }
     let Some(away) = query::away(turn.view(), turn.group, org.id)? else {
         return Ok(Some((0, None)));
     };
     let under_way = away.adoption.map_or(0, |adoption| adoption.org.epoch);
-    let is_newer = org.epoch > away.epoch && org.epoch >= under_way;
+    let is_newer =
+        (org.epoch > away.epoch && org.epoch >= under_way) || planted::is(Bug::LateAdoptAccepted);
     Ok(is_newer.then_some((away.epoch, away.to)))
 }
 

@@ -16,6 +16,7 @@ use super::{
     query,
     turn::{Halt, Ruling, Turn},
 };
+use crate::planted::{self, Bug};
 use crate::store::keys;
 
 /// Makes a credential.
@@ -46,6 +47,11 @@ pub(super) fn patch(
     require_match(&stored, precondition)?;
     if patch.is_empty() {
         return Ok(Reply::Version(stored.version));
+    }
+    if planted::is(Bug::VersionStays) {
+        let credential = patched(stored, patch.clone());
+        turn.put(keys::oidc(turn.group, org, client_id), &credential);
+        return Ok(Reply::Version(turn.write_id));
     }
     put(turn, org, patched(stored, patch.clone()))
 }
@@ -118,6 +124,9 @@ fn require_match(
     stored: &OidcCredential,
     precondition: Option<&Precondition>,
 ) -> Result<(), Refusal> {
+    if planted::is(Bug::IfMatchIgnored) {
+        return Ok(());
+    }
     match precondition {
         None | Some(Precondition::Exists) => Ok(()),
         Some(Precondition::AnyOf(versions)) if versions.contains(&stored.version) => Ok(()),

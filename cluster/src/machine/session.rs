@@ -27,6 +27,7 @@ use super::{
     query,
     turn::{Halt, Turn},
 };
+use crate::planted::{self, Bug};
 use crate::store::{
     Reader, StoreError,
     keys::{self, Kind},
@@ -34,6 +35,9 @@ use crate::store::{
 
 /// The remembered answer to this write id. One that is due but not yet forgotten still answers.
 pub(super) fn remembered_write(turn: &Turn<'_>) -> Result<Option<Applied>, StoreError> {
+    if planted::is(Bug::RetryAppliedTwice) {
+        return Ok(None);
+    }
     let home = turn.home.as_deref();
     let record = query::remembered(turn.view(), turn.group, home, turn.write_id)?;
     Ok(record.map(|record| record.applied))
@@ -46,6 +50,9 @@ pub(super) fn remembered_key(
     proposal: &Proposal,
 ) -> Result<Option<Applied>, StoreError> {
     let Some(idempotency) = &proposal.idempotency else { return Ok(None) };
+    if planted::is(Bug::KeyForgotten) {
+        return Ok(None);
+    }
     let record: Option<KeyRecord> = turn.load(&record_key(turn.group, proposal, idempotency))?;
     Ok(record.filter(|record| record.expires >= turn.log_time).map(|record| {
         if record.digest == idempotency.digest {

@@ -27,6 +27,7 @@ use super::{
     types::{Raft, RaftTypes},
 };
 use crate::log::RaftLog;
+use crate::planted::{self, Bug};
 
 /// Entries of one append request at the most.
 const APPEND_ENTRIES_MAX: u64 = 512;
@@ -125,7 +126,8 @@ impl Replica {
             transport: Arc::clone(&environment.transport),
             store: Arc::clone(store),
         };
-        let has_voted = environment.log.state(group.0).vote.is_some();
+        let has_voted =
+            environment.log.state(group.0).vote.is_some() && !planted::is(Bug::RestartedVoterVotes);
         let settings = Arc::new(raft_config(group, timings, config, has_voted)?);
         let raft = Raft::new(config.node.0, settings, network, log_store, machine).await;
         let raft = raft.map_err(|error| Fault::caused(doing(), error))?;
@@ -184,6 +186,9 @@ impl Replica {
     pub(crate) fn reportable(&self) -> LogIndex {
         let visible = self.visible.load(Ordering::Acquire);
         let state = self.log.state(self.group.0);
+        if planted::is(Bug::ReportBeforeApply) {
+            return LogIndex(state.last.map_or(visible, |last| last.index));
+        }
         let synced = self.log.synced_index(self.group.0).max(state.purged_index);
         LogIndex(visible.min(synced))
     }

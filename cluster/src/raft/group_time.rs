@@ -16,11 +16,11 @@ use concordat_proto::{id::GroupId, time::LogTime};
 
 /// Per group: a log time, and when it was that time by the steady clock.
 #[derive(Debug, Default)]
-pub(super) struct GroupTimes(Mutex<BTreeMap<GroupId, (LogTime, Duration)>>);
+pub(crate) struct GroupTimes(Mutex<BTreeMap<GroupId, (LogTime, Duration)>>);
 
 impl GroupTimes {
     /// A group's log has come to a time.
-    pub(super) fn observed(&self, group: GroupId, time: LogTime, steady: Duration) {
+    pub(crate) fn observed(&self, group: GroupId, time: LogTime, steady: Duration) {
         let mut times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = times.entry(group).or_insert((time, steady));
         if time > known.0.after(steady.saturating_sub(known.1)) {
@@ -29,7 +29,7 @@ impl GroupTimes {
     }
 
     /// The group's time now.
-    pub(super) fn now(&self, group: GroupId, wall: LogTime, steady: Duration) -> LogTime {
+    pub(crate) fn now(&self, group: GroupId, wall: LogTime, steady: Duration) -> LogTime {
         let times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = times.get(&group);
         let goes_on = known.map(|(time, at)| time.after(steady.saturating_sub(*at)));

@@ -28,6 +28,7 @@ use openraft::raft::linearizable_read::LinearizerOption;
 use tokio::{sync::Notify, time::Instant};
 
 use super::{config::SteadyClock, convert, group::Replica, groups::Groups, transport::Channel};
+use crate::planted::{self, Bug};
 use crate::{
     consistency::{HeldLeases, LeaseTable, Members},
     machine::query,
@@ -152,7 +153,7 @@ impl Leasing {
         if own_entry.0 != term {
             *own_entry = (term, read_at);
         }
-        visible >= own_entry.1
+        visible >= own_entry.1 || planted::is(Bug::OwnTermNotAwaited)
     }
 }
 
@@ -234,6 +235,10 @@ impl Groups {
     /// and its commit index is this.
     async fn prove_lead(&self, replica: &Replica) -> Option<(Term, LogIndex)> {
         let leader_lease = self.shortest_leader_lease(replica.group);
+        if planted::is(Bug::LeadNotProved) && replica.leader() == Some(self.node()) {
+            let visible = LogIndex(replica.visible.load(Ordering::Acquire));
+            return Some((Term(replica.metrics().current_term), visible));
+        }
         if self.sleep_watch().slept_within(&*self.environment().steady, leader_lease) {
             return None;
         }
@@ -363,6 +368,10 @@ async fn ask(groups: &Groups, question: Question) {
     };
     for grant in grants.iter().filter(|grant| wanted.contains(&grant.group)) {
         if let Some(replica) = groups.replica(grant.group) {
+            let asked = match planted::is(Bug::LeaseFromAnswer) {
+                true => groups.environment().steady.now(),
+                false => asked,
+            };
             locked(&replica.leasing.held).add(grant, asked, asked_at);
         }
     }

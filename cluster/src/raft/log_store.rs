@@ -25,6 +25,7 @@ use super::{
     types::{Entry, RaftLogId, RaftTypes, RaftVote},
 };
 use crate::log::{LogError, LogRecord, RaftLog};
+use crate::planted::{self, Bug};
 
 /// Bytes of entries that one read of the log gives at the most (and one entry at the least).
 const READ_BYTES_MAX: usize = 1024 * 1024;
@@ -88,6 +89,7 @@ impl RaftLogReader<RaftTypes> for LogStore {
                     // appended: what it lacks is a fault, not the end of the log.
                     if next < to
                         && let Some(failure) = self.log.failure()
+                        && !planted::is(Bug::FailedLogReadsNothing)
                     {
                         return Err(log_error(failure));
                     }
@@ -130,12 +132,18 @@ impl RaftLogStorage<RaftTypes> for LogStore {
     }
 
     async fn save_vote(&mut self, vote: &RaftVote) -> Result<(), io::Error> {
+        if planted::is(Bug::VoteNotSaved) {
+            return Ok(());
+        }
         let (done, saved) = oneshot::channel();
         self.log.save_vote(
             self.group.0,
             convert::encode(vote),
             Box::new(move |result| drop(done.send(result))),
         );
+        if planted::is(Bug::VoteBeforeSync) {
+            return Ok(());
+        }
         saved.await.map_err(io::Error::other)?.map_err(log_error)
     }
 
@@ -149,6 +157,11 @@ impl RaftLogStorage<RaftTypes> for LogStore {
         I::IntoIter: OptionalSend,
     {
         let records = entries.into_iter().map(|entry| convert::record_of(&entry)).collect();
+        if planted::is(Bug::AckBeforeSync) {
+            self.log.append(self.group.0, records, Box::new(drop_result));
+            flushed.io_completed(Ok(()));
+            return Ok(());
+        }
         self.log.append(
             self.group.0,
             records,
@@ -158,6 +171,9 @@ impl RaftLogStorage<RaftTypes> for LogStore {
     }
 
     async fn truncate_after(&mut self, last: Option<RaftLogId>) -> Result<(), io::Error> {
+        if planted::is(Bug::TruncationForgotten) {
+            return Ok(());
+        }
         // Not waited for: the one writer keeps the order, and what is appended next is synced
         // together with this.
         self.log.truncate_after(self.group.0, last.map(|id| id.index), Box::new(drop_result));
@@ -167,7 +183,8 @@ impl RaftLogStorage<RaftTypes> for LogStore {
     async fn purge(&mut self, up_to: RaftLogId) -> Result<(), io::Error> {
         self.state.ensure_synced(up_to.index)?;
         let id: Bytes = convert::encode(&up_to);
-        self.log.purge(self.group.0, up_to.index, id, Box::new(drop_result));
+        let further = if planted::is(Bug::PurgeTooFar) { 8 } else { 0 };
+        self.log.purge(self.group.0, up_to.index + further, id, Box::new(drop_result));
         Ok(())
     }
 }

@@ -34,6 +34,7 @@ use super::{
         StoredMembership,
     },
 };
+use crate::planted::{self, Bug};
 use crate::{
     machine::{self, ApplyContext, Overlay},
     store::{Reader, Store, StoreError, WriteBatch, keys, slots::SlottedStore},
@@ -84,6 +85,9 @@ impl SyncedState {
         if self.synced.load(Ordering::Acquire) >= index {
             return Ok(());
         }
+        if planted::is(Bug::PurgeBeforeStateSync) {
+            return Ok(());
+        }
         let applied = read_applied(&*self.store, self.group)?;
         let applied = applied.log_id.map_or(0, |id| id.index.0);
         if applied < index {
@@ -94,7 +98,9 @@ impl SyncedState {
 
     /// Syncs the store, which holds the state up to `applied` at least.
     fn sync_at(&self, applied: u64) -> Result<(), io::Error> {
-        self.store.sync().map_err(io::Error::other)?;
+        if !planted::is(Bug::PurgeBeforeStateSync) {
+            self.store.sync().map_err(io::Error::other)?;
+        }
         self.synced.fetch_max(applied, Ordering::AcqRel);
         Ok(())
     }
@@ -160,6 +166,7 @@ impl MachineStore {
         let mut news = News::default();
         for (entry, responder) in batch {
             self.require_next(&record, &entry)?;
+            news.is_followed = responder.is_none();
             let response = apply_entry(self.group, &mut overlay, &mut record, &entry, &mut news)?;
             if let Some(responder) = responder {
                 replies.push((responder, response));
@@ -209,7 +216,7 @@ impl MachineStore {
     }
 
     fn tell(&self, news: News) {
-        let News { mut origins, is_about_replicas } = news;
+        let News { mut origins, is_about_replicas, .. } = news;
         origins.sort_unstable();
         origins.dedup();
         let applied = self.applied.log_id.map_or(LogIndex(0), |id| id.index);
@@ -228,6 +235,8 @@ impl MachineStore {
 struct News {
     origins: Vec<NodeId>,
     is_about_replicas: bool,
+    /// Nobody waits for the entry's answer here.
+    is_followed: bool,
 }
 
 fn apply_entry(
@@ -253,7 +262,9 @@ fn apply_entry(
             let context = ApplyContext { group, log_id, log_time_before: record.log_time };
             let (applied, changes) = machine::apply(overlay, &context, &proposal)?;
             record.log_time = record.log_time.max(proposal.stamped);
-            overlay.add(changes);
+            if !news.is_followed || log_id.index.0 % 16 != 0 || !planted::is(Bug::EntrySkipped) {
+                overlay.add(changes);
+            }
             news.origins.push(proposal.origin);
             news.is_about_replicas |= matches!(
                 proposal.command,
@@ -320,7 +331,7 @@ impl RaftStateMachine<RaftTypes> for MachineStore {
         self.store.swap(self.group).map_err(io::Error::other)?;
         self.applied = record;
         self.synced.sync_at(meta.last_log_id.map_or(0, |id| id.index))?;
-        self.tell(News { origins: Vec::new(), is_about_replicas: true });
+        self.tell(News { is_about_replicas: true, ..News::default() });
         Ok(())
     }
 

@@ -30,6 +30,7 @@ use super::{
     types::{Member, RaftLogId, RaftTypes, StoredMembership},
 };
 use crate::placement::{self, GroupView, Step};
+use crate::planted::{self, Bug};
 
 /// Between looks at the groups this node leads.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -192,6 +193,9 @@ fn due_note(groups: &Groups, system: &SystemView, view: &GroupView) -> Option<Co
 /// power failure may take this node's state of the system group back to before that one joined, and
 /// a mark as leaving is never taken back.
 fn has_left(nodes: &BTreeMap<NodeId, NodeRecord>, node: NodeId) -> bool {
+    if planted::is(Bug::UnknownNodesHaveLeft) {
+        return nodes.get(&node).is_none_or(|record| !record.is_there());
+    }
     nodes.get(&node).is_some_and(|record| !record.is_there())
 }
 
@@ -227,6 +231,9 @@ fn replica_is_of(system: &SystemView, replica: &Replica) -> bool {
 /// Whether a replica may be taken out of a group that this node leads: it was marked as leaving, and
 /// its last lease is over.
 pub(crate) fn may_remove(groups: &Groups, replica: &Replica, node: NodeId) -> bool {
+    if planted::is(Bug::HolderRemoved) {
+        return true;
+    }
     let facts = groups.tracker().facts(replica.group);
     let now = groups.environment().steady.now();
     facts.marks.get(&node) == Some(&ReplicaMark::Leaving)

@@ -28,6 +28,7 @@ use super::{
     types::Payload,
 };
 use crate::consistency::Danger;
+use crate::planted::{self, Bug};
 
 /// Before the next attempt when nobody is known to lead.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
@@ -78,6 +79,9 @@ impl Groups {
     #[must_use]
     pub fn log_now(&self, group: GroupId) -> LogTime {
         let environment = self.environment();
+        if planted::is(Bug::StampsByWallClock) {
+            return environment.clock.now();
+        }
         self.times().now(group, environment.clock.now(), environment.steady.now())
     }
 
@@ -95,6 +99,9 @@ impl Groups {
                     let attempt = self.attempt(group, leader, &proposal, deadline);
                     match tokio::time::timeout_at(deadline, attempt).await {
                         Ok(reply) => reply,
+                        Err(_) if planted::is(Bug::UnknownSaysNo) => {
+                            return Proposed::NotProposed;
+                        }
                         Err(_) => return Proposed::Unknown,
                     }
                 }
@@ -114,6 +121,7 @@ impl Groups {
             let pause = if hint.is_some() { Duration::from_millis(1) } else { RETRY_PAUSE };
             if Instant::now() + pause >= deadline {
                 tokio::time::sleep_until(deadline).await;
+                let certain = certain || planted::is(Bug::UnknownSaysNo);
                 return if certain { Proposed::NotProposed } else { Proposed::Unknown };
             }
             tokio::time::sleep(pause).await;

@@ -22,6 +22,7 @@ use super::{
     transport::{Channel, FrameReceiver, FrameStream, TransportError},
     types::{Raft, RaftTypes, RaftVote, Snapshot, SnapshotData},
 };
+use crate::planted::{self, Bug};
 use crate::store::{Pair, Reader, Store, StoreError, keys, slots::SlottedStore};
 
 /// Bytes of records after which a chunk is sent.
@@ -80,6 +81,7 @@ fn stream_group(
         let pairs = reader.scan(&prefix, after.as_deref(), SCAN_PAIRS)?;
         let last = pairs.len() < SCAN_PAIRS;
         after = pairs.last().map(|(key, _)| key.clone());
+        let pairs = pairs.into_iter().filter(|(key, _)| !is_left_out(key, after.as_ref(), last));
         for pair in pairs {
             if let Some(chunk) = chunks.push(pair)
                 && !send(chunk)
@@ -92,6 +94,13 @@ fn stream_group(
             return Ok(());
         }
     }
+}
+
+/// Only by a planted bug.
+fn is_left_out(key: &[u8], newest: Option<&Vec<u8>>, is_end: bool) -> bool {
+    let kind = key.get(4 + 16);
+    (planted::is(Bug::KeysNotInSnapshot) && kind == Some(&(keys::Kind::IdempotencyKey as u8)))
+        || (planted::is(Bug::SnapshotLeavesOut) && is_end && newest.is_some_and(|it| it == key))
 }
 
 /// Copies a group's state from one store into the spare slot of another. Blocks.
@@ -156,7 +165,9 @@ pub(crate) async fn receive(
     stream: FrameStream,
 ) -> Result<(), SnapshotError> {
     let FrameStream { tx, mut rx } = stream;
-    store.clear_spare(group)?;
+    if !planted::is(Bug::SpareNotCleared) {
+        store.clear_spare(group)?;
+    }
     receive_chunks(store, group, &mut rx).await?;
     let staged = store.get_spare(group, &keys::applied(group))?;
     let staged = staged.ok_or_else(|| SnapshotError::Malformed("no position in it".into()))?;

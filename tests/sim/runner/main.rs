@@ -1,1 +1,147 @@
-fn main() {}
+//! Many seeds: each in a process of its own, as many at a time as there are processors. Says which
+//! failed and how to see one again, how often each kind of fault was hit, and how fast it went.
+//!
+//! It judges nothing itself: a seed's process does. It must never hide a seed that did not answer.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool of the command line")]
+
+mod ledger;
+mod planted;
+mod seeds;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::seeds::{Runner, Tally};
+
+/// Runs simulations.
+#[derive(Debug, Parser)]
+struct Args {
+    /// How many at a time [default: the processors]
+    #[arg(long, global = true)]
+    jobs: Option<usize>,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Fresh seeds, and every seed that ever failed
+    Sweep {
+        /// At least so many fresh ones
+        #[arg(long, default_value_t = 200)]
+        count: usize,
+        /// Until so many seconds were simulated in all
+        #[arg(long, default_value_t = 0)]
+        simulated_s: u64,
+        /// The first seed [default: drawn]
+        #[arg(long)]
+        from: Option<u64>,
+        /// Adds a line to this ledger
+        #[arg(long)]
+        ledger: Option<PathBuf>,
+        /// The commit that the ledger's line names
+        #[arg(long, default_value = "unknown")]
+        commit: String,
+    },
+    /// Each seed twice: both runs must leave the same trace
+    Twice {
+        /// How many seeds
+        #[arg(long, default_value_t = 20)]
+        count: usize,
+        /// The first seed [default: drawn]
+        #[arg(long)]
+        from: Option<u64>,
+    },
+    /// Each planted bug until it is found; needs a build with the feature `planted`
+    Planted {
+        /// Seeds for each bug
+        #[arg(long, default_value_t = 40)]
+        count: usize,
+        /// The first seed
+        #[arg(long, default_value_t = 1)]
+        from: u64,
+        /// Stop at the first seed that finds it
+        #[arg(long)]
+        first: bool,
+        /// Only these
+        bugs: Vec<String>,
+    },
+}
+
+/// A first seed that nobody chose; small enough to be typed.
+fn drawn() -> u64 {
+    uuid::Uuid::new_v4().as_u64_pair().0 >> 24
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let jobs = args.jobs.unwrap_or_else(|| {
+        std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
+    });
+    let runner = match Runner::beside_this(jobs) {
+        Ok(runner) => runner,
+        Err(error) => {
+            eprintln!("concordat-sim: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let is_good = match args.what {
+        What::Sweep { count, simulated_s, from, ledger, commit } => {
+            let from = from.unwrap_or_else(drawn);
+            let tally = sweep(&runner, from, count, simulated_s);
+            if let Some(path) = ledger
+                && let Err(error) = ledger::note(&path, &commit, from, &tally)
+            {
+                eprintln!("concordat-sim: {}: {error}", path.display());
+                return ExitCode::FAILURE;
+            }
+            tally.print();
+            tally.is_good(count)
+        }
+        What::Twice { count, from } => twice(&runner, from.unwrap_or_else(drawn), count),
+        What::Planted { count, from, first, bugs } => {
+            planted::all(&runner, (from, count), first, &bugs)
+        }
+    };
+    if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn sweep(runner: &Runner, from: u64, count: usize, simulated_s: u64) -> Tally {
+    println!("simulation: seeds from {from}, and those that have failed once");
+    let mut tally = Tally::default();
+    runner.run(ledger::failed_once().into_iter(), None, &mut |report| tally.take(report));
+    let mut next = from;
+    let mut left = count as u64;
+    while left > 0 {
+        runner.run(next..next + left, None, &mut |report| tally.take(report));
+        next += left;
+        let missing = (simulated_s * 1000).saturating_sub(tally.simulated_ms);
+        // As many again as the average says.
+        let average = tally.simulated_ms / (tally.seeds as u64).max(1);
+        left = missing.div_ceil(average.max(1));
+        if tally.silent > 0 {
+            break;
+        }
+    }
+    tally
+}
+
+fn twice(runner: &Runner, from: u64, count: usize) -> bool {
+    println!("simulation: {count} seeds from {from}, each twice");
+    let mut traces = [const { Vec::new() }; 2];
+    for run in &mut traces {
+        runner.run(from..from + count as u64, None, &mut |report| {
+            run.push((report.seed, report.trace.clone(), report.lines));
+        });
+        run.sort();
+    }
+    let [one, other] = &traces;
+    let differ: Vec<_> = one.iter().zip(other).filter(|(one, other)| one != other).collect();
+    for (one, other) in &differ {
+        println!("seed {} left two traces: {one:?} and {other:?}", one.0);
+    }
+    let lines: u64 = one.iter().map(|(.., lines)| lines).sum();
+    println!("simulation: {} traces, {lines} lines, {} differ", one.len(), differ.len());
+    differ.is_empty() && one.len() == count && one.iter().all(|(.., lines)| *lines > 0)
+}

@@ -39,8 +39,11 @@ static PANICS: AtomicU64 = AtomicU64::new(0);
 #[derive(Debug, Parser)]
 struct Args {
     /// The seed
-    #[arg(long)]
+    #[arg(long, required_unless_present = "bugs", default_value_t = 0)]
     seed: u64,
+    /// List the planted bugs of this build, and end
+    #[arg(long)]
+    bugs: bool,
     /// Write everything that happens to this file
     #[arg(long)]
     trace: Option<PathBuf>,
@@ -57,6 +60,12 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if args.bugs {
+        for bug in planted_bugs() {
+            println!("{bug}");
+        }
+        return ExitCode::SUCCESS;
+    }
     plant(args.planted.as_deref());
     if let Some(filter) = &args.log {
         let lines = tracing_subscriber::fmt().without_time().with_ansi(false);
@@ -99,6 +108,16 @@ fn plant(bug: Option<&str>) {
     if let Some(bug) = bug {
         assert!(concordat_cluster::planted::switch_on(bug), "there is no bug {bug}");
     }
+}
+
+#[cfg(feature = "planted")]
+fn planted_bugs() -> Vec<&'static str> {
+    concordat_cluster::planted::Bug::ALL.iter().map(|bug| bug.name()).collect()
+}
+
+#[cfg(not(feature = "planted"))]
+fn planted_bugs() -> Vec<&'static str> {
+    Vec::new()
 }
 
 #[cfg(not(feature = "planted"))]

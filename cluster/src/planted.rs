@@ -1,0 +1,208 @@
+//! Bugs that a build with the feature `planted` has in it, each off until it is switched on by its
+//! name. The simulation must find every one: a check that never failed proves nothing.
+//!
+//! Without the feature there are none: [`is`] is a constant, and what it guards is not compiled in.
+//! No build that serves anybody may have the feature.
+
+/// A bug.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bug {
+    /// The log says that entries are on disk when they are queued.
+    AckBeforeSync,
+    /// The log's writer leaves the sync out.
+    LogNotSynced,
+    /// A vote is given and not kept.
+    VoteNotSaved,
+    /// A vote is given before it is on disk.
+    VoteBeforeSync,
+    /// The log lets go of more than the state has.
+    PurgeTooFar,
+    /// What a new leader has overruled stays in the log.
+    TruncationForgotten,
+    /// The log goes before the state that replaces it is on disk.
+    PurgeBeforeStateSync,
+    /// A log that has failed gives out its end as the end of all.
+    FailedLogReadsNothing,
+    /// A node that a stale state does not know counts as removed.
+    UnknownNodesHaveLeft,
+    /// Limits in log time are counted by the wall clock.
+    StampsByWallClock,
+    /// Write ids are not remembered.
+    RetryAppliedTwice,
+    /// Idempotency keys are not looked up.
+    KeyForgotten,
+    /// A snapshot leaves the idempotency keys out.
+    KeysNotInSnapshot,
+    /// A snapshot leaves its last record out.
+    SnapshotLeavesOut,
+    /// A snapshot is received on top of an older one.
+    SpareNotCleared,
+    /// A follower passes an entry over now and then.
+    EntrySkipped,
+    /// all_regions is answered at the first region.
+    AllRegionsAtTheFirst,
+    /// local_region is answered at any region.
+    LocalRegionIsAny,
+    /// Reached is judged by acknowledgements alone.
+    DangerIgnored,
+    /// A region that nobody may read in counts as reached.
+    ReachedByNobody,
+    /// A replica reports what its log has.
+    ReportBeforeApply,
+    /// A lease is counted from the answer.
+    LeaseFromAnswer,
+    /// A lease is held for ever.
+    LeaseNeverEnds,
+    /// A lease is used by a state that lacks what it covers.
+    LeaseIgnoresIndex,
+    /// A leader does not note the leases that it grants.
+    LeasesForgotten,
+    /// A new leader grants before an entry of its term is committed.
+    OwnTermNotAwaited,
+    /// A new leader takes no account of its predecessors' leases.
+    NewLeaderDoesNotWait,
+    /// A leader grants on its own belief.
+    LeadNotProved,
+    /// A restarted voter votes at once.
+    RestartedVoterVotes,
+    /// Every read claims to be current.
+    AlwaysCurrent,
+    /// A member is removed without a mark, and while it may hold a lease.
+    HolderRemoved,
+    /// The leader of a closed or fenced group goes on.
+    FenceIgnored,
+    /// A condition is not looked at.
+    IfMatchIgnored,
+    /// A change keeps the version.
+    VersionStays,
+    /// An organisation that was let go is written at its old home.
+    ReleaseNotFenced,
+    /// An organisation begins at its new home before the old one gave it up.
+    AdoptBeforeFence,
+    /// An adoption of an older epoch is taken.
+    LateAdoptAccepted,
+    /// What may have happened is told as what has not.
+    UnknownSaysNo,
+    /// A receipt lists every region as applied.
+    ReceiptClaimsAll,
+    /// A secret is kept as it came.
+    SecretInClear,
+}
+
+impl Bug {
+    /// All of them.
+    pub const ALL: [Self; 40] = [
+        Self::AckBeforeSync,
+        Self::LogNotSynced,
+        Self::VoteNotSaved,
+        Self::VoteBeforeSync,
+        Self::PurgeTooFar,
+        Self::TruncationForgotten,
+        Self::PurgeBeforeStateSync,
+        Self::FailedLogReadsNothing,
+        Self::UnknownNodesHaveLeft,
+        Self::StampsByWallClock,
+        Self::RetryAppliedTwice,
+        Self::KeyForgotten,
+        Self::KeysNotInSnapshot,
+        Self::SnapshotLeavesOut,
+        Self::SpareNotCleared,
+        Self::EntrySkipped,
+        Self::AllRegionsAtTheFirst,
+        Self::LocalRegionIsAny,
+        Self::DangerIgnored,
+        Self::ReachedByNobody,
+        Self::ReportBeforeApply,
+        Self::LeaseFromAnswer,
+        Self::LeaseNeverEnds,
+        Self::LeaseIgnoresIndex,
+        Self::LeasesForgotten,
+        Self::OwnTermNotAwaited,
+        Self::NewLeaderDoesNotWait,
+        Self::LeadNotProved,
+        Self::RestartedVoterVotes,
+        Self::AlwaysCurrent,
+        Self::HolderRemoved,
+        Self::FenceIgnored,
+        Self::IfMatchIgnored,
+        Self::VersionStays,
+        Self::ReleaseNotFenced,
+        Self::AdoptBeforeFence,
+        Self::LateAdoptAccepted,
+        Self::UnknownSaysNo,
+        Self::ReceiptClaimsAll,
+        Self::SecretInClear,
+    ];
+
+    /// What it is called.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AckBeforeSync => "ack before sync",
+            Self::LogNotSynced => "log not synced",
+            Self::VoteNotSaved => "vote not saved",
+            Self::VoteBeforeSync => "vote before sync",
+            Self::PurgeTooFar => "purge too far",
+            Self::TruncationForgotten => "truncation forgotten",
+            Self::PurgeBeforeStateSync => "purge before state sync",
+            Self::FailedLogReadsNothing => "failed log reads nothing",
+            Self::UnknownNodesHaveLeft => "unknown nodes have left",
+            Self::StampsByWallClock => "stamps by wall clock",
+            Self::RetryAppliedTwice => "retry applied twice",
+            Self::KeyForgotten => "key forgotten",
+            Self::KeysNotInSnapshot => "keys not in snapshot",
+            Self::SnapshotLeavesOut => "snapshot leaves out",
+            Self::SpareNotCleared => "spare not cleared",
+            Self::EntrySkipped => "entry skipped",
+            Self::AllRegionsAtTheFirst => "all regions at the first",
+            Self::LocalRegionIsAny => "local region is any",
+            Self::DangerIgnored => "danger ignored",
+            Self::ReachedByNobody => "reached by nobody",
+            Self::ReportBeforeApply => "report before apply",
+            Self::LeaseFromAnswer => "lease from answer",
+            Self::LeaseNeverEnds => "lease never ends",
+            Self::LeaseIgnoresIndex => "lease ignores index",
+            Self::LeasesForgotten => "leases forgotten",
+            Self::OwnTermNotAwaited => "own term not awaited",
+            Self::NewLeaderDoesNotWait => "new leader does not wait",
+            Self::LeadNotProved => "lead not proved",
+            Self::RestartedVoterVotes => "restarted voter votes",
+            Self::AlwaysCurrent => "always current",
+            Self::HolderRemoved => "holder removed",
+            Self::FenceIgnored => "fence ignored",
+            Self::IfMatchIgnored => "if-match ignored",
+            Self::VersionStays => "version stays",
+            Self::ReleaseNotFenced => "release not fenced",
+            Self::AdoptBeforeFence => "adopt before fence",
+            Self::LateAdoptAccepted => "late adopt accepted",
+            Self::UnknownSaysNo => "unknown says no",
+            Self::ReceiptClaimsAll => "receipt claims all",
+            Self::SecretInClear => "secret in clear",
+        }
+    }
+}
+
+#[cfg(feature = "planted")]
+static ON: std::sync::OnceLock<Bug> = std::sync::OnceLock::new();
+
+/// Switches one on, for as long as the process lives; false when there is none of that name, or
+/// another one is on.
+#[cfg(feature = "planted")]
+pub fn switch_on(name: &str) -> bool {
+    let bug = Bug::ALL.into_iter().find(|bug| bug.name() == name);
+    bug.is_some_and(|bug| ON.set(bug).is_ok())
+}
+
+/// Whether it is on.
+#[cfg(feature = "planted")]
+#[must_use]
+pub fn is(bug: Bug) -> bool {
+    ON.get() == Some(&bug)
+}
+
+/// Whether it is on: never.
+#[cfg(not(feature = "planted"))]
+#[must_use]
+pub const fn is(_bug: Bug) -> bool {
+    false
+}

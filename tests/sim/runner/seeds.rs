@@ -1,0 +1,248 @@
+//! Seeds as processes, and what they report.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::PathBuf,
+    process::{Command, Stdio},
+    sync::{Mutex, mpsc},
+};
+
+use serde_json::Value;
+
+/// All kinds of faults. A long sweep that misses one tests less than it says.
+const KINDS: [&str; 37] = [
+    "add node",
+    "all nodes down",
+    "answers lost",
+    "bit flip",
+    "client hangs up",
+    "clock drift",
+    "clock jump",
+    "crash",
+    "disk full",
+    "drain",
+    "fence setting",
+    "home move",
+    "late messages",
+    "leader handed over",
+    "lease terms",
+    "lost messages",
+    "node cut off",
+    "one-way cut",
+    "pause",
+    "power failing in a write",
+    "power loss",
+    "process dies with requests",
+    "read error",
+    "region cut off",
+    "region failed over",
+    "region paused",
+    "remove node",
+    "requests doubled",
+    "retry in another region",
+    "slow disk",
+    "slow link",
+    "snapshot installed",
+    "state write error",
+    "survive setting",
+    "sync error",
+    "wiped node",
+    "write error",
+];
+/// From so many seeds on every kind must have been hit.
+const ALL_KINDS_FROM: usize = 100;
+/// A seed takes seconds; one that takes so many of processor time hangs.
+const CPU_LIMIT_S: u32 = 300;
+
+/// What a seed's process said.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Report {
+    pub(crate) seed: u64,
+    pub(crate) violation: Option<String>,
+    pub(crate) trace: String,
+    pub(crate) lines: u64,
+    simulated_ms: u64,
+    cpu_ms: u64,
+    kinds: BTreeMap<String, u64>,
+    counts: [u64; 4],
+    is_silent: bool,
+}
+
+impl Report {
+    fn of(seed: u64, line: &str, end: &str) -> Self {
+        let Ok(said) = serde_json::from_str::<Value>(line) else {
+            let violation = Some(format!("its process ended without a report: {end}"));
+            return Self { seed, violation, is_silent: true, ..Self::default() };
+        };
+        let number = |name: &str| said[name].as_u64().unwrap_or(0);
+        let kinds = said["kinds"].as_object().into_iter().flatten();
+        Self {
+            seed,
+            violation: said["violation"].as_str().map(str::to_owned),
+            trace: said["trace"].as_str().unwrap_or_default().to_owned(),
+            lines: number("lines"),
+            simulated_ms: number("simulated_ms"),
+            cpu_ms: number("cpu_ms"),
+            kinds: kinds.map(|(kind, count)| (kind.clone(), count.as_u64().unwrap_or(0))).collect(),
+            counts: ["committed", "reads", "unmarked", "bound"].map(number),
+            is_silent: false,
+        }
+    }
+}
+
+/// Runs seeds.
+#[derive(Debug)]
+pub(crate) struct Runner {
+    program: PathBuf,
+    jobs: usize,
+}
+
+impl Runner {
+    /// With the seeds' program that stands beside this one.
+    pub(crate) fn beside_this(jobs: usize) -> io::Result<Self> {
+        let program = std::env::current_exe()?.with_file_name("concordat-sim-seed");
+        Ok(Self { program, jobs: jobs.max(1) })
+    }
+
+    /// Lists the planted bugs of the build.
+    pub(crate) fn bugs(&self) -> io::Result<Vec<String>> {
+        let listed = Command::new(&self.program).arg("--bugs").output()?;
+        Ok(String::from_utf8_lossy(&listed.stdout).lines().map(str::to_owned).collect())
+    }
+
+    /// Runs them, and hands over each report as it comes; `take` answers whether to go on.
+    pub(crate) fn run_while(
+        &self,
+        seeds: impl Iterator<Item = u64> + Send,
+        bug: Option<&str>,
+        take: &mut dyn FnMut(Report) -> bool,
+    ) {
+        let seeds = Mutex::new(seeds);
+        let (tx, rx) = mpsc::sync_channel(0);
+        std::thread::scope(|scope| {
+            for _ in 0..self.jobs {
+                let (tx, seeds) = (tx.clone(), &seeds);
+                scope.spawn(move || {
+                    loop {
+                        let next = seeds.lock().map(|mut seeds| seeds.next());
+                        let Ok(Some(seed)) = next else { return };
+                        if tx.send(self.one(seed, bug)).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(tx);
+            for report in &rx {
+                if !take(report) {
+                    break;
+                }
+            }
+            // The others end with the seed that they are at.
+            drop(rx);
+        });
+    }
+
+    /// Runs them all.
+    pub(crate) fn run(
+        &self,
+        seeds: impl Iterator<Item = u64> + Send,
+        bug: Option<&str>,
+        take: &mut dyn FnMut(Report),
+    ) {
+        self.run_while(seeds, bug, &mut |report| {
+            take(report);
+            true
+        });
+    }
+
+    fn one(&self, seed: u64, bug: Option<&str>) -> Report {
+        // The limit is the kernel's: a seed that hangs is a finding too.
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(format!("ulimit -t {CPU_LIMIT_S}; exec \"$0\" \"$@\""));
+        command.arg(&self.program).args(["--seed", &seed.to_string()]);
+        command.args(bug.map(|bug| ["--planted", bug]).into_iter().flatten());
+        command.env("RUST_BACKTRACE", "0").stdin(Stdio::null());
+        match command.output() {
+            Ok(output) => {
+                let said = String::from_utf8_lossy(&output.stdout).into_owned();
+                let last = said.lines().last().unwrap_or_default();
+                let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+                let end = format!("{}: {}", output.status, first_chars(&complaint, 600));
+                Report::of(seed, last, &end)
+            }
+            Err(error) => Report::of(seed, "", &error.to_string()),
+        }
+    }
+}
+
+fn first_chars(text: &str, count: usize) -> String {
+    text.chars().take(count).collect()
+}
+
+/// What many seeds came to.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) seeds: usize,
+    pub(crate) failed: Vec<(u64, String)>,
+    pub(crate) simulated_ms: u64,
+    pub(crate) silent: usize,
+    cpu_ms: u64,
+    kinds: BTreeMap<String, (u64, usize)>,
+    counts: [u64; 4],
+}
+
+impl Tally {
+    pub(crate) fn take(&mut self, report: Report) {
+        self.seeds += 1;
+        self.silent += usize::from(report.is_silent);
+        self.simulated_ms += report.simulated_ms;
+        self.cpu_ms += report.cpu_ms;
+        for (kind, count) in report.kinds {
+            let known = self.kinds.entry(kind).or_default();
+            *known = (known.0 + count, known.1 + 1);
+        }
+        for (sum, count) in self.counts.iter_mut().zip(report.counts) {
+            *sum += count;
+        }
+        if let Some(violation) = report.violation {
+            println!("seed {} fails: {violation}", report.seed);
+            println!("  again: make sim SEED={}", report.seed);
+            self.failed.push((report.seed, violation));
+        }
+    }
+
+    fn missed(&self) -> Vec<&'static str> {
+        KINDS.into_iter().filter(|kind| !self.kinds.contains_key(*kind)).collect()
+    }
+
+    pub(crate) fn is_good(&self, wanted: usize) -> bool {
+        let is_long = wanted >= ALL_KINDS_FROM;
+        self.seeds >= wanted && self.failed.is_empty() && (!is_long || self.missed().is_empty())
+    }
+
+    pub(crate) fn print(&self) {
+        println!("{:28} {:>8} {:>6}", "kind of fault", "times", "seeds");
+        for kind in KINDS {
+            let (count, seeds) = self.kinds.get(kind).copied().unwrap_or_default();
+            println!("{kind:28} {count:>8} {seeds:>6}");
+        }
+        let [committed, reads, unmarked, bound] = self.counts;
+        println!(
+            "simulation: {committed} writes committed; {reads} reads, {unmarked} unmarked, {bound} \
+             of them under a promise"
+        );
+        let (simulated_s, cpu_s) = (self.simulated_ms / 1000, self.cpu_ms / 1000);
+        println!(
+            "simulation: {} seeds, {} failed; {simulated_s} s simulated in {cpu_s} s of processor \
+             time: {} to 1",
+            self.seeds,
+            self.failed.len(),
+            simulated_s / cpu_s.max(1)
+        );
+        for kind in self.missed() {
+            println!("simulation: never hit: {kind}");
+        }
+    }
+}
