@@ -31,6 +31,8 @@ enum Command {
     Start(StartArgs),
     /// Run a whole cluster in this process, with delays between its regions
     Demo(DemoArgs),
+    /// Ask a node on this machine whether it runs; the exit code says so
+    Health(HealthArgs),
     /// Look at a configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -48,6 +50,19 @@ struct StartArgs {
     settings: Settings,
 }
 
+#[derive(Debug, Args)]
+struct HealthArgs {
+    /// The node's file of settings, for its address
+    #[arg(long, env = "CONCORDAT_CONFIG")]
+    config: Option<PathBuf>,
+    /// Address of the node's HTTP API
+    #[arg(long, env = "CONCORDAT_LISTEN")]
+    listen: Option<String>,
+    /// Ask whether it is ready: a full member, in a cluster that can be written to
+    #[arg(long)]
+    ready: bool,
+}
+
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
     /// Say whether it is complete and right
@@ -62,6 +77,9 @@ enum KeyringCommand {
     New {
         /// The file
         file: PathBuf,
+        /// Be content with a good one that is there already
+        #[arg(long)]
+        keep: bool,
     },
 }
 
@@ -69,6 +87,18 @@ impl StartArgs {
     fn settings(self) -> Result<Settings, Failure> {
         let file = self.config.as_deref().map(Settings::read).transpose()?;
         Ok(self.settings.over(file.unwrap_or_default()))
+    }
+}
+
+impl HealthArgs {
+    fn run(self) -> Result<(), Failure> {
+        let file = self.config.as_deref().map(Settings::read).transpose()?;
+        let given = Settings { listen: self.listen, ..Settings::default() };
+        let listen = given.over(file.unwrap_or_default()).api_address()?;
+        let path = if self.ready { "/readyz?verbose" } else { "/livez" };
+        let answer = observe::probe::ask(listen, path);
+        say(&answer
+            .map_err(|error| Failure::fault(format!("asking {listen} for {path}"), error))?)
     }
 }
 
@@ -88,6 +118,7 @@ impl Cli {
                 observe::log::init(&args.log_level, LogFormat::Text)?;
                 demo::run(args, Environment::default())
             }
+            Command::Health(args) => args.run(),
             Command::Config(ConfigCommand::Check(args)) => {
                 args.settings()?.check()?;
                 say("the configuration is complete\n")
@@ -97,7 +128,12 @@ impl Cli {
                 let shown = toml::to_string(&settings);
                 say(&shown.map_err(|error| Failure::fault("showing the configuration", error))?)
             }
-            Command::Keyring(KeyringCommand::New { file }) => Keyring::create(&file, &OsEntropy),
+            Command::Keyring(KeyringCommand::New { file, keep }) => {
+                if keep && file.exists() {
+                    return Keyring::read(&file).map(drop);
+                }
+                Keyring::create(&file, &OsEntropy)
+            }
         }
     }
 }

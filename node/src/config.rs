@@ -15,7 +15,7 @@ use concordat_cluster::raft::Retention;
 use concordat_proto::{org::KeyHash, region::Region};
 use serde::{Deserialize, Serialize};
 
-use crate::{failure::Failure, hex};
+use crate::{failure::Failure, hex, peer::Reach};
 
 /// What may be set. All of it may be left out, here and there; together it must be enough.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
@@ -33,12 +33,16 @@ pub struct Settings {
     /// Base URL under which clients reach the API [default: of `listen`]
     #[arg(long, env = "CONCORDAT_API_URL")]
     pub api_url: Option<String>,
-    /// Address for other nodes; loopback only, until peers have certificates
+    /// Address for other nodes; loopback only, but for `insecure_peers`
     #[arg(long, env = "CONCORDAT_PEER_LISTEN")]
     pub peer_listen: Option<String>,
-    /// Address under which other nodes reach this one [default: `peer_listen`]
+    /// Address under which other nodes reach this one, host name or IP [default: `peer_listen`]
     #[arg(long, env = "CONCORDAT_PEER_ADDRESS")]
     pub peer_address: Option<String>,
+    /// Accept peers beyond this machine, who have no certificates yet: they talk in the clear, and
+    /// whoever reaches `peer_listen` passes for a node. Only for a network that nobody else is in
+    #[arg(long, env = "CONCORDAT_INSECURE_PEERS", num_args = 0..=1, default_missing_value = "true")]
+    pub insecure_peers: Option<bool>,
     /// Peer addresses of nodes to ask for admission
     #[arg(long, env = "CONCORDAT_SEEDS", value_delimiter = ',')]
     pub seeds: Option<Vec<String>>,
@@ -120,6 +124,8 @@ pub struct Config {
     pub peer_listen: SocketAddr,
     /// The address that peers are told, if it is not `peer_listen`.
     pub peer_address: Option<String>,
+    /// Where peers may be.
+    pub peer_reach: Reach,
     /// Whom to ask for admission.
     pub seeds: Vec<String>,
     /// The keyring's file.
@@ -226,6 +232,7 @@ impl Settings {
             api_url: self.api_url.or(other.api_url),
             peer_listen: self.peer_listen.or(other.peer_listen),
             peer_address: self.peer_address.or(other.peer_address),
+            insecure_peers: self.insecure_peers.or(other.insecure_peers),
             seeds: self.seeds.or(other.seeds),
             keyring: self.keyring.or(other.keyring),
             bootstrap: self.bootstrap.or(other.bootstrap),
@@ -254,13 +261,18 @@ impl Settings {
     pub fn check(&self) -> Result<Config, Failure> {
         let region = required("region", self.region.as_deref())?;
         let region = Region::new(region).map_err(|error| wrong("region", &error))?;
+        let peer_reach = match self.insecure_peers {
+            Some(true) => Reach::Anywhere,
+            Some(false) | None => Reach::Loopback,
+        };
         Ok(Config {
             region,
             data_dir: required("data_dir", self.data_dir.clone())?,
-            listen: address("listen", self.listen.as_deref())?,
+            listen: self.api_address()?,
             api_url: self.api_url.clone().map(base_url).transpose()?,
             peer_listen: address("peer_listen", self.peer_listen.as_deref())?,
-            peer_address: self.peer_address.clone(),
+            peer_address: self.peer_address(peer_reach)?,
+            peer_reach,
             seeds: self.seeds.clone().unwrap_or_default(),
             keyring: required("keyring", self.keyring.clone())?,
             bootstrap: self.operator_key()?,
@@ -270,6 +282,27 @@ impl Settings {
             http: self.http_limits()?,
             storage: self.storage_sizes()?,
         })
+    }
+
+    /// Where the API is, as far as that is set.
+    ///
+    /// # Errors
+    /// When it is not, or is no address.
+    pub fn api_address(&self) -> Result<SocketAddr, Failure> {
+        address("listen", self.listen.as_deref())
+    }
+
+    fn peer_address(&self, reach: Reach) -> Result<Option<String>, Failure> {
+        let everywhere =
+            |text: &str| text.parse().is_ok_and(|at: SocketAddr| at.ip().is_unspecified());
+        match (&self.peer_address, &self.peer_listen) {
+            (None, Some(listen)) if reach == Reach::Anywhere && everywhere(listen) => {
+                Err(Failure::setting(format!(
+                    "peer_address is not set, and other nodes find nobody at {listen}"
+                )))
+            }
+            (given, _) => Ok(given.clone()),
+        }
     }
 
     fn operator_key(&self) -> Result<Option<OperatorKeySource>, Failure> {

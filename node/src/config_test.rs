@@ -70,6 +70,20 @@ fn a_bootstrap_names_its_operator_key() {
 }
 
 #[test]
+fn peers_beyond_this_machine_are_accepted_only_knowingly() {
+    assert_eq!(settings(WHOLE).check().unwrap().peer_reach, Reach::Loopback);
+    let everywhere = "insecure_peers = true\npeer_listen = \"0.0.0.0:9080\"";
+    let failure = settings(everywhere).over(settings(WHOLE)).check().unwrap_err();
+    assert!(failure.chain().starts_with("peer_address is not set"), "{}", failure.chain());
+    let named = format!("{everywhere}\npeer_address = \"us-iowa-1:9080\"");
+    assert!(settings(&named).over(settings(WHOLE)).check().is_ok());
+    for (text, reach) in [("true", Reach::Anywhere), ("false", Reach::Loopback)] {
+        let set = settings(&format!("insecure_peers = {text}"));
+        assert_eq!(set.over(settings(WHOLE)).check().unwrap().peer_reach, reach);
+    }
+}
+
+#[test]
 fn what_is_shown_can_be_read_again() {
     let shown = toml::to_string(&settings(WHOLE)).unwrap();
     assert_eq!(settings(&shown).check().unwrap().listen.port(), 8080);

@@ -22,7 +22,7 @@ use crate::{
     environment::Environment,
     failure::Failure,
     keyring::Keyring,
-    peer::SocketTransport,
+    peer::{Reach, SocketTransport},
     supervise::{self, Supervisor},
 };
 
@@ -55,9 +55,15 @@ async fn serve(
     let listener =
         listener.map_err(|error| Failure::bad_setting(doing("clients", config.listen), error))?;
     let api = listener.local_addr().map_err(|e| Failure::fault("reading an address", e))?;
-    let transport = SocketTransport::bind(config.peer_listen).await;
+    let transport = SocketTransport::bind(config.peer_listen, config.peer_reach).await;
     let transport = transport
         .map_err(|error| Failure::bad_setting(doing("peers", config.peer_listen), error))?;
+    if config.peer_reach == Reach::Anywhere {
+        tracing::warn!(
+            "insecure_peers: nodes talk in the clear and do not prove who they are; whoever reaches \
+             the peer address can do what a node can"
+        );
+    }
     let parts = Parts {
         environment: environment.clone(),
         data_dir: config.data_dir,

@@ -97,6 +97,23 @@ async fn the_operators_commands() {
 }
 
 #[tokio::test]
+async fn the_operators_key_may_be_in_a_file() {
+    let mut user = user("operators with a file").await;
+    user.environment.retain(|(name, _)| *name != "CONCORDAT_OPERATOR_KEY");
+    user.fails(&["status"], USAGE).await;
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("operator.key");
+    std::fs::write(&file, format!("{}\n", demo().await.operator_key)).unwrap();
+    let path = file.to_str().expect("a path of text");
+    let status = user.says(&["status", "--operator-key-file", path]).await;
+    assert_eq!(status["regions"].as_array().map(Vec::len), Some(3), "{status}");
+    user.environment.push(("CONCORDAT_OPERATOR_KEY_FILE", path.to_owned()));
+    user.says(&["org", "list"]).await;
+    std::fs::remove_file(&file).unwrap();
+    user.fails(&["org", "list"], USAGE).await;
+}
+
+#[tokio::test]
 async fn exit_codes_tell_failures_apart() {
     let mut user = user("exit codes").await;
     user.fails(&["credential", "create", "x"], USAGE).await;

@@ -1,8 +1,12 @@
-//! `concordatd start` with settings that cannot be: it says what is wrong, and ends.
+//! `concordatd start` with settings that cannot be: it says what is wrong, and ends. And with one
+//! that must be asked for by name.
 
 use std::{fs, path::Path};
 
-use concordat_tests::{process, wait::LIMIT};
+use concordat_tests::{
+    process::{self, Process, Start},
+    wait::{self, LIMIT},
+};
 
 /// A complete file, but for the line given in place of another of the same key.
 fn config(directory: &Path, other: &str) -> String {
@@ -29,6 +33,10 @@ async fn wrong_settings_are_refused_with_a_reason() {
     assert!(made.status.success(), "{made:?}");
     let again = process::run("concordatd", &["keyring", "new", keyring_path], &[], LIMIT).await;
     assert!(!again.status.success(), "a keyring was overwritten");
+    let before = process::text(&keyring);
+    let keep = ["keyring", "new", keyring_path, "--keep"];
+    let kept = process::run("concordatd", &keep, &[], LIMIT).await;
+    assert!(kept.status.success() && process::text(&keyring) == before, "{kept:?}");
     let no_keyring = format!("keyring = {:?}", directory.path().join("none").display().to_string());
     for (wrong, named) in [
         ("peer_listen = \"0.0.0.0:0\"", "loopback"),
@@ -50,4 +58,48 @@ async fn wrong_settings_are_refused_with_a_reason() {
         assert!(!ended.status.success(), "{wrong} was taken: {reason}");
         assert!(reason.contains(named), "{wrong}: {named:?} is not in {reason:?}");
     }
+}
+
+#[tokio::test]
+async fn peers_beyond_this_machine_are_accepted_knowingly() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name).display().to_string();
+    let keyring = at("keyring.toml");
+    let made = process::run("concordatd", &["keyring", "new", &keyring], &[], LIMIT).await;
+    assert!(made.status.success(), "{made:?}");
+    let more = [
+        "insecure_peers = true".to_owned(),
+        "peer_address = \"localhost:9\"".to_owned(),
+        "bootstrap = true".to_owned(),
+        format!("operator_key_file = {:?}", at("operator.key")),
+    ];
+    let text = config(directory.path(), "peer_listen = \"0.0.0.0:0\"");
+    fs::write(at("node.toml"), format!("{text}\n{}\n", more.join("\n"))).unwrap();
+    let log = directory.path().join("log");
+    let _node = Process::start(&Start {
+        name: "concordatd",
+        arguments: vec!["start".into(), "--config".into(), at("node.toml").into()],
+        environment: Vec::new(),
+        stdout: log.clone(),
+        stderr: log.clone(),
+        scratch: Some(directory.path().to_owned()),
+    });
+    let api = wait::eventually("the node has started", async || {
+        let text = process::text(&log);
+        let started = text.lines().find(|line| line.contains("started")).ok_or(text.clone())?;
+        let (_, api) = started.split_once("api=").ok_or(text.clone())?;
+        Ok(api.split_whitespace().next().unwrap_or_default().to_owned())
+    })
+    .await;
+    assert!(process::text(&log).contains("WARN"), "no warning: {}", process::text(&log));
+    let alive = process::run("concordatd", &["health", "--listen", &api], &[], LIMIT).await;
+    assert!(alive.status.success() && alive.stdout == b"ok\n", "{alive:?}");
+    wait::eventually("it says that it is ready", async || {
+        let asked = ["health", "--ready", "--listen", &api];
+        let ready = process::run("concordatd", &asked, &[], LIMIT).await;
+        if ready.status.success() { Ok(()) } else { Err(format!("{ready:?}")) }
+    })
+    .await;
+    let nobody = process::run("concordatd", &["health", "--listen", "127.0.0.1:9"], &[], LIMIT);
+    assert!(!nobody.await.status.success());
 }

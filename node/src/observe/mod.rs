@@ -6,3 +6,4 @@ pub mod log;
 pub(crate) mod health;
 pub(crate) mod histogram;
 pub(crate) mod metrics;
+pub(crate) mod probe;

@@ -15,12 +15,16 @@ use hyper_util::rt::TokioIo;
 use super::{
     bounds::{HELLO_BYTES_MAX, REFUSAL_BYTES_MAX},
     handshake::{Hello, check_granted, render_request},
-    wire,
+    wire::{self, Reach},
 };
 
 /// Connects and upgrades; the error is a reason in words.
-pub(super) async fn dial(address: &str, hello: Hello) -> Result<TokioIo<Upgraded>, String> {
-    let wire = wire::connect(address).await?;
+pub(super) async fn dial(
+    address: &str,
+    hello: Hello,
+    reach: Reach,
+) -> Result<TokioIo<Upgraded>, String> {
+    let wire = wire::connect(address, reach).await?;
     let (mut sender, connection) = http1::Builder::new()
         .max_buf_size(HELLO_BYTES_MAX)
         .handshake::<_, Empty<Bytes>>(TokioIo::new(wire))

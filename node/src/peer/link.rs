@@ -26,6 +26,7 @@ use super::{
     client::dial,
     connection::Connection,
     handshake::{Hello, Identity},
+    wire::Reach,
 };
 
 type Connected = Result<Arc<Connection>, TransportError>;
@@ -54,6 +55,7 @@ pub(super) struct Link {
     from: Identity,
     peer: Peer,
     channel: Channel,
+    reach: Reach,
     runtime: Handle,
     closed: CancellationToken,
     state: Mutex<State>,
@@ -71,6 +73,7 @@ impl Link {
         from: Identity,
         peer: Peer,
         channel: Channel,
+        reach: Reach,
         runtime: Handle,
         closed: CancellationToken,
     ) -> Self {
@@ -82,7 +85,7 @@ impl Link {
             notices: VecDeque::new(),
             notice_bytes: 0,
         };
-        Self { from, peer, channel, runtime, closed, state: Mutex::new(state) }
+        Self { from, peer, channel, reach, runtime, closed, state: Mutex::new(state) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -156,7 +159,7 @@ impl Link {
             sleep_until(not_before).await;
         }
         let hello = Hello::Member { from: self.from, to: self.peer.id, channel: self.channel };
-        let io = match timeout(CONNECT_LIMIT, dial(&self.peer.address, hello)).await {
+        let io = match timeout(CONNECT_LIMIT, dial(&self.peer.address, hello, self.reach)).await {
             Ok(Ok(io)) => io,
             Ok(Err(reason)) => return self.failed(&reason),
             Err(_) => return self.failed("no answer"),

@@ -13,7 +13,8 @@
 //! # Why loopback only
 //! Nodes have no certificates yet, so a name in the upgrade is only a claim. Until TLS stands
 //! between TCP and HTTP (`wire.rs` is the place) this module refuses to listen at or connect to
-//! any address that another machine can reach.
+//! any address that another machine can reach. For a network that nobody else is in, such as one of
+//! containers, the operator may lift that ([`Reach`]); it is never lifted by itself.
 //!
 //! hyper is not used outside this folder for peers, and nothing here looks into a payload or reads
 //! the wall clock.
@@ -56,7 +57,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use self::wire::BindError;
+pub use self::wire::{BindError, Reach};
 use self::{
     bounds::{CONNECT_LIMIT, LIMIT_MAX},
     connection::Connection,
@@ -93,6 +94,7 @@ impl Book {
 /// What the tasks of a transport share. It does not own the transport, which closes when it is
 /// dropped.
 pub(in crate::peer) struct Shared {
+    reach: Reach,
     runtime: Handle,
     closed: CancellationToken,
     service: OnceLock<Arc<dyn PeerService>>,
@@ -136,7 +138,7 @@ impl Shared {
         let from = identity.ok_or_else(|| refuse("this node has no name yet"))?;
         let link = entry.links.entry(channel).or_insert_with(|| {
             let (runtime, closed) = (self.runtime.clone(), entry.closed.child_token());
-            Arc::new(Link::new(from, entry.peer.clone(), channel, runtime, closed))
+            Arc::new(Link::new(from, entry.peer.clone(), channel, self.reach, runtime, closed))
         });
         Ok(Arc::clone(link))
     }
@@ -162,17 +164,18 @@ impl fmt::Debug for SocketTransport {
 }
 
 impl SocketTransport {
-    /// Listens for peers at a loopback address; port zero takes a free one. Its tasks run on the
-    /// tokio runtime this is called in. Peers wait until [`Self::serve`].
+    /// Listens for peers; port zero takes a free one. Its tasks run on the tokio runtime this is
+    /// called in. Peers wait until [`Self::serve`].
     ///
     /// # Errors
-    /// When the address is no loopback address, or cannot be had.
-    pub async fn bind(listen: SocketAddr) -> Result<Arc<Self>, BindError> {
-        let listener = wire::listen(listen).await?;
+    /// When the address is beyond the reach, or cannot be had.
+    pub async fn bind(listen: SocketAddr, reach: Reach) -> Result<Arc<Self>, BindError> {
+        let listener = wire::listen(listen, reach).await?;
         let address = listener
             .local_addr()
             .map_err(|source| BindError::Listen { address: listen, source })?;
         let shared = Shared {
+            reach,
             runtime: Handle::current(),
             closed: CancellationToken::new(),
             service: OnceLock::new(),
@@ -238,11 +241,11 @@ impl PeerTransport for SocketTransport {
         limit: Duration,
     ) -> BoxFuture<'static, Result<Bytes, TransportError>> {
         let deadline = Instant::now() + limit.min(LIMIT_MAX);
-        let closed = self.shared.closed.child_token();
+        let (closed, reach) = (self.shared.closed.child_token(), self.shared.reach);
         Box::pin(async move {
             let unreachable =
                 |reason| TransportError::Unreachable { peer: address.clone(), reason };
-            let io = timeout_at(deadline, dial_within_limit(&address))
+            let io = timeout_at(deadline, dial_within_limit(&address, reach))
                 .await
                 .map_err(|_| unreachable("no connection in time".to_owned()))?
                 .map_err(unreachable)?;
@@ -303,8 +306,9 @@ impl PeerTransport for SocketTransport {
 
 async fn dial_within_limit(
     address: &str,
+    reach: Reach,
 ) -> Result<hyper_util::rt::TokioIo<hyper::upgrade::Upgraded>, String> {
-    tokio::time::timeout(CONNECT_LIMIT, client::dial(address, Hello::Join))
+    tokio::time::timeout(CONNECT_LIMIT, client::dial(address, Hello::Join, reach))
         .await
         .unwrap_or_else(|_| Err("no answer".to_owned()))
 }

@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    BindError, SocketTransport,
+    BindError, Reach, SocketTransport,
     frame::{Frame, Kind},
 };
 
@@ -55,7 +55,7 @@ impl Fixture for Loopback {
 /// A closed transport frees its port when its tasks have run.
 async fn bind(listen: SocketAddr) -> Arc<SocketTransport> {
     loop {
-        match SocketTransport::bind(listen).await {
+        match SocketTransport::bind(listen, Reach::Loopback).await {
             Ok(transport) => return transport,
             Err(error) if listen.port() == 0 => panic!("{error}"),
             Err(_) => sleep(Duration::from_millis(5)).await,
@@ -110,7 +110,7 @@ async fn echo_passes(pair: &Pair) {
 
 #[tokio::test]
 async fn listens_and_connects_on_loopback_only() {
-    let refused = SocketTransport::bind("0.0.0.0:0".parse().unwrap()).await;
+    let refused = SocketTransport::bind("0.0.0.0:0".parse().unwrap(), Reach::Loopback).await;
     assert!(matches!(refused, Err(BindError::NotLoopback(_))));
     let pair = Pair::start(&Loopback).await;
     let outside = Peer {
@@ -286,7 +286,8 @@ async fn idle_connection_stays() {
 
 #[tokio::test]
 async fn dropped_transport_leaves_its_port() {
-    let transport = SocketTransport::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let transport =
+        SocketTransport::bind("127.0.0.1:0".parse().unwrap(), Reach::Loopback).await.unwrap();
     transport.serve(Arc::new(Subject::new().0));
     let address = transport.address();
     drop(transport);

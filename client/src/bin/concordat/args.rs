@@ -57,6 +57,9 @@ pub(crate) struct Global {
         value_parser = secret
     )]
     pub(crate) operator_key: Option<Secret>,
+    /// A file with that key (a node that founds a cluster writes one)
+    #[arg(long, value_name = "PATH", global = true, env = "CONCORDAT_OPERATOR_KEY_FILE")]
+    pub(crate) operator_key_file: Option<PathBuf>,
     /// A context of the config file; what is given here or in the environment goes before it
     #[arg(long, value_name = "NAME", global = true, env = "CONCORDAT_CONTEXT")]
     pub(crate) context: Option<String>,

@@ -109,8 +109,13 @@ fn identities(
     if let (Some(org), Some(api_key)) = (org, api_key) {
         builder = builder.org(org, api_key);
     }
+    let file = global.operator_key_file.as_deref();
+    let given = match (&global.operator_key, file) {
+        (None, Some(file)) => Some(read_secret(file)?),
+        (given, _) => given.clone(),
+    };
     let file = context.operator_key_file.as_deref();
-    if let Some(key) = key(global.operator_key.as_ref(), &context.operator_key, file)? {
+    if let Some(key) = key(given.as_ref(), &context.operator_key, file)? {
         builder = builder.operator_key(key);
     }
     Ok(builder)
