@@ -102,6 +102,9 @@ async fn serve(
         }
     });
     let ended = supervisor.run().await;
+    if ended.is_ok() {
+        node.groups.hand_over().await;
+    }
     assemble::close(&node).await;
     transport.close();
     tracing::info!("stopped");

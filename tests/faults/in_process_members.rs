@@ -365,3 +365,28 @@ async fn home_groups_outlive_a_region_and_come_back() {
     assert!(matches!(last, Proposed::Committed { .. }), "{last:?}");
     nine.agreed().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_about_to_stop_hands_its_leads_over() {
+    let _turn = fleet::turn().await;
+    let mut nine = Nine::start(Retention::default()).await;
+    nine.populate(&["a"]).await;
+    let leader = nine.leader_place().await;
+    let home = nine.home();
+    let term = |nine: &Nine, place: usize| {
+        let groups = nine.groups(place).metrics().groups;
+        groups.iter().find(|(group, ..)| *group == home).map(|(_, term, ..)| *term)
+    };
+    let before = term(&nine, leader);
+    let written = while_writing(&nine, 4, nine.groups(leader).hand_over()).await;
+    let led = nine.groups(leader).metrics().groups;
+    assert!(!led.iter().any(|(.., leads)| *leads), "it still leads: {led:?}");
+    let successor = nine.leader_place().await;
+    assert!(successor != leader && nine.places[successor].region.as_str() == REGIONS[0]);
+    assert!(term(&nine, successor) > before, "after {written} writes");
+    nine.stop(leader).await;
+    nine.patch(4, "a", 1_000_000).await;
+    nine.run(leader).await;
+    nine.settled().await;
+    nine.agreed().await;
+}

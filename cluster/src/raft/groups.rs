@@ -38,6 +38,7 @@ use super::{
     report::{self, Reporter},
     retime,
     service::{self, Service},
+    transfer,
     transport::PeerService,
     wait::Tracker,
 };
@@ -269,6 +270,12 @@ impl Groups {
     #[must_use]
     pub fn cluster(&self) -> Option<ClusterId> {
         *self.inner.cluster.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands over whatever this node leads, as far as there is somebody to take it over within some
+    /// seconds. For a node that is about to stop.
+    pub async fn hand_over(&self) {
+        transfer::all(self).await;
     }
 
     /// Stops the replicas and their tasks. What was acknowledged is on disk already.

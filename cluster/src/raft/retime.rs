@@ -169,11 +169,8 @@ async fn become_timed(
     if replica.across == across {
         return Ok(true);
     }
-    let region = |node: &NodeId| groups.system().nodes.get(node).map(|it| it.region.clone());
-    let at_home = |node: &&NodeId| region(node) == view.home;
-    let mut others = view.voters.intersection(nodes).filter(|node| **node != own);
-    match others.clone().find(at_home).or_else(|| others.next()) {
-        Some(successor) => transfer::to(replica, own, *successor).await?,
+    match transfer::successor(&groups.system(), view, own, nodes) {
+        Some(successor) => transfer::to(replica, own, successor).await?,
         // Nobody to hand over to: its group pauses for one election.
         None => reopen(groups, replica.group, across).await.map_err(|fault| fault.to_string())?,
     }

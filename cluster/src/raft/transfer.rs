@@ -6,12 +6,18 @@
 //! chosen one needs to draw level (a round trip), and then hands over; whoever asked it meanwhile was
 //! told that nothing was appended, and asks again.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{collections::BTreeSet, sync::atomic::Ordering, time::Duration};
 
 use concordat_proto::id::NodeId;
+use futures::future::join_all;
 use tokio::time::Instant;
 
-use super::group::Replica;
+use super::{
+    group::Replica,
+    groups::{Groups, SystemView},
+    membership,
+};
+use crate::placement::GroupView;
 
 /// For the chosen one to draw level. Longer than a round trip between any two regions, shorter than
 /// what a client would notice as an outage.
@@ -48,6 +54,35 @@ pub(crate) async fn to(replica: &Replica, own: NodeId, to: NodeId) -> Result<(),
     let elected = holds_within(ELECTED_LIMIT, handed_over).await;
     drop(hold);
     if elected { Ok(()) } else { Err(format!("node {to} has not taken the lead over yet")) }
+}
+
+/// Who is to lead after this node, of those given: a voter in the group's seat, else any.
+pub(crate) fn successor(
+    system: &SystemView,
+    view: &GroupView,
+    own: NodeId,
+    among: &BTreeSet<NodeId>,
+) -> Option<NodeId> {
+    let region = |node: &NodeId| system.nodes.get(node).map(|it| it.region.clone());
+    let at_home = |node: &NodeId| region(node) == view.home;
+    let mut others = view.voters.intersection(among).copied().filter(|node| *node != own);
+    others.clone().find(at_home).or_else(|| others.next())
+}
+
+/// Hands over whatever this node leads, for it is about to stop: nobody has to miss it for an
+/// election timeout first. What nobody takes over in time it goes on leading until it stops.
+pub(crate) async fn all(groups: &Groups) {
+    let (own, system) = (groups.node(), groups.system());
+    let led = groups.replicas().into_iter().filter(|replica| replica.leader() == Some(own));
+    let handing_over = led.map(async |replica| {
+        let view = membership::observed(groups, &system, &replica);
+        let Some(successor) = successor(&system, &view, own, &view.live) else { return };
+        match to(&replica, own, successor).await {
+            Ok(()) => tracing::info!(group = %replica.group, to = %successor, "handed over"),
+            Err(error) => tracing::info!(group = %replica.group, error, "not handed over"),
+        }
+    });
+    join_all(handing_over).await;
 }
 
 /// Whether a voter has all that this leader has.
