@@ -25,7 +25,7 @@ APT_PACKAGES := g++ make libclang1-14 libclang-common-14-dev
 
 .PHONY: help
 help: ## This list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## Install what is missing (apt where root or sudo, otherwise it says what)
@@ -51,9 +51,18 @@ $(ROCKSDB): | setup
 .PHONY: rocksdb
 rocksdb: $(ROCKSDB)
 
+PROFILE ?= dev
+BINARIES := $(CARGO_TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+
 .PHONY: build
-build: setup $(ROCKSDB) ## Build concordatd and concordat
-	cargo build --locked --workspace --bins
+build: setup $(ROCKSDB) ## Build concordatd and concordat (PROFILE=release for use)
+	cargo build --locked --profile $(PROFILE) --workspace --bins
+
+# For an image made where no registry is reachable; see node/Dockerfile.
+.PHONY: image-root
+image-root: build
+	@mkdir -p target
+	node/image-root.sh target/image-root.tar $(BINARIES)/concordatd $(BINARIES)/concordat
 
 .PHONY: demo
 demo: build ## A whole cluster in one process, with its tour
@@ -82,6 +91,13 @@ sim-planted: setup $(ROCKSDB) ## Whether the simulation finds bugs that were put
 	cargo build --locked -p concordat-sim --features planted
 	$(CARGO_TARGET_DIR)/debug/concordat-sim planted --count 40 --first $(ARGS)
 	@touch tests/sim/Cargo.toml # the next build is one without them
+
+.PHONY: compose-test
+compose-test: ## docker-compose.yml as users run it, where a Docker engine answers
+	@if docker version >/dev/null 2>&1; then \
+	  $(MAKE) --no-print-directory image-root && \
+	  cargo test --locked -p concordat-tests --test compose -- --nocapture; \
+	else echo "compose-test: skipped, no Docker engine answers here"; fi
 
 .PHONY: lint
 lint: setup $(ROCKSDB) ## Clippy with all the house's lints
