@@ -58,11 +58,12 @@ BINARIES := $(CARGO_TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 build: setup $(ROCKSDB) ## Build concordatd and concordat (PROFILE=release for use)
 	cargo build --locked --profile $(PROFILE) --workspace --bins
 
-# For an image made where no registry is reachable; see node/Dockerfile.
+# What an image needs that is made where no registry is reachable (node/Dockerfile).
+PACK := mkdir -p target && node/image-root.sh target/image-root.tar $(BINARIES)/concordatd $(BINARIES)/concordat
+
 .PHONY: image-root
-image-root: build
-	@mkdir -p target
-	node/image-root.sh target/image-root.tar $(BINARIES)/concordatd $(BINARIES)/concordat
+image-root: build ## Pack the built programs for an image without a registry
+	$(PACK)
 
 .PHONY: demo
 demo: build ## A whole cluster in one process, with its tour
@@ -93,11 +94,14 @@ sim-planted: setup $(ROCKSDB) ## Whether the simulation finds bugs that were put
 	@touch tests/sim/Cargo.toml # the next build is one without them
 
 .PHONY: compose-test
-compose-test: ## docker-compose.yml as users run it, where a Docker engine answers
-	@if docker version >/dev/null 2>&1; then \
-	  $(MAKE) --no-print-directory image-root && \
-	  cargo test --locked -p concordat-tests --test compose -- --nocapture; \
-	else echo "compose-test: skipped, no Docker engine answers here"; fi
+compose-test: setup $(ROCKSDB) ## docker-compose.yml as users run it, where a Docker engine answers
+	@if ! docker version >/dev/null 2>&1; then \
+	  echo "compose-test: skipped, no Docker engine answers here"; exit 0; fi; \
+	if ! docker compose version >/dev/null 2>&1 && ! docker-compose version >/dev/null 2>&1; then \
+	  echo "compose-test: skipped, there is no Docker Compose here"; exit 0; fi; \
+	cargo build --locked --workspace --all-targets; \
+	$(PACK); \
+	CONCORDAT_COMPOSE_TEST=1 cargo test --locked --workspace --test compose -- --nocapture
 
 .PHONY: lint
 lint: setup $(ROCKSDB) ## Clippy with all the house's lints
