@@ -213,9 +213,11 @@ impl Engine {
     }
 
     /// A node's address in the network that joins the regions.
-    pub(crate) fn address(&self, node: &str) -> String {
+    pub(crate) fn address(&self, node: &str) -> Ipv4Addr {
         let between = format!("{}-between", self.project);
-        self.inspect(node)["NetworkSettings"]["Networks"][&between]["IPAddress"].to_string()
+        let networks = self.inspect(node)["NetworkSettings"]["Networks"].take();
+        let address = networks[&between]["IPAddress"].as_str().and_then(|text| text.parse().ok());
+        address.unwrap_or_else(|| panic!("{node} has no address in {between}: {networks}"))
     }
 
     /// Takes a region's nodes off the network that joins the regions, or puts them back.
