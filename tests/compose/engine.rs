@@ -21,7 +21,7 @@ const COMMAND_LIMIT: &str = "300";
 /// For the cluster to be healthy or ready.
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 /// Waits for the end of its input, then takes the project down, whoever is still there.
-const LEASH: &str = r#"read _; exec "$@" down --volumes --rmi local --remove-orphans --timeout 5"#;
+const LEASH: &str = r#"read _; exec "$@" down --volumes --rmi all --remove-orphans --timeout 5"#;
 
 /// See above. Whoever has one may look at the project; whoever has its [`Leash`] ends it.
 #[derive(Clone)]
