@@ -209,10 +209,7 @@ pub(crate) async fn digest(node: &Arc<Node>) -> Answer {
                 applied: applied.0,
                 digest: format!("{digest:032x}"),
             }),
-            Err(error) => {
-                tracing::error!(%error, %group, "computing the state's digest");
-                return refuse::overloaded();
-            }
+            Err(error) => return refuse::broken("computing the state's digest", &error),
         }
     }
     render::result(&Digests { node_id: node.groups.node().to_string(), groups })

@@ -4,8 +4,6 @@
 
 use std::time::Duration;
 
-use concordat_cluster::store::StoreError;
-
 use crate::dialect::{Answer, slashid::render};
 
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -68,8 +66,8 @@ pub(crate) fn no_private_key() -> Answer {
     render::unavailable("secrets cannot be handled on this node now", RETRY_AFTER)
 }
 
-/// 503: the store is broken. The replicas find that out too and stop the process.
-pub(crate) fn broken(doing: &str, error: &StoreError) -> Answer {
+/// 503: the store is broken. Its watcher was told, and stops the process.
+pub(crate) fn broken(doing: &str, error: &dyn std::error::Error) -> Answer {
     tracing::error!(error = %chain(error), "{doing}");
     render::unavailable("this node cannot read its state", RETRY_AFTER)
 }

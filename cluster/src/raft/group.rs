@@ -12,6 +12,7 @@ use std::{
 use concordat_proto::{
     id::{GroupId, NodeId},
     log::LogIndex,
+    record::AppliedRecord,
 };
 use openraft::{Config, RaftMetrics, SnapshotPolicy, rt::WatchReceiver};
 use tokio::{sync::watch, time::Instant};
@@ -26,8 +27,11 @@ use super::{
     network::NetworkFactory,
     types::{Raft, RaftTypes},
 };
-use crate::log::RaftLog;
-use crate::planted::{self, Bug};
+use crate::{
+    log::{GroupState, RaftLog},
+    planted::{self, Bug},
+    store::StoreError,
+};
 
 /// Entries of one append request at the most.
 const APPEND_ENTRIES_MAX: u64 = 512;
@@ -101,6 +105,21 @@ fn raft_config(
     raft.validate().map_err(|error| Fault::caused(format!("settings of group {group}"), error))
 }
 
+/// A log is never purged beyond what the synced state covers. Where the state ends before the log
+/// begins, the disk has lost a part of it (its store drops all behind a bad record of its
+/// write-ahead log, and goes on): nothing that is left can make it whole.
+fn require_whole(log: &GroupState, applied: &AppliedRecord) -> Result<(), StoreError> {
+    let applied = applied.log_id.map(|id| id.index.0);
+    if log.purged.is_some() && applied.is_none_or(|applied| applied < log.purged_index) {
+        let ends = applied.map_or("is empty".to_owned(), |at| format!("ends at entry {at}"));
+        let purged = log.purged_index;
+        return Err(StoreError::new(format!(
+            "the state is damaged: it {ends}, and the log has nothing up to entry {purged}"
+        )));
+    }
+    Ok(())
+}
+
 impl Replica {
     /// Starts the replica from what the log and the store hold.
     pub(crate) async fn open(
@@ -117,6 +136,8 @@ impl Replica {
         let held = Arc::downgrade(&synced);
         let log_store = LogStore::new(group, environment.log.clone(), Arc::clone(&synced));
         let applied = read_applied(&**store, group).map_err(|e| Fault::caused(doing(), e))?;
+        require_whole(&environment.log.state(group.0), &applied)
+            .map_err(|e| Fault::caused(doing(), e))?;
         visible.fetch_max(applied.log_id.map_or(0, |id| id.index.0), Ordering::AcqRel);
         groups.observe_time(group, applied.log_time);
         let machine =
@@ -254,5 +275,32 @@ impl Replica {
                 };
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use concordat_proto::log::{LogId, Term};
+
+    use super::*;
+
+    #[test]
+    fn a_state_that_ends_before_its_log_begins_is_damaged() {
+        let applied = |index| {
+            let log_id = LogId { term: Term(1), index: LogIndex(index) };
+            AppliedRecord { log_id: Some(log_id), ..AppliedRecord::default() }
+        };
+        let whole = GroupState::default();
+        let purged_index = 40;
+        let purged =
+            GroupState { purged: Some(Bytes::new()), purged_index, ..GroupState::default() };
+        assert!(require_whole(&whole, &AppliedRecord::default()).is_ok(), "a new replica");
+        assert!(require_whole(&whole, &applied(7)).is_ok());
+        assert!(require_whole(&purged, &applied(40)).is_ok());
+        let told =
+            |applied: AppliedRecord| require_whole(&purged, &applied).unwrap_err().to_string();
+        assert!(told(applied(39)).contains("ends at entry 39"));
+        assert!(told(AppliedRecord::default()).contains("is empty"));
     }
 }

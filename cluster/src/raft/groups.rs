@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
+    fmt, iter,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -44,7 +44,7 @@ use super::{
 };
 use crate::{
     machine::query,
-    store::{Store, slots::SlottedStore},
+    store::{Store, StoreError, slots::SlottedStore, watched::WatchedStore},
 };
 
 /// All replicas of a node. Cheap to clone.
@@ -136,6 +136,29 @@ impl SystemView {
     }
 }
 
+/// Whoever meets a failure of the store, it ends the process: its answers cannot be trusted.
+fn watched(store: &Arc<dyn Store>, faulted: watch::Sender<Option<String>>) -> Arc<dyn Store> {
+    let fail = move |error: &StoreError| note_first(&faulted, || chain(error));
+    Arc::new(WatchedStore::new(Arc::clone(store), Box::new(fail)))
+}
+
+/// The first fault is the reason; what follows from it is not.
+fn note_first(faulted: &watch::Sender<Option<String>>, reason: impl FnOnce() -> String) {
+    faulted.send_if_modified(|known| {
+        let is_first = known.is_none();
+        if is_first {
+            *known = Some(reason());
+        }
+        is_first
+    });
+}
+
+/// An error and all that caused it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
 impl Groups {
     /// Starts the node's replicas from what its log and store hold. The node begins or joins its
     /// cluster in the background; the caller gives [`Groups::service`] to the transport.
@@ -143,8 +166,10 @@ impl Groups {
     /// # Errors
     /// When the store cannot be opened.
     pub async fn start(environment: Environment, config: GroupsConfig) -> Result<Self, Fault> {
-        let store = SlottedStore::open(Arc::clone(&environment.store))
-            .map_err(|error| Fault::caused("opening the store", error))?;
+        let faulted = watch::Sender::new(None);
+        let store = watched(&environment.store, faulted.clone());
+        let store =
+            SlottedStore::open(store).map_err(|error| Fault::caused("opening the store", error))?;
         let tracker = Tracker::new(Arc::clone(&environment.steady));
         let sleep_watch = SleepWatch::new(&*environment.steady);
         let clearance = Clearance::new(environment.steady.now());
@@ -165,7 +190,7 @@ impl Groups {
                 clearance,
                 leader_news: Arc::default(),
                 times: GroupTimes::default(),
-                faulted: watch::Sender::new(None),
+                faulted,
                 started: Instant::now(),
                 internal_writes: AtomicU64::new(0),
                 tasks: Mutex::default(),
@@ -197,15 +222,7 @@ impl Groups {
     }
 
     pub(crate) fn fail(&self, fault: &Fault) {
-        let reason = match &fault.source {
-            Some(source) => format!("{fault}: {source}"),
-            None => fault.to_string(),
-        };
-        self.inner.faulted.send_if_modified(|known| {
-            let first = known.is_none();
-            known.get_or_insert(reason);
-            first
-        });
+        note_first(&self.inner.faulted, || chain(fault));
     }
 
     /// Turns to `Some` when the process must stop, with the reason.

@@ -183,16 +183,16 @@ impl MachineStore {
         Ok(())
     }
 
-    /// A state that skipped an entry would differ from all others for ever: it stops instead.
+    /// A state that skipped an entry would differ from all others for ever: it stops instead. So
+    /// does one that has nothing, where the log no longer has the beginning.
     fn require_next(&self, record: &AppliedRecord, entry: &Entry) -> Result<(), StoreError> {
         let index = entry.log_id().index;
-        match record.log_id {
-            Some(applied) if index != applied.index.0 + 1 && !self.may_skip => {
-                let reason = format!("entry {index} does not follow the applied state");
-                Err(StoreError::new(reason))
-            }
-            _ => Ok(()),
+        let next = record.log_id.map_or(0, |applied| applied.index.0 + 1);
+        if index != next && !self.may_skip {
+            let reason = format!("entry {index} does not follow the applied state");
+            return Err(StoreError::new(reason));
         }
+        Ok(())
     }
 
     /// The newest applied entry.

@@ -14,6 +14,7 @@ pub mod memory;
 #[cfg(feature = "rocks")]
 pub mod rocks;
 pub mod slots;
+pub mod watched;
 
 /// The store is broken or refuses: a fault, the replica stops.
 #[derive(Debug, thiserror::Error)]
