@@ -4,6 +4,8 @@
 //! across purges, truncations, votes and snapshots. Our own tests know what a disk can do to it.
 #![cfg(test)]
 
+mod damaged_state;
+
 use std::{path::Path, sync::Arc};
 
 use concordat_cluster::{
