@@ -291,6 +291,27 @@ impl Recorder {
         self.operations.lock().unwrap_or_else(PoisonError::into_inner).push(operation);
     }
 
+    /// When the first write was answered 2xx that was asked of an organisation after `since`, if one
+    /// was so far.
+    #[must_use]
+    pub fn achieved_since(
+        &self,
+        org: &str,
+        required: Required,
+        since: Duration,
+    ) -> Option<Duration> {
+        let operations = self.operations.lock().unwrap_or_else(PoisonError::into_inner);
+        // They are taken down when they are complete.
+        let recent = operations.iter().rev().take_while(|it| it.completed >= since);
+        let is_one = |it: &&Operation| {
+            let is_wanted =
+                matches!(&it.action, Action::Write(write) if write.required == required);
+            let is_done = matches!(it.outcome, Outcome::Committed { achieved: true, .. });
+            it.invoked >= since && it.org == org && is_wanted && is_done
+        };
+        recent.filter(is_one).map(|it| it.completed).min()
+    }
+
     /// What there is so far.
     #[must_use]
     pub fn history(&self) -> History {

@@ -8,6 +8,7 @@ use std::{
     fs,
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
+    process::ExitStatus,
     time::Duration,
 };
 
@@ -18,7 +19,9 @@ use uuid::Uuid;
 use crate::{
     chance::Chance,
     demo::{Org, REGIONS},
+    disk::SmallDisk,
     http::{Request, Response},
+    links::Links,
     process::{self, Process, Start},
     wait::{self, LIMIT},
 };
@@ -36,6 +39,10 @@ pub struct NineOptions {
     pub log_level: &'static str,
     /// Lines that are added to every node's file.
     pub more: String,
+    /// Whether nodes reach each other through proxies of ours.
+    pub has_links: bool,
+    /// Nodes whose data is on a disk of so many MiB, where this process may make one.
+    pub small_disks: Vec<(usize, u64)>,
 }
 
 impl Default for NineOptions {
@@ -46,6 +53,8 @@ impl Default for NineOptions {
             retention: None,
             log_level: "info",
             more: String::new(),
+            has_links: false,
+            small_disks: Vec::new(),
         }
     }
 }
@@ -55,11 +64,15 @@ struct Node {
     directory: PathBuf,
     url: String,
     process: Option<Process>,
+    disk: Option<SmallDisk>,
 }
 
 impl Node {
     fn data_dir(&self) -> PathBuf {
-        self.directory.join("data")
+        match &self.disk {
+            Some(disk) => disk.directory(),
+            None => self.directory.join("data"),
+        }
     }
 
     fn log(&self) -> PathBuf {
@@ -86,6 +99,7 @@ pub struct Nine {
     nodes: Vec<Node>,
     scratch: TempDir,
     operator_key: String,
+    links: Option<Links>,
 }
 
 impl Nine {
@@ -108,8 +122,19 @@ impl Nine {
         let made = process::run("concordatd", &arguments, &[], LIMIT).await;
         let reason = String::from_utf8_lossy(&made.stderr).into_owned();
         assert!(made.status.success(), "concordatd keyring new: {reason}");
-        let nodes = write_nodes(&options, scratch.path());
-        let mut nine = Self { nodes, scratch, operator_key: String::new() };
+        let ports = free_ports(2 * options.regions.len() * options.nodes_per_region);
+        let addresses: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+        let (listen, peer_listen) = addresses.split_at(addresses.len() / 2);
+        let (links, peers) = match options.has_links {
+            true => {
+                let (links, peers) = Links::start(peer_listen).await;
+                (Some(links), peers)
+            }
+            false => (None, peer_listen.to_vec()),
+        };
+        let addresses = Addresses { listen, peer_listen, peers: &peers };
+        let nodes = write_nodes(&options, scratch.path(), &addresses);
+        let mut nine = Self { nodes, scratch, operator_key: String::new(), links };
         nine.restart_all().await;
         let key_file = nine.operator_key_file();
         nine.operator_key = wait::within("the operator key is written", LIMIT, async || {
@@ -169,7 +194,8 @@ impl Nine {
         let mut config: toml::Table = toml::from_str(&text).expect("what was written");
         let listen = free_ports(2).into_iter().map(|port| format!("127.0.0.1:{port}"));
         let [listen, peer_listen] = listen.collect::<Vec<_>>().try_into().expect("two");
-        let node = Node { directory, url: format!("http://{listen}"), process: None };
+        let url = format!("http://{listen}");
+        let node = Node { directory, url, process: None, disk: None };
         let data_dir = node.data_dir().to_str().expect("a path of text").to_owned();
         for (name, value) in [
             ("region", region.to_owned()),
@@ -179,6 +205,8 @@ impl Nine {
         ] {
             config.insert(name.to_owned(), value.into());
         }
+        // Past the links, if there are any.
+        config.remove("peer_address");
         let text = config.to_string();
         fs::write(node.directory.join("config.toml"), text).expect("a file");
         self.nodes.push(node);
@@ -188,12 +216,72 @@ impl Nine {
 
     /// Whether a node that was started has ended by itself. It counts as killed from then on.
     pub fn has_ended(&mut self, node: usize) -> bool {
+        self.ended(node).is_some()
+    }
+
+    /// How a node ended that was started, if it has by itself. It counts as killed from then on.
+    pub fn ended(&mut self, node: usize) -> Option<ExitStatus> {
         let node = &mut self.nodes[node];
-        let ended = node.process.as_mut().is_some_and(|process| process.ended().is_some());
-        if ended {
+        let ended = node.process.as_mut().and_then(Process::ended);
+        if ended.is_some() {
             node.process = None;
         }
         ended
+    }
+
+    /// Waits until a node that was started is ready, or has ended by itself; how it ended.
+    ///
+    /// # Panics
+    /// When it does neither within the limit.
+    pub async fn settles(&mut self, node: usize, limit: Duration) -> Option<ExitStatus> {
+        wait::within("the node is ready, or ends", limit, async || {
+            if let Some(status) = self.ended(node) {
+                return Ok(Some(status));
+            }
+            let asked = Request::new("GET", "/readyz?verbose").try_send(self.url(node)).await;
+            match asked {
+                Ok(response) if response.status == 200 => Ok(None),
+                other => Err(format!("node {node}: {other:?}")),
+            }
+        })
+        .await
+    }
+
+    /// How a node ended by itself that was started. It counts as killed from then on.
+    ///
+    /// # Panics
+    /// When it was not started, or has not ended within the limit.
+    pub async fn ends(&mut self, node: usize, limit: Duration) -> ExitStatus {
+        let mut process = self.nodes[node].process.take().expect("it was started");
+        process.wait(limit).await
+    }
+
+    /// Asks a node to end in order, and waits until it has.
+    ///
+    /// # Panics
+    /// When it has not within the limit, or says that something is wrong.
+    pub async fn stop(&mut self, node: usize, limit: Duration) {
+        if let Some(process) = &self.nodes[node].process {
+            process.terminate();
+        }
+        let status = self.ends(node, limit).await;
+        let log = self.nodes[node].log();
+        assert!(status.success(), "node {node}: {status}: {}", process::tail(&log));
+    }
+
+    /// The links between the nodes.
+    ///
+    /// # Panics
+    /// When the cluster was started without.
+    #[must_use]
+    pub fn links(&self) -> &Links {
+        self.links.as_ref().expect("a cluster with links")
+    }
+
+    /// The small disk of a node, if it was asked for and could be made.
+    #[must_use]
+    pub fn disk(&self, node: usize) -> Option<&SmallDisk> {
+        self.nodes[node].disk.as_ref()
     }
 
     /// Whether a node was started and not killed since.
@@ -354,25 +442,34 @@ impl Nine {
     }
 }
 
-fn write_nodes(options: &NineOptions, scratch: &Path) -> Vec<Node> {
-    let count = options.regions.len() * options.nodes_per_region;
-    let ports = free_ports(2 * count);
-    let peers: Vec<String> =
-        ports[count..].iter().map(|port| format!("127.0.0.1:{port}")).collect();
+/// Of all nodes, in their order.
+struct Addresses<'a> {
+    listen: &'a [String],
+    peer_listen: &'a [String],
+    /// What other nodes are told.
+    peers: &'a [String],
+}
+
+fn write_nodes(options: &NineOptions, scratch: &Path, addresses: &Addresses<'_>) -> Vec<Node> {
     let mut nodes = Vec::new();
-    for place in 0..count {
+    for (place, listen) in addresses.listen.iter().enumerate() {
         let directory = scratch.join(format!("node-{place}"));
         fs::create_dir(&directory).expect("a directory");
-        let listen = format!("127.0.0.1:{}", ports[place]);
-        let url = format!("http://{listen}");
-        let node = Node { directory, url, process: None };
+        let mut sizes = options.small_disks.iter().filter(|(node, _)| *node == place);
+        let disk = sizes.next().and_then(|(_, mib)| {
+            let at = directory.join("disk");
+            fs::create_dir(&at).expect("a directory");
+            SmallDisk::mount(&at, *mib)
+        });
+        let node = Node { directory, url: format!("http://{listen}"), process: None, disk };
         let mut config = toml::Table::new();
         let mut set = |name: &str, value: toml::Value| config.insert(name.to_owned(), value);
         let path = |path: &Path| toml::Value::from(path.to_str().expect("a path of text"));
         set("region", options.regions[place / options.nodes_per_region].into());
         set("data_dir", path(&node.data_dir()));
-        set("listen", listen.into());
-        set("peer_listen", peers[place].clone().into());
+        set("listen", listen.clone().into());
+        set("peer_listen", addresses.peer_listen[place].clone().into());
+        set("peer_address", addresses.peers[place].clone().into());
         set("keyring", path(&scratch.join("keyring.toml")));
         set("log_level", options.log_level.into());
         set("segment_mib", 4.into());
@@ -381,7 +478,7 @@ fn write_nodes(options: &NineOptions, scratch: &Path) -> Vec<Node> {
             set("operator_key_file", path(&scratch.join("operator.key")));
         }
         // Three to ask: any one may be down when a node comes back.
-        let seeds: Vec<String> = peers.iter().take(3).cloned().collect();
+        let seeds: Vec<String> = addresses.peers.iter().take(3).cloned().collect();
         set("seeds", seeds.into());
         if let Some((every, keep)) = options.retention {
             let number = |number: u64| i64::try_from(number).expect("a small number").into();

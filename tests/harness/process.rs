@@ -103,6 +103,14 @@ impl Process {
         self.end();
     }
 
+    /// Asks it to end in order.
+    ///
+    /// # Panics
+    /// When the system does not do it.
+    pub fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
     /// `kill -STOP`: it stands still, its connections stay open, and its clocks go on.
     ///
     /// # Panics
