@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    process::ExitStatus,
     sync::Arc,
     time::Duration,
 };
@@ -10,7 +11,7 @@ use std::{
 use concordat_tests::{
     connection::{Connection, request},
     demo::{Org, REGIONS},
-    nine::Nine,
+    nine::{Nine, NineOptions},
     recorded::Place,
     wait::within,
     workload::{CREDENTIALS, Plan},
@@ -42,6 +43,8 @@ pub(crate) async fn turn() -> tokio::sync::MutexGuard<'static, ()> {
 #[derive(Debug)]
 pub(crate) struct Seen {
     pub(crate) status: u16,
+    /// Whether the answer claims to be current.
+    pub(crate) is_unmarked: bool,
     pub(crate) body: Value,
 }
 
@@ -54,7 +57,12 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// Starts a cluster that keeps so much of its logs, and makes an organisation.
     pub(crate) async fn start(retention: Option<(u64, u64)>) -> Self {
-        let nine = Nine::start(retention).await;
+        Self::start_with(NineOptions { retention, ..NineOptions::default() }).await
+    }
+
+    /// Starts a cluster as asked, and makes an organisation.
+    pub(crate) async fn start_with(options: NineOptions) -> Self {
+        let nine = Nine::start_with(options).await;
         let nobody = Org { id: String::new(), api_key: String::new() };
         let mut fleet = Self { nine, org: nobody };
         let body = r#"{"org_name":"Example","home_region":"us-iowa"}"#;
@@ -111,7 +119,8 @@ impl Fleet {
             let mut connection = Connection::open(url).await?;
             let answer = connection.exchange(bytes).await?;
             let body = serde_json::from_slice(answer.body).unwrap_or(Value::Null);
-            Ok::<Seen, std::io::Error>(Seen { status: answer.status, body })
+            let is_unmarked = answer.header("concordat-read") == Some("current");
+            Ok::<Seen, std::io::Error>(Seen { status: answer.status, is_unmarked, body })
         };
         match timeout(limit, exchange).await {
             Ok(Ok(seen)) => Ok(seen),
@@ -230,6 +239,18 @@ impl Fleet {
             Ok(number) if seen.status == 200 => Ok(number),
             _ => Err(format!("node {node}, {client_id}: {seen:?}")),
         }
+    }
+
+    /// A node that ended by itself must have said why, in words and by one of these exit codes;
+    /// what it said.
+    pub(crate) fn judge_end(&self, node: usize, status: ExitStatus, codes: &[i32]) -> String {
+        let log = self.nine.log(node);
+        let last = log.lines().rev().take(20).find(|line| line.starts_with("concordatd: "));
+        let is_told = status.code().is_some_and(|code| codes.contains(&code)) && last.is_some();
+        assert!(is_told, "node {node} ended, {status}, and says: {last:?}\n{log}");
+        let last = last.unwrap_or_default().to_owned();
+        println!("faults: node {node} ended, {status}: {last}");
+        last
     }
 
     /// Waits until a node of every region reads at least what was acknowledged of each credential,

@@ -1,5 +1,6 @@
-//! What must hold when processes die or stand still: nine `concordatd start` on loopback, killed with
-//! `kill -9`, paused, wiped and started again while clients write.
+//! What must hold when processes die or stand still, links are cut and disks fail: nine
+//! `concordatd start` on loopback, killed with `kill -9`, paused, wiped and started again while
+//! clients write.
 //!
 //! The tests run one after another (each has nine processes and wants the machine), each bounded in
 //! time. Nothing is judged by milliseconds but the five seconds within which writing must go on
@@ -8,9 +9,12 @@
 #![cfg(test)]
 
 mod all_killed;
+mod clients;
+mod damage;
 mod exactly_once;
 mod expired;
 mod failover;
+mod figures;
 mod fleet;
 mod home_latency;
 mod in_process;
@@ -18,8 +22,10 @@ mod in_process_failover;
 mod in_process_faults;
 mod in_process_members;
 mod in_process_move;
+mod kinds;
 mod leader_killed;
 mod leases;
+mod long_run;
 mod membership;
 mod moved;
 mod promises;
