@@ -21,7 +21,7 @@ COUNT ?= 200
 SIM_S ?= 5400
 
 # What the machine must have: command or library, and the Debian package that brings it.
-APT_PACKAGES := g++ make libclang1-14 libclang-common-14-dev
+APT_PACKAGES := g++ make libclang1-14 libclang-common-14-dev strace
 
 .PHONY: help
 help: ## This list
@@ -102,6 +102,17 @@ compose-test: setup $(ROCKSDB) ## docker-compose.yml as users run it, where a Do
 	cargo build --locked --workspace --all-targets; \
 	$(PACK); \
 	CONCORDAT_COMPOSE_TEST=1 cargo test --locked --workspace --test compose -- --nocapture
+
+FAULTS := long_run::nothing_is_lost_whatever_breaks damage::a_damaged_node_refuses_or_is_right \
+	leader_killed::no_acknowledged_write_is_lost_with_the_leader \
+	recovery::a_region_catches_up_and_a_full_cluster_comes_back
+
+.PHONY: faults
+faults: setup $(ROCKSDB) ## Break nine processes for MINUTES=n (10), in the order of SEED=n; recovery times
+	cargo build --locked -p concordat-node -p concordat-tests --bins --tests
+	CONCORDAT_FAULTS_MINUTES=$(or $(MINUTES),10) CONCORDAT_FAULTS_KILLS=20 \
+	  $(if $(SEED),CONCORDAT_SEED=$(SEED)) \
+	  cargo test --locked -p concordat-tests --test faults -- --nocapture --exact $(FAULTS)
 
 .PHONY: lint
 lint: setup $(ROCKSDB) ## Clippy with all the house's lints

@@ -29,6 +29,7 @@ mod long_run;
 mod membership;
 mod moved;
 mod promises;
+mod recovery;
 mod region_down;
 mod truth_of_408;
 mod wiped_node;
