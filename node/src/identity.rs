@@ -1,7 +1,9 @@
 //! Who a data directory is: a node id made once, the region it will always be in, and the cluster
 //! it belongs to once it does. Written durably before anything depends on it.
 //!
-//! A wiped disk or a copied configuration is a new node; a region never changes.
+//! A wiped disk or a copied configuration is a new node; a region never changes. The last line is a
+//! checksum of the others: a bit that flipped in a name would make another node of it, which nobody
+//! talks to and which believes itself in its cluster.
 
 use std::{
     fs, io,
@@ -25,7 +27,11 @@ use crate::{
 };
 
 const FILE: &str = "identity";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+/// Of earlier builds, without a checksum.
+const FORMAT_UNCHECKED: u32 = 1;
+/// Behind it stands the checksum.
+const END: &str = "}\n";
 
 /// A data directory's identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,13 +164,24 @@ fn write(path: &Path, identity: &Identity) -> io::Result<()> {
     };
     let mut text = serde_json::to_string_pretty(&stored)?;
     text.push('\n');
-    durable::replace(path, text.as_bytes())
+    let checksum = checksum(&text);
+    durable::replace(path, format!("{text}{checksum}\n").as_bytes())
+}
+
+fn checksum(text: &str) -> String {
+    format!("{:08x}", crc32c::crc32c(text.as_bytes()))
 }
 
 fn parse(bytes: &[u8]) -> Result<Identity, Box<dyn std::error::Error + Send + Sync>> {
-    let stored: Stored = serde_json::from_slice(bytes)?;
-    if stored.format != FORMAT {
-        return Err(format!("format {} is not known to this build", stored.format).into());
+    let text = std::str::from_utf8(bytes)?;
+    let end = text.rfind(END).map_or(text.len(), |at| at + END.len());
+    let (text, last_line) = text.split_at(end);
+    let stored: Stored = serde_json::from_str(text)?;
+    match (stored.format, last_line) {
+        (FORMAT_UNCHECKED, "") => {}
+        (FORMAT, last_line) if last_line.trim_end() == checksum(text) => {}
+        (FORMAT_UNCHECKED | FORMAT, _) => return Err("its checksum is wrong".into()),
+        (other, _) => return Err(format!("format {other} is not known to this build").into()),
     }
     Ok(Identity {
         node: stored.node_id.parse()?,
@@ -232,9 +249,39 @@ mod tests {
     #[test]
     fn damage_is_told() {
         let directory = tempfile::tempdir().unwrap();
-        for bad in ["", "{}", r#"{"format":2,"node_id":"0000000000000001","region":"us"}"#] {
+        for bad in ["", "{}", r#"{"format":9,"node_id":"0000000000000001","region":"us"}"#] {
             fs::write(directory.path().join(FILE), bad).unwrap();
             assert!(IdentityFile::open(directory.path(), &region("us"), &OsEntropy).is_err());
         }
+    }
+
+    #[test]
+    fn no_bit_of_an_identity_may_flip_and_no_byte_be_lost() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(FILE);
+        let open = || IdentityFile::open(directory.path(), &region("us"), &OsEntropy);
+        open().unwrap().found(bootstrap()).unwrap();
+        let (whole, known) = (fs::read(&path).unwrap(), open().unwrap().identity());
+        for place in 0..whole.len() {
+            for bit in 0..8 {
+                let mut spoilt = whole.clone();
+                spoilt[place] ^= 1 << bit;
+                fs::write(&path, &spoilt).unwrap();
+                let is_right = open().map(|file| file.identity() == known);
+                assert!(is_right.unwrap_or(true), "bit {bit} of byte {place}");
+            }
+            fs::write(&path, &whole[..place]).unwrap();
+            let is_right = open().map(|file| file.identity() == known);
+            assert!(is_right.unwrap_or(true), "cut at {place}");
+        }
+    }
+
+    #[test]
+    fn an_identity_of_an_earlier_build_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let text = "{\"format\":1,\"node_id\":\"0000000000000001\",\"region\":\"us\"}\n";
+        fs::write(directory.path().join(FILE), text).unwrap();
+        let file = IdentityFile::open(directory.path(), &region("us"), &OsEntropy).unwrap();
+        assert_eq!(file.identity().node, NodeId(1));
     }
 }
