@@ -207,6 +207,13 @@ impl Trouble {
         if !operator::remove(world, added, 60) {
             return Err(format!("liveness: {added} cannot be removed"));
         }
+        // Its groups still want its vote for the change that takes it out: it ends by itself when
+        // nobody does.
+        let ended = world.within(Duration::from_secs(60), |world| match world.hosts[added].fault() {
+            Some(_) => Ok(()),
+            None => Err(format!("liveness: {added} was removed and goes on")),
+        });
+        ended?;
         world.end(added, End::Killed);
         world.hosts.truncate(added);
         self.added = None;

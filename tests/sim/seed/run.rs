@@ -264,6 +264,9 @@ impl Run {
             }
             Ok(())
         });
+        if agreed.is_err() {
+            self.world.describe();
+        }
         agreed.map_err(|reason| format!("liveness: replicas do not agree: {reason}"))
     }
 
