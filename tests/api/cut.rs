@@ -15,8 +15,8 @@ use crate::world::{
 };
 
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// From here on a 408 is too late.
-const TOO_LATE: Duration = Duration::from_millis(2250);
+/// From here on a 408 is too late, on a machine that is not late itself.
+const LATENESS_MAX: Duration = Duration::from_millis(250);
 
 const HOME: usize = 0;
 const NEAR: usize = 1;
@@ -36,14 +36,24 @@ async fn times_out(caller: &Caller, label: &str) -> Value {
         .header("SlashID-Required-Consistency", "all_regions")
         .header("SlashID-Required-Consistency-Timeout", &TIMEOUT.as_secs().to_string());
     let begun = Instant::now();
-    let answer = request.send(&caller.urls[HOME]).await;
-    let took = begun.elapsed();
+    // What a busy machine costs everybody is not held against the server.
+    let due = begun + TIMEOUT;
+    let own = async {
+        tokio::time::sleep_until(due).await;
+        due.elapsed()
+    };
+    let sent = async {
+        let answer = request.send(&caller.urls[HOME]).await;
+        (answer, begun.elapsed())
+    };
+    let ((answer, took), own) = tokio::join!(sent, own);
+    let most = TIMEOUT + LATENESS_MAX + 4 * own;
     let receipt = answer.json()["meta"]["consistency"].take();
     let lateness = took.saturating_sub(TIMEOUT);
     println!("408 after {took:?}, {lateness:?} late; {receipt}");
     assert_failure(&answer, 408);
     assert!(took >= TIMEOUT, "{:?} too early", TIMEOUT - took);
-    assert!(took < TOO_LATE, "{lateness:?} late");
+    assert!(took < most, "{lateness:?} late, own timer {own:?}");
     assert_eq!(
         (&receipt["required"], &receipt["achieved"]),
         (&json!("all_regions"), &json!(false))
@@ -53,7 +63,7 @@ async fn times_out(caller: &Caller, label: &str) -> Value {
         [(REGIONS[HOME], "applied"), (REGIONS[NEAR], "applied"), (REGIONS[CUT], "pending")];
     assert_eq!(states(&receipt), expected.into());
     let elapsed = receipt["elapsed_ms"].as_f64().expect("a number");
-    assert!((2000.0..2250.0).contains(&elapsed), "{receipt}");
+    assert!((2000.0..most.as_secs_f64() * 1000.0).contains(&elapsed), "{receipt}");
     assert_eq!(answer.header("concordat-write-id"), receipt["write_id"].as_str());
     receipt
 }

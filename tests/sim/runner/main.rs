@@ -4,6 +4,8 @@
 //! It judges nothing itself: a seed's process does. It must never hide a seed that did not answer.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool of the command line")]
 
+#[path = "../kinds.rs"]
+mod kinds;
 mod ledger;
 mod planted;
 mod seeds;

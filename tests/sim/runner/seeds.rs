@@ -10,46 +10,8 @@ use std::{
 
 use serde_json::Value;
 
-/// All kinds of faults. A long sweep that misses one tests less than it says.
-const KINDS: [&str; 37] = [
-    "add node",
-    "all nodes down",
-    "answers lost",
-    "bit flip",
-    "client hangs up",
-    "clock drift",
-    "clock jump",
-    "crash",
-    "disk full",
-    "drain",
-    "fence setting",
-    "home move",
-    "late messages",
-    "leader handed over",
-    "lease terms",
-    "lost messages",
-    "node cut off",
-    "one-way cut",
-    "pause",
-    "power failing in a write",
-    "power loss",
-    "process dies with requests",
-    "read error",
-    "region cut off",
-    "region failed over",
-    "region paused",
-    "remove node",
-    "requests doubled",
-    "retry in another region",
-    "slow disk",
-    "slow link",
-    "snapshot installed",
-    "state write error",
-    "survive setting",
-    "sync error",
-    "wiped node",
-    "write error",
-];
+use crate::kinds::KINDS;
+
 /// From so many seeds on every kind must have been hit.
 const ALL_KINDS_FROM: usize = 100;
 /// A seed takes seconds; one that takes so many of processor time hangs.

@@ -10,48 +10,7 @@ use concordat_cluster::log::{FileSystem, SimFault};
 use concordat_proto::region::Region;
 use concordat_tests::chance::Chance;
 
-use crate::{host::End, operator, outside::Conditions, world::World};
-
-/// All kinds, by the names of the table. The runner fails when one was never hit.
-pub(crate) const KINDS: [&str; 37] = [
-    "add node",
-    "all nodes down",
-    "answers lost",
-    "bit flip",
-    "client hangs up",
-    "clock drift",
-    "clock jump",
-    "crash",
-    "disk full",
-    "drain",
-    "fence setting",
-    "home move",
-    "late messages",
-    "leader handed over",
-    "lease terms",
-    "lost messages",
-    "node cut off",
-    "one-way cut",
-    "pause",
-    "power failing in a write",
-    "power loss",
-    "process dies with requests",
-    "read error",
-    "region cut off",
-    "region failed over",
-    "region paused",
-    "remove node",
-    "requests doubled",
-    "retry in another region",
-    "slow disk",
-    "slow link",
-    "snapshot installed",
-    "state write error",
-    "survive setting",
-    "sync error",
-    "wiped node",
-    "write error",
-];
+use crate::{host::End, kinds::KINDS, operator, outside::Conditions, world::World};
 
 /// What mends a fault.
 #[derive(Debug, Clone)]
@@ -209,10 +168,11 @@ impl Trouble {
         }
         // Its groups still want its vote for the change that takes it out: it ends by itself when
         // nobody does.
-        let ended = world.within(Duration::from_secs(60), |world| match world.hosts[added].fault() {
-            Some(_) => Ok(()),
-            None => Err(format!("liveness: {added} was removed and goes on")),
-        });
+        let ended =
+            world.within(Duration::from_secs(60), |world| match world.hosts[added].fault() {
+                Some(_) => Ok(()),
+                None => Err(format!("liveness: {added} was removed and goes on")),
+            });
         ended?;
         world.end(added, End::Killed);
         world.hosts.truncate(added);

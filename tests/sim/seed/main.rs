@@ -11,6 +11,8 @@ mod clients;
 mod disk;
 mod faults;
 mod host;
+#[path = "../kinds.rs"]
+mod kinds;
 mod operator;
 mod outside;
 mod run;
