@@ -5,20 +5,30 @@
 use concordat_cluster::raft::{Freshness, Groups};
 use concordat_proto::{header, id::GroupId};
 
-use crate::{clock::Stamp, dialect::Answer};
+use crate::{clock::Stamp, dialect::Answer, node::Node};
 
 /// The freshness of what is read from several groups: that of the stalest.
 pub(crate) fn of(groups: &Groups, read: &[GroupId]) -> Freshness {
-    let mut stalest = Freshness::Current;
-    for group in read {
-        stalest = match (stalest, groups.freshness(*group)) {
-            (Freshness::Current, other) | (other, Freshness::Current) => other,
-            (Freshness::Stale { as_of: one }, Freshness::Stale { as_of: two }) => {
-                Freshness::Stale { as_of: one.min(two) }
-            }
-        };
+    let fresh = read.iter().map(|group| groups.freshness(*group));
+    fresh.fold(Freshness::Current, staler)
+}
+
+/// The freshness of a word on all organisations, such as that one is not there: that of all home
+/// groups, and of the list of them. A node whose state of the system group went back, or is behind,
+/// may hold leases of all groups that it knows of and not know of the one that matters.
+pub(crate) fn of_all(node: &Node) -> Freshness {
+    let list = node.groups.list_freshness();
+    staler(list, of(&node.groups, &node.home_groups()))
+}
+
+/// The staler of two.
+pub(crate) fn staler(one: Freshness, other: Freshness) -> Freshness {
+    match (one, other) {
+        (Freshness::Current, other) | (other, Freshness::Current) => other,
+        (Freshness::Stale { as_of: one }, Freshness::Stale { as_of: two }) => {
+            Freshness::Stale { as_of: one.min(two) }
+        }
     }
-    stalest
 }
 
 /// An answer with its mark.

@@ -174,7 +174,7 @@ async fn command(node: &Node, action: Action) -> Result<Command, Answer> {
 /// the group's leaders fence themselves.
 fn failover(node: &Node, region: Region, draft: FailoverDraft) -> Result<Command, Answer> {
     let FailoverDraft { to, fenced, without } = draft;
-    refuse_if(node.groups.failover_obstacle(&region, &without))?;
+    refuse_if(node.groups.failover_obstacle(&region, &to, &without))?;
     let basis = match node.groups.fences_itself(&region) {
         _ if fenced => FailoverBasis::Fenced,
         Some(generation) => FailoverBasis::Isolation { generation },

@@ -57,7 +57,7 @@ pub(crate) fn show(node: &Node, org: OrgId) -> Answer {
 
 /// `POST /v1/organizations/{id}/move`.
 pub(crate) async fn change(node: &Node, org: OrgId, draft: MoveDraft, asked: &Asked) -> Answer {
-    let fresh = freshness::of(&node.groups, &node.home_groups());
+    let fresh = freshness::of_all(node);
     let located = match locate::now(node, org) {
         Ok(Some(located)) => located,
         Ok(None) => return freshness::mark(render::not_found("organization"), fresh),

@@ -104,12 +104,12 @@ fn permit(
     access: Access,
     operation: Operation,
 ) -> Result<Permit, Answer> {
+    // Judged before the state is read, over all groups: it must not tell where an organisation is.
+    let fresh = freshness::of_all(node);
     let home_groups = node.home_groups();
     if home_groups.is_empty() {
         return Err(refuse::not_a_member());
     }
-    // Judged before the state is read, over all groups: it must not tell where an organisation is.
-    let fresh = freshness::of(&node.groups, &home_groups);
     let principal = auth::authenticate(node.state(), &home_groups, &call.head.headers, access);
     let principal = principal.map_err(|denied| match denied {
         Denied::OrgIdMissing => render::rejected(&Rejection {

@@ -110,7 +110,7 @@ pub(crate) async fn answer(
             match locate::now(node, org) {
                 Ok(Some(_)) => of_org(node, org, operation, proposal, &asked).await,
                 Ok(None) => {
-                    let fresh = freshness::of(&node.groups, &node.home_groups());
+                    let fresh = freshness::of_all(node);
                     freshness::mark(render::not_found("organization"), fresh)
                 }
                 Err(error) => refuse::broken("locating an organisation", &error),

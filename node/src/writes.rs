@@ -98,7 +98,7 @@ fn look(
 ) -> Result<(Option<Found>, Freshness), StoreError> {
     match principal {
         Principal::Org(org) => {
-            let nothing = || (None, freshness::of(&node.groups, &node.home_groups()));
+            let nothing = || (None, freshness::of_all(node));
             let Some(at) = locate::now(node, org.id())? else { return Ok(nothing()) };
             let read = locate::reading(node, at, |at| of_org(node, at, write_id))?;
             let Some((found, fresh)) = read else { return Ok(nothing()) };
@@ -106,6 +106,7 @@ fn look(
         }
         Principal::Operator { .. } => {
             let fresh = freshness::of(&node.groups, &operators_groups(node));
+            let fresh = freshness::staler(node.groups.list_freshness(), fresh);
             Ok((of_operator(node, write_id)?, fresh))
         }
     }

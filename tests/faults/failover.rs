@@ -83,6 +83,10 @@ async fn fail_over(fleet: &Fleet) {
     })
     .await;
     done(fleet, &[3, 6], &[&to[..], &["--fenced"]].concat()).await;
+    // Who asks again is told that it is done, not to stop somebody.
+    let repeated = concordat(fleet, &[4], &[&to[..], &["--fenced"]].concat()).await;
+    let told = String::from_utf8_lossy(&repeated.stderr).into_owned();
+    assert!(told.contains("already"), "{told}");
     let stands = seat(fleet, 4).await.expect("a list");
     assert_eq!((&stands["seat"], &stands["state"]), (&TO.into(), &"open".into()), "{stands}");
 }

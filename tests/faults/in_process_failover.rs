@@ -75,7 +75,7 @@ async fn stands_in(nine: &Nine, seat: usize) -> GroupId {
 
 async fn until_silent(nine: &Nine, via: usize) {
     within("nothing stands in the way", LIMIT, async || {
-        match nine.groups(via).failover_obstacle(&region(REGIONS[0]), &[]) {
+        match nine.groups(via).failover_obstacle(&region(REGIONS[0]), &region(REGIONS[1]), &[]) {
             None => Ok(()),
             Some(reason) => Err(reason),
         }

@@ -2,7 +2,7 @@
 //! whether one was never hit. A long sweep that misses one tests less than it says.
 
 /// All kinds of faults.
-pub(crate) const KINDS: [&str; 37] = [
+pub(crate) const KINDS: [&str; 40] = [
     "add node",
     "all nodes down",
     "answers lost",
@@ -16,9 +16,12 @@ pub(crate) const KINDS: [&str; 37] = [
     "fence setting",
     "home move",
     "late messages",
+    "leader dies beside a cut",
     "leader handed over",
+    "leader without voters",
     "lease terms",
     "lost messages",
+    "move taken back",
     "node cut off",
     "one-way cut",
     "pause",

@@ -351,13 +351,22 @@ impl Groups {
         here.map(|record| (record.region.clone(), record.group)).collect()
     }
 
-    /// Why a region's group cannot be failed over now, as far as this node sees.
+    /// Why a region's group cannot be failed over to another region now, as far as this node sees.
     #[must_use]
-    pub fn failover_obstacle(&self, region: &Region, absent: &[NodeId]) -> Option<String> {
+    pub fn failover_obstacle(
+        &self,
+        region: &Region,
+        to: &Region,
+        absent: &[NodeId],
+    ) -> Option<String> {
         let system = self.system();
         let record = system.regions.get(region)?;
         if system.is_closed(record.group) {
             return None; // Under way: a repeat may only name further nodes.
+        }
+        // Who was not answered in time asks again, and must not be told to stop the nodes there.
+        if record.seat == *to {
+            return Some(format!("the group of region {region} stands in region {to} already"));
         }
         let lives = |node: &&NodeRecord| {
             node.is_there() && (node.id == self.node() || self.tracker().is_live(node.id))

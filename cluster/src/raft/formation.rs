@@ -109,7 +109,9 @@ async fn form(groups: &Groups, bootstrap: &Bootstrap) -> Result<(), Fault> {
         return Ok(()); // It belongs to a cluster already: a second bootstrap does nothing.
     }
     initialize_alone(groups, GroupId::SYSTEM).await?;
-    loop {
+    // Looked at again each time: a power failure may have taken the state back to nothing, and then
+    // this node learns from the others' appends what it has begun, and who they are.
+    while groups.system().cluster.is_none() {
         let cluster = ClusterRecord {
             id: bootstrap.cluster,
             feature_level: 1,
@@ -123,9 +125,14 @@ async fn form(groups: &Groups, bootstrap: &Bootstrap) -> Result<(), Fault> {
             break;
         }
         tokio::time::sleep(RETRY_EVERY).await;
+        groups.reload_system()?;
     }
-    while !matches!(register(groups, groups.own_record()).await, Proposed::Committed { .. }) {
+    while !groups.system().nodes.contains_key(&groups.node()) {
+        if let Proposed::Committed { .. } = register(groups, groups.own_record()).await {
+            break;
+        }
         tokio::time::sleep(RETRY_EVERY).await;
+        groups.reload_system()?;
     }
     groups.reload_system()
 }

@@ -94,6 +94,8 @@ pub(crate) struct SystemView {
     /// The moment, by the node's steady clock, of which all this is at least; none before the first
     /// lease of the system group.
     pub(crate) proven: Option<Duration>,
+    /// How much of the system group's log it has at least.
+    pub(crate) index: LogIndex,
 }
 
 impl SystemView {
@@ -420,9 +422,10 @@ impl Groups {
         let doing = |error| Fault::caused("reading the system group's state", error);
         let store = &*self.inner.store;
         // Before the state is read: it is of that moment at least.
-        let proven = self.replica(GroupId::SYSTEM).and_then(|replica| {
-            replica.leasing.proven(LogIndex(replica.visible.load(Ordering::Acquire)))
-        });
+        let replica = self.replica(GroupId::SYSTEM);
+        let visible = replica.as_ref().map(|replica| replica.visible.load(Ordering::Acquire));
+        let index = LogIndex(visible.unwrap_or(0));
+        let proven = replica.and_then(|replica| replica.leasing.proven(index));
         let closed = query::closed_groups(store).map_err(doing)?;
         let regions = query::regions(store).map_err(doing)?;
         let nodes = query::nodes(store).map_err(doing)?;
@@ -435,6 +438,7 @@ impl Groups {
             removed: removed.into_iter().map(|record| record.group).collect(),
             closed: closed.into_iter().map(|closed| (closed.group, closed)).collect(),
             proven,
+            index,
         };
         *self.inner.system.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
         Ok(())

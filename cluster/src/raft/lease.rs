@@ -153,7 +153,7 @@ impl Leasing {
         if own_entry.0 != term {
             *own_entry = (term, read_at);
         }
-        visible >= own_entry.1 || planted::is(Bug::OwnTermNotAwaited)
+        visible >= own_entry.1
     }
 }
 
@@ -250,6 +250,9 @@ impl Groups {
         }
         let LogId { term, index } = convert::log_id(*proof.read_log_id().log_id());
         let visible = LogIndex(replica.visible.load(Ordering::Acquire));
+        if planted::is(Bug::OwnTermNotAwaited) {
+            return Some((term, visible));
+        }
         replica.leasing.is_established(term, index, visible).then_some((term, index))
     }
 

@@ -264,7 +264,10 @@ async fn take(
             }
             (ChangeMembers::RemoveNodes(raw(&nodes)), true)
         }
-        Step::TransferLeader(to) => return transfer::to(replica, groups.node(), to).await,
+        Step::TransferLeader(to) => {
+            retime::prepare(groups, system, replica, to).await?;
+            return transfer::to(replica, groups.node(), to).await;
+        }
     };
     let condition =
         Precondition::<RaftTypes>::LastMembershipLogId { last_membership_log_id: planned_from };

@@ -139,6 +139,21 @@ pub(crate) async fn is_ready_for(
     become_timed(groups, replica, view, &all, true).await
 }
 
+/// Sees to it that whoever is to lead after this node has the timings that are wanted, where this
+/// node has them: it would hand the lead back at once to take them, and be handed it again for being
+/// a voter that stays.
+pub(crate) async fn prepare(
+    groups: &Groups,
+    system: &SystemView,
+    replica: &Replica,
+    next: NodeId,
+) -> Result<(), String> {
+    if replica.group != GroupId::SYSTEM && replica.across && wants_across(system, replica) {
+        tell(groups, replica.group, next, true).await?;
+    }
+    Ok(())
+}
+
 /// Returns a group that this node leads, whose voters are where they should be, to the timings of
 /// one region.
 pub(crate) async fn go_back(

@@ -154,12 +154,25 @@ impl Groups {
     /// Whether this node's replica of a group may answer reads that start now unmarked.
     #[must_use]
     pub fn freshness(&self, group: GroupId) -> Freshness {
+        let visible = |replica: &Replica| LogIndex(replica.visible.load(Ordering::Acquire));
+        self.freshness_at(group, visible)
+    }
+
+    /// Whether the list of groups that this node goes by is as new as the system group's log: what is
+    /// in none of them may be in one that it does not know of.
+    #[must_use]
+    pub fn list_freshness(&self) -> Freshness {
+        let index = self.system().index;
+        self.freshness_at(GroupId::SYSTEM, |_| index)
+    }
+
+    fn freshness_at(&self, group: GroupId, shown: impl FnOnce(&Replica) -> LogIndex) -> Freshness {
         let Some(replica) = self.replica(group) else {
             let applied = read_applied(&**self.slotted(), group).unwrap_or_default();
             return Freshness::Stale { as_of: applied.log_time };
         };
         let now = self.environment().steady.now();
-        let visible = LogIndex(replica.visible.load(Ordering::Acquire));
+        let visible = shown(&replica);
         if replica.leasing.is_current(visible, now) || planted::is(Bug::AlwaysCurrent) {
             return Freshness::Current;
         }

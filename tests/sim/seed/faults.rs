@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use concordat_cluster::log::{FileSystem, SimFault};
-use concordat_proto::region::Region;
+use concordat_proto::{id::GroupId, region::Region};
 use concordat_tests::chance::Chance;
 
 use crate::{host::End, kinds::KINDS, operator, outside::Conditions, world::World};
@@ -92,7 +92,8 @@ impl Trouble {
                 let after = self.ms(200, 2000);
                 self.later(world, after, Mend::Start(number));
             }
-            if world.hosts[number].damaged.is_some() {
+            if let Some(damage) = world.hosts[number].damaged.clone() {
+                world.trace.line(format_args!("{number} is wiped: {damage}"));
                 // What an operator does with a disk that lost something.
                 world.end(number, End::Killed);
                 world.hosts[number].wipe();
@@ -203,9 +204,14 @@ impl Trouble {
     /// Whether a node may lose what its disk has: all others of its region are whole.
     fn may_lose(&self, world: &World, number: usize) -> bool {
         let region = &world.hosts[number].region;
-        let others = || world.hosts.iter().filter(|it| it.region == *region && it.number != number);
+        // One that joins, leaves or is drained has no vote.
+        let is_drained = self.due.iter().any(|(_, mend)| matches!(mend, Mend::Undrain(_)));
+        let others = world.hosts.iter().filter(|it| {
+            it.region == *region && it.number != number && Some(it.number) != self.added
+        });
         self.recovering.is_none()
-            && others().count() >= 2
+            && !is_drained
+            && others.count() >= 2
             && world
                 .hosts
                 .iter()
@@ -219,7 +225,7 @@ impl Trouble {
 
     /// Lets one thing go wrong.
     pub(crate) fn strike(&mut self, world: &mut World) {
-        match self.chance.below(36) {
+        match self.chance.below(41) {
             0..=4 => self.stop_one(world),
             5..=6 => self.pause_one(world),
             7..=11 => self.cut_something(world),
@@ -228,10 +234,65 @@ impl Trouble {
             22 => self.clock(world),
             23..=24 => self.hand_over(world),
             25..=27 => self.move_home(world),
+            36..=38 => self.old_leader(world),
+            39..=40 => self.new_leader(world),
             28..=32 => self.operate(world),
             33 => self.everybody(world),
             _ => self.lose_a_disk(world),
         }
+    }
+
+    /// Somebody who leads a group, and the others of its region.
+    fn leader(&mut self, world: &World) -> Option<(usize, Vec<usize>)> {
+        let leads = |world: &World, number: usize| {
+            let host = &world.hosts[number];
+            let metrics = host.node().map(|node| node.groups().metrics());
+            let mut groups = metrics.into_iter().flat_map(|metrics| metrics.groups);
+            groups.any(|(group, .., leads)| leads && group != GroupId::SYSTEM)
+        };
+        let leader = self.any(world, leads)?;
+        let region = &world.hosts[leader].region;
+        let others = world.hosts.iter().filter(|it| it.region == *region && it.number != leader);
+        Some((leader, others.map(|host| host.number).collect()))
+    }
+
+    /// A leader that its voters do not hear any more, and all others do: it must not go on for them.
+    fn old_leader(&mut self, world: &mut World) {
+        let Some((leader, others)) = self.leader(world) else { return };
+        if others.len() < 2 {
+            return;
+        }
+        world.trace.line(format_args!("{leader} is cut off from its voters {others:?}"));
+        let from = world.hosts[leader].id;
+        for other in others {
+            let to = world.hosts[other].id;
+            world.network.cut_link(from, to);
+            world.network.cut_link(to, from);
+        }
+        self.count("leader without voters", 1);
+        let after = self.ms(1500, 4000);
+        self.later(world, after, Mend::Network);
+    }
+
+    /// A leader dies, and at the same moment somebody who holds its leases is cut off: the next leader
+    /// has to reckon with what it never granted.
+    fn new_leader(&mut self, world: &mut World) {
+        let Some((leader, _)) = self.leader(world) else { return };
+        let crowded = |world: &World, number: usize| {
+            let region = &world.hosts[number].region;
+            let beside = world.hosts.iter().filter(|host| host.region == *region).count();
+            number != leader && beside >= 2 && world.hosts[number].node().is_some()
+        };
+        let Some(reader) = self.any(world, crowded) else { return };
+        world.trace.line(format_args!("{leader} dies while {reader} is cut off"));
+        let id = world.hosts[reader].id;
+        world.network.cut_node(id);
+        world.end(leader, End::Killed);
+        self.count("leader dies beside a cut", 1);
+        let after = self.ms(300, 3000);
+        self.later(world, after, Mend::Start(leader));
+        let after = self.ms(2500, 4000);
+        self.later(world, after, Mend::Network);
     }
 
     fn stop_one(&mut self, world: &mut World) {
@@ -366,7 +427,7 @@ impl Trouble {
 
     fn clock(&mut self, world: &mut World) {
         let Some(number) = self.running(world) else { return };
-        let by = 1000 * i64::try_from(self.chance.below(200_000)).unwrap_or(0) - 100_000_000;
+        let by = 1000 * i64::try_from(self.chance.below(100_000)).unwrap_or(0) - 50_000_000;
         world.trace.line(format_args!("clock of {number} jumps by {by} ms"));
         world.hosts[number].wall.jump(by);
         self.count("clock jump", 1);
@@ -396,6 +457,12 @@ impl Trouble {
         let to = self.region(world);
         let is_begun = operator::move_home(world, &org, &to);
         self.count("home move", u64::from(is_begun));
+        if is_begun && self.chance.below(3) == 0 {
+            let wait = self.ms(1, 400);
+            world.run(wait);
+            let is_back = operator::move_back(world, &org);
+            self.count("move taken back", u64::from(is_back));
+        }
     }
 
     fn operate(&mut self, world: &mut World) {

@@ -71,6 +71,13 @@ pub(crate) fn move_home(world: &mut World, org: &str, to: &Region) -> bool {
     answer.is_some_and(|(status, _)| status == 202)
 }
 
+/// Takes a move back, as long as that can be.
+pub(crate) fn move_back(world: &mut World, org: &str) -> bool {
+    let target = format!("/v1/organizations/{org}/move");
+    let answer = ask(world, "POST", &target, Some(&json!({"back": true})), 2);
+    answer.is_some_and(|(status, _)| (200..300).contains(&status))
+}
+
 /// Sets the leases' length.
 pub(crate) fn lease_terms(world: &mut World, home_ms: u64) -> bool {
     let body = json!({"lease": {"home_ms": home_ms, "away_ms": 2 * home_ms}});
@@ -113,7 +120,7 @@ pub(crate) fn fail_over(world: &mut World, lost: &Region, to: &Region) -> Result
     for _ in 0..60 {
         last = ask(world, "POST", &target, Some(&body), 4);
         // The first time it was not answered in time, and the group stands there already.
-        let stands = format!("of region {to} is alive");
+        let stands = format!("stands in region {to} already");
         let is_repeat = last.as_ref().is_some_and(|(_, body)| body.to_string().contains(&stands));
         if is_done(last.as_ref()) || is_repeat {
             return Ok(());

@@ -204,7 +204,8 @@ impl World {
             if host.fault().is_some() {
                 self.end(number, End::Killed);
             }
-            if self.hosts[number].damaged.is_some() {
+            if let Some(damage) = self.hosts[number].damaged.clone() {
+                self.trace.line(format_args!("{number} is wiped: {damage}"));
                 self.end(number, End::Killed);
                 self.hosts[number].wipe();
             }
