@@ -18,6 +18,8 @@ ROCKSDB_BUILD := $(CACHE)/rocksdb-build
 
 # What a run of the simulation is: fresh seeds, and simulated seconds at least.
 COUNT ?= 200
+# Every commit has seeds of its own, so that what one run of it has found the next one finds too.
+FROM ?= $(shell git rev-parse --short=8 HEAD 2>/dev/null | sed 's/^/0x/' | xargs -r printf '%d')
 SIM_S ?= 5400
 
 # What the machine must have: command or library, and the Debian package that brings it.
@@ -83,8 +85,8 @@ sim: setup $(ROCKSDB) ## Simulated clusters: fresh seeds (COUNT=n, SIM_S=n), or 
 ifdef SEED
 	$(CARGO_TARGET_DIR)/debug/concordat-sim-seed --seed $(SEED) --show --log warn $(ARGS)
 else
-	$(CARGO_TARGET_DIR)/debug/concordat-sim twice --count 20
-	$(CARGO_TARGET_DIR)/debug/concordat-sim sweep --count $(COUNT) --simulated-s $(SIM_S) $(ARGS)
+	$(CARGO_TARGET_DIR)/debug/concordat-sim twice --count 20 $(if $(FROM),--from $(FROM))
+	$(CARGO_TARGET_DIR)/debug/concordat-sim sweep --count $(COUNT) --simulated-s $(SIM_S) $(if $(FROM),--from $(FROM)) $(ARGS)
 endif
 
 .PHONY: sim-planted

@@ -10,7 +10,13 @@ use concordat_cluster::log::{FileSystem, SimFault};
 use concordat_proto::{id::GroupId, region::Region};
 use concordat_tests::chance::Chance;
 
-use crate::{host::End, kinds::KINDS, operator, outside::Conditions, world::World};
+use crate::{
+    host::{End, Host},
+    kinds::KINDS,
+    operator,
+    outside::Conditions,
+    world::World,
+};
 
 /// What mends a fault.
 #[derive(Debug, Clone)]
@@ -164,17 +170,33 @@ impl Trouble {
     /// A removal that was begun is ended, and the machine taken away.
     pub(crate) fn end_removal(&mut self, world: &mut World) -> Result<(), String> {
         let Some(added) = self.added.filter(|_| self.is_removed) else { return Ok(()) };
-        if !operator::remove(world, added, 60) {
-            return Err(format!("liveness: {added} cannot be removed"));
-        }
-        // Its groups still want its vote for the change that takes it out: it ends by itself when
-        // nobody does.
-        let ended =
-            world.within(Duration::from_secs(60), |world| match world.hosts[added].fault() {
-                Some(_) => Ok(()),
-                None => Err(format!("liveness: {added} was removed and goes on")),
+        // A machine that was wiped meanwhile is another node, which has joined.
+        for _ in 0..3 {
+            let id = world.hosts[added].id;
+            if !operator::remove(world, added, 60) {
+                return Err(format!("liveness: {added} cannot be removed"));
+            }
+            // Its groups still want its vote for the change that takes it out: it ends by itself when
+            // nobody does.
+            let ended = world.within(Duration::from_secs(90), |world| {
+                if world.hosts[added].fault().is_some() || world.hosts[added].id != id {
+                    return Ok(());
+                }
+                // What had befallen the others before all was mended may end them only now.
+                let is_ended = |host: &Host| host.fault().is_some() || !host.is_up();
+                if world.hosts.iter().any(is_ended) {
+                    world.all_up();
+                }
+                Err(format!("liveness: {added} was removed and goes on"))
             });
-        ended?;
+            if ended.is_err() {
+                world.describe();
+            }
+            ended?;
+            if world.hosts[added].id == id {
+                break;
+            }
+        }
         world.end(added, End::Killed);
         world.hosts.truncate(added);
         self.added = None;
