@@ -16,7 +16,7 @@ export ROCKSDB_STATIC := 1
 ROCKSDB := $(ROCKSDB_LIB_DIR)/librocksdb.a
 ROCKSDB_BUILD := $(CACHE)/rocksdb-build
 
-# What a run of the simulation is: fresh seeds, and simulated seconds at least.
+# What a run of the simulation is: so many seeds, and simulated seconds at least.
 COUNT ?= 200
 # Every commit has seeds of its own, so that what one run of it has found the next one finds too.
 FROM ?= $(shell git rev-parse --short=8 HEAD 2>/dev/null | sed 's/^/0x/' | xargs -r printf '%d')
@@ -80,7 +80,7 @@ test: setup $(ROCKSDB) ## All tests (what CI runs)
 	$(MAKE) --no-print-directory sim
 
 .PHONY: sim
-sim: setup $(ROCKSDB) ## Simulated clusters: fresh seeds (COUNT=n, SIM_S=n), or one again (SEED=n)
+sim: setup $(ROCKSDB) ## Simulated clusters: this commit's seeds (COUNT=n, SIM_S=n, FROM=n), or one again (SEED=n)
 	cargo build --locked --workspace --all-targets --quiet
 ifdef SEED
 	$(CARGO_TARGET_DIR)/debug/concordat-sim-seed --seed $(SEED) --show --log warn $(ARGS)

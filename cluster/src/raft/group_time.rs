@@ -4,7 +4,9 @@
 //! Why not the wall clock alone: log time never goes back. Had a leader's wall clock once been a day
 //! ahead, every proposal made by a right clock would for a day be over before it was made, and no
 //! write id and no key would be forgotten. Counted from the log's own time, a wrong clock shifts
-//! stamps and nothing else. Nothing here waits, and no lease is counted by it.
+//! stamps, and ends once, that much too soon, what is remembered for a time: keys by a clock that is
+//! ahead by more than their lifetime. How fast log time may run ahead is not bounded yet. Nothing here
+//! may wait, and no lease may be counted by it.
 
 use std::{
     collections::BTreeMap,

@@ -6,11 +6,11 @@
 #![allow(clippy::print_stdout, reason = "its result is what it prints")]
 #![allow(clippy::panic, reason = "a simulation fails by panicking")]
 
-mod checks;
 mod clients;
 mod disk;
 mod faults;
 mod host;
+mod invariants;
 #[path = "../kinds.rs"]
 mod kinds;
 mod operator;

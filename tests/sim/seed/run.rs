@@ -14,10 +14,10 @@ use serde_json::json;
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
-    checks::{Watch, secrets},
     clients::{CREDENTIALS, Client, Gate, Work},
     faults::Trouble,
     host::End,
+    invariants::{Watch, secrets},
     operator,
     trace::Trace,
     world::World,
