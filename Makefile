@@ -85,6 +85,7 @@ sim: setup $(ROCKSDB) ## Simulated clusters: this commit's seeds (COUNT=n, SIM_S
 ifdef SEED
 	$(CARGO_TARGET_DIR)/debug/concordat-sim-seed --seed $(SEED) --show --log warn $(ARGS)
 else
+	$(CARGO_TARGET_DIR)/debug/concordat-sim-seed --latency
 	$(CARGO_TARGET_DIR)/debug/concordat-sim twice --count 20 $(if $(FROM),--from $(FROM))
 	$(CARGO_TARGET_DIR)/debug/concordat-sim sweep --count $(COUNT) --simulated-s $(SIM_S) $(if $(FROM),--from $(FROM)) $(ARGS)
 endif
@@ -92,7 +93,7 @@ endif
 .PHONY: sim-planted
 sim-planted: setup $(ROCKSDB) ## Whether the simulation finds bugs that were put in on purpose
 	cargo build --locked -p concordat-sim --features planted
-	$(CARGO_TARGET_DIR)/debug/concordat-sim planted --count 40 --first $(ARGS)
+	$(CARGO_TARGET_DIR)/debug/concordat-sim planted --count 80 --first $(ARGS)
 	@touch tests/sim/Cargo.toml # the next build is one without them
 
 .PHONY: compose-test

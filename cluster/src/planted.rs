@@ -21,10 +21,8 @@ pub enum Bug {
     TruncationForgotten,
     /// The log goes before the state that replaces it is on disk.
     PurgeBeforeStateSync,
-    /// A log that has failed gives out its end as the end of all.
-    FailedLogReadsNothing,
-    /// A node that a stale state does not know counts as removed.
-    UnknownNodesHaveLeft,
+    /// A log that has failed is read as if it had taken every change.
+    FailedLogGoesOn,
     /// Limits in log time are counted by the wall clock.
     StampsByWallClock,
     /// Write ids are not remembered.
@@ -85,13 +83,21 @@ pub enum Bug {
     UnknownSaysNo,
     /// A receipt lists every region as applied.
     ReceiptClaimsAll,
+    /// What was sent to a follower counts as taken by it.
+    CommitByMinority,
+    /// A leader answers unmarked without a lease.
+    LeaderReadsFreely,
+    /// A lease's index is read before the lease is registered.
+    IndexBeforeRegistration,
+    /// An organisation that was let go is read as if its old home were its last one.
+    ReleasedIsCurrent,
     /// A secret is kept as it came.
     SecretInClear,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 43] = [
         Self::AckBeforeSync,
         Self::LogNotSynced,
         Self::VoteNotSaved,
@@ -99,8 +105,7 @@ impl Bug {
         Self::PurgeTooFar,
         Self::TruncationForgotten,
         Self::PurgeBeforeStateSync,
-        Self::FailedLogReadsNothing,
-        Self::UnknownNodesHaveLeft,
+        Self::FailedLogGoesOn,
         Self::StampsByWallClock,
         Self::RetryAppliedTwice,
         Self::KeyForgotten,
@@ -131,6 +136,10 @@ impl Bug {
         Self::LateAdoptAccepted,
         Self::UnknownSaysNo,
         Self::ReceiptClaimsAll,
+        Self::CommitByMinority,
+        Self::LeaderReadsFreely,
+        Self::IndexBeforeRegistration,
+        Self::ReleasedIsCurrent,
         Self::SecretInClear,
     ];
 
@@ -145,8 +154,7 @@ impl Bug {
             Self::PurgeTooFar => "purge too far",
             Self::TruncationForgotten => "truncation forgotten",
             Self::PurgeBeforeStateSync => "purge before state sync",
-            Self::FailedLogReadsNothing => "failed log reads nothing",
-            Self::UnknownNodesHaveLeft => "unknown nodes have left",
+            Self::FailedLogGoesOn => "failed log goes on",
             Self::StampsByWallClock => "stamps by wall clock",
             Self::RetryAppliedTwice => "retry applied twice",
             Self::KeyForgotten => "key forgotten",
@@ -177,6 +185,10 @@ impl Bug {
             Self::LateAdoptAccepted => "late adopt accepted",
             Self::UnknownSaysNo => "unknown says no",
             Self::ReceiptClaimsAll => "receipt claims all",
+            Self::CommitByMinority => "commit by minority",
+            Self::LeaderReadsFreely => "leader reads freely",
+            Self::IndexBeforeRegistration => "index before registration",
+            Self::ReleasedIsCurrent => "released is current",
             Self::SecretInClear => "secret in clear",
         }
     }

@@ -7,8 +7,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use concordat_cluster::raft::{self, Groups, GroupsConfig};
-use concordat_proto::{org::ApiKey, secret::Secret};
+use concordat_cluster::{
+    raft::{self, Freshness, Groups, GroupsConfig},
+    store::{Reader, StoreError},
+};
+use concordat_proto::{id::OrgId, org::ApiKey, secret::Secret};
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use tokio::time::Instant;
@@ -22,6 +25,7 @@ use crate::{
     failure::Failure,
     http::{body::Body, respond::response},
     keyring::Keyring,
+    locate,
     node::Node,
     serve::{self, Call},
 };
@@ -55,6 +59,23 @@ impl EmbeddedNode {
     #[must_use]
     pub fn groups(&self) -> &Groups {
         &self.node.groups
+    }
+
+    /// The replicated state as this node has it.
+    #[must_use]
+    pub fn state(&self) -> &dyn Reader {
+        self.node.state()
+    }
+
+    /// In which epoch this node would answer reads of an organisation, and how fresh; none when it
+    /// does not know it.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn reading(&self, org: OrgId) -> Result<Option<(u32, Freshness)>, StoreError> {
+        let Some(located) = locate::now(&self.node, org)? else { return Ok(None) };
+        let fresh = locate::freshness(&self.node, &located)?;
+        Ok(Some((located.home.org.epoch, fresh)))
     }
 
     /// Answers a request. Dropped, it is what a client is that hangs up.

@@ -2,8 +2,14 @@
 //!
 //! Judged before the state is read, so that an unmarked answer is at least as new as the proof.
 
-use concordat_cluster::raft::{Freshness, Groups};
-use concordat_proto::{header, id::GroupId};
+use concordat_cluster::{
+    machine::query,
+    raft::{Freshness, Groups},
+};
+use concordat_proto::{
+    header,
+    id::{GroupId, OrgId},
+};
 
 use crate::{clock::Stamp, dialect::Answer, node::Node};
 
@@ -19,6 +25,25 @@ pub(crate) fn of(groups: &Groups, read: &[GroupId]) -> Freshness {
 pub(crate) fn of_all(node: &Node) -> Freshness {
     let list = node.groups.list_freshness();
     staler(list, of(&node.groups, &node.home_groups()))
+}
+
+/// The freshness of a word that something is not there, or of a list: [`of_all`], and stale while an
+/// organisation is on its way to a group here. One that comes back to where it was before is dropped
+/// there until all of it has come, and a replica of its last home that is behind may not know it yet,
+/// under a lease from before: then nobody here sees it.
+pub(crate) fn of_absence(node: &Node) -> Freshness {
+    let mut fresh = of_all(node);
+    for group in node.home_groups() {
+        let arriving = query::on_move(node.state(), group).map(|orgs| {
+            let adopted = |org: &OrgId| query::away(node.state(), group, *org).ok().flatten();
+            orgs.iter().filter_map(adopted).any(|away| away.adoption.is_some())
+        });
+        if arriving.unwrap_or(true) {
+            let as_of = query::applied(node.state(), group).unwrap_or_default().log_time;
+            fresh = staler(fresh, Freshness::Stale { as_of });
+        }
+    }
+    fresh
 }
 
 /// The staler of two.

@@ -11,6 +11,7 @@ use concordat_cluster::{
         locate::{Located, locate},
         query,
     },
+    planted::{self, Bug},
     raft::Freshness,
     store::StoreError,
 };
@@ -39,7 +40,8 @@ pub(crate) fn now(node: &Node, org: OrgId) -> Result<Option<Located>, StoreError
 /// home's record is not here, nobody here can tell what has been written there.
 pub(crate) fn freshness(node: &Node, located: &Located) -> Result<Freshness, StoreError> {
     let fresh = node.groups.freshness(located.group);
-    if located.is_settled() || fresh != Freshness::Current {
+    let is_settled = located.is_settled() || planted::is(Bug::ReleasedIsCurrent);
+    if is_settled || fresh != Freshness::Current {
         return Ok(fresh);
     }
     let as_of = query::applied(node.state(), located.group)?.log_time;

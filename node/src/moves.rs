@@ -39,20 +39,27 @@ fn region_of(node: &Node, group: GroupId) -> Option<Region> {
 
 /// `GET /v1/organizations/{id}`.
 pub(crate) fn show(node: &Node, org: OrgId) -> Answer {
-    match locate::now(node, org) {
-        Ok(Some(Located { group, home, .. })) => {
-            let settings = query::org_settings(node.state(), group, home.org.id);
-            match settings {
-                Ok(settings) => {
-                    let standing = standing(node, home);
-                    render::org(&OrgStanding { settings: Some(settings), ..standing })
-                }
-                Err(error) => refuse::broken("reading an organisation's settings", &error),
-            }
+    let fresh = freshness::of_all(node);
+    let Located { group, home, .. } = match locate::now(node, org) {
+        Ok(Some(located)) => located,
+        Ok(None) => return absent(node),
+        Err(error) => {
+            return freshness::mark(refuse::broken("locating an organisation", &error), fresh);
         }
-        Ok(None) => render::not_found("organization"),
-        Err(error) => refuse::broken("locating an organisation", &error),
-    }
+    };
+    let answer = match query::org_settings(node.state(), group, home.org.id) {
+        Ok(settings) => {
+            let standing = standing(node, home);
+            render::org(&OrgStanding { settings: Some(settings), ..standing })
+        }
+        Err(error) => refuse::broken("reading an organisation's settings", &error),
+    };
+    freshness::mark(answer, fresh)
+}
+
+/// This node knows of no such organisation.
+pub(crate) fn absent(node: &Node) -> Answer {
+    freshness::mark(render::not_found("organization"), freshness::of_absence(node))
 }
 
 /// `POST /v1/organizations/{id}/move`.
@@ -60,7 +67,7 @@ pub(crate) async fn change(node: &Node, org: OrgId, draft: MoveDraft, asked: &As
     let fresh = freshness::of_all(node);
     let located = match locate::now(node, org) {
         Ok(Some(located)) => located,
-        Ok(None) => return freshness::mark(render::not_found("organization"), fresh),
+        Ok(None) => return absent(node),
         Err(error) => return refuse::broken("locating an organisation", &error),
     };
     if located.is_closed {

@@ -58,16 +58,13 @@ pub(crate) async fn answer(
             client_secret::answer(node, &org, &common, &client_id)
         }
         (Principal::Operator { .. }, Action::OrgList(page)) => {
-            let fresh = freshness::of_all(node);
+            let fresh = freshness::of_absence(node);
             if common.current_only && fresh != Freshness::Current {
                 return freshness::mark(refuse::not_current(), fresh);
             }
             freshness::mark(orgs::list(node, page).await, fresh)
         }
-        (Principal::Operator { .. }, Action::OrgGet(org)) => {
-            let fresh = freshness::of_all(node);
-            freshness::mark(moves::show(node, org), fresh)
-        }
+        (Principal::Operator { .. }, Action::OrgGet(org)) => moves::show(node, org),
         (Principal::Operator { .. }, Action::ClusterGet) => admin::cluster(node).await,
         (Principal::Operator { .. }, Action::NodeList) => {
             of_system(node, &common, || members::nodes(node))

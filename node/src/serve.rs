@@ -110,7 +110,14 @@ fn permit(
     if home_groups.is_empty() {
         return Err(refuse::not_a_member());
     }
-    let principal = auth::authenticate(node.state(), &home_groups, &call.head.headers, access);
+    // Looked at again behind [`freshness::of_absence`]: what was on its way may have arrived since.
+    let who = || auth::authenticate(node.state(), &home_groups, &call.head.headers, access);
+    let mut principal = who();
+    let mut fresh = fresh;
+    if matches!(principal, Err(Denied::Unauthorized)) {
+        fresh = freshness::of_absence(node);
+        principal = who();
+    }
     let principal = principal.map_err(|denied| match denied {
         Denied::OrgIdMissing => render::rejected(&Rejection {
             status: status::BAD_REQUEST,

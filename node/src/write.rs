@@ -109,10 +109,7 @@ pub(crate) async fn answer(
             let proposal = Proposal { idempotency: None, ..proposal(node, &asked, None, command) };
             match locate::now(node, org) {
                 Ok(Some(_)) => of_org(node, org, operation, proposal, &asked).await,
-                Ok(None) => {
-                    let fresh = freshness::of_all(node);
-                    freshness::mark(render::not_found("organization"), fresh)
-                }
+                Ok(None) => moves::absent(node),
                 Err(error) => refuse::broken("locating an organisation", &error),
             }
         }

@@ -98,7 +98,7 @@ fn look(
 ) -> Result<(Option<Found>, Freshness), StoreError> {
     match principal {
         Principal::Org(org) => {
-            let nothing = || (None, freshness::of_all(node));
+            let nothing = || (None, freshness::of_absence(node));
             let Some(at) = locate::now(node, org.id())? else { return Ok(nothing()) };
             let read = locate::reading(node, at, |at| of_org(node, at, write_id))?;
             let Some((found, fresh)) = read else { return Ok(nothing()) };

@@ -59,7 +59,7 @@ async fn what_lay_in_a_forwarder_is_refused() {
         let lying = nine.try_propose(forwarder, proposal.clone(), PATIENCE);
         let meanwhile = async {
             sleep(UNDER_WAY).await;
-            nine.clock.set_on(just_too_long());
+            nine.set_on(just_too_long(), Some(forwarder)).await;
             nine.network.heal_all();
         };
         let (proposed, ()) = tokio::join!(lying, meanwhile);
@@ -81,7 +81,7 @@ async fn what_lay_in_a_leader_that_is_none_any_more_is_refused() {
     let lying = nine.try_propose(leader, proposal.clone(), PATIENCE);
     let meanwhile = async {
         sleep(UNDER_WAY).await;
-        nine.clock.set_on(just_too_long());
+        nine.set_on(just_too_long(), Some(leader)).await;
         nine.patch(other, "a", 1).await;
         nine.network.heal_all();
     };
@@ -99,7 +99,7 @@ async fn what_was_done_and_is_forgotten_is_not_done_again() {
     let index = nine.propose(5, first.clone()).await;
     assert_eq!(nine.propose(7, first.clone()).await, index, "it is remembered");
     nine.patch(0, "a", 2).await;
-    nine.clock.set_on(just_too_long());
+    nine.set_on(just_too_long(), None).await;
     // Each entry forgets some of what is due.
     for label in 3..60 {
         nine.patch(0, "a", label).await;

@@ -2,7 +2,8 @@
 //! from every region back to where it was asked. Not two round trips one after the other.
 //!
 //! Judged by the fastest of many writes: whatever else a busy machine does, it makes no write faster
-//! than its way, and the fastest of a protocol with two round trips in a row is never below both.
+//! than its way, and the fastest of a protocol with two round trips in a row is never below both. The
+//! middle one is judged where no machine is busy: `tests/sim/seed/latency.rs`.
 
 use std::time::Duration;
 

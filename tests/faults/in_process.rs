@@ -41,6 +41,8 @@ use uuid::Uuid;
 pub(crate) const REGIONS: [&str; 3] = ["us-iowa", "europe-belgium", "asia-japan"];
 /// For anything that must come about by itself.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+/// Nodes that agree upon the time are apart by no more: what one said a moment ago counts on.
+const SLOW_MAX: Duration = Duration::from_secs(2);
 /// For one write, over a change of leader.
 pub(crate) const WRITE_LIMIT: Duration = Duration::from_secs(20);
 pub(crate) const ORG: OrgId = OrgId::from_bytes([7; 16]);
@@ -58,7 +60,7 @@ impl Clock {
         Self { began: Instant::now(), ahead_s: Arc::default() }
     }
 
-    pub(crate) fn set_on(&self, by: Duration) {
+    fn set_on(&self, by: Duration) {
         self.ahead_s.fetch_add(by.as_secs(), Ordering::SeqCst);
     }
 }
@@ -241,6 +243,23 @@ impl Nine {
     }
 
     /// The home group of the first region.
+    /// Sets all clocks on, and waits until the nodes, but for one that is cut off, have told each other.
+    pub(crate) async fn set_on(&self, by: Duration, but: Option<usize>) {
+        self.clock.set_on(by);
+        let home = self.home();
+        within("the nodes agree on the time", LIMIT, async || {
+            let now = self.clock.now();
+            let slow = |(number, groups): &(usize, &Groups)| {
+                Some(*number) != but && groups.log_now(home).after(SLOW_MAX) < now
+            };
+            match self.all_running().find(slow) {
+                Some((number, _)) => Err(format!("node {number} goes by the old time")),
+                None => Ok(()),
+            }
+        })
+        .await;
+    }
+
     pub(crate) fn home(&self) -> GroupId {
         self.home_of(0)
     }

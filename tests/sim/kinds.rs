@@ -2,7 +2,7 @@
 //! whether one was never hit. A long sweep that misses one tests less than it says.
 
 /// All kinds of faults.
-pub(crate) const KINDS: [&str; 40] = [
+pub(crate) const KINDS: [&str; 48] = [
     "add node",
     "all nodes down",
     "answers lost",
@@ -22,11 +22,14 @@ pub(crate) const KINDS: [&str; 40] = [
     "lease terms",
     "lost messages",
     "move taken back",
+    "move taken back behind a cut",
+    "moved on",
     "node cut off",
     "one-way cut",
     "pause",
     "power failing in a write",
     "power loss",
+    "power lost while forming",
     "process dies with requests",
     "read error",
     "region cut off",
@@ -37,10 +40,15 @@ pub(crate) const KINDS: [&str; 40] = [
     "retry in another region",
     "slow disk",
     "slow link",
+    "slow voters",
     "snapshot installed",
+    "split in two",
+    "state gone back",
     "state write error",
     "survive setting",
     "sync error",
+    "vote given before a power loss",
+    "voter changes sides",
     "wiped node",
     "write error",
 ];

@@ -121,6 +121,19 @@ impl LeaseTable {
         until.saturating_sub(now)
     }
 
+    /// The same, if leases are counted in this term already.
+    #[must_use]
+    pub fn left_in(
+        &self,
+        term: Term,
+        node: NodeId,
+        index: LogIndex,
+        now: Duration,
+    ) -> Option<Duration> {
+        let is_counted = self.began.is_some() && self.term == term;
+        is_counted.then(|| self.left(node, index, now))
+    }
+
     /// For how long yet a replica may hold any lease: it is not removed before.
     #[must_use]
     pub fn left_of_any(&self, node: NodeId, now: Duration) -> Duration {

@@ -48,6 +48,7 @@
 
 use std::time::Duration;
 
+pub mod clocks;
 pub mod danger;
 pub mod lease;
 #[cfg(test)]
@@ -61,6 +62,7 @@ pub mod waiters;
 #[cfg(test)]
 mod waiters_test;
 
+pub use clocks::PeerClocks;
 pub use danger::{Danger, Members, RegionMembers, SeenHistory};
 pub use lease::{HeldLeases, LeaseTable};
 pub use progress::{ProgressTable, RegionLag};

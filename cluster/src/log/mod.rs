@@ -4,7 +4,8 @@
 //! [`RaftLog::state`] and [`RaftLog::read`] as soon as it returns; its `done` is called from the
 //! writer thread, in the order of the calls, once its records are synced. What `done` confirmed is
 //! there after any crash; if the disk loses or alters it, opening says [`LogError::Damaged`]
-//! instead of going on without it.
+//! instead of going on without it. A call that is refused changes nothing and says so at once, as
+//! well as to its `done`: who went on as if it had been taken would read what it meant to drop.
 //!
 //! **Files.** `manifest` says which segments there must be. Segments are pre-written files of one
 //! length, filled with records in the order of the calls, then left alone, then recycled: header,
@@ -269,8 +270,11 @@ impl RaftLog {
     }
 
     /// Appends entries, the first right after the group's last (an empty log that was never purged
-    /// begins where it is told: a state may be ahead of a log that lost its unsynced tail); otherwise `done` gets [`LogError::NotContiguous`] and nothing changes.
-    pub fn append(&self, group: u32, records: Vec<LogRecord>, done: Done) {
+    /// begins where it is told: a state may be ahead of a log that lost its unsynced tail).
+    ///
+    /// Returns why it was refused, if it was ([`LogError::NotContiguous`] otherwise than above);
+    /// `done` is told the same in its turn. So do the other calls.
+    pub fn append(&self, group: u32, records: Vec<LogRecord>, done: Done) -> Option<LogError> {
         let bytes_max = self.owner.shared.options.record_bytes_max();
         let cost: usize = records.iter().map(|record| record.payload.len() + 64).sum();
         self.submit(group, cost, done, |index| {
@@ -280,33 +284,44 @@ impl RaftLog {
             index.check_append(group, &records)?;
             let first_serial = index.append(group, &records);
             Ok(Change::Append { records, first_serial })
-        });
+        })
     }
 
     /// Saves a group's vote in place of the one before.
-    pub fn save_vote(&self, group: u32, vote: Bytes, done: Done) {
+    pub fn save_vote(&self, group: u32, vote: Bytes, done: Done) -> Option<LogError> {
         let bytes_max = self.owner.shared.options.record_bytes_max();
         self.submit(group, vote.len() + 64, done, |index| {
             check_size(group, vote.len(), bytes_max)?;
             index.save_vote(group, vote.clone());
             Ok(Change::Vote(vote))
-        });
+        })
     }
 
     /// Drops the group's entries behind `last_kept_index`, or all that are not purged.
-    pub fn truncate_after(&self, group: u32, last_kept_index: Option<u64>, done: Done) {
+    pub fn truncate_after(
+        &self,
+        group: u32,
+        last_kept_index: Option<u64>,
+        done: Done,
+    ) -> Option<LogError> {
         self.submit(group, 64, done, |index| match index.truncation(group, last_kept_index) {
             None => Ok(Change::Tell(Ok(()))),
             Some(from) => {
                 index.truncate(group, from);
                 Ok(Change::Truncate(from))
             }
-        });
+        })
     }
 
     /// Drops the group's entries up to `up_to_index`, which may lie beyond the last one (after a
     /// snapshot): the next append follows it. Going back changes nothing.
-    pub fn purge(&self, group: u32, up_to_index: u64, purged_id: Bytes, done: Done) {
+    pub fn purge(
+        &self,
+        group: u32,
+        up_to_index: u64,
+        purged_id: Bytes,
+        done: Done,
+    ) -> Option<LogError> {
         let bytes_max = self.owner.shared.options.record_bytes_max();
         self.submit(group, purged_id.len() + 64, done, |index| {
             check_size(group, purged_id.len(), bytes_max)?;
@@ -315,7 +330,7 @@ impl RaftLog {
             }
             index.purge(group, up_to_index, purged_id.clone());
             Ok(Change::Purge { up_to: up_to_index, id: purged_id })
-        });
+        })
     }
 
     /// Writes a mark behind everything queued so far, and syncs it, without waiting for idleness.
@@ -329,9 +344,9 @@ impl RaftLog {
         cost: usize,
         done: Done,
         change: impl FnOnce(&mut Index) -> Result<Change, LogError>,
-    ) {
+    ) -> Option<LogError> {
         let job = Job { group, change: Change::Tell(Ok(())), done, cost };
-        self.owner.shared.submit(job, change);
+        self.owner.shared.submit(job, change)
     }
 
     /// The highest index of the group known to be synced, or covered by a synced purge; 0 for none.

@@ -67,28 +67,30 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues a call. `change` checks it and shows it in the index, under one lock; what it refuses
-    /// is told in its turn. A closed log tells at once, on the caller's thread.
+    /// Queues a call. `change` checks it and shows it in the index, under one lock; what is refused
+    /// is returned, and told in its turn. A closed log tells at once, on the caller's thread.
     pub(super) fn submit(
         &self,
         mut job: Job,
         change: impl FnOnce(&mut Index) -> Result<Change, LogError>,
-    ) {
+    ) -> Option<LogError> {
         let mut state = self.lock();
         if state.closing {
             drop(state);
             (job.done)(Err(LogError::Closed));
-            return;
+            return Some(LogError::Closed);
         }
         let queued_bytes = state.queue_bytes + job.cost;
         let bytes_max = self.options.queue_bytes_max;
-        job.change = if let Some(failed) = state.failed.clone() {
-            Change::Tell(Err(failed))
+        let taken = if let Some(failed) = state.failed.clone() {
+            Err(failed)
         } else if queued_bytes > bytes_max {
-            Change::Tell(Err(LogError::Overloaded { queued_bytes, bytes_max }))
+            Err(LogError::Overloaded { queued_bytes, bytes_max })
         } else {
-            change(&mut state.index).unwrap_or_else(|error| Change::Tell(Err(error)))
+            change(&mut state.index)
         };
+        let refused = taken.as_ref().err().cloned();
+        job.change = taken.unwrap_or_else(|error| Change::Tell(Err(error)));
         if matches!(job.change, Change::Tell(_)) {
             job.cost = 0;
         }
@@ -96,6 +98,7 @@ impl Shared {
         state.queue.push_back(job);
         drop(state);
         self.wake.notify_one();
+        refused
     }
 
     /// Waits for work; `wants_mark` lets an idle time end the wait.

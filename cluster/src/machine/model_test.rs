@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use concordat_proto::{
     command::{Command, Precondition, Proposal},
+    consistency::Position,
     id::{ClientId, KeyId, OrgId, WriteId},
     log::LogIndex,
     oidc::{OidcCredential, OidcPatch, ProviderOptions},
@@ -45,8 +46,14 @@ impl Model {
 
     fn first(&mut self, proposal: &Proposal) -> Applied {
         let write_id = proposal.write_id;
-        let answer =
-            |outcome, index| Applied { write_id, index: LogIndex(index), position: None, outcome };
+        // Named as soon as there is an organisation to have an epoch.
+        let home = proposal.command.org().and_then(|org| self.orgs.get(&org));
+        let epoch = home.map(|org| org.epoch);
+        let answer = |outcome, index| {
+            let index = LogIndex(index);
+            let position = epoch.map(|epoch| Position { epoch, group: HOME, index });
+            Applied { write_id, index, position, outcome }
+        };
         if self.time > proposal.not_after {
             return answer(Err(Refusal::Expired), self.index);
         }

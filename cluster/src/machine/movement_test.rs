@@ -194,6 +194,24 @@ fn what_is_left_of_a_key_does_not_forget_the_one_that_came_back() {
     }
 }
 
+/// Found by the simulation: a repeat that came after a move had been taken back was answered with the
+/// index of the first answer and the epoch of the present stay, a position that never was.
+#[test]
+fn a_repeat_after_a_restore_names_the_epoch_of_the_first_answer() {
+    let replica = Replica::with_orgs();
+    let epoch = query::home(&*replica.store, HOME, org_id(0)).unwrap().unwrap().org.epoch;
+    let write = keyed(proposal(1, BEGIN, delete()), 1, 1, 60_000);
+    let first = replica.one(&write);
+    let position = Position { epoch, group: HOME, index: first.index };
+    assert_eq!(first.position, Some(position));
+    replica.done(2, release(epoch + 1));
+    replica.done(3, restore(epoch + 2));
+    let again = replica.one(&keyed(proposal(4, BEGIN + 1, delete()), 1, 1, 60_000));
+    assert_eq!((again.write_id, again.position), (first.write_id, Some(position)));
+    let anew = replica.one(&proposal(5, BEGIN + 2, delete()));
+    assert_eq!(anew.position.map(|position| position.epoch), Some(epoch + 2));
+}
+
 #[test]
 fn positions_of_earlier_homes_are_contained_up_to_the_release() {
     let home = |epoch| PastHome { epoch, group: GroupId(epoch), release: LogIndex(10) };

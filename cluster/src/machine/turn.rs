@@ -123,10 +123,10 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// An answer about this entry itself.
+    /// An answer about this entry itself. It names its organisation's epoch, for a repeat may find the
+    /// organisation here in a later one: moved away and back, or let go and restored.
     pub(super) fn answer(&self, outcome: Result<Reply, Refusal>) -> Applied {
-        let moved = self.home.as_ref().filter(|home| home.arrival.is_some());
-        let position = moved.map(|home| Position {
+        let position = self.home.as_ref().map(|home| Position {
             epoch: home.org.epoch,
             group: self.group,
             index: self.index,

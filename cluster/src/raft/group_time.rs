@@ -1,12 +1,13 @@
 //! The time that a group's log has, as this node can tell: the newest stamp applied here, going on at
-//! the pace of the steady clock since, and never behind the wall clock.
+//! the pace of the steady clock since, and never behind the wall clock that the cluster agrees upon
+//! ([`crate::consistency::clocks`]).
 //!
-//! Why not the wall clock alone: log time never goes back. Had a leader's wall clock once been a day
-//! ahead, every proposal made by a right clock would for a day be over before it was made, and no
-//! write id and no key would be forgotten. Counted from the log's own time, a wrong clock shifts
-//! stamps, and ends once, that much too soon, what is remembered for a time: keys by a clock that is
-//! ahead by more than their lifetime. How fast log time may run ahead is not bounded yet. Nothing here
-//! may wait, and no lease may be counted by it.
+//! Why not the wall clock alone: log time never goes back. Had the clocks once been a day ahead, every
+//! proposal made by right ones would for a day be over before it was made, and no write id and no key
+//! would be forgotten. Counted from the log's own time, wrong clocks shift stamps, and end once, that
+//! much too soon, what is remembered for a time: that takes half of all clocks. The design would have
+//! a leader whose clock is 10 s off its voters' give leadership up. It need not: it does not stamp by
+//! that clock. Nothing here may wait, and no lease may be counted by it.
 
 use std::{
     collections::BTreeMap,
@@ -30,7 +31,7 @@ impl GroupTimes {
         }
     }
 
-    /// The group's time now.
+    /// The group's time now; `wall` is what the cluster agrees upon.
     pub(crate) fn now(&self, group: GroupId, wall: LogTime, steady: Duration) -> LogTime {
         let times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = times.get(&group);

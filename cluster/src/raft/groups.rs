@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt, iter,
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -43,6 +43,7 @@ use super::{
     wait::Tracker,
 };
 use crate::{
+    consistency::PeerClocks,
     machine::query,
     store::{Store, StoreError, slots::SlottedStore, watched::WatchedStore},
 };
@@ -75,6 +76,7 @@ struct Inner {
     clearance: Clearance,
     leader_news: Arc<Notify>,
     times: GroupTimes,
+    clocks: Mutex<PeerClocks>,
     faulted: watch::Sender<Option<String>>,
     started: Instant,
     internal_writes: AtomicU64,
@@ -192,6 +194,7 @@ impl Groups {
                 clearance,
                 leader_news: Arc::default(),
                 times: GroupTimes::default(),
+                clocks: Mutex::default(),
                 faulted,
                 started: Instant::now(),
                 internal_writes: AtomicU64::new(0),
@@ -362,6 +365,27 @@ impl Groups {
 
     pub(crate) fn times(&self) -> &GroupTimes {
         &self.inner.times
+    }
+
+    /// What time it is, as far as most clocks of the cluster say.
+    pub(crate) fn agreed_wall(&self) -> LogTime {
+        let (own, steady) = (self.environment().clock.now(), self.environment().steady.now());
+        self.clocks().agreed(own, steady)
+    }
+
+    /// A peer has said what time it is. Strangers are not asked.
+    pub(crate) fn on_clock(&self, from: NodeId, said: LogTime) {
+        let system = self.system();
+        let is_there = |node| system.nodes.get(&node).is_some_and(NodeRecord::is_there);
+        let mut clocks = self.clocks();
+        clocks.retain(is_there);
+        if is_there(from) {
+            clocks.heard(from, said, self.environment().steady.now());
+        }
+    }
+
+    fn clocks(&self) -> MutexGuard<'_, PeerClocks> {
+        self.inner.clocks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The state of a group has come to a time of its log.

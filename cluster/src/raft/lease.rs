@@ -146,6 +146,16 @@ impl Leasing {
         DangerSet { regions: regions.collect() }
     }
 
+    fn left_in(
+        &self,
+        term: Term,
+        node: NodeId,
+        index: LogIndex,
+        now: Duration,
+    ) -> Option<Duration> {
+        locked(&self.table).left_in(term, node, index, now)
+    }
+
     /// An entry of the own term is committed once the first index that could be read at in this
     /// term, which is not before that entry, has been applied.
     fn is_established(&self, term: Term, read_at: LogIndex, visible: LogIndex) -> bool {
@@ -184,6 +194,18 @@ impl SleepWatch {
 }
 
 impl Groups {
+    /// For how long yet this node, as a group's leader, counts with answers of another one that lack
+    /// an entry that it has committed; none when it does not lead, or has not counted in its term yet.
+    #[must_use]
+    pub fn danger_left(&self, group: GroupId, node: NodeId, index: LogIndex) -> Option<Duration> {
+        let replica = self.replica(group).filter(|it| it.leader() == Some(self.node()))?;
+        if self.tracker().facts(group).region_of(node).is_none() {
+            return Some(Duration::ZERO);
+        }
+        let now = self.environment().steady.now();
+        replica.leasing.left_in(Term(replica.metrics().current_term), node, index, now)
+    }
+
     /// Grants a peer, or this node itself, what it may be granted.
     pub(crate) async fn grant_leases(&self, to: NodeId, groups: &[GroupId]) -> Vec<LeaseGrant> {
         let mut grants = Vec::new();
@@ -201,8 +223,18 @@ impl Groups {
         let home = self.system().seat_of(replica.group);
         let length = facts.length(to, home.as_ref())?;
         let stretched = facts.leases.stretched(length);
+        let early = match planted::is(Bug::IndexBeforeRegistration) {
+            true => Some(self.prove_lead(replica).await),
+            false => None,
+        };
+        if early.is_some() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         let ticket = locked(&replica.leasing.table).register(to, stretched, clock.now());
-        let proof = self.prove_lead(replica).await;
+        let proof = match early {
+            Some(proof) => proof,
+            None => self.prove_lead(replica).await,
+        };
         // Looked at again, for two reasons. A mark that was applied before the registration may have
         // come too late for the first look, and whoever then removed the replica did not see this
         // lease. And a new leader's state is as far as what those before it committed only once an

@@ -3,6 +3,12 @@
 //! Order is the log writer's: vote, append, truncate and purge reach the disk in the order they
 //! were asked for. An append is reported as done by the writer after its fsync, never before.
 //! A log is never purged beyond what the synced state covers.
+//!
+//! **A log that did not take a change is never read again.** The library applies entries as soon as
+//! it has handed them over, before they are synced. A follower that could not drop what a new leader
+//! has overruled would apply that instead of what was committed, and its state would differ from all
+//! others for ever. So a refusal is returned at once, which ends the replica before it applies
+//! anything more, and reads of a failed log are refused as well.
 
 use std::{
     fmt::Debug,
@@ -49,6 +55,14 @@ impl LogStore {
         entries_of(&records)
     }
 
+    /// Nothing, if the log took the change.
+    fn taken(refused: Option<LogError>) -> Result<(), io::Error> {
+        match refused {
+            Some(refused) if !planted::is(Bug::FailedLogGoesOn) => Err(log_error(refused)),
+            _ => Ok(()),
+        }
+    }
+
     fn vote(&self) -> Result<Option<RaftVote>, io::Error> {
         let vote = self.log.state(self.group.0).vote;
         Ok(vote.map(|bytes| convert::decode(&bytes)).transpose()?)
@@ -84,15 +98,8 @@ impl RaftLogReader<RaftTypes> for LogStore {
         loop {
             match self.log.read(self.group.0, from, to.max(from), usize::MAX) {
                 Ok(records) => {
-                    let next = records.last().map_or(from, |last| last.id.index + 1);
-                    // A log that has failed took nothing more, whatever the library believes to have
-                    // appended: what it lacks is a fault, not the end of the log.
-                    if next < to
-                        && let Some(failure) = self.log.failure()
-                        && !planted::is(Bug::FailedLogReadsNothing)
-                    {
-                        return Err(log_error(failure));
-                    }
+                    // Asked after the read: a change that a failure kept out was made before it.
+                    Self::taken(self.log.failure())?;
                     return entries_of(&records);
                 }
                 Err(LogError::Purged { first_index, .. }) if first_index > from => {
@@ -136,6 +143,7 @@ impl RaftLogStorage<RaftTypes> for LogStore {
             return Ok(());
         }
         let (done, saved) = oneshot::channel();
+        // What was refused comes back that way, too.
         self.log.save_vote(
             self.group.0,
             convert::encode(vote),
@@ -162,12 +170,11 @@ impl RaftLogStorage<RaftTypes> for LogStore {
             flushed.io_completed(Ok(()));
             return Ok(());
         }
-        self.log.append(
+        Self::taken(self.log.append(
             self.group.0,
             records,
             Box::new(move |result| flushed.io_completed(result.map_err(log_error))),
-        );
-        Ok(())
+        ))
     }
 
     async fn truncate_after(&mut self, last: Option<RaftLogId>) -> Result<(), io::Error> {
@@ -176,18 +183,61 @@ impl RaftLogStorage<RaftTypes> for LogStore {
         }
         // Not waited for: the one writer keeps the order, and what is appended next is synced
         // together with this.
-        self.log.truncate_after(self.group.0, last.map(|id| id.index), Box::new(drop_result));
-        Ok(())
+        let last = last.map(|id| id.index);
+        Self::taken(self.log.truncate_after(self.group.0, last, Box::new(drop_result)))
     }
 
     async fn purge(&mut self, up_to: RaftLogId) -> Result<(), io::Error> {
         self.state.ensure_synced(up_to.index)?;
         let id: Bytes = convert::encode(&up_to);
         let further = if planted::is(Bug::PurgeTooFar) { 8 } else { 0 };
-        self.log.purge(self.group.0, up_to.index + further, id, Box::new(drop_result));
-        Ok(())
+        Self::taken(self.log.purge(self.group.0, up_to.index + further, id, Box::new(drop_result)))
     }
 }
 
-/// For what nobody waits for: a failure has poisoned the log, and the next append says so.
+/// For what nobody waits for: a failure has poisoned the log, and the next change is refused.
 fn drop_result(_: Result<(), LogError>) {}
+
+#[cfg(test)]
+mod tests {
+    use openraft::entry::RaftEntry;
+
+    use super::*;
+    use crate::{
+        log::{LogOptions, SimFault, SimFiles, WriterMode},
+        store::{memory::MemoryStore, slots::SlottedStore},
+    };
+
+    fn blank(term: u64, index: u64) -> Entry {
+        Entry::new_blank(RaftLogId::new_term_index(term, index))
+    }
+
+    /// Found by the simulation: the state of a learner with a failed disk differed from all others.
+    /// It had the entries of a leader that lost its lead, could not drop them, and applied them when
+    /// it heard that others of their indexes were committed.
+    #[tokio::test]
+    async fn what_a_failed_log_could_not_drop_is_not_read_as_what_was_committed() {
+        let files = SimFiles::new();
+        let options = LogOptions { writer: WriterMode::Stepped, ..LogOptions::default() };
+        let log = RaftLog::open(Arc::new(files.clone()), options).expect("a new log");
+        let store = SlottedStore::open(Arc::new(MemoryStore::default())).expect("a new store");
+        let state = Arc::new(SyncedState::new(GroupId(7), Arc::new(store)).without_state());
+        let mut log_store = LogStore::new(GroupId(7), log.clone(), state);
+
+        let overruled = (0..=3).map(|index| blank(1, index));
+        log_store.append(overruled, IOFlushed::noop()).await.expect("it is queued");
+        while log.step() > 0 {}
+        assert_eq!(log_store.try_get_log_entries(0..4).await.expect("a sound log").len(), 4);
+
+        files.inject(SimFault::WriteError { after: 0 });
+        log_store.append([blank(1, 4)], IOFlushed::noop()).await.expect("it is queued");
+        while log.step() > 0 {}
+        assert!(log.failure().is_some(), "the disk has failed");
+
+        let before = Some(blank(1, 1).log_id());
+        assert!(log_store.truncate_after(before).await.is_err());
+        assert!(log_store.append([blank(2, 2)], IOFlushed::noop()).await.is_err());
+        assert!(log_store.purge(blank(1, 0).log_id()).await.is_err());
+        assert!(log_store.try_get_log_entries(2..3).await.is_err(), "it has 2 of term 1");
+    }
+}

@@ -193,9 +193,6 @@ fn due_note(groups: &Groups, system: &SystemView, view: &GroupView) -> Option<Co
 /// power failure may take this node's state of the system group back to before that one joined, and
 /// a mark as leaving is never taken back.
 fn has_left(nodes: &BTreeMap<NodeId, NodeRecord>, node: NodeId) -> bool {
-    if planted::is(Bug::UnknownNodesHaveLeft) {
-        return nodes.get(&node).is_none_or(|record| !record.is_there());
-    }
     nodes.get(&node).is_some_and(|record| !record.is_there())
 }
 

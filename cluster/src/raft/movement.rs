@@ -206,6 +206,9 @@ impl Adoptions {
 
 /// Whether a group has, or has had, an organisation in this epoch.
 fn knows(groups: &Groups, group: GroupId, org: OrgId, epoch: u32) -> Result<bool, StoreError> {
+    if planted::is(Bug::LateAdoptAccepted) {
+        return Ok(false);
+    }
     let reader = &**groups.slotted();
     let here = query::home(reader, group, org)?.is_some_and(|home| home.newest_epoch() >= epoch);
     Ok(here || query::away(reader, group, org)?.is_some_and(|away| away.epoch >= epoch))

@@ -30,7 +30,10 @@ use super::{
     transport::{Channel, FrameStream, PeerTransport, TransportError},
     types::{Member, RaftTypes, RaftVote, Snapshot, SnapshotData},
 };
-use crate::store::slots::SlottedStore;
+use crate::{
+    planted::{self, Bug},
+    store::slots::SlottedStore,
+};
 
 /// Before a failure to open a stream of appends is told.
 const REOPEN_PAUSE: Duration = Duration::from_millis(20);
@@ -115,6 +118,14 @@ impl Network {
                 return Err(raft_error(&error));
             }
         };
+        if planted::is(Bug::CommitByMinority) {
+            return Ok(Box::pin(stream::unfold((input, tx), |(mut input, tx)| async move {
+                let request = input.next().await?;
+                drop(tx.send(convert::encode_append(&request)).await);
+                let last = request.entries.last().map(|entry| entry.log_id);
+                Some((Ok(Ok(last.or(request.prev_log_id))), (input, tx)))
+            })));
+        }
         // One task a stream: it ends, and so closes the sending half, when the library's input
         // does, or when the peer has gone.
         tokio::spawn(async move {

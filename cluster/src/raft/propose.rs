@@ -82,7 +82,7 @@ impl Groups {
         if planted::is(Bug::StampsByWallClock) {
             return environment.clock.now();
         }
-        self.times().now(group, environment.clock.now(), environment.steady.now())
+        self.times().now(group, self.agreed_wall(), environment.steady.now())
     }
 
     /// Proposes at the group's leader until the outcome is known or the deadline has come.

@@ -26,6 +26,8 @@ use super::groups::Groups;
 
 /// Between reports to everybody. Four fit into the window in which a silent node counts as there.
 const TO_ALL_EVERY: Duration = Duration::from_millis(250);
+/// So many reports to everybody for each word on what time it is: about one a second.
+const CLOCK_EVERY: u64 = 4;
 
 /// What has advanced since the last report, and who waits for it beside the leader.
 #[derive(Debug, Default)]
@@ -55,6 +57,7 @@ pub(crate) async fn run(groups: Groups) {
     // Origins stay noted until the index they wait for is synced too, not only visible.
     let mut waiting: BTreeMap<GroupId, BTreeSet<NodeId>> = BTreeMap::new();
     let mut sent = BTreeMap::new();
+    let mut ticks = 0_u64;
     loop {
         let to_all = tokio::select! {
             () = groups.reporter().advanced.notified() => false,
@@ -64,6 +67,21 @@ pub(crate) async fn run(groups: Groups) {
             waiting.entry(group).or_default().extend(origins);
         }
         send(&groups, &mut waiting, &mut sent, to_all);
+        if to_all {
+            if ticks.is_multiple_of(CLOCK_EVERY) {
+                tell_time(&groups);
+            }
+            ticks += 1;
+        }
+    }
+}
+
+/// Says to everybody what this node's wall clock says.
+fn tell_time(groups: &Groups) {
+    let notice = Notice::Clock { now: groups.environment().clock.now() };
+    let body = Bytes::from(notice.encode());
+    for peer in groups.peers() {
+        groups.environment().transport.notify(peer, body.clone());
     }
 }
 

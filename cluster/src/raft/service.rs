@@ -87,6 +87,7 @@ impl PeerService for Service {
                     self.0.tracker().on_report(from, entry.group, entry.applied);
                 }
             }
+            Ok(Notice::Clock { now }) => self.0.on_clock(from, now),
             Err(error) => tracing::warn!(%from, %error, "a malformed notice"),
         }
     }

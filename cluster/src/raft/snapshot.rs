@@ -165,9 +165,7 @@ pub(crate) async fn receive(
     stream: FrameStream,
 ) -> Result<(), SnapshotError> {
     let FrameStream { tx, mut rx } = stream;
-    if !planted::is(Bug::SpareNotCleared) {
-        store.clear_spare(group)?;
-    }
+    store.clear_spare(group)?;
     receive_chunks(store, group, &mut rx).await?;
     let staged = store.get_spare(group, &keys::applied(group))?;
     let staged = staged.ok_or_else(|| SnapshotError::Malformed("no position in it".into()))?;

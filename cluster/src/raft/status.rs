@@ -173,7 +173,11 @@ impl Groups {
         };
         let now = self.environment().steady.now();
         let visible = shown(&replica);
-        if replica.leasing.is_current(visible, now) || planted::is(Bug::AlwaysCurrent) {
+        let leads = || replica.leader() == Some(self.node());
+        if replica.leasing.is_current(visible, now)
+            || planted::is(Bug::AlwaysCurrent)
+            || (planted::is(Bug::LeaderReadsFreely) && leads())
+        {
             return Freshness::Current;
         }
         let applied = || read_applied(&**self.slotted(), group).unwrap_or_default();

@@ -19,6 +19,7 @@ use crate::{
     log::{LogId, LogIndex},
     org::NodeRecord,
     reply::Applied,
+    time::LogTime,
     version,
 };
 
@@ -186,6 +187,11 @@ pub enum Notice {
         /// One line a group.
         entries: Vec<GroupProgress>,
     },
+    /// What time it is by my wall clock.
+    Clock {
+        /// When this was sent.
+        now: LogTime,
+    },
 }
 
 /// What a stream begins with.
@@ -246,6 +252,7 @@ mirror_enum! {
     }
     V1Notice for Notice {
         Report { entries: Vec<V1GroupProgress> },
+        Clock { now: u64 },
     }
     V1StreamHead for StreamHead {
         Append { group: u32 },

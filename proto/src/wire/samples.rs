@@ -540,7 +540,10 @@ pub(super) fn notices() -> Samples<Notice> {
         GroupProgress { group: GroupId::SYSTEM, applied: LogIndex(7) },
         GroupProgress { group: GroupId(2), applied: LogIndex(70_000) },
     ];
-    vec![("report", Notice::Report { entries })]
+    vec![
+        ("report", Notice::Report { entries }),
+        ("clock", Notice::Clock { now: LogTime(1_700_000_000_123) }),
+    ]
 }
 
 pub(super) fn stream_heads() -> Samples<StreamHead> {

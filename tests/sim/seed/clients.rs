@@ -10,20 +10,24 @@ use std::{
 
 use bytes::Bytes;
 use concordat_node::embedded::EmbeddedNode;
-use concordat_proto::region::Region;
+use concordat_proto::{header, region::Region};
 use concordat_tests::{
     chance::Chance,
     demo::Org,
     history::{Change, Outcome, Recorder, Required, Write},
     recorded::{Asked, Caller, Carrier, Patience, Place, Subject, Told},
 };
-use http::Request;
+use http::{Request, Response};
 use tokio::{
     runtime::Handle,
     time::{sleep, timeout},
 };
 
-use crate::{shape::Shape, trace::Trace};
+use crate::{
+    invariants::promise::{self, Reached},
+    shape::Shape,
+    trace::Trace,
+};
 
 /// Of each organisation.
 pub(crate) const CREDENTIALS: usize = 3;
@@ -54,15 +58,18 @@ pub(crate) struct Met {
 
 /// The way into every node. Clones are the same.
 #[derive(Clone)]
-pub(crate) struct Doors(Arc<Mutex<State>>);
+pub(crate) struct Doors {
+    state: Arc<Mutex<State>>,
+    told: promise::Told,
+}
 
 impl Doors {
-    pub(crate) fn new(seed: u64, shape: &Shape) -> Self {
+    pub(crate) fn new(seed: u64, shape: &Shape, told: &promise::Told) -> Self {
         let doors = shape.nodes.iter().map(|_| None).collect();
         let regions = shape.nodes.clone();
         let chance = Chance::new(seed);
         let state = State { doors, regions, cut: Vec::new(), chance, met: Met::default() };
-        Self(Arc::new(Mutex::new(state)))
+        Self { state: Arc::new(Mutex::new(state)), told: told.clone() }
     }
 
     pub(crate) fn add(&self, region: &Region) {
@@ -86,7 +93,24 @@ impl Doors {
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Notes what a client has just heard of how far a write has come.
+    fn heard(&self, asked: &Asked, node: usize, answer: &Response<Bytes>) {
+        let position = answer.headers().get(header::POSITION).and_then(|it| it.to_str().ok());
+        let Some(position) = position.and_then(|position| position.parse().ok()) else { return };
+        if asked.method == "GET" || !answer.status().is_success() {
+            return;
+        }
+        let required = |(name, value): &(&str, String)| {
+            name.eq_ignore_ascii_case(header::REQUIRED_CONSISTENCY) && value == "all_regions"
+        };
+        let is_all = asked.headers.iter().any(required);
+        let region = (!is_all).then(|| self.with(|state| state.regions[node].clone()));
+        let org = asked.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(header::ORG_ID));
+        let org = org.and_then(|(_, id)| id.parse().ok());
+        self.told.add(Reached { org, position, region });
     }
 
     /// The way into a node from a region, and how long it takes.
@@ -106,13 +130,20 @@ impl Doors {
 pub(crate) struct Walk {
     doors: Doors,
     from: Option<Region>,
+    /// Stands at the node: its requests take no time to get there.
+    is_there: bool,
     trace: Trace,
 }
 
 impl Walk {
     /// From a region, or from beside each node.
     pub(crate) fn new(doors: &Doors, from: Option<Region>, trace: &Trace) -> Self {
-        Self { doors: doors.clone(), from, trace: trace.clone() }
+        Self { doors: doors.clone(), from, is_there: false, trace: trace.clone() }
+    }
+
+    /// From where each node is.
+    pub(crate) fn at_the_door(doors: &Doors, trace: &Trace) -> Self {
+        Self { is_there: true, ..Self::new(doors, None, trace) }
     }
 }
 
@@ -134,6 +165,7 @@ impl Carrier for Walk {
             sleep(Duration::from_millis(20)).await;
             return Told::Nobody;
         };
+        let delay = if self.is_there { Duration::ZERO } else { delay };
         sleep(delay).await;
         let request = request(asked);
         let task = handle.spawn(async move { door.call(request).await });
@@ -141,6 +173,7 @@ impl Carrier for Walk {
         let told = match timeout(patience, task).await {
             Ok(Ok(answer)) => {
                 sleep(delay).await;
+                self.doors.heard(asked, node, &answer);
                 let header = |name| answer.headers().get(name).and_then(|it| it.to_str().ok());
                 let (read, etag) = (header("concordat-read"), header("etag"));
                 Told::answer(answer.status().as_u16(), read, etag, answer.body())
@@ -288,8 +321,8 @@ impl Client {
         let known = self.known[of.0][of.1].clone();
         let value = format!("{}-{count}", self.number);
         let change = match self.chance.below(20) {
-            0 => Change::Delete,
-            1 => Change::Create(value),
+            0..=1 => Change::Delete,
+            2 => Change::Create(value),
             _ if known.is_none() => Change::Create(value),
             _ => Change::Patch(value),
         };
@@ -314,7 +347,7 @@ impl Client {
             if work.places[through].region != self.region {
                 self.work.doors.with(|state| state.met.elsewhere += 1);
             }
-            let mut patience = Patience::seconds(1 + self.chance.below(2));
+            let mut patience = Patience::seconds(1 + self.chance.below(3));
             if self.chance.below(CUT_ONE_IN) == 0 {
                 patience.cut = Duration::from_millis(self.chance.below(120));
             }

@@ -86,8 +86,12 @@ pub(crate) struct Host {
     pub(crate) is_paused: bool,
     /// How long a sync takes, in milliseconds, at most.
     pub(crate) sync_ms: u64,
-    /// Its log can never be opened again.
+    /// Its disk can never be started from again.
     pub(crate) damaged: Option<String>,
+    /// Something of what its disk had synced was altered on purpose.
+    pub(crate) is_harmed: bool,
+    /// A disk that could not be started from, and nobody had altered it.
+    pub(crate) unexplained: Option<String>,
     /// Its disk is the one on which the cluster was begun.
     is_founder: bool,
     store: Arc<CrashStore>,
@@ -112,6 +116,8 @@ impl Host {
             is_paused: false,
             sync_ms: 3,
             damaged: None,
+            is_harmed: false,
+            unexplained: None,
             is_founder: false,
             store: Arc::default(),
             cluster: Arc::default(),
@@ -133,6 +139,7 @@ impl Host {
         self.store = Arc::default();
         self.cluster = Arc::default();
         self.damaged = None;
+        self.is_harmed = false;
         self.is_founder = false;
         self.id = NodeId(self.chance.next().max(1));
     }
@@ -140,6 +147,11 @@ impl Host {
     /// How often its process was started.
     pub(crate) const fn lives(&self) -> u64 {
         self.lives
+    }
+
+    /// Since when its process runs, in true time.
+    pub(crate) fn runs_since(&self) -> Option<Duration> {
+        self.process.as_ref().map(|process| process.started)
     }
 
     pub(crate) fn is_up(&self) -> bool {
@@ -188,7 +200,7 @@ impl Host {
         let log = match RaftLog::open(Arc::new(self.files.clone()), options) {
             Ok(log) => log,
             Err(error) => {
-                self.damaged = Some(error.to_string());
+                self.cannot_start(error.to_string());
                 return;
             }
         };
@@ -211,6 +223,13 @@ impl Host {
             sync_due: None,
             idle_since: None,
         });
+    }
+
+    fn cannot_start(&mut self, reason: String) {
+        if !self.is_harmed {
+            self.unexplained = Some(reason.clone());
+        }
+        self.damaged = Some(reason);
     }
 
     fn starting(
@@ -302,7 +321,7 @@ impl Host {
         {
             match process.runtime.block_on(starting) {
                 Ok(Ok(node)) => process.node = Some(node),
-                Ok(Err(reason)) => self.damaged = Some(reason),
+                Ok(Err(reason)) => self.cannot_start(reason),
                 Err(error) => panic!("starting {}: {error}", self.address),
             }
         }

@@ -24,8 +24,19 @@ fn ask(
     body: Option<&Value>,
     rounds: usize,
 ) -> Option<(u16, Value)> {
-    let count = world.hosts.len();
-    let first = usize::try_from(world.drawn(count as u64)).unwrap_or(0);
+    let all: Vec<usize> = (0..world.hosts.len()).collect();
+    ask_some(world, &all, (method, target, body), rounds)
+}
+
+/// Asks some of the nodes.
+fn ask_some(
+    world: &mut World,
+    nodes: &[usize],
+    (method, target, body): (&'static str, &str, Option<&Value>),
+    rounds: usize,
+) -> Option<(u16, Value)> {
+    let nodes = nodes.to_vec();
+    let first = usize::try_from(world.drawn(nodes.len() as u64)).unwrap_or(0);
     let mut walk = Walk::new(&world.doors, None, &world.trace);
     let headers = vec![
         ("slashid-api-key", world.operator_key.clone()),
@@ -36,7 +47,7 @@ fn ask(
     let asked = Asked { method, target: target.to_owned(), headers, body };
     world.ask(async move {
         for round in 0..rounds {
-            match walk.exchange((first + round) % count, &asked, PATIENCE).await {
+            match walk.exchange(nodes[(first + round) % nodes.len()], &asked, PATIENCE).await {
                 Told::Answer { status: 408 | 429 | 503, .. } | Told::Nobody | Told::Nothing => {
                     sleep(Duration::from_millis(100)).await;
                 }
@@ -76,6 +87,13 @@ pub(crate) fn move_back(world: &mut World, org: &str) -> bool {
     let target = format!("/v1/organizations/{org}/move");
     let answer = ask(world, "POST", &target, Some(&json!({"back": true})), 2);
     answer.is_some_and(|(status, _)| (200..300).contains(&status))
+}
+
+/// Takes a move back at the nodes of the old home, which may hear of nobody else. Whether that was
+/// carried out is not known: what has to reach all regions is not told to have done so.
+pub(crate) fn move_back_at(world: &mut World, org: &str, nodes: &[usize]) {
+    let target = format!("/v1/organizations/{org}/move");
+    drop(ask_some(world, nodes, ("POST", &target, Some(&json!({"back": true}))), 1));
 }
 
 /// Sets the leases' length.

@@ -142,11 +142,31 @@ impl Run {
         for number in 0..self.world.hosts.len() {
             self.world.start(number);
         }
+        if self.chance.below(4) == 0 {
+            // What a node has been told of the others may go back, and its votes and entries do not.
+            let wait = Duration::from_millis(200 + self.chance.below(5000));
+            self.run(wait)?;
+            for number in 0..self.world.hosts.len() {
+                self.world.end(number, End::PowerLost);
+                let wait = Duration::from_millis(self.chance.below(300));
+                self.run(wait)?;
+                self.world.start(number);
+            }
+            self.trouble.count("power lost while forming", 1);
+        }
         let formed = self.world.within(FORM_LIMIT, |world| world.ready());
         formed.map_err(|reason| format!("liveness: the cluster does not form: {reason}"))
     }
 
     fn populate(&mut self) -> Result<(), String> {
+        if let Some(home_ms) = self.world.shape.lease_ms {
+            let is_done = operator::lease_terms(&mut self.world, home_ms);
+            self.trouble.count("lease terms", u64::from(is_done));
+        }
+        if self.world.shape.serves_isolated {
+            let is_done = operator::set(&mut self.world, "when_isolated", "serve");
+            self.trouble.count("fence setting", u64::from(is_done));
+        }
         let mut orgs: Vec<Org> = Vec::new();
         for number in 0..self.world.shape.orgs {
             let regions = &self.world.shape.regions;
@@ -274,6 +294,7 @@ impl Run {
     fn lose_a_region(&mut self) -> Result<(), String> {
         self.hold()?;
         self.agree()?;
+        self.watch.groups_may_close();
         let regions = self.world.shape.regions.clone();
         let lost = regions[self.chance.place(regions.len())].clone();
         let others: Vec<&Region> = regions.iter().filter(|region| **region != lost).collect();
@@ -294,10 +315,22 @@ impl Run {
             Err(reason) => self.world.trace.line(format_args!("not failed over: {reason}")),
         }
         self.run(Duration::from_secs(6))?;
+        // It may come back to itself first: nobody tells it that its group was closed.
+        let is_alone = self.chance.below(2) == 0;
+        if is_alone {
+            self.world.network.cut_region(&lost);
+            self.world.doors.cut(vec![lost.clone()]);
+        }
         for number in of_lost {
             self.world.start(number);
         }
-        self.run(Duration::from_secs(3))
+        self.run(Duration::from_secs(5))?;
+        if is_alone {
+            self.world.network.heal_region(&lost);
+            self.world.doors.cut(Vec::new());
+            self.run(Duration::from_secs(2))?;
+        }
+        Ok(())
     }
 
     /// The last word: everything is read at every node, and nothing that was written is a secret.

@@ -47,6 +47,11 @@ pub(crate) struct Shape {
     pub(crate) segment_bytes: u32,
     /// A step of the simulation: what happens within one at two nodes has no order.
     pub(crate) tick: Duration,
+    /// The home region's leases from the beginning, in milliseconds; those further off are twice as
+    /// long. Where they outlast an election, the next leader has to reckon with them.
+    pub(crate) lease_ms: Option<u64>,
+    /// Groups that are cut off go on from the beginning, rather than stop.
+    pub(crate) serves_isolated: bool,
     /// Organisations.
     pub(crate) orgs: usize,
     /// For how long things go wrong.
@@ -76,18 +81,48 @@ impl Shape {
         };
         // One more than there are nodes: the one that may join.
         let drift = (0..=nodes.len()).map(|_| fast()).collect();
-        let snapshot_every = 40 + chance.below(400);
+        // In a third of the clusters whoever is away for seconds needs a snapshot.
+        let retention = if chance.below(3) == 0 {
+            Retention { snapshot_every: 6 + chance.below(20), keep: 0 }
+        } else {
+            let snapshot_every = 40 + chance.below(400);
+            Retention { snapshot_every, keep: chance.below(2) * snapshot_every }
+        };
         Self {
             drift,
-            retention: Retention { snapshot_every, keep: chance.below(2) * snapshot_every },
+            retention,
             segment_bytes: [256, 512, 1024][chance.place(3)] << 10,
             within: Duration::from_millis(2 + 2 * chance.below(2)),
             tick: Duration::from_millis(2),
+            lease_ms: (chance.below(2) == 0).then(|| 400 + chance.below(4100)),
+            serves_isolated: chance.below(2) == 0,
             orgs: 2 + chance.place(2),
             trouble: Duration::from_secs(12 + chance.below(16)),
             nodes,
             regions,
             between,
+        }
+    }
+}
+
+impl Shape {
+    /// Three regions of three nodes, 80, 140 and 100 ms apart, with right clocks and nothing in the way.
+    pub(crate) fn far_apart() -> Self {
+        let regions: Vec<Region> = NAMES[..3].iter().map(|name| region(name)).collect();
+        let ms = Duration::from_millis;
+        Self {
+            nodes: regions.iter().flat_map(|region| vec![region.clone(); 3]).collect(),
+            regions,
+            within: ms(2),
+            between: vec![(0, 1, ms(80)), (0, 2, ms(140)), (1, 2, ms(100))],
+            drift: vec![0.0; 10],
+            retention: Retention { snapshot_every: 1000, keep: 1000 },
+            segment_bytes: 1 << 20,
+            tick: ms(1),
+            lease_ms: None,
+            serves_isolated: false,
+            orgs: 1,
+            trouble: Duration::ZERO,
         }
     }
 }

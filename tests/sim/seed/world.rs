@@ -1,7 +1,8 @@
 //! The whole simulation: machines, the network between them, clients, and the only clock that counts.
 //!
 //! It lets every process run for one step after another, on one thread, in an order that the seed
-//! draws; everything that happens, happens in a step. It knows of no fault and no invariant.
+//! draws; everything that happens, happens in a step. It knows of no fault, and of invariants only the
+//! one that has to be looked at in each step.
 
 use std::{
     future::Future,
@@ -23,6 +24,7 @@ use tokio::{
 use crate::{
     clients::Doors,
     host::{Common, End, Host, beginning},
+    invariants::promise::Promise,
     outside::{SimWall, SimWeather, TrueTime},
     shape::Shape,
     trace::Trace,
@@ -41,6 +43,7 @@ pub(crate) struct World {
     pub(crate) network: InProcessNetwork,
     pub(crate) weather: Arc<SimWeather>,
     pub(crate) doors: Doors,
+    pub(crate) promise: Promise,
     pub(crate) trace: Trace,
     pub(crate) operator_key: String,
     pub(crate) now: Duration,
@@ -53,7 +56,11 @@ pub(crate) struct World {
 impl World {
     /// Machines that are off, as the seed has them.
     pub(crate) fn new(seed: u64, trace: Trace) -> Self {
-        let shape = Shape::draw(seed);
+        Self::of(Shape::draw(seed), seed, trace)
+    }
+
+    /// Machines of this shape, that are off.
+    pub(crate) fn of(shape: Shape, seed: u64, trace: Trace) -> Self {
         let mut delays = DelayMatrix::new().within(shape.within);
         for (one, other, round_trip) in &shape.between {
             delays = delays.between(&shape.regions[*one], &shape.regions[*other], *round_trip);
@@ -80,8 +87,10 @@ impl World {
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
         let runtime = runtime.expect("a runtime");
         let base = runtime.block_on(async { Instant::now() });
+        let promise = Promise::default();
         Self {
-            doors: Doors::new(seed ^ 0xd0025, &shape),
+            doors: Doors::new(seed ^ 0xd0025, &shape, promise.told()),
+            promise,
             hosts,
             network,
             weather,
@@ -125,6 +134,7 @@ impl World {
         }
         let until = self.clients.base + self.now;
         self.clients.runtime.block_on(async move { sleep_until(until).await });
+        self.promise.look(&self.hosts, self.now);
     }
 
     /// Goes on for so long.

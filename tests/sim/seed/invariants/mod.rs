@@ -5,9 +5,12 @@
 //! A check returns what is wrong; it never mends, and never changes what the nodes do.
 
 mod digests;
+mod disks;
+mod homes;
 mod leaders;
 mod logs;
 mod progress;
+pub(crate) mod promise;
 pub(crate) mod secrets;
 
 use crate::world::World;
@@ -16,6 +19,9 @@ use crate::world::World;
 #[derive(Default)]
 pub(crate) struct Watch {
     digests: digests::Digests,
+    homes: homes::Homes,
+    /// A group may be closed without its replicas' knowing: what it has counts no more.
+    groups_may_close: bool,
     leaders: leaders::Leaders,
     logs: logs::Logs,
     progress: progress::Progress,
@@ -24,10 +30,20 @@ pub(crate) struct Watch {
 impl Watch {
     /// Looks at all nodes that run.
     pub(crate) fn look(&mut self, world: &World) -> Result<(), String> {
+        world.promise.holds()?;
+        disks::look(world)?;
+        if !self.groups_may_close {
+            self.homes.look(world)?;
+        }
         self.leaders.look(world)?;
         self.logs.look(world)?;
         self.progress.look(world)?;
         self.digests.look(world)
+    }
+
+    /// A region is about to be lost for good.
+    pub(crate) const fn groups_may_close(&mut self) {
+        self.groups_may_close = true;
     }
 
     /// Snapshots that were installed, as far as they were seen.

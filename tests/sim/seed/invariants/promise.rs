@@ -1,0 +1,229 @@
+//! What a 2xx says, looked at in every step: from the moment it is heard, no node that it speaks of
+//! would answer a read unmarked without the write; and in each region it speaks of somebody has it.
+//!
+//! Clients see a broken promise only where they happen to read; this sees the state that a read would
+//! meet. It judges nothing that no client was told.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use concordat_cluster::raft::Freshness;
+use concordat_proto::{
+    consistency::Position,
+    id::{GroupId, OrgId},
+    log::LogIndex,
+    region::Region,
+};
+
+use crate::host::Host;
+
+/// For so long a process has to have run before it is asked for what it has: one that was started
+/// again, or joined, may have been where it was told of, and have lost what it had not synced.
+const SETTLED: Duration = Duration::from_secs(10);
+/// Between looks at who serves at all.
+const SERVING_EVERY_MS: u128 = 200;
+/// Between looks at the leases themselves.
+const LEASES_EVERY_MS: u128 = 10;
+
+/// A write that was told to have reached a region, or all of them.
+#[derive(Debug, Clone)]
+pub(crate) struct Reached {
+    pub(crate) org: Option<OrgId>,
+    pub(crate) position: Position,
+    pub(crate) region: Option<Region>,
+}
+
+/// What was told since the last look. Clones are the same.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Told(Arc<Mutex<Vec<Reached>>>);
+
+impl Told {
+    pub(crate) fn add(&self, reached: Reached) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(reached);
+    }
+
+    fn take(&self) -> Vec<Reached> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The furthest index of each group that a region was told to have.
+#[derive(Debug, Default)]
+pub(crate) struct Promise {
+    told: Told,
+    reached: BTreeMap<GroupId, BTreeMap<Region, u64>>,
+    /// The newest epoch of each organisation in which a region was told to have something of it.
+    epochs: BTreeMap<OrgId, BTreeMap<Region, u32>>,
+    /// Who has answered unmarked of a group in which of its lives: it makes its region count.
+    served: BTreeSet<(usize, u64, GroupId)>,
+    broken: Option<String>,
+}
+
+impl Promise {
+    /// Where clients say what they were told.
+    pub(crate) fn told(&self) -> &Told {
+        &self.told
+    }
+
+    /// Looks at all nodes that run, at the end of a step.
+    pub(crate) fn look(&mut self, hosts: &[Host], now: Duration) {
+        if now.as_millis().is_multiple_of(SERVING_EVERY_MS) {
+            self.look_who_serves(hosts);
+        }
+        for told in self.told.take() {
+            let (group, index) = (told.position.group, told.position.index.0);
+            let mut regions: Vec<&Region> = hosts.iter().map(|host| &host.region).collect();
+            regions.sort_unstable();
+            regions.dedup();
+            for region in regions {
+                if told.region.as_ref().is_some_and(|only| only != region) {
+                    continue;
+                }
+                if let Some(reason) = self.nobody_has(hosts, region, (group, index), now) {
+                    self.broken.get_or_insert(reason);
+                }
+                if let Some(org) = told.org {
+                    let newest = self.epochs.entry(org).or_default();
+                    let newest = newest.entry(region.clone()).or_default();
+                    *newest = told.position.epoch.max(*newest);
+                }
+                let furthest = self.reached.entry(group).or_default();
+                let furthest = furthest.entry(region.clone()).or_default();
+                *furthest = index.max(*furthest);
+            }
+        }
+        self.look_at_reads(hosts);
+        if now.as_millis().is_multiple_of(LEASES_EVERY_MS) {
+            self.look_at_leases(hosts);
+            self.look_at_homes(hosts);
+        }
+    }
+
+    /// Nobody answers unmarked of a home that an organisation has left, once a region was told to have
+    /// something of a later one.
+    fn look_at_homes(&mut self, hosts: &[Host]) {
+        for host in hosts.iter().filter(|host| host.node().is_some()) {
+            let Some((handle, node)) = host.door() else { continue };
+            let _here = handle.enter();
+            for (org, regions) in &self.epochs {
+                let Some(newest) = regions.get(&host.region).filter(|epoch| **epoch > 1) else {
+                    continue;
+                };
+                if let Ok(Some((epoch, Freshness::Current))) = node.reading(*org)
+                    && epoch < *newest
+                {
+                    self.broken.get_or_insert_with(|| {
+                        format!(
+                            "promise: node {} would answer of {org} unmarked in epoch {epoch}, and \
+                             {newest} was told to be in {}",
+                            host.number, host.region
+                        )
+                    });
+                }
+            }
+        }
+    }
+
+    /// Whoever would answer unmarked without what a leader has committed, that leader counts with:
+    /// else it could tell of a write while old answers are still given.
+    fn look_at_leases(&mut self, hosts: &[Host]) {
+        let groups: BTreeSet<GroupId> = self.served.iter().map(|(.., group)| *group).collect();
+        for (holder, group) in hosts.iter().flat_map(|host| groups.iter().map(move |it| (host, it)))
+        {
+            let Some((handle, node)) = holder.door().filter(|_| !holder.is_paused) else {
+                continue;
+            };
+            let applied = node.groups().applied(*group);
+            let leaders = hosts.iter().filter(|host| host.number != holder.number);
+            let ahead = leaders.filter_map(|host| {
+                let (handle, node) = host.door()?;
+                (node.groups().applied(*group) > applied).then_some((host.number, handle, node))
+            });
+            for (leader, leaders_handle, ahead) in ahead {
+                let is_current = {
+                    let _here = handle.enter();
+                    node.groups().freshness(*group) == Freshness::Current
+                };
+                let _there = leaders_handle.enter();
+                let next = LogIndex(applied.0 + 1);
+                let left = ahead.groups().danger_left(*group, holder.id, next);
+                if is_current && left == Some(Duration::ZERO) {
+                    self.broken.get_or_insert_with(|| {
+                        format!(
+                            "promise: node {} would answer of group {group} unmarked at {}, and its \
+                             leader {leader}, who has {next}, does not count with that",
+                            holder.number, applied.0
+                        )
+                    });
+                }
+            }
+        }
+    }
+
+    fn look_at_reads(&mut self, hosts: &[Host]) {
+        for host in hosts.iter().filter(|host| host.node().is_some()) {
+            let Some((handle, node)) = host.door() else { continue };
+            // Where its clock is.
+            let _here = handle.enter();
+            for (group, regions) in &self.reached {
+                let Some(index) = regions.get(&host.region) else { continue };
+                let applied = node.groups().applied(*group).0;
+                if applied < *index && node.groups().freshness(*group) == Freshness::Current {
+                    self.broken.get_or_insert_with(|| {
+                        format!(
+                            "promise: node {} would answer of group {group} unmarked at {applied}, \
+                             and {index} was told to be in {}",
+                            host.number, host.region
+                        )
+                    });
+                }
+            }
+        }
+    }
+
+    fn look_who_serves(&mut self, hosts: &[Host]) {
+        for host in hosts.iter().filter(|host| host.node().is_some()) {
+            let Some((handle, node)) = host.door() else { continue };
+            let _here = handle.enter();
+            for (group, ..) in node.groups().metrics().groups {
+                if node.groups().freshness(group) == Freshness::Current {
+                    self.served.insert((host.number, host.lives(), group));
+                }
+            }
+        }
+    }
+
+    /// Why nobody in a region can ever have had an entry, if so: all of it has served for long, and is
+    /// behind.
+    fn nobody_has(
+        &self,
+        hosts: &[Host],
+        region: &Region,
+        (group, index): (GroupId, u64),
+        now: Duration,
+    ) -> Option<String> {
+        let of_region: Vec<&Host> = hosts.iter().filter(|host| host.region == *region).collect();
+        let lacks = |host: &&Host| {
+            let Some((_, node)) = host.door() else { return false };
+            let is_behind = |(it, _, applied, ..): &(GroupId, u64, u64, u64, bool)| {
+                *it == group && *applied < index
+            };
+            host.runs_since().is_some_and(|since| now - since >= SETTLED)
+                && self.served.contains(&(host.number, host.lives(), group))
+                && node.groups().metrics().groups.iter().any(is_behind)
+        };
+        (!of_region.is_empty() && of_region.iter().all(lacks)).then(|| {
+            format!(
+                "promise: nobody in {region} has {index} of group {group}, which was told to be there"
+            )
+        })
+    }
+
+    /// What was found, once there is something.
+    pub(crate) fn holds(&self) -> Result<(), String> {
+        self.broken.clone().map_or(Ok(()), Err)
+    }
+}
