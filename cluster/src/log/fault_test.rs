@@ -83,6 +83,37 @@ fn each_failed_write_or_sync_ends_the_log_and_loses_nothing_acknowledged() {
     }
 }
 
+/// A manifest of which only one slot was on the disk was relied on: the torn write of that slot
+/// brought the one before back, which asked for other segments.
+#[test]
+fn a_manifest_that_was_not_synced_before_the_process_died_is_synced_before_it_is_believed() {
+    let mut died = 0;
+    // Few seeds tear a write within the few bytes of a slot.
+    for (after, seed) in (0..30).flat_map(|after| (0..200).map(move |seed| (after, seed))) {
+        let files = SimFiles::new();
+        let log = open(&files, &small()).expect("a new log");
+        files.inject(SimFault::SyncError { after });
+        work(&log, &Outcomes::default());
+        died += usize::from(log.failure().is_some());
+        let mut files = files.restart();
+        let log = open(&files, &small()).expect("the log after the process died");
+        let next = log.state(1).last.map_or(1, |last| last.index + 1);
+        let outcomes = Outcomes::default();
+        log.append(1, vec![record(1, next, 180)], keep(&outcomes));
+        run_all(&log);
+        assert!(outcomes.lock().expect("free").iter().all(Result::is_ok));
+        for recovery in 0..2 {
+            files = files.crash(seed + recovery);
+            files.inject(SimFault::PowerOff { after: recovery });
+            drop(open(&files, &small()));
+        }
+        files = files.crash(seed);
+        let log = open(&files, &small()).expect("what is left of the log");
+        assert!(log.state(1).last.is_some_and(|last| last.index >= next), "{after} {seed}");
+    }
+    assert!(died == 6000, "{died}");
+}
+
 #[test]
 fn a_failed_read_is_an_error_and_not_a_torn_tail() {
     let files = SimFiles::new();

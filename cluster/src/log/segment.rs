@@ -11,7 +11,9 @@
 //!
 //! The manifest is one file of two slots of 4 KiB that say the same: magic 8 · format version u32 ·
 //! first sequence u32 · last sequence u32 · zero u32 · generation u64 · checksum u32. They are
-//! written and synced one after the other, so that a crash spoils at most one.
+//! written and synced one after the other, so that a crash spoils at most one. Nothing may rely on
+//! a generation before both slots have it on the disk: a torn write of the first would otherwise
+//! bring back the one before.
 
 use std::sync::Arc;
 
@@ -174,7 +176,8 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Reads the manifest, and writes it again when its two slots do not say the same.
+    /// Reads the manifest and makes what it says durable: what was read may stand in the system's
+    /// cache only, even clean, after a sync that failed.
     pub(super) fn open(files: &dyn FileSystem) -> Result<Manifest, LogError> {
         let file = files
             .open(MANIFEST_NAME)
@@ -191,10 +194,11 @@ impl Manifest {
         let Some((generation, span)) = newest.copied() else {
             return Err(LogError::damaged(MANIFEST_NAME, 0, "neither slot is whole"));
         };
-        let mut manifest = Manifest { file, generation, span };
-        if slots[0] != slots[1] {
-            manifest.store(span)?;
-        }
+        let manifest = Manifest { file, generation, span };
+        // The second slot is touched only after the first was synced. So if it says the same, or is
+        // torn, the first is on the disk; otherwise the second is, and the first may not be.
+        let first_is_durable = slots[0].is_some() && (slots[1].is_none() || slots[0] == slots[1]);
+        manifest.write_slots(if first_is_durable { &[1] } else { &[0, 1] })?;
         Ok(manifest)
     }
 
@@ -207,10 +211,14 @@ impl Manifest {
     pub(super) fn store(&mut self, span: Span) -> Result<(), LogError> {
         self.generation += 1;
         self.span = span;
-        let bytes = render_slot(self.generation, span);
-        for at in [0, SLOT_BYTES] {
+        self.write_slots(&[0, 1])
+    }
+
+    fn write_slots(&self, slots: &[usize]) -> Result<(), LogError> {
+        let bytes = render_slot(self.generation, self.span);
+        for slot in slots {
             self.file
-                .write_at(&bytes, at as u64)
+                .write_at(&bytes, (slot * SLOT_BYTES) as u64)
                 .map_err(|error| LogError::io("write", MANIFEST_NAME, error))?;
             self.file.sync_data().map_err(|error| LogError::io("sync", MANIFEST_NAME, error))?;
         }
