@@ -59,8 +59,11 @@ async fn the_cluster_as_users_run_it() {
     let memory = Memory::watch(&engine);
     let mut load = Load::start(&engine, &home, CLIENTS);
     load.more(WRITES_FIRST).await;
+    // A container that is started again, or replaced, remembers nothing of it.
+    nobody_ran_out_of_memory(&engine);
     nodes_are_killed(&engine, &mut load).await;
     the_leader_ends_in_order(&engine, &mut load).await;
+    nobody_ran_out_of_memory(&engine);
     every_node_is_replaced(&engine, &mut load).await;
     let books = load.stop().await.unwrap_or_else(|why| panic!("a call failed: {why}"));
     let writes: u64 = books.iter().map(|book| book.last).sum();
@@ -79,6 +82,9 @@ fn is_confined(engine: &Engine, node: &str) {
     assert_eq!(host["ReadonlyRootfs"], true, "{node}");
     assert_eq!(host["CapDrop"], json!(["ALL"]), "{node}");
     assert_eq!(host["Privileged"], false, "{node}");
+    let options = host["SecurityOpt"].as_array().expect("a list");
+    let confined = |it: &Value| it.as_str().is_some_and(|it| it.starts_with("no-new-privileges"));
+    assert!(options.iter().any(confined), "{node}: {host}");
     assert_eq!(host["Memory"], MEMORY_MAX, "{node}");
 }
 
@@ -303,22 +309,25 @@ impl Memory {
         Self { peak, stop, watcher }
     }
 
-    /// Nobody ran out of it, and nobody was started again by the engine.
+    /// Nobody came near the limit.
     fn holds(self, engine: &Engine) {
         self.stop.store(true, Ordering::Relaxed);
-        for node in nodes() {
-            let seen = engine.inspect(&node);
-            assert_eq!(seen["State"]["OOMKilled"], false, "{node}");
-            assert_eq!(
-                (&seen["RestartCount"], &seen["State"]["Running"]),
-                (&json!(0), &json!(true))
-            );
-        }
+        nobody_ran_out_of_memory(engine);
         let peaks = self.peak.lock().unwrap_or_else(PoisonError::into_inner);
         assert!(peaks.len() >= nodes().len(), "not all were looked at: {peaks:?}");
         let most = peaks.values().max().copied().unwrap_or_default();
         println!("the most memory a node was seen to use: {} MiB of 512", most >> 20);
-        assert!(most > 0 && most < MEMORY_MAX, "{peaks:?}");
+        assert!(most > 0 && most < MEMORY_MAX / 4 * 3, "{peaks:?}");
+    }
+}
+
+/// Nor was anybody started again by the engine.
+fn nobody_ran_out_of_memory(engine: &Engine) {
+    for node in nodes() {
+        let seen = engine.inspect(&node);
+        assert_eq!(seen["State"]["OOMKilled"], false, "{node}");
+        let stands = (&seen["RestartCount"], &seen["State"]["Running"]);
+        assert_eq!(stands, (&json!(0), &json!(true)), "{node}");
     }
 }
 
