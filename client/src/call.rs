@@ -142,7 +142,10 @@ fn outgoing<'a>(
             headers.insert(header::CONSISTENCY_TIMEOUT, seconds.max(1).into());
         }
         Kind::Receipt if seconds == 0 => {}
-        Kind::Receipt => target.push_str(&format!("?wait={seconds}")),
+        Kind::Receipt => {
+            let joint = if target.contains('?') { '&' } else { '?' };
+            target.push_str(&format!("{joint}wait={seconds}"));
+        }
     }
     let (method, body) = (call.method.clone(), call.body.clone());
     Outgoing { base, method, target, headers, body }

@@ -76,7 +76,9 @@ pub(crate) fn judge(call: &Call, endpoint: String, incoming: Incoming) -> End {
         500.. => end(Ended::MaybeDone, unavailable(Some((status, None)), messages, None), false),
         _ => {
             let freshness = Freshness::of(&headers);
-            let settles = decided_in_log(status);
+            // What was decided in the log has a receipt. Without one it is this node's own word, which
+            // may come from what an earlier attempt has done.
+            let settles = decided_in_log(status) && head.receipt().is_some();
             end(Ended::Answered, ClientError::Refused { status, messages, freshness }, settles)
         }
     }
@@ -196,17 +198,34 @@ mod tests {
         assert_eq!(answer(200, "<html>").ended, Ended::MaybeDone);
     }
 
+    const RECEIPT: &str = r#"{"required":"local_region","achieved":true,"outcome":"committed","write_id":"0194d3f0-5b62-7c11-8a2e-1f0b6a3c9d10","position":null,"elapsed_ms":1.0,"regions":[]}"#;
+
+    fn refused_in_the_log(status: u16) -> End {
+        let error = format!(r#"{{"httpcode":{status},"message":"m"}}"#);
+        answer(status, &format!(r#"{{"meta":{{"consistency":{RECEIPT}}},"errors":[{error}]}}"#))
+    }
+
+    fn is_unknown(end: End, maybe_done: bool) -> bool {
+        let result = conclude(&write(), end, maybe_done, 2);
+        matches!(result, Err(ClientError::OutcomeUnknown { .. }))
+    }
+
     #[test]
     fn a_lost_attempt_makes_later_refusals_unknown_unless_the_log_decided_them() {
-        let unknown = |end, maybe_done| {
-            let result = conclude(&write(), end, maybe_done, 2);
-            matches!(result, Err(ClientError::OutcomeUnknown { .. }))
-        };
         for (status, known) in [(404, true), (409, true), (412, true), (401, false), (429, false)] {
-            assert!(!unknown(failing(status), false), "{status}");
-            assert_eq!(unknown(failing(status), true), !known, "{status}");
+            assert!(!is_unknown(refused_in_the_log(status), false), "{status}");
+            assert_eq!(is_unknown(refused_in_the_log(status), true), !known, "{status}");
         }
-        assert!(unknown(answer(404, "404 page not found"), true));
-        assert!(unknown(answer(404, "{}"), true));
+        assert!(is_unknown(answer(404, "404 page not found"), true));
+        assert!(is_unknown(answer(404, "{}"), true));
+    }
+
+    /// "The region is failed over already": by the attempt before, whose answer was lost.
+    #[test]
+    fn a_nodes_own_no_does_not_settle_a_lost_attempt() {
+        for status in [404, 409] {
+            assert!(!is_unknown(failing(status), false), "{status}");
+            assert!(is_unknown(failing(status), true), "{status}");
+        }
     }
 }

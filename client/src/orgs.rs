@@ -6,7 +6,7 @@ use concordat_proto::{
     region::Region,
     secret::Secret,
 };
-use http::{HeaderMap, Method};
+use http::Method;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::json;
 
@@ -19,7 +19,7 @@ use crate::{
     header::Freshness,
     members::{self, Operate},
     page::{self, Page, Read},
-    write::{Write, Written, json_body, sealed},
+    write::{self, Write, Written, json_body, sealed},
 };
 
 const PATH: &str = "/v1/organizations";
@@ -137,13 +137,14 @@ impl<'a> Organizations<'a> {
     }
 
     async fn change_home(self, org: OrgId, change: &MoveOrg<'_>) -> Result<(), ClientError> {
+        let key = entropy::idempotency_key();
         let call = Call {
             identity: Identity::Operator,
             method: Method::POST,
             target: format!("{PATH}/{org}/move"),
-            headers: HeaderMap::new(),
+            headers: write::key_headers(&key)?,
             body: json_body(change)?,
-            kind: Kind::Write { key: entropy::idempotency_key() },
+            kind: Kind::Write { key },
             timeout: self.client.shared.timeout,
         };
         call::run(self.client, &call).await.map(drop)

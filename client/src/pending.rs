@@ -40,13 +40,15 @@ impl Pending {
         &self.idempotency_key
     }
 
-    /// Waits for the rest, up to `patience` (at most two minutes), and returns the receipt as it
-    /// stands then, achieved or not.
+    /// Waits for what the write required, up to `patience` (at most two minutes), and returns the
+    /// receipt as it stands then, achieved or not. `local_region` is the region of the node that
+    /// answers. For more than was required there is [`Client::write`].
     ///
     /// # Errors
     /// As of [`crate::WriteHandle::wait`].
     pub async fn wait(&self, client: &Client, patience: Duration) -> Result<Receipt, ClientError> {
-        writes::wait(client, self.identity, self.write_id(), patience).await
+        let required = self.receipt.required;
+        writes::wait(client, self.identity, self.write_id(), required, patience).await
     }
 }
 

@@ -147,15 +147,11 @@ impl<'a, A: Action> Write<'a, A> {
     }
 
     fn headers(&self, key: &str) -> Result<HeaderMap, ClientError> {
-        if !concordat_proto::header::is_idempotency_key(key) {
-            return Err(ClientError::config("an idempotency key is 1 to 255 printable characters"));
-        }
         let required = self.consistency.unwrap_or(self.client.shared.consistency);
         let mut headers = HeaderMap::new();
         let required = HeaderValue::from_static(required.as_str());
         headers.insert(header::REQUIRED_CONSISTENCY, required);
-        headers.insert(header::IDEMPOTENCY_KEY, header::value("the idempotency key", key)?);
-        headers.insert(header::KEY_LIFETIME, KEY_LIFETIME_S.into());
+        headers.extend(key_headers(key)?);
         if let Some(tag) = &self.if_match {
             let tag = header::value("the entity tag", &header::entity_tag(tag))?;
             headers.insert(http::header::IF_MATCH, tag);
@@ -176,6 +172,17 @@ impl<'a, A: Action> Write<'a, A> {
             self.client.shared.session.on_position(org.id, position);
         }
     }
+}
+
+/// The headers under which a write happens at most once.
+pub(crate) fn key_headers(key: &str) -> Result<HeaderMap, ClientError> {
+    if !concordat_proto::header::is_idempotency_key(key) {
+        return Err(ClientError::config("an idempotency key is 1 to 255 printable characters"));
+    }
+    let mut headers = HeaderMap::new();
+    headers.insert(header::IDEMPOTENCY_KEY, header::value("the idempotency key", key)?);
+    headers.insert(header::KEY_LIFETIME, KEY_LIFETIME_S.into());
+    Ok(headers)
 }
 
 impl<A: Conditional> Write<'_, A> {

@@ -201,6 +201,7 @@ struct DigestShown {
 
 /// `GET /v1/cluster/digest`: equal on two nodes at the same index, or one of them is broken.
 pub(crate) async fn digest(node: &Arc<Node>) -> Answer {
+    let fresh = freshness::staler(freshness::of_all(node), node.groups.freshness(GroupId::SYSTEM));
     let mut groups = Vec::new();
     for group in [GroupId::SYSTEM].into_iter().chain(node.home_groups()) {
         match node.groups.digest(group).await {
@@ -212,7 +213,8 @@ pub(crate) async fn digest(node: &Arc<Node>) -> Answer {
             Err(error) => return refuse::broken("computing the state's digest", &error),
         }
     }
-    render::result(&Digests { node_id: node.groups.node().to_string(), groups })
+    let digests = Digests { node_id: node.groups.node().to_string(), groups };
+    freshness::mark(render::result(&digests), fresh)
 }
 
 #[cfg(test)]

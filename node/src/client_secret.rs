@@ -56,7 +56,7 @@ pub(crate) fn answer(
         Ok(Some((Err(error), _))) | Err(error) => {
             return refuse::broken("reading a secret", &error);
         }
-        Ok(None) => return refuse::moving(),
+        Ok(None) => return freshness::mark(refuse::moving(), freshness::of_absence(node)),
     };
     let wants_current = common.current_only || found.settings.stale_secrets == StaleSecrets::Refuse;
     let mut answer = match found.credential {

@@ -44,7 +44,7 @@ pub(crate) fn command(
         | Action::OrgList(_)
         | Action::OrgGet(_)
         | Action::OrgMove(..)
-        | Action::ReceiptGet { .. }
+        | Action::ReceiptGet(_)
         | Action::ClusterGet
         | Action::DemoCut(_)
         | Action::DemoHeal(_)

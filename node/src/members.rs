@@ -20,6 +20,7 @@ use crate::{
         Action, Answer, ClusterSetting, FailoverDraft, Operation, RegionPatch, Rejection,
         slashid::render,
     },
+    freshness,
     http::status,
     node::Node,
     refuse,
@@ -108,9 +109,15 @@ pub(crate) async fn change(
     action: Action,
     asked: &Asked,
 ) -> Answer {
+    let fresh = freshness::of(&node.groups, &[GroupId::SYSTEM]);
+    match write::repeated(node, GroupId::SYSTEM, None, asked) {
+        Ok(Some(first)) => return write::told(node, operation, Home::SYSTEM, first, asked).await,
+        Ok(None) => {}
+        Err(answer) => return answer,
+    }
     let command = match command(node, action).await {
         Ok(command) => command,
-        Err(answer) => return answer,
+        Err(answer) => return write::refused_here(answer, fresh, asked),
     };
     let proposal = write::proposal(node, asked, Some(key), command);
     match write::propose(node, GroupId::SYSTEM, proposal, asked).await {
@@ -158,7 +165,7 @@ async fn command(node: &Node, action: Action) -> Result<Command, Answer> {
         | Action::OrgList(_)
         | Action::OrgGet(_)
         | Action::OrgMove(..)
-        | Action::ReceiptGet { .. }
+        | Action::ReceiptGet(_)
         | Action::ClusterGet
         | Action::DemoCut(_)
         | Action::DemoHeal(_)

@@ -74,18 +74,21 @@ pub(crate) async fn change(node: &Node, org: OrgId, draft: MoveDraft, asked: &As
         return freshness::mark(refuse::failing_over(), fresh);
     }
     let is_back = draft == MoveDraft::Back;
-    let command = match next(node, &located, draft) {
-        Ok(command) => command,
-        Err(answer) => return freshness::mark(answer, fresh),
-    };
     let home = Home { group: located.group, epoch: located.home.org.epoch };
-    // The log's rule makes a repeat harmless: it needs no name of the client's, which would stand
-    // among the organisation's own.
-    let mut proposal = write::proposal(node, asked, None, command);
-    proposal.idempotency = None;
-    let applied = match write::propose(node, home.group, proposal, asked).await {
-        Ok(applied) => applied,
-        Err(not) => return not.answer(node, home.group, asked).await,
+    let applied = match write::repeated(node, home.group, Some(&located.home), asked) {
+        Ok(Some(first)) => first,
+        Ok(None) => {
+            let command = match next(node, &located, draft) {
+                Ok(command) => command,
+                Err(answer) => return write::refused_here(answer, fresh, asked),
+            };
+            let proposal = write::operators(write::proposal(node, asked, None, command));
+            match write::propose(node, home.group, proposal, asked).await {
+                Ok(applied) => applied,
+                Err(not) => return not.answer(node, home.group, asked).await,
+            }
+        }
+        Err(answer) => return answer,
     };
     let mut answer = write::told(node, Operation::OrgMove, home, applied, asked).await;
     if is_back && answer.status == status::ACCEPTED {

@@ -16,6 +16,7 @@ use concordat_proto::{
     id::{ClientId, GroupId, WriteId},
     oidc::Provider,
 };
+use tokio::time::Instant;
 
 use crate::{
     admin,
@@ -45,36 +46,31 @@ pub(crate) async fn answer(
         return answer;
     }
     match (principal, action) {
-        (principal, Action::ReceiptGet { write_id, wait }) => {
-            writes::answer(node, &principal, write_id, wait, timing).await
+        (principal, Action::ReceiptGet(query)) => {
+            writes::answer(node, &principal, query, timing).await
         }
         (Principal::Org(org), Action::OidcList { provider, page }) => {
-            of_org(node, &org, &common, |at| oidc_list(node, at, provider, page))
+            of_org(node, &org, |at| oidc_list(node, at, provider, page))
         }
-        (Principal::Org(org), Action::OidcGet(client_id)) => of_org(node, &org, &common, |at| {
-            oidc_get(node, at, &client_id, common.if_none_match.as_ref())
-        }),
+        (Principal::Org(org), Action::OidcGet(client_id)) => {
+            of_org(node, &org, |at| oidc_get(node, at, &client_id, common.if_none_match.as_ref()))
+        }
         (Principal::Org(org), Action::SecretGet(client_id)) => {
             client_secret::answer(node, &org, &common, &client_id)
         }
         (Principal::Operator { .. }, Action::OrgList(page)) => {
             let fresh = freshness::of_absence(node);
-            if common.current_only && fresh != Freshness::Current {
-                return freshness::mark(refuse::not_current(), fresh);
-            }
             freshness::mark(orgs::list(node, page).await, fresh)
         }
         (Principal::Operator { .. }, Action::OrgGet(org)) => moves::show(node, org),
         (Principal::Operator { .. }, Action::ClusterGet) => admin::cluster(node).await,
-        (Principal::Operator { .. }, Action::NodeList) => {
-            of_system(node, &common, || members::nodes(node))
-        }
+        (Principal::Operator { .. }, Action::NodeList) => of_system(node, || members::nodes(node)),
         (Principal::Operator { .. }, Action::RegionList) => {
-            of_system(node, &common, || members::regions(node))
+            of_system(node, || members::regions(node))
         }
         (Principal::Operator { .. }, Action::DivergenceGet(region)) => {
-            let answer = members::divergence(node, &region).await;
-            freshness::mark(answer, freshness::of(&node.groups, &[GroupId::SYSTEM]))
+            let fresh = freshness::of(&node.groups, &[GroupId::SYSTEM]);
+            freshness::mark(members::divergence(node, &region).await, fresh)
         }
         (Principal::Operator { .. }, Action::DemoCut(target)) => demo(node, &target, true),
         (Principal::Operator { .. }, Action::DemoHeal(target)) => demo(node, &target, false),
@@ -96,15 +92,7 @@ async fn at_least(
         let fresh = freshness::of(&node.groups, &[GroupId::SYSTEM]);
         return Err(freshness::mark(render::position_lost(), fresh));
     }
-    let is_known = closed.is_some()
-        || position.group == GroupId::SYSTEM
-        || node.home_groups().contains(&position.group);
-    if !is_known {
-        return Err(render::rejected(&Rejection {
-            status: status::BAD_REQUEST,
-            message: "Concordat-At-Least is not a position of this cluster".to_owned(),
-        }));
-    }
+    known(node, position.group, timing).await?;
     let org = match principal {
         Principal::Org(org) => Some(org.id()),
         Principal::Operator { .. } => None,
@@ -119,22 +107,38 @@ async fn at_least(
     }
 }
 
-/// The same for what the system group's state holds.
-fn of_system(node: &Node, common: &CommonHeaders, read: impl FnOnce() -> Answer) -> Answer {
-    let fresh = freshness::of(&node.groups, &[GroupId::SYSTEM]);
-    if common.current_only && fresh != Freshness::Current {
-        return freshness::mark(refuse::not_current(), fresh);
+/// Waits until this node knows a position's group. One that is so new that it does not may be a
+/// position all the same; only a node that knows all groups says that it is none.
+async fn known(node: &Node, group: GroupId, timing: Timing) -> Result<(), Answer> {
+    loop {
+        let fresh = node.groups.list_freshness();
+        let seen = locate::seen(node);
+        let is_known = group == GroupId::SYSTEM
+            || node.groups.closed(group).is_some()
+            || node.home_groups().contains(&group);
+        if is_known {
+            return Ok(());
+        }
+        if fresh == Freshness::Current {
+            let message = "Concordat-At-Least is not a position of this cluster".to_owned();
+            let rejection = Rejection { status: status::BAD_REQUEST, message };
+            return Err(freshness::mark(render::rejected(&rejection), fresh));
+        }
+        if Instant::now() >= timing.deadline {
+            return Err(freshness::mark(render::read_timed_out(), fresh));
+        }
+        locate::advance(node, &seen, timing.deadline).await;
     }
+}
+
+/// The same for what the system group's state holds.
+fn of_system(node: &Node, read: impl FnOnce() -> Answer) -> Answer {
+    let fresh = freshness::of(&node.groups, &[GroupId::SYSTEM]);
     freshness::mark(read(), fresh)
 }
 
 /// Judges freshness, then reads, then marks: how fresh, and how far at least.
-fn of_org(
-    node: &Node,
-    org: &OrgPrincipal,
-    common: &CommonHeaders,
-    read: impl Fn(&Located) -> Answer,
-) -> Answer {
+fn of_org(node: &Node, org: &OrgPrincipal, read: impl Fn(&Located) -> Answer) -> Answer {
     // The look that let the principal in may be old: it has waited for a position since.
     let read = |at: &Located| {
         let (epoch, group) = (at.home.org.epoch, at.group);
@@ -149,12 +153,9 @@ fn of_org(
         Err(error) => Err(error),
     };
     match read {
-        Ok(Some((answer, fresh))) if !common.current_only || fresh == Freshness::Current => {
-            freshness::mark(answer, fresh)
-        }
-        Ok(Some((_, fresh))) => freshness::mark(refuse::not_current(), fresh),
+        Ok(Some((answer, fresh))) => freshness::mark(answer, fresh),
         // It has left, and has not arrived here yet: another node may know more.
-        Ok(None) => refuse::moving(),
+        Ok(None) => freshness::mark(refuse::moving(), freshness::of_absence(node)),
         Err(error) => refuse::broken("locating an organisation", &error),
     }
 }

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use http::request::Parts;
+use concordat_proto::header;
+use http::{HeaderMap, request::Parts};
 use tokio::time::Instant;
 
 use crate::{
@@ -82,7 +83,9 @@ async fn answer(
     parameter: &str,
     observed: &mut Observed,
 ) -> Result<Answer, Answer> {
-    let permit = permit(node, &call, access, operation)?;
+    let is_proof_wanted = !is_write(operation) && wants_current(&call.head.headers);
+    let permit = permit(node, &call, access, operation)
+        .map_err(|denied| if is_proof_wanted { proved(denied) } else { denied })?;
     let common = slashid::parse_common(&call.head.headers, is_write(operation))
         .map_err(|rejection| render::rejected(&rejection))?;
     let timing = Timing { accepted: call.accepted, deadline: call.accepted + common.timeout };
@@ -93,7 +96,29 @@ async fn answer(
         let digest = write::request_digest(&head, &body);
         Ok(write::answer(node, request, common, digest, timing).await)
     } else {
-        Ok(read::answer(node, request, common, timing).await)
+        let answer = read::answer(node, request, common, timing).await;
+        Ok(if is_proof_wanted { proved(answer) } else { answer })
+    }
+}
+
+/// Whether a read is to be answered unmarked or not at all.
+fn wants_current(headers: &HeaderMap) -> bool {
+    headers.get(header::READ_MODE).is_some_and(|mode| mode == header::READ_MODE_CURRENT)
+}
+
+/// The answer, if nothing newer can have been said elsewhere; else that this cannot be proved.
+fn proved(answer: Answer) -> Answer {
+    let is_stale = |(name, value): &&(&'static str, String)| {
+        *name == header::READ && value != header::READ_CURRENT
+    };
+    match answer.headers.iter().find(is_stale) {
+        None => answer,
+        Some(mark) => {
+            let mark = mark.clone();
+            let mut unproved = refuse::not_current();
+            unproved.headers.push(mark);
+            unproved
+        }
     }
 }
 

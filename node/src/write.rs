@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use concordat_cluster::{
     machine::query,
-    raft::{Danger, Progress, Proposed, Scope},
+    raft::{Danger, Freshness, Progress, Proposed, Scope},
+    store::keys,
 };
 use concordat_proto::{
     command::{Command, Idempotency, Proposal, RequestDigest},
@@ -14,6 +15,7 @@ use concordat_proto::{
     header,
     id::{GroupId, KeyId, OrgId, WriteId},
     limits,
+    movement::HomeRecord,
     refusal::Refusal,
     reply::Applied,
     time::LogTime,
@@ -105,8 +107,7 @@ pub(crate) async fn answer(
         }
         (Principal::Operator { .. }, Action::OrgPatch(org, settings)) => {
             let command = Command::SetOrgSettings { org, settings };
-            // To set it twice is to set it: it needs no name among the organisation's own.
-            let proposal = Proposal { idempotency: None, ..proposal(node, &asked, None, command) };
+            let proposal = operators(proposal(node, &asked, None, command));
             match locate::now(node, org) {
                 Ok(Some(_)) => of_org(node, org, operation, proposal, &asked).await,
                 Ok(None) => moves::absent(node),
@@ -144,7 +145,10 @@ async fn of_org(
     loop {
         let home = match locate::settled(node, org, epoch_min, deadline).await {
             Ok(Some(at)) => Home { group: at.group, epoch: at.home.org.epoch },
-            Ok(None) => return closed.map_or_else(refuse::moving, not_known),
+            Ok(None) => {
+                let moving = || freshness::mark(refuse::moving(), freshness::of_absence(node));
+                return closed.map_or_else(moving, not_known);
+            }
             Err(error) => return refuse::broken("locating an organisation", &error),
         };
         let committed = match propose(node, home.group, proposal.clone(), asked).await {
@@ -189,6 +193,59 @@ pub(crate) fn proposal(
         authorised_by,
         command,
     }
+}
+
+/// An operator's proposal to an organisation's own group, where its key stands among those of the
+/// organisation: under a name that none of its clients uses by chance.
+pub(crate) fn operators(mut proposal: Proposal) -> Proposal {
+    if let Some(idempotency) = &mut proposal.idempotency {
+        idempotency.key = operators_key(&idempotency.key);
+    }
+    proposal
+}
+
+/// The name of an operator's key among an organisation's own.
+pub(crate) fn operators_key(key: &str) -> String {
+    let hash = Sha256::digest(key.as_bytes());
+    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("operator {hash}")
+}
+
+/// What a repeat under the client's own name is answered with, as far as this node's state has the
+/// first one's outcome. Asked before whatever only the first one has to pass.
+///
+/// # Errors
+/// The answer, when the key was another request's, or the state cannot be read.
+pub(crate) fn repeated(
+    node: &Node,
+    group: GroupId,
+    home: Option<&HomeRecord>,
+    asked: &Asked,
+) -> Result<Option<Committed>, Answer> {
+    let Some(key) = &asked.common.idempotency_key else { return Ok(None) };
+    let found = match home {
+        None => query::remembered_key(node.state(), group, keys::NO_ORG, None, key),
+        Some(home) => {
+            let key = operators_key(key);
+            query::remembered_key(node.state(), group, home.org.id, Some(home), &key)
+        }
+    };
+    match found {
+        Ok(Some(record)) if record.digest == asked.digest => {
+            let danger = node.groups.danger(group, record.applied.index);
+            Ok(Some(Committed { applied: record.applied, danger }))
+        }
+        Ok(Some(_)) => Err(render::refused(&Refusal::IdempotencyKeyReused, None)),
+        Ok(None) => Ok(None),
+        Err(error) => Err(refuse::broken("looking for an idempotency key", &error)),
+    }
+}
+
+/// A no that this node gives by itself, from its own state: marked, and of a request with a key only
+/// if nothing can have been answered to that elsewhere that this node does not know yet.
+pub(crate) fn refused_here(answer: Answer, fresh: Freshness, asked: &Asked) -> Answer {
+    let is_sure = asked.common.idempotency_key.is_none() || fresh == Freshness::Current;
+    freshness::mark(if is_sure { answer } else { refuse::not_current() }, fresh)
 }
 
 /// A proposal that is in the log for good, and who may still answer reads without it.
@@ -277,7 +334,7 @@ pub(crate) async fn told(
         Err(_) => standing(node, home, &committed, asked),
     };
     let answer = render::write(operation, &committed.applied.outcome, &receipt);
-    freshness::mark(answer, concordat_cluster::raft::Freshness::Current)
+    freshness::mark(answer, Freshness::Current)
 }
 
 /// The receipt after the wait for what the caller requires.
@@ -315,7 +372,8 @@ pub(crate) fn unknown(node: &Node, group: GroupId, write_id: WriteId, asked: &As
     receipt::unknown(asked.common.required, write_id, regions, asked.timing.accepted)
 }
 
-fn scope(node: &Node, required: RequiredConsistency) -> Scope {
+/// Where a write must have been applied, for who asks here.
+pub(crate) fn scope(node: &Node, required: RequiredConsistency) -> Scope {
     match required {
         RequiredConsistency::LocalRegion => Scope::Region(node.groups.region().clone()),
         RequiredConsistency::AllRegions => Scope::All,

@@ -3,11 +3,11 @@
 //! Found by its name in the state of the groups that may hold it. One that has not arrived here
 //! yet is waited for like one that has not arrived elsewhere.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use concordat_cluster::{
     machine::{locate::Located, query},
-    raft::{Freshness, Progress, Scope},
+    raft::{Freshness, Progress},
     store::StoreError,
 };
 use concordat_proto::{
@@ -22,11 +22,12 @@ use tokio::time::Instant;
 
 use crate::{
     auth::Principal,
-    dialect::{Answer, slashid::render},
+    dialect::{Answer, ReceiptQuery, slashid::render},
     freshness, locate,
     node::Node,
     receipt, refuse,
     serve::Timing,
+    write,
 };
 
 /// The receipt of a write that went with its region, if a node that answers had it.
@@ -57,10 +58,10 @@ struct Found {
 pub(crate) async fn answer(
     node: &Arc<Node>,
     principal: &Principal,
-    write_id: WriteId,
-    wait: Option<Duration>,
+    query: ReceiptQuery,
     timing: Timing,
 ) -> Answer {
+    let ReceiptQuery { write_id, wait, required } = query;
     let deadline = timing.accepted + wait.unwrap_or_default();
     let found = loop {
         let seen = locate::seen(node);
@@ -78,16 +79,14 @@ pub(crate) async fn answer(
         }
         locate::advance(node, &seen, deadline).await;
     };
+    let (group, index) = (found.group, found.applied.index);
+    let (scope, danger) = (write::scope(node, required), node.groups.danger(group, index));
     let progress = match wait {
-        None => standing(node, &found),
-        Some(_) => {
-            let (group, index) = (found.group, found.applied.index);
-            let danger = node.groups.danger(group, index);
-            node.groups.wait(group, index, &Scope::All, danger, deadline).await
-        }
+        None => node.groups.progress(group, index, &scope, danger),
+        Some(_) => node.groups.wait(group, index, &scope, danger, deadline).await,
     };
-    let fresh = freshness::of(&node.groups, &[found.group]);
-    freshness::mark(render_found(found, progress, timing), fresh)
+    let fresh = freshness::of(&node.groups, &[group]);
+    freshness::mark(render_found(found, required, progress, timing), fresh)
 }
 
 /// Looks for the write where it may be, and says how fresh that is.
@@ -124,8 +123,8 @@ fn of_org(node: &Node, at: &Located, write_id: WriteId) -> Result<Option<Found>,
     Ok(Some(Found { group: at.group, position, applied: record.applied }))
 }
 
-/// An operator's write is found in the organisation's first home group once it is begun, until then
-/// in the system group.
+/// An operator's words stand in the system group, those on an organisation in its home group; its
+/// making is found in its first home group once it is begun. What organisations write is theirs.
 fn operators_groups(node: &Node) -> Vec<GroupId> {
     node.home_groups().into_iter().chain([GroupId::SYSTEM]).collect()
 }
@@ -133,38 +132,32 @@ fn operators_groups(node: &Node) -> Vec<GroupId> {
 fn of_operator(node: &Node, write_id: WriteId) -> Result<Option<Found>, StoreError> {
     for group in operators_groups(node) {
         let Some(record) = query::write(node.state(), group, write_id)? else { continue };
-        if let Some(epoch) = epoch(group, &record) {
-            let position = Position { epoch, group, index: record.applied.index };
-            return Ok(Some(Found { group, position, applied: record.applied }));
-        }
+        let WriteRecord { org: owner, applied, .. } = record;
+        let epoch = match &applied.outcome {
+            // A claim alone is not what was asked for: the beginning follows it.
+            Ok(Reply::Org(_)) if group == GroupId::SYSTEM => continue,
+            Ok(Reply::Org(org)) => org.epoch,
+            Ok(_) | Err(_) if owner.is_none() => 0,
+            Ok(_) | Err(_) => continue,
+        };
+        let here = Position { epoch, group, index: applied.index };
+        let position = applied.position.unwrap_or(here);
+        return Ok(Some(Found { group, position, applied }));
     }
     Ok(None)
 }
 
-/// The epoch of the position to be told, if the write is an operator's at all.
-fn epoch(group: GroupId, record: &WriteRecord) -> Option<u32> {
-    match &record.applied.outcome {
-        Ok(Reply::Org(org)) if group != GroupId::SYSTEM => Some(org.epoch),
-        // A claim alone is not what was asked for: the beginning follows it.
-        Ok(Reply::Org(_)) => None,
-        // A step of a move: of no organisation's own.
-        Ok(Reply::Done) if group != GroupId::SYSTEM && record.org.is_none() => Some(0),
-        Err(_) if group == GroupId::SYSTEM => Some(0),
-        Ok(_) | Err(_) => None,
-    }
-}
-
-fn standing(node: &Node, found: &Found) -> Progress {
-    let (group, index) = (found.group, found.applied.index);
-    node.groups.progress(group, index, &Scope::All, node.groups.danger(group, index))
-}
-
-fn render_found(found: Found, mut progress: Progress, timing: Timing) -> Answer {
+fn render_found(
+    found: Found,
+    required: RequiredConsistency,
+    mut progress: Progress,
+    timing: Timing,
+) -> Answer {
     // When a region applied it was not watched from the write's own beginning.
     for region in &mut progress.regions {
         region.at = None;
     }
-    let (required, write_id) = (RequiredConsistency::AllRegions, found.applied.write_id);
+    let write_id = found.applied.write_id;
     let receipt = receipt::committed(required, write_id, found.position, progress, timing.accepted);
     match &found.applied.outcome {
         Ok(_) => render::receipt(&receipt),

@@ -331,6 +331,18 @@ impl Command {
         if self.is_of_a_move() { None } else { self.org() }
     }
 
+    /// The organisation that asked for it, and may ask what has become of it.
+    #[must_use]
+    pub fn asked_by(&self) -> Option<OrgId> {
+        if self.is_operators() { None } else { self.owner() }
+    }
+
+    /// Whether operators say it of an organisation.
+    #[must_use]
+    pub const fn is_operators(&self) -> bool {
+        matches!(self, Self::Release { .. } | Self::Restore { .. } | Self::SetOrgSettings { .. })
+    }
+
     /// Whether it is a step of a move: carried out wherever the organisation stands.
     #[must_use]
     pub const fn is_of_a_move(&self) -> bool {

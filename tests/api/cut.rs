@@ -96,6 +96,36 @@ async fn from_the_cut_region(caller: &Caller) -> Response {
     answer
 }
 
+/// Contract 3: with `Concordat-Read-Mode: current` every read is unmarked or a 503, errors included.
+async fn proved_or_not_at_all(demo: &Demo, caller: &Caller, write_id: &str) {
+    let org = format!("/v1/organizations/{}", caller.org.id);
+    let orgs = |target: &str| caller.request("GET", target);
+    let operators = |target: &str| demo.by_operator("GET", target);
+    for read in [
+        orgs("/organizations/sso/oidc/provider-credentials"),
+        orgs("/organizations/sso/oidc/provider-credentials/a"),
+        orgs("/organizations/sso/oidc/provider-credentials/none"),
+        orgs(&format!("/v1/writes/{write_id}")),
+        orgs("/organizations/sso/oidc/provider-credentials")
+            .without("SlashID-API-Key")
+            .header("SlashID-API-Key", "ck_of_nobody"),
+        operators("/v1/organizations"),
+        operators(&org),
+        operators("/v1/cluster"),
+        operators("/v1/cluster/nodes"),
+        operators("/v1/cluster/regions"),
+    ] {
+        let answer = read.send(&caller.urls[CUT]).await;
+        assert_marked(&answer);
+        let mark = answer.header("concordat-read").expect("a mark");
+        assert!(mark.starts_with("stale"), "{read:?} on an island: {mark}");
+        let proved = read.header("Concordat-Read-Mode", "current");
+        let answer = proved.send(&caller.urls[CUT]).await;
+        assert_failure(&answer, 503);
+        assert!(answer.header("retry-after").is_some(), "{answer:?}");
+    }
+}
+
 async fn arrives(caller: &Caller, write_id: &str) {
     wait::eventually("the write is applied in every region", async || {
         let request = caller.request("GET", &format!("/v1/writes/{write_id}?wait=10"));
@@ -131,6 +161,7 @@ async fn a_region_is_cut_off_and_comes_back() {
     assert_eq!((&now["achieved"], states(&now)[REGIONS[CUT]]), (&json!(false), "pending"));
     let unaware = asked.send(&caller.urls[CUT]).await;
     assert_failure(&unaware, 404);
+    proved_or_not_at_all(&demo, &caller, write_id).await;
     let other = caller.patch("a", &json!({"label": "at home again"}));
     assert_written(&caller.send(&other).await, 200);
     let from_island = from_the_cut_region(&caller).await;

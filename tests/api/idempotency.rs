@@ -1,10 +1,16 @@
 //! Contract 3: `Idempotency-Key`. A repeat is answered from the first one's outcome, wherever it
 //! lands; the same key with another request is 422.
 
-use concordat_tests::http::{Request, Response};
+use concordat_tests::{
+    demo::REGIONS,
+    http::{Request, Response},
+    wait,
+};
 use serde_json::{Value, json};
 
-use crate::world::{assert_failure, assert_success, assert_written, caller, demo, draft};
+use crate::world::{
+    assert_failure, assert_marked, assert_success, assert_written, caller, demo, draft,
+};
 
 fn keyed(request: &Request, key: &str) -> Request {
     request.clone().header("Idempotency-Key", key)
@@ -101,6 +107,68 @@ async fn the_same_key_with_another_request_is_422() {
     let theirs = keyed(&other.patch("a", &json!({"label": "theirs"})), "key");
     assert_written(&other.send(&theirs).await, 200);
     assert_eq!(other.shown("a").await["label"], "theirs");
+}
+
+/// Operators' words are writes like any other. What stands in the way of a second one does not stand in
+/// the way of a repeat.
+#[tokio::test]
+async fn operators_words_are_done_once_under_a_key() {
+    let (demo, caller) = (demo().await, crate::world::caller("operated").await);
+    let org = format!("/v1/organizations/{}", caller.org.id);
+    let shown = async || {
+        let asked = demo.by_operator("GET", &org).send(demo.url(0, 0)).await;
+        assert_success(&asked, 200)["result"].take()
+    };
+    let set = |value: &str, key| {
+        keyed(&demo.by_operator("PATCH", &org).json(&json!({"stale_secrets": value})), key)
+    };
+    let first = set("refuse", "set").send(demo.url(0, 0)).await;
+    let id = assert_written(&first, 200)["write_id"].take();
+    assert_written(&set("serve", "other").send(demo.url(0, 0)).await, 200);
+    for region in 0..3 {
+        let again = set("refuse", "set").send(demo.url(region, 0)).await;
+        assert_eq!(assert_written(&again, 200)["write_id"], id);
+        assert_failure(&set("serve", "set").send(demo.url(region, 0)).await, 422);
+    }
+    assert_eq!(shown().await["stale_secrets"], "serve", "a repeat has done it again");
+    // The organisation's own keys are others.
+    caller.create(&draft("a")).await;
+    assert_written(
+        &caller.send(&keyed(&caller.patch("a", &json!({"label": "x"})), "set")).await,
+        200,
+    );
+
+    let change = |body: Value, key| {
+        keyed(&demo.by_operator("POST", &format!("{org}/move")).json(&body), key)
+    };
+    let to = change(json!({"home_region": REGIONS[1]}), "there");
+    let id = assert_written(&to.send(demo.url(0, 0)).await, 202)["write_id"].take();
+    wait::eventually("it has moved", async || {
+        let shown = shown().await;
+        let there = shown["home_region"] == REGIONS[1] && shown.get("moving_to").is_none();
+        if there { Ok(()) } else { Err(shown.to_string()) }
+    })
+    .await;
+    let back = change(json!({"home_region": REGIONS[0]}), "back");
+    assert_written(&back.send(demo.url(0, 0)).await, 202);
+    wait::eventually("it has moved back", async || {
+        let shown = shown().await;
+        let there = shown["home_region"] == REGIONS[0] && shown.get("moving_to").is_none();
+        if there { Ok(()) } else { Err(shown.to_string()) }
+    })
+    .await;
+    // A repeat of the first is answered, and moves nothing.
+    let again = to.send(demo.url(2, 0)).await;
+    assert_eq!(assert_written(&again, 202)["write_id"], id);
+    assert_eq!(shown().await["home_region"], REGIONS[0]);
+    assert_failure(&change(json!({"back": true}), "there").send(demo.url(2, 0)).await, 422);
+
+    let leave = |region: &str, key| {
+        keyed(&demo.by_operator("DELETE", &format!("/v1/cluster/regions/{region}")), key)
+    };
+    let refused = leave(REGIONS[0], "leave").send(demo.url(0, 0)).await;
+    assert_failure(&refused, 409);
+    assert_marked(&refused);
 }
 
 #[tokio::test]

@@ -142,9 +142,11 @@ async fn a_receipt_is_its_organisations_alone() {
     assert_failure(&caller.send(&caller.request("GET", &format!("/v1/writes/{never}"))).await, 404);
     let demo = demo().await;
     // Nor does an operator see what belongs to organisations.
-    let by_operator =
-        demo.by_operator("GET", &format!("/v1/writes/{id}")).send(demo.url(0, 0)).await;
-    assert_failure(&by_operator, 404);
+    let deleted = caller.send(&caller.delete("a")).await;
+    for id in [id, deleted.header("concordat-write-id").expect("an id")] {
+        let asked = demo.by_operator("GET", &format!("/v1/writes/{id}"));
+        assert_failure(&asked.send(demo.url(0, 0)).await, 404);
+    }
     let nobody = caller.request("GET", &format!("/v1/writes/{id}")).without("SlashID-API-Key");
     assert_failure(&caller.send(&nobody).await, 401);
 }
@@ -164,6 +166,55 @@ async fn an_operator_follows_the_making_of_an_organisation() {
         if now["achieved"] == true { Ok(()) } else { Err(now.to_string()) }
     })
     .await;
+}
+
+/// The command line says "concordat write wait ID --operator" after any 408 of an operator's write.
+#[tokio::test]
+async fn an_operator_follows_every_word() {
+    let (demo, caller) = (demo().await, caller("spoken of").await);
+    let org = format!("/v1/organizations/{}", caller.org.id);
+    let nodes = demo.by_operator("GET", "/v1/cluster/nodes").send(demo.url(0, 0)).await;
+    let node = assert_success(&nodes, 200)["result"][0]["node_id"].take();
+    let node = format!("/v1/cluster/nodes/{}", node.as_str().expect("an id"));
+    for (method, target, body) in [
+        ("PATCH", &*node, json!({"state": "member"})),
+        ("PATCH", "/v1/cluster", json!({"survive": "node"})),
+        ("PATCH", &*org, json!({"stale_secrets": "serve"})),
+        ("POST", &*format!("{org}/move"), json!({"home_region": REGIONS[1]})),
+    ] {
+        let said = demo.by_operator(method, target).json(&body).send(demo.url(0, 0)).await;
+        assert!((200..300).contains(&said.status), "{target}: {said:?}");
+        let told = receipt(&said);
+        let id = told["write_id"].as_str().expect("an id");
+        for region in 0..3 {
+            let asked = demo.by_operator("GET", &format!("/v1/writes/{id}?wait=10"));
+            let now = assert_success(&asked.send(demo.url(region, 0)).await, 200)["result"].take();
+            assert_receipt(&now);
+            assert_eq!((&now["achieved"], &now["write_id"]), (&json!(true), &told["write_id"]));
+        }
+        // It is none of the organisation's.
+        let asked = caller.send(&caller.request("GET", &format!("/v1/writes/{id}"))).await;
+        assert_failure(&asked, 404);
+    }
+}
+
+#[tokio::test]
+async fn a_receipt_says_whether_what_is_asked_for_is_achieved() {
+    let caller = caller("how far").await;
+    let created = caller.create(&draft("a")).await;
+    let id = created.header("concordat-write-id").expect("an id");
+    for (query, required) in [
+        ("", "all_regions"),
+        ("&required=all_regions", "all_regions"),
+        ("&required=local_region", "local_region"),
+    ] {
+        let request = caller.request("GET", &format!("/v1/writes/{id}?wait=10{query}"));
+        let now = assert_success(&caller.send(&request).await, 200)["result"].take();
+        assert_receipt(&now);
+        assert_eq!((&now["required"], &now["achieved"]), (&json!(required), &json!(true)));
+    }
+    let request = caller.request("GET", &format!("/v1/writes/{id}?required=everywhere"));
+    caller.refuses(&request, 400, "required").await;
 }
 
 #[tokio::test]

@@ -112,7 +112,7 @@ fn decide(turn: &mut Turn<'_>, proposal: &Proposal) -> Result<Applied, StoreErro
         return Ok(turn.answer(Err(refusal)));
     }
     if let Some(applied) = session::remembered_key(turn, proposal)? {
-        session::remember_write(turn, proposal.command.owner(), proposal.not_after, &applied);
+        session::remember_write(turn, proposal.command.asked_by(), proposal.not_after, &applied);
         return Ok(applied);
     }
     let outcome = turn.attempt(|turn| {

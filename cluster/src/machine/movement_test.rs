@@ -10,12 +10,14 @@ use concordat_proto::{
     command::Command,
     consistency::Position,
     id::GroupId,
+    limits,
     log::LogIndex,
     movement::{Arrival, Belonging, HomeRecord, PastHome},
     record::KeyRecord,
     refusal::Refusal,
     reply::{Applied, Reply},
     time::LogTime,
+    wire::Wire,
 };
 use proptest::{collection::vec, option, prelude::*};
 
@@ -24,6 +26,7 @@ use super::{
     query,
     testkit::{BEGIN, HOME, Replica, keyed, org, org_id, proposal, write_id},
 };
+use crate::store::{Store, WriteBatch, keys};
 
 const OTHER: GroupId = GroupId(2);
 
@@ -192,6 +195,40 @@ fn what_is_left_of_a_key_does_not_forget_the_one_that_came_back() {
         assert_eq!((again.write_id, again.position), (write_id(9), Some(position)), "at {at}");
         assert_eq!(query::idempotency_keys(&*replica.store, HOME, org).unwrap(), 1);
     }
+}
+
+/// What is on its way, or has come along, is what its parts say: no key may be noted among it.
+#[test]
+fn the_key_of_a_step_of_a_move_is_noted_only_where_nothing_is_on_its_way() {
+    let replica = Replica::with_orgs();
+    let step = |write, command, name| keyed(proposal(write, BEGIN, command), name, name, 60_000);
+    let noted = || query::idempotency_keys(&*replica.store, HOME, org_id(0)).unwrap();
+    let first = replica.one(&step(1, release(2), 1));
+    assert_eq!((noted(), &first.outcome), (1, &Ok(Reply::Done)));
+    // Released: a repeat is found; neither another yes nor a no leaves anything.
+    assert_eq!(replica.one(&step(2, release(2), 1)).write_id, first.write_id);
+    assert_eq!(replica.one(&step(3, release(2), 2)).outcome, Ok(Reply::Done));
+    let elsewhere = Command::Release { org: org_id(0), to: GroupId(3), epoch: 2 };
+    assert!(replica.one(&step(4, elsewhere, 3)).outcome.is_err());
+    assert_eq!(noted(), 1);
+    let restored = replica.one(&step(5, restore(3), 4));
+    assert_eq!((noted(), &restored.outcome), (2, &Ok(Reply::Done)));
+    // The first answer still stands for its request, and lets nothing go anew.
+    assert_eq!(replica.one(&step(6, release(4), 1)).write_id, first.write_id);
+    assert!(query::home(&*replica.store, HOME, org_id(0)).unwrap().unwrap().release.is_none());
+    assert_eq!(replica.one(&step(7, restore(3), 4)).write_id, restored.write_id);
+}
+
+#[test]
+fn operators_words_need_no_room_among_an_organisations_keys() {
+    let replica = Replica::with_orgs();
+    let count = keys::idempotency_count(HOME, org_id(0));
+    let full = vec![(count, Some(limits::IDEMPOTENCY_KEYS_MAX.encode()))];
+    replica.store.write(WriteBatch { changes: full, ..WriteBatch::default() }).unwrap();
+    let refused = replica.one(&keyed(proposal(1, BEGIN, delete()), 1, 1, 60_000));
+    assert_eq!(refused.outcome, Err(Refusal::IdempotencyKeysFull));
+    let released = replica.one(&keyed(proposal(2, BEGIN, release(2)), 2, 2, 60_000));
+    assert_eq!(released.outcome, Ok(Reply::Done));
 }
 
 /// Found by the simulation: a repeat that came after a move had been taken back was answered with the

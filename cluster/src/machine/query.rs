@@ -12,7 +12,7 @@ use concordat_proto::{
     movement::{AwayRecord, HomeRecord},
     oidc::{OidcCredential, Provider},
     org::{ApiKey, ClusterRecord, Isolation, KeyHash, NodeRecord, Org, OrgSettings, RegionRecord},
-    record::{AppliedRecord, WriteRecord},
+    record::{AppliedRecord, KeyRecord, WriteRecord},
     region::Region,
     reply::Applied,
     wire::Wire,
@@ -362,6 +362,27 @@ pub(super) fn seen_from(mut applied: Applied, home: &HomeRecord) -> Applied {
         applied.index = arrival.index;
     }
     applied
+}
+
+/// What a group remembers of a request under its client's own name, [`seen_from`] where the
+/// organisation is at home now; none once that is due. `org` is [`keys::NO_ORG`] for operators' words
+/// to the system group.
+///
+/// # Errors
+/// When the store is broken.
+pub fn remembered_key(
+    reader: &dyn Reader,
+    group: GroupId,
+    org: OrgId,
+    home: Option<&HomeRecord>,
+    text: &str,
+) -> Result<Option<KeyRecord>, StoreError> {
+    let log_time = applied(reader, group)?.log_time;
+    let record: Option<KeyRecord> = load(reader, &keys::idempotency_key(group, org, text))?;
+    Ok(record.filter(|record| record.expires >= log_time).map(|record| match home {
+        Some(home) => KeyRecord { applied: seen_from(record.applied, home), ..record },
+        None => record,
+    }))
 }
 
 /// How many idempotency keys an organisation has (in the system group: the operators, under

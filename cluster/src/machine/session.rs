@@ -13,7 +13,7 @@
 //! time of what they find with their own.
 
 use concordat_proto::{
-    command::{Idempotency, Proposal},
+    command::{Command, Idempotency, Proposal},
     id::{GroupId, KeyId, OrgId, WriteId},
     limits,
     org::ApiKey,
@@ -105,7 +105,8 @@ fn any_key(turn: &Turn<'_>, prefix: &[u8], key: KeyId) -> Result<bool, StoreErro
 pub(super) fn require_room(turn: &Turn<'_>, proposal: &Proposal) -> Result<(), Halt> {
     let Some(idempotency) = &proposal.idempotency else { return Ok(()) };
     let scope = scope(turn.group, proposal);
-    if count(turn, scope)? < limits::IDEMPOTENCY_KEYS_MAX {
+    // An operator's word does not wait for room among the organisation's own keys.
+    if count(turn, scope)? < limits::IDEMPOTENCY_KEYS_MAX || proposal.command.is_operators() {
         return Ok(());
     }
     // One that is due but not yet forgotten is taken over, without need for room.
@@ -121,18 +122,30 @@ pub(super) fn remember(
     proposal: &Proposal,
     applied: &Applied,
 ) -> Result<(), StoreError> {
-    let sticks = match &applied.outcome {
-        Ok(_) => true,
-        Err(refusal) => refusal.remembered(),
-    };
+    let sticks = may_hold_a_key(turn, proposal, applied)
+        && match &applied.outcome {
+            Ok(_) => true,
+            Err(refusal) => refusal.remembered(),
+        };
     let mut expires = proposal.not_after;
     if let Some(idempotency) = proposal.idempotency.as_ref().filter(|_| sticks) {
         let key_expires = turn.log_time.after(idempotency.lifetime);
         expires = expires.max(key_expires);
         remember_key(turn, proposal, idempotency, key_expires, applied)?;
     }
-    remember_write(turn, proposal.command.owner(), expires, applied);
+    remember_write(turn, proposal.command.asked_by(), expires, applied);
     Ok(())
+}
+
+/// Whether a key may be noted with the organisation's own. A step of a move finds it elsewhere, or let
+/// go: then nothing that is to go along, or has come along, may change any more.
+fn may_hold_a_key(turn: &Turn<'_>, proposal: &Proposal, applied: &Applied) -> bool {
+    if !proposal.command.is_of_a_move() {
+        return true;
+    }
+    let is_restored =
+        matches!(proposal.command, Command::Restore { .. }) && applied.outcome.is_ok();
+    turn.home.as_ref().is_some_and(|home| home.release.is_none() || is_restored)
 }
 
 /// Remembers an answer under the write id alone.

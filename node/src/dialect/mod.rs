@@ -116,12 +116,7 @@ pub enum Action {
     /// Change an organisation's home.
     OrgMove(OrgId, MoveDraft),
     /// What is known of a write.
-    ReceiptGet {
-        /// Which.
-        write_id: WriteId,
-        /// How long to wait for the rest.
-        wait: Option<Duration>,
-    },
+    ReceiptGet(ReceiptQuery),
     /// The state of the cluster.
     ClusterGet,
     /// Cut a region or a node off (demo).
@@ -278,6 +273,17 @@ pub struct Answer {
     pub headers: Vec<(&'static str, String)>,
     /// JSON unless the headers say otherwise, or nothing.
     pub body: Option<Vec<u8>>,
+}
+
+/// What is asked about a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReceiptQuery {
+    /// Which.
+    pub write_id: WriteId,
+    /// How long to wait for the rest.
+    pub wait: Option<Duration>,
+    /// Where it must have been applied to have achieved what is asked for here.
+    pub required: RequiredConsistency,
 }
 
 /// Why a request cannot be right; found before anything is written.

@@ -404,7 +404,8 @@ pub(crate) struct Repeat {
 /// Verbs of writes.
 #[derive(Subcommand)]
 pub(crate) enum WriteVerb {
-    /// Waits for the rest of a write, up to --timeout, and shows its receipt
+    /// Waits until a write is in every region (or as far as --consistency says), up to --timeout, and
+    /// shows its receipt
     Wait {
         /// The write id
         write_id: WriteId,

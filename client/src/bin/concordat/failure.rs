@@ -2,7 +2,7 @@
 
 use std::{error::Error, io};
 
-use concordat_client::{ClientError, Receipt};
+use concordat_client::{ClientError, Receipt, RequiredConsistency};
 use serde_json::{Value, json};
 
 use crate::args::Output;
@@ -83,8 +83,13 @@ impl Failure {
 
     /// What to do next, where there is something.
     fn advice(&self) -> Option<String> {
-        let wait =
-            |receipt: &Receipt, flag| format!("concordat write wait {}{flag}", receipt.write_id);
+        let wait = |receipt: &Receipt, flag| {
+            let level = match receipt.required {
+                RequiredConsistency::AllRegions => "",
+                RequiredConsistency::LocalRegion => " --consistency local_region",
+            };
+            format!("concordat write wait {}{level}{flag}", receipt.write_id)
+        };
         match self {
             Self::NotReached { receipt, operator } => {
                 Some(wait(receipt, if *operator { " --operator" } else { "" }))

@@ -13,7 +13,7 @@ use super::{
     members, oidc, org, percent,
     query::Query,
 };
-use crate::dialect::{Action, Input, Operation, Rejection};
+use crate::dialect::{Action, Input, Operation, ReceiptQuery, Rejection};
 
 /// What is asked, checked and typed.
 ///
@@ -48,7 +48,8 @@ pub fn parse(operation: Operation, input: &Input<'_>) -> Result<Action, Rejectio
             Ok(Action::OrgMove(id, org::parse_move(body(input)?)?))
         }
         Operation::ReceiptGet => {
-            Ok(Action::ReceiptGet { write_id: write_id(input)?, wait: query.wait()? })
+            let (write_id, wait, required) = (write_id(input)?, query.wait()?, query.required()?);
+            Ok(Action::ReceiptGet(ReceiptQuery { write_id, wait, required }))
         }
         Operation::ClusterGet => Ok(Action::ClusterGet),
         Operation::DemoCut => Ok(Action::DemoCut(org::parse_target(body(input)?)?)),

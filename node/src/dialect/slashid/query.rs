@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use concordat_proto::{header, limits, oidc::Provider};
+use concordat_proto::{consistency::RequiredConsistency, header, limits, oidc::Provider};
 
 use super::{bad_request, percent};
 use crate::dialect::{Page, Rejection};
@@ -69,6 +69,16 @@ impl<'a> Query<'a> {
                 most.as_secs()
             ))),
         }
+    }
+
+    /// Of a receipt: where the write must have been applied. Everywhere, unless it says otherwise:
+    /// what the write itself required is the caller's to know, and repeats of it may differ.
+    pub(super) fn required(&self) -> Result<RequiredConsistency, Rejection> {
+        let Some(text) = self.single("required")? else {
+            return Ok(RequiredConsistency::AllRegions);
+        };
+        text.parse()
+            .map_err(|_| bad_request("required must be local_region or all_regions".to_owned()))
     }
 }
 

@@ -20,7 +20,9 @@ pub(crate) async fn run(client: &Client, args: Args) -> Result<Shown, Failure> {
     match args.noun {
         Noun::Status => status::show(client).await,
         Noun::Credential(verb) => credential::run(client, *verb).await,
-        Noun::Write(verb) => write::run(client, verb, args.global.timeout).await,
+        Noun::Write(verb) => {
+            write::run(client, verb, args.global.consistency, args.global.timeout).await
+        }
         Noun::Org(verb) => org::run(client, verb).await,
         Noun::Node(verb) => member::node(client, verb).await,
         Noun::Region(verb) => member::region(client, verb).await,

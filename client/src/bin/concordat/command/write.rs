@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use concordat_client::{Client, Receipt};
+use concordat_client::{Client, Receipt, RequiredConsistency};
 use concordat_proto::limits;
 
 use crate::{
@@ -14,12 +14,14 @@ use crate::{
 pub(super) async fn run(
     client: &Client,
     verb: WriteVerb,
+    required: Option<RequiredConsistency>,
     timeout: Option<Duration>,
 ) -> Result<Shown, Failure> {
     let WriteVerb::Wait { write_id, operator } = verb;
     let patience = timeout.unwrap_or(limits::CONSISTENCY_TIMEOUT_DEFAULT);
     let handle = client.write(write_id);
     let handle = if operator { handle.as_operator() } else { handle };
+    let handle = handle.consistency(required.unwrap_or(RequiredConsistency::AllRegions));
     let receipt: Receipt = handle.wait(patience).await?;
     if receipt.achieved {
         Ok(print::receipt(&receipt))
