@@ -113,7 +113,7 @@ async fn the_same_key_with_another_request_is_422() {
 /// the way of a repeat.
 #[tokio::test]
 async fn operators_words_are_done_once_under_a_key() {
-    let (demo, caller) = (demo().await, crate::world::caller("operated").await);
+    let (demo, caller) = (demo().await, caller("operated").await);
     let org = format!("/v1/organizations/{}", caller.org.id);
     let shown = async || {
         let asked = demo.by_operator("GET", &org).send(demo.url(0, 0)).await;

@@ -7,6 +7,7 @@
 mod apple;
 mod authentication;
 mod bodies;
+mod bounds;
 mod canary;
 mod command_line;
 mod consistency;
