@@ -118,8 +118,8 @@ pub struct RegionLag {
     pub applied: Option<u64>,
     /// Entries behind the leader.
     pub lag_entries: Option<u64>,
-    /// For how long the answering node has shown what the region lacks; `None` when that is longer
-    /// than it remembers.
+    /// For how long the answering node has shown what the region lacks, since it was started at
+    /// most: at least this, and an eighth more or 20 ms more at most. Zero when it lacks nothing.
     pub lag_ms: Option<u64>,
     /// How old this knowledge is.
     pub age_ms: Option<u64>,

@@ -64,7 +64,7 @@ struct LagShown {
     region: String,
     applied: u64,
     lag_entries: u64,
-    lag_ms: Option<u64>,
+    lag_ms: u64,
     age_ms: Option<u64>,
 }
 

@@ -58,6 +58,7 @@ pub mod progress;
 #[cfg(test)]
 mod progress_test;
 pub mod receipt;
+pub mod shown;
 pub mod waiters;
 #[cfg(test)]
 mod waiters_test;
@@ -67,6 +68,7 @@ pub use danger::{Danger, Members, RegionMembers, SeenHistory};
 pub use lease::{HeldLeases, LeaseTable};
 pub use progress::{ProgressTable, RegionLag};
 pub use receipt::{ReceiptParts, receipt};
+pub use shown::ShownHistory;
 pub use waiters::{Standing, WaiterId, Waiters, WaitersFull};
 
 /// A replica not heard of for longer than this counts as not there when placement plans and when

@@ -129,9 +129,10 @@ pub struct RegionLag {
     pub applied: LogIndex,
     /// Behind the furthest replica known.
     pub lag_entries: u64,
-    /// For how long the node that tells this has shown what the region lacks; zero when it lacks
-    /// nothing, none when that is longer ago than any lease lasts.
-    pub lag_ms: Option<u64>,
+    /// For how long the node that tells this has shown what the region lacks, since it was started
+    /// at most; zero when it lacks nothing. Never more than the truth, and less by no more than an
+    /// eighth of it or 20 ms.
+    pub lag_ms: u64,
     /// Age of the oldest report this is taken from.
     pub age_ms: Option<u64>,
 }

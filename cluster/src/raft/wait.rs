@@ -20,7 +20,8 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::{config::SteadyClock, groups::Groups, lease::Facts, status::RegionLag};
 use crate::consistency::{
-    self, Danger, ProgressTable, SeenHistory, Standing, WaiterId, Waiters, WaitersFull,
+    self, Danger, ProgressTable, SeenHistory, ShownHistory, Standing, WaiterId, Waiters,
+    WaitersFull,
 };
 use crate::planted::{self, Bug};
 
@@ -107,6 +108,8 @@ struct GroupState {
     next_local: u64,
     visible: LogIndex,
     seen: SeenHistory,
+    /// The same, coarser and further back: for people.
+    shown: ShownHistory,
 }
 
 impl GroupState {
@@ -120,6 +123,7 @@ impl GroupState {
             next_local: 0,
             visible: LogIndex(0),
             seen: SeenHistory::opened(LogIndex(0), now),
+            shown: ShownHistory::opened(LogIndex(0), now),
         }
     }
 
@@ -134,14 +138,9 @@ impl GroupState {
         }
     }
 
-    /// Since this node first showed what comes after `applied`; zero when nothing does, none when it
-    /// is longer ago than is kept.
-    fn lag_ms(&self, applied: LogIndex, now: Duration) -> Option<u64> {
-        if applied >= self.visible {
-            return Some(0);
-        }
-        let seen = self.seen.seen(LogIndex(applied.0 + 1), now)?;
-        u64::try_from(now.saturating_sub(seen).as_millis()).ok()
+    /// For how long at least this node has shown what comes after `applied`; zero when nothing does.
+    fn lag(&self, applied: LogIndex, now: Duration) -> Duration {
+        self.shown.shown_for(LogIndex(applied.0.saturating_add(1)), now)
     }
 
     fn untold(&self, index: LogIndex, now: Duration) -> Danger {
@@ -160,6 +159,10 @@ impl State {
     fn group(&mut self, group: GroupId, now: Duration) -> &mut GroupState {
         self.groups.entry(group).or_insert_with(|| GroupState::new(now))
     }
+}
+
+fn milliseconds(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// All groups' progress and waits.
@@ -211,6 +214,7 @@ impl Tracker {
         of.visible = of.visible.max(applied);
         let kept = of.facts.leases.stretched(of.facts.leases.longest);
         of.seen.on_visible(applied, kept, now);
+        of.shown.on_visible(applied, now);
         while let Some(entry) = of.local.first_entry()
             && entry.key().0 <= applied
         {
@@ -252,8 +256,8 @@ impl Tracker {
                 region: lag.region,
                 applied: lag.applied,
                 lag_entries: lag.lag_entries,
-                age_ms: lag.age.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
-                lag_ms: of.lag_ms(lag.applied, now),
+                lag_ms: milliseconds(of.lag(lag.applied, now)),
+                age_ms: lag.age.map(milliseconds),
             })
             .collect()
     }
