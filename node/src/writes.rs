@@ -83,7 +83,7 @@ pub(crate) async fn answer(
     let (scope, danger) = (write::scope(node, required), node.groups.danger(group, index));
     let progress = match wait {
         None => node.groups.progress(group, index, &scope, danger),
-        Some(_) => node.groups.wait(group, index, &scope, danger, deadline).await,
+        Some(_) => node.groups.wait_again(group, index, &scope, danger, deadline).await,
     };
     let fresh = freshness::of(&node.groups, &[group]);
     freshness::mark(render_found(found, required, progress, timing), fresh)

@@ -49,6 +49,7 @@
 use std::time::Duration;
 
 pub mod clocks;
+pub mod cost;
 pub mod danger;
 pub mod lease;
 #[cfg(test)]
@@ -64,6 +65,7 @@ pub mod waiters;
 mod waiters_test;
 
 pub use clocks::PeerClocks;
+pub use cost::{DangerCost, WaitCost};
 pub use danger::{Danger, Members, RegionMembers, SeenHistory};
 pub use lease::{HeldLeases, LeaseTable};
 pub use progress::{ProgressTable, RegionLag};

@@ -12,7 +12,10 @@ use std::{
 use crate::planted::{self, Bug};
 use concordat_proto::{id::NodeId, limits, log::LogIndex, region::Region};
 
-use super::danger::{Danger, RegionStanding};
+use super::{
+    cost::WaitCost,
+    danger::{Danger, RegionStanding},
+};
 
 /// A wait's number; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,17 +32,28 @@ struct Pending {
     /// A replica of it must have applied the entry.
     counts: bool,
     any_applied: bool,
+    /// Since when nothing but its holders is in the way: one has applied the entry, or need not.
+    held_since: Option<Duration>,
+    /// Holders when the wait began.
+    began_with: usize,
     /// Those that may answer without the entry, and until when.
     holders: BTreeMap<NodeId, Duration>,
 }
 
 impl Pending {
-    fn new(standing: &RegionStanding) -> Self {
-        Self { counts: standing.counts, any_applied: false, holders: standing.replicas.clone() }
+    fn new(standing: &RegionStanding, now: Duration) -> Self {
+        Self {
+            counts: standing.counts,
+            any_applied: false,
+            held_since: (!standing.counts).then_some(now),
+            began_with: 0,
+            holders: standing.replicas.clone(),
+        }
     }
 
-    fn on_applied(&mut self, node: NodeId) {
+    fn on_applied(&mut self, node: NodeId, now: Duration) {
         self.any_applied = true;
+        self.held_since = self.held_since.or(Some(now));
         self.holders.remove(&node);
     }
 
@@ -54,36 +68,78 @@ impl Pending {
     fn next_expiry(&self, now: Duration) -> Option<Duration> {
         self.holders.values().filter(|until| **until > now).min().copied()
     }
+
+    fn holding(&self, now: Duration) -> usize {
+        self.holders.values().filter(|until| **until > now).count()
+    }
+}
+
+/// A region that a wait has seen reached.
+#[derive(Debug)]
+struct Reached {
+    at: Duration,
+    /// Since when only holders were in the way.
+    held_since: Option<Duration>,
+    /// Holders when the wait began.
+    began_with: usize,
+    /// By the mere passing of time.
+    waited_out: bool,
 }
 
 #[derive(Debug)]
 struct Waiter {
     index: LogIndex,
     pending: BTreeMap<Region, Pending>,
-    reached: BTreeMap<Region, Duration>,
+    reached: BTreeMap<Region, Reached>,
     /// Of the regions that count.
     counting: BTreeSet<Region>,
     /// Replicas whose report matters yet, with their regions.
     awaited: BTreeMap<NodeId, Region>,
-    last_report: Duration,
-    /// From the last report until a region was reached by the mere passing of time.
-    waited_out: Option<Duration>,
 }
 
 impl Waiter {
-    /// Moves the regions that are reached now; whether there was one.
-    fn settle(&mut self, now: Duration) -> bool {
+    /// Moves the regions that are reached now, by a report or by the mere passing of time; whether
+    /// there was one.
+    fn settle(&mut self, waited_out: bool, now: Duration) -> bool {
         let reached: Vec<Region> = self
             .pending
             .iter()
             .filter(|(_, pending)| pending.is_reached(now))
             .map(|(region, _)| region.clone())
             .collect();
-        for region in &reached {
-            self.pending.remove(region);
-            self.reached.insert(region.clone(), now);
+        let moved = !reached.is_empty();
+        for region in reached {
+            let Some(Pending { held_since, began_with, .. }) = self.pending.remove(&region) else {
+                continue;
+            };
+            self.reached.insert(region, Reached { at: now, held_since, began_with, waited_out });
         }
-        !reached.is_empty()
+        moved
+    }
+
+    /// What it has cost until now, of the regions that it was for.
+    fn cost(&self, is_for: impl Fn(&Region) -> bool, now: Duration) -> WaitCost {
+        let pending: Vec<&Pending> =
+            self.pending.iter().filter(|(region, _)| is_for(region)).map(|(_, of)| of).collect();
+        let reached = || self.reached.iter().filter(|(region, _)| is_for(region)).map(|(_, of)| of);
+        // None when a region lacks more than the word of its holders.
+        let held_since: Option<Vec<Duration>> = reached()
+            .map(|of| of.held_since)
+            .chain(pending.iter().map(|of| of.held_since))
+            .collect();
+        let held_since = held_since.and_then(|all| all.into_iter().max());
+        let ended = if pending.is_empty() { reached().map(|of| of.at).max() } else { Some(now) };
+        WaitCost {
+            began_with: reached()
+                .map(|of| of.began_with)
+                .chain(pending.iter().map(|of| of.began_with))
+                .sum(),
+            ended_with: pending.iter().map(|of| of.holding(now)).sum(),
+            lost: ended
+                .zip(held_since)
+                .map_or(Duration::ZERO, |(to, from)| to.saturating_sub(from)),
+            waited_out: reached().any(|of| of.waited_out),
+        }
     }
 }
 
@@ -143,14 +199,12 @@ impl Waiters {
             reached: BTreeMap::new(),
             counting: BTreeSet::new(),
             awaited: BTreeMap::new(),
-            last_report: now,
-            waited_out: None,
         };
         for (region, standing) in &danger.regions {
-            let mut pending = Pending::new(standing);
+            let mut pending = Pending::new(standing, now);
             for node in standing.replicas.keys() {
                 if applied(*node).is_some_and(|applied| applied >= index) {
-                    pending.on_applied(*node);
+                    pending.on_applied(*node, now);
                 } else {
                     waiter.awaited.insert(*node, region.clone());
                     self.by_node.entry(*node).or_default().insert((index, id));
@@ -159,9 +213,10 @@ impl Waiters {
             if standing.counts {
                 waiter.counting.insert(region.clone());
             }
+            pending.began_with = pending.holding(now);
             waiter.pending.insert(region.clone(), pending);
         }
-        waiter.settle(now);
+        waiter.settle(false, now);
         self.waiters.insert(id, waiter);
         Ok(id)
     }
@@ -178,9 +233,8 @@ impl Waiters {
             let Some(waiter) = self.waiters.get_mut(&id) else { continue };
             let Some(region) = waiter.awaited.remove(&node) else { continue };
             if let Some(pending) = waiter.pending.get_mut(&region) {
-                pending.on_applied(node);
-                waiter.last_report = now;
-                if waiter.settle(now) {
+                pending.on_applied(node, now);
+                if waiter.settle(false, now) {
                     moved.push(id);
                 }
             }
@@ -195,9 +249,7 @@ impl Waiters {
     /// alone can change anything.
     pub fn look(&mut self, id: WaiterId, now: Duration) -> Option<Duration> {
         let waiter = self.waiters.get_mut(&id)?;
-        if waiter.settle(now) {
-            waiter.waited_out = Some(now.saturating_sub(waiter.last_report));
-        }
+        waiter.settle(true, now);
         waiter.pending.values().filter_map(|pending| pending.next_expiry(now)).min()
     }
 
@@ -210,16 +262,15 @@ impl Waiters {
         let standing = |region: &Region| Standing {
             region: region.clone(),
             counts: waiter.counting.contains(region),
-            reached: waiter.reached.get(region).copied(),
+            reached: waiter.reached.get(region).map(|of| of.at),
         };
         regions.into_iter().map(standing).collect()
     }
 
-    /// From the last report of use until a region was reached because leases were over; none when
-    /// reports alone did it. What a replica that holds a lease and does not report has cost.
+    /// What a wait has cost until now that was for some of the regions only.
     #[must_use]
-    pub fn waited_out(&self, id: WaiterId) -> Option<Duration> {
-        self.waiters.get(&id)?.waited_out
+    pub fn cost(&self, id: WaiterId, is_for: impl Fn(&Region) -> bool, now: Duration) -> WaitCost {
+        self.waiters.get(&id).map(|waiter| waiter.cost(is_for, now)).unwrap_or_default()
     }
 
     /// Ends a wait. An id that is not there is no matter.

@@ -6,7 +6,7 @@ use concordat_proto::{id::NodeId, log::LogIndex, region::Region};
 use proptest::{collection::vec, prelude::*};
 
 use super::{
-    Waiters,
+    WaitCost, Waiters,
     danger::{Danger, RegionStanding},
     waiters::WaiterId,
 };
@@ -82,6 +82,32 @@ fn what_was_reported_before_counts() {
     let danger = danger([500; 4], [true, true]);
     let id = waiters.register(LogIndex(7), &danger, applied, ms(3)).unwrap();
     assert_eq!(reached(&waiters, id), [None, Some(ms(3))], "1 has 6 only");
+}
+
+#[test]
+fn what_was_lost_is_told_however_the_wait_ended() {
+    let mut waiters = Waiters::default();
+    let danger = danger([500, 500, 900, 0], [true, true]);
+    let id = waiters.register(LogIndex(7), &danger, nothing, ms(0)).unwrap();
+    let of = |waiters: &Waiters, number: u8, now| {
+        waiters.cost(id, |region_is| *region_is == region(number), ms(now))
+    };
+    let cost = |began_with, ended_with, lost, waited_out| WaitCost {
+        began_with,
+        ended_with,
+        lost: ms(lost),
+        waited_out,
+    };
+    assert_eq!(of(&waiters, 0, 50), cost(2, 2, 0, false), "nobody has it: no lease is to blame");
+    waiters.on_report(NodeId(1), LogIndex(7), ms(100));
+    waiters.on_report(NodeId(4), LogIndex(7), ms(130));
+    assert_eq!(of(&waiters, 0, 250), cost(2, 1, 150, false), "at the end of patience");
+    assert_eq!(waiters.cost(id, |_| true, ms(250)), cost(3, 2, 120, false), "of all, the later");
+    waiters.on_report(NodeId(3), LogIndex(8), ms(330));
+    assert_eq!(of(&waiters, 1, 400), cost(1, 0, 200, false), "by a late report");
+    waiters.look(id, ms(500));
+    assert_eq!(of(&waiters, 0, 600), cost(2, 0, 400, true), "by the end of a lease");
+    assert_eq!(waiters.cost(id, |_| true, ms(600)), cost(3, 0, 370, true));
 }
 
 #[derive(Debug, Clone)]

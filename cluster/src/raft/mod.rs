@@ -76,7 +76,11 @@ pub use status::{
 };
 pub use wait::{DangerStats, Progress, RegionProgress, Scope};
 
-pub use crate::consistency::{Danger, outlook::Obstacle};
+pub use crate::consistency::{
+    Danger,
+    cost::{Buckets, DangerCost},
+    outlook::Obstacle,
+};
 
 /// For the Raft library's own storage test suite, run on our log and state.
 pub mod storage_suite;

@@ -4,6 +4,7 @@
 use std::{
     io,
     sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 
 use concordat_proto::{
@@ -144,11 +145,13 @@ pub struct GroupsMetrics {
     pub groups: Vec<(GroupId, u64, u64, u64, bool)>,
     /// Writes of this node that wait for their consistency.
     pub waiters: usize,
-    /// Per group: milliseconds since this node asked for its newest lease, and how many replicas
-    /// may hold one that it has granted.
-    pub leases: Vec<(GroupId, Option<u64>, usize)>,
+    /// Per group: time since this node asked for its newest lease, and how many replicas may hold
+    /// one that it has granted.
+    pub leases: Vec<(GroupId, Option<Duration>, usize)>,
     /// What waiting for replicas that may answer without a write has cost.
     pub danger: DangerStats,
+    /// The groups as this node sees them.
+    pub statuses: Vec<GroupStatus>,
 }
 
 impl Groups {
@@ -189,8 +192,7 @@ impl Groups {
     /// The cluster as this node sees it.
     pub async fn status(&self) -> ClusterStatus {
         let system = self.system();
-        let groups: Vec<GroupStatus> =
-            self.replicas().iter().map(|replica| self.group_status(&system, replica)).collect();
+        let groups = self.group_statuses(&system);
         let nodes = system.nodes.values().filter(|node| node.is_there());
         let nodes = nodes.map(|node| {
             let own = node.id == self.node();
@@ -219,6 +221,10 @@ impl Groups {
         };
         let applied = self.tracker().applied_of(group.group, node).unwrap_or_default();
         Some((group.group, role, applied))
+    }
+
+    fn group_statuses(&self, system: &SystemView) -> Vec<GroupStatus> {
+        self.replicas().iter().map(|replica| self.group_status(system, replica)).collect()
     }
 
     fn group_status(&self, system: &SystemView, replica: &Arc<Replica>) -> GroupStatus {
@@ -328,7 +334,6 @@ impl Groups {
         let now = self.environment().steady.now();
         let leases = |replica: &Arc<Replica>| {
             let (age, holders) = replica.leasing.ages(now);
-            let age = age.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
             (replica.group, age, holders)
         };
         GroupsMetrics {
@@ -336,6 +341,7 @@ impl Groups {
             waiters: self.tracker().waiters(),
             leases: self.replicas().iter().map(leases).collect(),
             danger: self.tracker().danger_stats(),
+            statuses: self.group_statuses(&self.system()),
         }
     }
 

@@ -20,8 +20,8 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::{config::SteadyClock, groups::Groups, lease::Facts, status::RegionLag};
 use crate::consistency::{
-    self, Danger, ProgressTable, SeenHistory, ShownHistory, Standing, WaiterId, Waiters,
-    WaitersFull,
+    self, Danger, DangerCost, ProgressTable, SeenHistory, ShownHistory, Standing, WaiterId,
+    Waiters, WaitersFull,
 };
 use crate::planted::{self, Bug};
 
@@ -51,6 +51,14 @@ impl Scope {
                 standing.iter().any(|of| of.counts)
                     && standing.iter().all(|of| of.reached.is_some())
             }
+        }
+    }
+
+    /// Whether a region is asked for.
+    fn is_for(&self, region: &Region) -> bool {
+        match self {
+            Self::Region(wanted) => wanted == region,
+            Self::All => true,
         }
     }
 
@@ -85,17 +93,14 @@ pub struct Progress {
     pub regions: Vec<RegionProgress>,
 }
 
-/// What waiting for replicas that may answer without an entry has cost.
+/// What waiting for replicas that may answer without an entry has cost the writes of this node, by
+/// what they required.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DangerStats {
-    /// Waits.
-    pub waits: u64,
-    /// Replicas in the danger sets of all of them, at the time they began to wait.
-    pub holders: u64,
-    /// Waits that ended because a lease was over, not by a report.
-    pub waited_out: u64,
-    /// Microseconds from those waits' last report to their end.
-    pub waited_out_us: u64,
+    /// Those that awaited one region.
+    pub local_region: DangerCost,
+    /// Those that awaited all of them.
+    pub all_regions: DangerCost,
 }
 
 struct GroupState {
@@ -295,8 +300,6 @@ impl Tracker {
     ) -> Result<(WaiterId, Arc<Notify>), WaitersFull> {
         let now = self.now();
         let mut state = self.state();
-        state.danger.waits += 1;
-        state.danger.holders += u64::try_from(danger.size(now)).unwrap_or(u64::MAX);
         let of = state.group(group, now);
         let id = of.waiters.register(index, danger, |node| of.table.applied_of(node), now)?;
         let wake = Arc::new(Notify::new());
@@ -323,18 +326,24 @@ impl Tracker {
         id.map(|id| once.standing(id)).unwrap_or_default()
     }
 
+    /// Counts what a write's wait has cost, which ends now.
+    fn count(&self, group: GroupId, id: WaiterId, scope: &Scope) {
+        let now = self.now();
+        let mut state = self.state();
+        let cost = state.group(group, now).waiters.cost(id, |region| scope.is_for(region), now);
+        let of = match scope {
+            Scope::Region(_) => &mut state.danger.local_region,
+            Scope::All => &mut state.danger.all_regions,
+        };
+        of.add(&cost);
+    }
+
     fn unregister(&self, group: GroupId, id: WaiterId) {
         let now = self.now();
         let mut state = self.state();
         let of = state.group(group, now);
-        let waited_out = of.waiters.waited_out(id);
         of.waiters.remove(id);
         of.wakes.remove(&id);
-        if let Some(waited) = waited_out {
-            state.danger.waited_out += 1;
-            let micros = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
-            state.danger.waited_out_us = state.danger.waited_out_us.saturating_add(micros);
-        }
     }
 
     fn progress(&self, standing: Vec<Standing>, scope: &Scope) -> Progress {
@@ -355,14 +364,43 @@ impl Tracker {
     }
 }
 
-/// Ends a wait however its future ends.
-struct Registered<'a> {
+/// A wait under way. It is taken out of the list however its future ends.
+struct Wait<'a> {
     tracker: &'a Tracker,
     group: GroupId,
     id: WaiterId,
+    wake: Arc<Notify>,
 }
 
-impl Drop for Registered<'_> {
+impl<'a> Wait<'a> {
+    fn register(
+        tracker: &'a Tracker,
+        group: GroupId,
+        index: LogIndex,
+        scope: &Scope,
+        danger: &Danger,
+    ) -> Result<Self, WaitersFull> {
+        let danger = scope.asked_of(danger.clone());
+        let (id, wake) = tracker.register(group, index, scope, &danger)?;
+        Ok(Self { tracker, group, id, wake })
+    }
+
+    /// Returns when the scope is reached, or at the deadline.
+    async fn ended(&self, scope: &Scope, deadline: Instant) -> Progress {
+        loop {
+            let (standing, next) = self.tracker.look(self.group, self.id);
+            if scope.is_reached(&standing) || Instant::now() >= deadline {
+                return self.tracker.progress(standing, scope);
+            }
+            // A timer may fire a moment before the clock that leases are counted by.
+            let next = next.map(|next| Instant::now() + next.max(Duration::from_millis(1)));
+            let until = next.map_or(deadline, |next| next.min(deadline));
+            drop(tokio::time::timeout_at(until, self.wake.notified()).await);
+        }
+    }
+}
+
+impl Drop for Wait<'_> {
     fn drop(&mut self) {
         self.tracker.unregister(self.group, self.id);
     }
@@ -384,8 +422,9 @@ impl Drop for LocallyRegistered<'_> {
 }
 
 impl Groups {
-    /// Returns when the entry at `index` has reached the scope, or at the deadline. `danger` is who
-    /// may answer without it: what [`Groups::propose`] gave, or [`Groups::danger`].
+    /// A write's own wait: returns when the entry at `index` has reached the scope, or at the
+    /// deadline, and counts what the wait has cost. `danger` is who may answer without the entry:
+    /// what [`Groups::propose`] gave, or [`Groups::danger`].
     pub async fn wait(
         &self,
         group: GroupId,
@@ -394,24 +433,40 @@ impl Groups {
         danger: Danger,
         deadline: Instant,
     ) -> Progress {
-        let danger = scope.asked_of(danger);
-        let Ok((id, wake)) = self.tracker().register(group, index, scope, &danger) else {
-            // As many waits as there may be: this one looks only once, when its time is up.
-            tokio::time::sleep_until(deadline).await;
-            let standing = self.tracker().judge(group, index, &danger);
-            return self.tracker().progress(standing, scope);
+        let Ok(wait) = Wait::register(self.tracker(), group, index, scope, &danger) else {
+            return self.judged_late(group, index, scope, danger, deadline).await;
         };
-        let _registered = Registered { tracker: self.tracker(), group, id };
-        loop {
-            let (standing, next) = self.tracker().look(group, id);
-            if scope.is_reached(&standing) || Instant::now() >= deadline {
-                return self.tracker().progress(standing, scope);
-            }
-            // A timer may fire a moment before the clock that leases are counted by.
-            let next = next.map(|next| Instant::now() + next.max(Duration::from_millis(1)));
-            let until = next.map_or(deadline, |next| next.min(deadline));
-            drop(tokio::time::timeout_at(until, wake.notified()).await);
+        let progress = wait.ended(scope, deadline).await;
+        self.tracker().count(group, wait.id, scope);
+        progress
+    }
+
+    /// The same of a write that was answered before, for whoever asks what has become of it.
+    pub async fn wait_again(
+        &self,
+        group: GroupId,
+        index: LogIndex,
+        scope: &Scope,
+        danger: Danger,
+        deadline: Instant,
+    ) -> Progress {
+        match Wait::register(self.tracker(), group, index, scope, &danger) {
+            Ok(wait) => wait.ended(scope, deadline).await,
+            Err(WaitersFull) => self.judged_late(group, index, scope, danger, deadline).await,
         }
+    }
+
+    /// As many waits as there may be: this one looks only once, when its time is up.
+    async fn judged_late(
+        &self,
+        group: GroupId,
+        index: LogIndex,
+        scope: &Scope,
+        danger: Danger,
+        deadline: Instant,
+    ) -> Progress {
+        tokio::time::sleep_until(deadline).await;
+        self.progress(group, index, scope, danger)
     }
 
     /// Who may answer without an entry that this node's own replica shows, where the group's leader

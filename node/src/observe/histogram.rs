@@ -63,12 +63,19 @@ impl Histogram {
     }
 }
 
+/// What a metric is.
+pub(crate) fn head(text: &mut String, name: &str, kind: &str, help: &str) {
+    line(text, &format!("# HELP {name} {help}"));
+    line(text, &format!("# TYPE {name} {kind}"));
+}
+
 /// A line of text.
 pub(crate) fn line(text: &mut String, line: &str) {
     writeln!(text, "{line}").expect("a String takes all");
 }
 
-fn seconds(us: u64) -> String {
+/// Microseconds in the unit that Prometheus asks for.
+pub(crate) fn seconds(us: u64) -> String {
     let (whole, part) = (us / 1_000_000, us % 1_000_000);
     let text = format!("{whole}.{part:06}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()

@@ -7,7 +7,10 @@ use concordat_cluster::{log, raft::GroupsMetrics};
 use concordat_proto::consistency::RequiredConsistency;
 use tokio::time::Instant;
 
-use super::histogram::{Histogram, line};
+use super::{
+    histogram::{Histogram, head, line},
+    standing,
+};
 use crate::{dialect::Operation, http::status};
 
 const OPERATIONS: [(Operation, &str); 24] = [
@@ -107,7 +110,7 @@ impl Metrics {
         let waiters = groups.waiters as u64;
         gauge(&mut text, "concordat_waiters", "Writes waiting for their consistency", waiters);
         write_groups(&mut text, groups);
-        write_leases(&mut text, groups);
+        standing::write(&mut text, groups);
         write_log(&mut text, log);
         text
     }
@@ -152,35 +155,6 @@ fn write_groups(text: &mut String, groups: &GroupsMetrics) {
     }
 }
 
-fn write_leases(text: &mut String, groups: &GroupsMetrics) {
-    let name = "concordat_lease_age_milliseconds";
-    head(text, name, "gauge", "Since this node asked for its newest lease of the group");
-    for (group, age, _) in &groups.leases {
-        if let Some(age) = age {
-            line(text, &format!("{name}{{group=\"{group}\"}} {age}"));
-        }
-    }
-    let name = "concordat_leases_granted";
-    head(text, name, "gauge", "Replicas that may hold a lease granted by this node");
-    for (group, _, holders) in &groups.leases {
-        line(text, &format!("{name}{{group=\"{group}\"}} {holders}"));
-    }
-    let danger = &groups.danger;
-    for (name, help, value) in [
-        ("concordat_danger_waits_total", "Waits for a consistency", danger.waits),
-        ("concordat_danger_holders_total", "Replicas in their danger sets", danger.holders),
-        ("concordat_danger_waited_out_total", "Waits ended by a lease's end", danger.waited_out),
-        (
-            "concordat_danger_waited_out_microseconds_total",
-            "Time those waited after the last report of use",
-            danger.waited_out_us,
-        ),
-    ] {
-        head(text, name, "counter", help);
-        line(text, &format!("{name} {value}"));
-    }
-}
-
 fn write_log(text: &mut String, log: &log::LogStats) {
     let counters = [
         ("concordat_log_fsyncs_total", "Syncs of records", log.fsyncs),
@@ -204,11 +178,6 @@ fn gauge(text: &mut String, name: &str, help: &str, value: u64) {
     line(text, &format!("{name} {value}"));
 }
 
-fn head(text: &mut String, name: &str, kind: &str, help: &str) {
-    line(text, &format!("# HELP {name} {help}"));
-    line(text, &format!("# TYPE {name} {kind}"));
-}
-
 #[cfg(test)]
 mod tests {
     use concordat_cluster::raft::DangerStats;
@@ -226,8 +195,9 @@ mod tests {
         let groups = GroupsMetrics {
             groups: vec![(GroupId(1), 2, 3, 4, true)],
             waiters: 5,
-            leases: vec![(GroupId(1), Some(7), 8)],
-            danger: DangerStats { waits: 9, ..DangerStats::default() },
+            leases: Vec::new(),
+            danger: DangerStats::default(),
+            statuses: Vec::new(),
         };
         let page = metrics.page(&groups, &log::LogStats::default(), 6);
         for expected in [
@@ -238,9 +208,6 @@ mod tests {
             "concordat_requests_in_flight 6",
             "concordat_raft_applied_index{group=\"1\"} 3",
             "concordat_raft_is_leader{group=\"1\"} 1",
-            "concordat_lease_age_milliseconds{group=\"1\"} 7",
-            "concordat_leases_granted{group=\"1\"} 8",
-            "concordat_danger_waits_total 9",
             "concordat_log_fsyncs_total 0",
         ] {
             assert!(page.lines().any(|line| line == expected), "{expected}\n{page}");

@@ -7,3 +7,4 @@ pub(crate) mod health;
 pub(crate) mod histogram;
 pub(crate) mod metrics;
 pub(crate) mod probe;
+pub(crate) mod standing;
