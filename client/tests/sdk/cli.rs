@@ -175,11 +175,19 @@ async fn the_operators_commands() {
             "node_id": "00000000000000aa", "url": "http://a", "live": true,
             "groups": [{"group": 1, "role": "leader", "applied": 5}],
         }]}],
-        "groups": [{"group": 1, "region": "us-iowa", "regions": [
-            {"region": "asia-japan", "lag_entries": 3, "age_ms": 40},
-        ]}],
+        "groups": [
+            {"group": 0, "region": null, "regions": [
+                {"region": "us-iowa", "applied": 7, "lag_entries": 0, "lag_ms": 0, "age_ms": 9},
+            ]},
+            {"group": 1, "region": "us-iowa", "regions": [
+                {"region": "asia-japan", "applied": 2, "lag_entries": 3, "lag_ms": 1500,
+                 "age_ms": 40},
+                {"region": "europe"},
+            ], "would_succeed": {"all_regions": {"ok": false, "reason": "asia is cut\u{1b} off"}}},
+        ],
         "would_succeed": {
-            "local_region": {"ok": true}, "all_regions": {"ok": false, "reason": "asia is cut off"},
+            "local_region": {"ok": false, "reason": "all is lost"},
+            "all_regions": {"ok": false, "reason": "group 1: asia is cut off"},
         },
     });
     let replies = [
@@ -195,9 +203,20 @@ async fn the_operators_commands() {
     let (_, out, _) = run(&fake.url, &["org", "list"], "").await;
     assert!(out.contains(ORG) && !out.contains("ck_new"), "{out}");
     let (_, out, _) = run(&fake.url, &["status"], "").await;
-    assert!(out.contains("a local_region write now: would succeed\n"), "{out}");
-    assert!(out.contains("would not succeed: asia is cut off\n"), "{out}");
-    assert!(out.contains("1:leader@5") && out.contains("asia-japan 3 (40 ms ago)"), "{out}");
+    let expected = "cluster c\n\
+        a local_region write now: would not succeed: all is lost\n\
+        an all_regions write now: would not succeed\n  \
+          group 1 (us-iowa): asia is cut\u{fffd} off\n\n\
+        REGION   NODE              URL       LIVE  HEARD  REPLICAS\n\
+        us-iowa  00000000000000aa  http://a  yes   -      1:leader@5\n\n\
+        GROUP  HOME     LEADER  TERM  APPLIED\n\
+        0      system   -       -     -\n\
+        1      us-iowa  -       -     -\n\n\
+        GROUP  REGION      APPLIED  BEHIND  FOR      TOLD\n\
+        0      us-iowa     7        0       0 ms     9 ms ago\n\
+        1      asia-japan  2        3       1500 ms  40 ms ago\n\
+        1      europe      -        -       -        -\n";
+    assert_eq!(out, expected);
     let (code, _, err) = run(&fake.url, &["org", "create", "O"], "").await;
     assert_eq!(code, 5);
     assert!(err.contains(&format!("concordat write wait {WRITE} --operator\n")), "{err}");

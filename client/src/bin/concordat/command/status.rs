@@ -1,9 +1,8 @@
-//! `concordat status`
-
-use std::fmt::Write;
+//! `concordat status`: whether a write of each level would succeed now and who is in its way, then
+//! nodes, groups, and how far each region is with each group.
 
 use concordat_client::{
-    Client, ClusterStatus, Forecast, GroupStatus, NodeStatus, RegionLag, RegionStatus,
+    Client, ClusterStatus, Forecast, GroupStatus, NodeStatus, RegionLag, RegionStatus, WouldSucceed,
 };
 use serde_json::json;
 
@@ -19,12 +18,9 @@ pub(super) async fn show(client: &Client) -> Result<Shown, Failure> {
 
 fn describe(status: &ClusterStatus) -> String {
     let mut text = format!("cluster {}\n", printable(&status.cluster_id));
-    let forecasts = &status.would_succeed;
-    for (name, forecast) in
-        [("local_region", &forecasts.local_region), ("all_regions", &forecasts.all_regions)]
-    {
-        let _ = writeln!(text, "a {name} write now: {}", verdict(forecast));
-    }
+    let all = &status.would_succeed;
+    text.push_str(&outlook("a local_region", &all.local_region, status, |of| &of.local_region));
+    text.push_str(&outlook("an all_regions", &all.all_regions, status, |of| &of.all_regions));
     let nodes: Vec<_> = status
         .regions
         .iter()
@@ -34,18 +30,44 @@ fn describe(status: &ClusterStatus) -> String {
     text.push_str(&table(["REGION", "NODE", "URL", "LIVE", "HEARD", "REPLICAS"], &nodes));
     let groups: Vec<_> = status.groups.iter().map(group_row).collect();
     text.push('\n');
-    text.push_str(&table(["GROUP", "HOME", "LEADER", "TERM", "APPLIED", "BEHIND"], &groups));
+    text.push_str(&table(["GROUP", "HOME", "LEADER", "TERM", "APPLIED"], &groups));
+    let lags: Vec<_> = status
+        .groups
+        .iter()
+        .flat_map(|group| group.regions.iter().map(|lag| lag_row(group, lag)))
+        .collect();
+    text.push('\n');
+    text.push_str(&table(["GROUP", "REGION", "APPLIED", "BEHIND", "FOR", "TOLD"], &lags));
     text
 }
 
-fn verdict(forecast: &Forecast) -> String {
-    if forecast.ok {
-        return "would succeed".to_owned();
-    }
-    match &forecast.reason {
-        Some(reason) => format!("would not succeed: {}", printable(reason)),
-        None => "would not succeed".to_owned(),
-    }
+/// One level's verdict, and a line for each group in which something stands in its way. The verdict
+/// is about organisations at home anywhere: some may be well while another region is lost.
+fn outlook(
+    write: &str,
+    verdict: &Forecast,
+    status: &ClusterStatus,
+    of: impl Fn(&WouldSucceed) -> &Forecast,
+) -> String {
+    let obstacles: Vec<_> = status
+        .groups
+        .iter()
+        .filter_map(|group| obstacle(group, of(&group.would_succeed)))
+        .collect();
+    let homes = status.groups.iter().filter(|group| of(&group.would_succeed).ok);
+    let mut homes: Vec<_> =
+        homes.filter_map(|group| group.region.as_deref()).map(printable).collect();
+    homes.sort_unstable();
+    let mut text = format!("{write} write now: ");
+    text.push_str(&match &verdict.reason {
+        _ if verdict.ok => "would succeed".to_owned(),
+        _ if !homes.is_empty() => format!("would succeed at home in {} only", homes.join(", ")),
+        Some(reason) if obstacles.is_empty() => format!("would not succeed: {}", printable(reason)),
+        Some(_) | None => "would not succeed".to_owned(),
+    });
+    text.push('\n');
+    text.extend(obstacles);
+    text
 }
 
 fn node_row(region: &RegionStatus, node: &NodeStatus) -> [String; 6] {
@@ -63,19 +85,33 @@ fn node_row(region: &RegionStatus, node: &NodeStatus) -> [String; 6] {
     ]
 }
 
-fn group_row(group: &GroupStatus) -> [String; 6] {
-    let behind = group.regions.iter().map(lag).collect::<Vec<_>>();
+fn obstacle(group: &GroupStatus, forecast: &Forecast) -> Option<String> {
+    let reason = printable(forecast.reason.as_ref()?);
+    Some(format!("  group {} ({}): {reason}\n", group.group, printable(&home(group))))
+}
+
+fn home(group: &GroupStatus) -> String {
+    group.region.clone().unwrap_or_else(|| "system".to_owned())
+}
+
+fn group_row(group: &GroupStatus) -> [String; 5] {
     [
         group.group.to_string(),
-        group.region.clone().unwrap_or_else(|| "(system)".to_owned()),
+        home(group),
         or_dash(group.leader.as_ref()),
         or_dash(group.term),
         or_dash(group.applied),
-        behind.join(", "),
     ]
 }
 
-fn lag(lag: &RegionLag) -> String {
-    let age = lag.age_ms.map(|ms| format!(" ({ms} ms ago)")).unwrap_or_default();
-    format!("{} {}{age}", lag.region, or_dash(lag.lag_entries))
+fn lag_row(group: &GroupStatus, lag: &RegionLag) -> [String; 6] {
+    let ms = |ms: Option<u64>, after: &str| or_dash(ms.map(|ms| format!("{ms} ms{after}")));
+    [
+        group.group.to_string(),
+        lag.region.clone(),
+        or_dash(lag.applied),
+        or_dash(lag.lag_entries),
+        ms(lag.lag_ms, ""),
+        ms(lag.age_ms, " ago"),
+    ]
 }
