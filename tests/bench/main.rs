@@ -2,7 +2,8 @@
 //! table.
 //!
 //! First three `concordatd start` processes in one region, with every write on the disks of a
-//! quorum; then the demo, for what distance costs. On a noisy machine compare CPU time, syncs and
+//! quorum; then nine in three regions, for what they cost while nobody uses them; then the demo, for
+//! what distance costs. On a noisy machine compare CPU time, syncs and
 //! ratios rather than milliseconds. Peers measured in the same run are not here yet.
 
 mod load;
@@ -16,6 +17,7 @@ use std::{
 };
 
 use clap::Parser;
+use tokio::time::Instant;
 
 use crate::{
     load::{Outcome, Work},
@@ -51,10 +53,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         near(&options).await?;
+        idle(&options).await?;
         far(&options).await?;
         Ok(())
     })
 }
+
+/// After which nodes that have just been started do nothing but stand by.
+const SETTLED_AFTER: Duration = Duration::from_secs(3);
 
 const LOCAL: Work = Work::Write { everywhere: false };
 const EVERYWHERE: Work = Work::Write { everywhere: true };
@@ -88,6 +94,28 @@ async fn near(options: &Options) -> io::Result<()> {
     let readers = options.readers;
     let name = format!("reads, {}, at one node", of_clients(readers));
     table.row(measured(name, &cluster, &target, leader, (Work::Read, readers, time)).await?);
+    say(&format!("{table}\n"))
+}
+
+/// Nine processes in three regions that nobody uses: what standing by costs.
+async fn idle(options: &Options) -> io::Result<()> {
+    say("Nine nodes in three regions, a process each, idle:\n")?;
+    let cluster = setup::nine().await;
+    // What the start has left to do is no standing by.
+    tokio::time::sleep(SETTLED_AFTER).await;
+    let (begun, before) = (Instant::now(), meter::cpu_times(&cluster)?);
+    tokio::time::sleep(Duration::from_secs(options.seconds)).await;
+    let (after, took) = (meter::cpu_times(&cluster)?, begun.elapsed());
+    let spent = after.iter().zip(&before).map(|(after, before)| after.saturating_sub(*before));
+    let of_a_core: Vec<f64> =
+        spent.map(|spent| 100.0 * spent.as_secs_f64() / took.as_secs_f64()).collect();
+    let together: f64 = of_a_core.iter().sum();
+    let most = of_a_core.iter().copied().fold(0.0, f64::max);
+    let each = together / of_a_core.len().max(1) as f64;
+    let mut table = Table::new(&["per cent of a core", "together", "each", "the busiest"]);
+    let mut row = vec!["idle".to_owned()];
+    row.extend([together, each, most].map(|part| format!("{part:.2}")));
+    table.row(row);
     say(&format!("{table}\n"))
 }
 

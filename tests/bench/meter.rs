@@ -33,15 +33,17 @@ impl Sub for Spent {
 
 /// Reads what all nodes have spent.
 pub(crate) async fn read(cluster: &Cluster) -> io::Result<Spent> {
-    let mut cpu = Duration::ZERO;
-    for pid in &cluster.pids {
-        cpu += cpu_time(*pid)?;
-    }
+    let cpu = cpu_times(cluster)?.into_iter().sum();
     let mut fsyncs = Some(0);
     for url in &cluster.urls {
         fsyncs = fsyncs.zip(fsyncs_of(url).await?).map(|(sum, one)| sum + one);
     }
     Ok(Spent { cpu, fsyncs })
+}
+
+/// The CPU time of each process.
+pub(crate) fn cpu_times(cluster: &Cluster) -> io::Result<Vec<Duration>> {
+    cluster.pids.iter().map(|pid| cpu_time(*pid)).collect()
 }
 
 fn cpu_time(pid: u32) -> io::Result<Duration> {

@@ -1,5 +1,5 @@
-//! What is measured: three processes in one region, or the demo with its distances; and the
-//! credentials in it.
+//! What is measured: three processes in one region, nine in three, or the demo with its distances;
+//! and the credentials in it.
 
 use std::time::Duration;
 
@@ -54,20 +54,33 @@ pub(crate) struct Target {
 
 /// Three nodes in one region, a process each.
 pub(crate) async fn three() -> (Cluster, Target) {
-    let nine = Nine::start_with(NineOptions {
-        regions: vec!["us-iowa"],
+    let options = NineOptions { regions: vec!["us-iowa"], ..as_by_default() };
+    let (cluster, org) = processes(options).await;
+    let target = populate(org, &cluster.urls[cluster.leader]).await;
+    (cluster, target)
+}
+
+/// Nine nodes in three regions, a process each, with an organisation that nobody uses.
+pub(crate) async fn nine() -> Cluster {
+    processes(as_by_default()).await.0
+}
+
+fn as_by_default() -> NineOptions {
+    NineOptions {
         log_level: "warn",
         // The log as it is by default, not as small as the tests have it.
         more: "cache_mib = 128".to_owned(),
         ..NineOptions::default()
-    })
-    .await;
+    }
+}
+
+async fn processes(options: NineOptions) -> (Cluster, Org) {
+    let nine = Nine::start_with(options).await;
     let urls: Vec<String> = (0..nine.count()).map(|node| nine.url(node).to_owned()).collect();
     let pids = (0..nine.count()).filter_map(|node| nine.id(node)).collect();
     let org = new_org(&urls[0], nine.operator_key()).await;
     let leader = leader(&urls, nine.operator_key()).await;
-    let target = populate(org, &urls[leader]).await;
-    (Cluster { urls, pids, leader, _processes: Processes::Nine(nine) }, target)
+    (Cluster { urls, pids, leader, _processes: Processes::Nine(nine) }, org)
 }
 
 /// The demo with three regions of three nodes.
