@@ -20,6 +20,7 @@ mod noise;
 mod oidc;
 mod operator;
 mod options;
+mod outlook;
 mod positions;
 mod readme;
 mod receipts;

@@ -185,7 +185,7 @@ impl Demo {
     /// # Panics
     /// When that is refused.
     pub async fn cut_region(&self, region: &str) {
-        self.switch("/v1/demo/cut", region).await;
+        self.switch("/v1/demo/cut", &json!({"region": region})).await;
     }
 
     /// Connects a region again.
@@ -193,11 +193,27 @@ impl Demo {
     /// # Panics
     /// When that is refused.
     pub async fn heal_region(&self, region: &str) {
-        self.switch("/v1/demo/heal", region).await;
+        self.switch("/v1/demo/heal", &json!({"region": region})).await;
     }
 
-    async fn switch(&self, target: &str, region: &str) {
-        let request = self.by_operator("POST", target).json(&json!({"region": region}));
+    /// Cuts a node off from all others.
+    ///
+    /// # Panics
+    /// When that is refused.
+    pub async fn cut_node(&self, node: &str) {
+        self.switch("/v1/demo/cut", &json!({"node": node})).await;
+    }
+
+    /// Connects a node again.
+    ///
+    /// # Panics
+    /// When that is refused.
+    pub async fn heal_node(&self, node: &str) {
+        self.switch("/v1/demo/heal", &json!({"node": node})).await;
+    }
+
+    async fn switch(&self, target: &str, what: &Value) {
+        let request = self.by_operator("POST", target).json(what);
         let response = request.send(self.url(0, 0)).await;
         assert_eq!(response.status, 200, "{response:?}");
     }
