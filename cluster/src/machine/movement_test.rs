@@ -136,12 +136,9 @@ fn a_write_that_may_have_been_forgotten_elsewhere_is_refused() {
     let past = vec![PastHome { epoch: 1, group: HOME, release: LogIndex(9) }];
     let arrival = Some(Arrival { index: LogIndex(3), floor: LogTime(BEGIN + 20_000), past });
     let home = HomeRecord { org: org_record, arrival, release: None };
-    let changes = vec![(
-        crate::store::keys::org(OTHER, org_id(0)),
-        Some(concordat_proto::wire::Wire::encode(&home)),
-    )];
-    let batch = crate::store::WriteBatch { cleared_prefixes: vec![], changes };
-    crate::store::Store::write(&*replica.store, batch).unwrap();
+    let changes = vec![(keys::org(OTHER, org_id(0)), Some(home.encode()))];
+    let batch = WriteBatch { cleared_prefixes: vec![], changes };
+    replica.store.write(batch).unwrap();
     // This group's clock is behind that of the home before: by itself it would take the write.
     assert_eq!(replica.refused(1, delete()), Refusal::Expired);
     let later = replica.one(&proposal(2, BEGIN + 10_001, delete()));

@@ -152,7 +152,7 @@ mod tests {
             age_ms: None,
         };
         let here = Region::new("here").unwrap();
-        let current = RegionLag { region: here, lag_entries: 0, age_ms: Some(20), ..lag.clone() };
+        let current = RegionLag { region: here, lag_entries: 0, age_ms: Some(20), ..lag };
         GroupStatus {
             group: GroupId(1),
             region: None,
