@@ -219,6 +219,25 @@ impl Fleet {
         .await
     }
 
+    /// Which of the processes leads the system group, by its own word.
+    pub(crate) async fn system_leader(&self) -> usize {
+        within("the system group has a leader", LIMIT, async || {
+            let mut reasons = Vec::new();
+            for node in (0..self.nine.count()).filter(|node| self.nine.is_running(*node)) {
+                let status = self.inspect(node, "/v1/cluster").await?;
+                let groups = status["groups"].as_array().into_iter().flatten();
+                let system = groups.into_iter().find(|group| group["group"] == 0);
+                let leader = system.map(|group| group["leader"].clone()).unwrap_or_default();
+                if leader == *self.node_id(node).await? {
+                    return Ok(node);
+                }
+                reasons.push(format!("node {node} names {leader}"));
+            }
+            Err(reasons.join("; "))
+        })
+        .await
+    }
+
     /// The id of the node behind a process.
     pub(crate) async fn node_id(&self, node: usize) -> Result<String, String> {
         let status = self.inspect(node, "/v1/cluster").await?;

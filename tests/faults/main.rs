@@ -31,5 +31,6 @@ mod moved;
 mod promises;
 mod recovery;
 mod region_down;
+mod regions;
 mod truth_of_408;
 mod wiped_node;

@@ -35,17 +35,17 @@ pub(crate) async fn done(fleet: &Fleet, via: &[usize], arguments: &[&str]) -> St
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-async fn nodes(fleet: &Fleet, via: usize) -> Vec<Value> {
+pub(crate) async fn nodes(fleet: &Fleet, via: usize) -> Vec<Value> {
     let text = done(fleet, &[via], &["node", "list", "-o", "json"]).await;
     serde_json::from_str(&text).expect("a list")
 }
 
-async fn one(fleet: &Fleet, via: usize, id: &str) -> Option<Value> {
+pub(crate) async fn one(fleet: &Fleet, via: usize, id: &str) -> Option<Value> {
     nodes(fleet, via).await.into_iter().find(|node| node["node_id"] == id)
 }
 
 /// Waits until a process has ended by itself, and has said why.
-async fn ends(fleet: &mut Fleet, node: usize) {
+pub(crate) async fn ends(fleet: &mut Fleet, node: usize) {
     let deadline = Instant::now() + LIMIT;
     while !fleet.nine.has_ended(node) {
         assert!(Instant::now() < deadline, "node {node} runs on: {}", fleet.nine.log(node));
