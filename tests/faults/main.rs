@@ -33,6 +33,7 @@ mod promises;
 mod recovery;
 mod region_down;
 mod regions;
+mod sdk;
 mod truth_of_408;
 mod watch;
 mod wiped_node;
