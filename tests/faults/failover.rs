@@ -9,12 +9,15 @@ use tokio::time::Instant;
 use crate::{
     fleet::{self, FAR, Fleet, HOME, LIMIT, NODES},
     membership::{concordat, done, everyone_writes, finish},
+    watch::Watch,
 };
 
 const CLIENTS: usize = 6;
 const LOST: &str = "us-iowa";
 const TO: &str = "europe-belgium";
 const OTHERS: std::ops::Range<usize> = 3..NODES;
+/// Written after the failover; the home region alone wrote smaller numbers.
+const AFTER: u64 = 100;
 
 /// A write that was answered 200 in the home region while no other one heard of it.
 struct Alone {
@@ -124,6 +127,36 @@ async fn is_told(fleet: &Fleet, lost: &[Alone]) {
     }
 }
 
+/// Writes after the failover, until that reaches what it requires.
+async fn write_after(fleet: &Fleet, label: u64, required: &str) {
+    let body = format!(r#"{{"label":"{label}"}}"#);
+    let headers =
+        [("slashid-required-consistency", required), ("slashid-required-consistency-timeout", "5")];
+    within("the successor writes", LIMIT, async || {
+        let bytes = fleet.on_credential("PATCH", "own", &headers, Some(&body));
+        let seen = fleet.ask(5, &bytes).await?;
+        if seen.status == 200 { Ok(()) } else { Err(format!("{seen:?}")) }
+    })
+    .await;
+}
+
+/// The region's nodes come back, with what they had. None of them shows that as if it were current,
+/// from its first answer on. They are watched until the end.
+async fn come_back(fleet: &mut Fleet) -> Watch {
+    write_after(fleet, AFTER, "local_region").await;
+    let watch = Watch::start(fleet, HOME, "own");
+    watch.expect(AFTER);
+    for node in HOME {
+        fleet.nine.restart(node).await;
+    }
+    fleet.nine.ready().await;
+    watch.sees(HOME, AFTER).await;
+    write_after(fleet, AFTER + 1, "all_regions").await;
+    watch.expect(AFTER + 1);
+    watch.sees(HOME, AFTER + 1).await;
+    watch
+}
+
 /// The region's group goes home again.
 async fn go_home(fleet: &Fleet) {
     done(fleet, &[4], &["region", "seat", LOST, "--in", LOST]).await;
@@ -159,14 +192,12 @@ async fn a_region_lost_for_good_is_failed_over_under_load() {
     let lost = lost_of(&fleet, alone).await;
     assert!(!lost.is_empty(), "nothing is tested");
     println!("failover: of {count} writes of the region alone {} are lost", lost.len());
-    for node in HOME {
-        fleet.nine.restart(node).await;
-    }
-    fleet.nine.ready().await;
+    let watch = come_back(&mut fleet).await;
     is_told(&fleet, &lost).await;
     everyone_writes(&workload).await;
     go_home(&fleet).await;
     everyone_writes(&workload).await;
+    println!("failover: {}", watch.end());
     let places: Vec<usize> = HOME.chain(FAR).collect();
     finish(&fleet, workload, &places).await;
     fleet.nine.ready().await;
