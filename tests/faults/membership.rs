@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use crate::fleet::{self, FAR, Fleet, HOME, LIMIT, NODES};
 
 const CLIENTS: usize = 8;
+const MIDDLE: std::ops::Range<usize> = 3..6;
 const FAR_REGION: &str = "asia-japan";
 const HOME_REGION: &str = "us-iowa";
 
@@ -208,6 +209,22 @@ async fn local_write(fleet: &Fleet, via: usize, number: usize) {
     .await;
 }
 
+/// The home region votes alone again, and its commits need nobody else: all others stand still.
+async fn alone_again(fleet: &Fleet) {
+    done(fleet, &[4], &["cluster", "set", "survive=node"]).await;
+    within("the voters are at home", LIMIT, async || match seats(fleet, 4).await[..] {
+        [3, 0, 0] => Ok(()),
+        ref seats => Err(format!("{seats:?}")),
+    })
+    .await;
+    fleet.home_leader().await;
+    MIDDLE.chain(FAR).for_each(|node| fleet.nine.pause(node));
+    for number in 20..26 {
+        local_write(fleet, number % HOME.end, number).await;
+    }
+    MIDDLE.chain(FAR).for_each(|node| fleet.nine.resume(node));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn any_region_may_be_lost_once_that_is_asked_for() {
     let _turn = fleet::turn().await;
@@ -230,7 +247,7 @@ async fn any_region_may_be_lost_once_that_is_asked_for() {
     .await;
     everyone_writes(&workload).await;
     fleet.nine.ready().await;
-    for lost in [FAR, HOME] {
+    for lost in [FAR, MIDDLE, HOME] {
         let killed = Instant::now();
         for node in lost.clone() {
             fleet.nine.kill(node).await;
@@ -249,6 +266,8 @@ async fn any_region_may_be_lost_once_that_is_asked_for() {
         fleet.nine.ready().await;
         everyone_writes(&workload).await;
     }
+    alone_again(&fleet).await;
+    everyone_writes(&workload).await;
     let all: Vec<usize> = (0..NODES).collect();
     finish(&fleet, workload, &all).await;
     fleet.agree().await;
