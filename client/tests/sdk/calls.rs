@@ -139,13 +139,13 @@ async fn pending_is_waited_for() {
 
     let seen = fake.seen();
     assert_eq!(seen.len(), 2, "a 408 is not tried again");
-    assert_eq!(seen[1].target, format!("/v1/writes/{WRITE}?wait=20"));
+    assert_eq!(seen[1].target, format!("/v1/writes/{WRITE}?required=all_regions&wait=20"));
     assert_eq!(seen[0].header("idempotency-key"), Some(pending.idempotency_key()));
     assert_is_the_organisations(&seen[1]);
 
     client.write(WRITE.parse().unwrap()).as_operator().wait(Duration::ZERO).await.unwrap();
     let seen = fake.seen();
-    assert_eq!(seen[0].target, format!("/v1/writes/{WRITE}"));
+    assert_eq!(seen[0].target, format!("/v1/writes/{WRITE}?required=all_regions"));
     assert_is_the_operators(&seen[0]);
 }
 

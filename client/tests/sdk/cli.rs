@@ -157,12 +157,15 @@ async fn write_wait() {
     let (code, out, err) = run(&fake.url, &wait, "").await;
     assert_eq!(code, 5);
     assert!(out.contains("pending") && err.contains("concordat write wait"), "{out}{err}");
-    let (code, out, _) = run(&fake.url, &wait, "").await;
+    let here = [&wait[..], &["--consistency", "local_region"]].concat();
+    let (code, out, _) = run(&fake.url, &here, "").await;
     assert_eq!(code, 0);
     assert!(!out.contains("pending"), "{out}");
-    let seen = &fake.seen()[0];
-    assert_eq!(seen.target, format!("/v1/writes/{WRITE}?wait=3"));
-    assert_eq!(seen.header("slashid-orgid"), Some(ORG), "the organisation's, unless said");
+    let seen = fake.seen();
+    let asked: Vec<String> = seen.iter().map(|seen| seen.target.clone()).collect();
+    let target = |level| format!("/v1/writes/{WRITE}?required={level}&wait=3");
+    assert_eq!(asked, [target("all_regions"), target("local_region")]);
+    assert_eq!(seen[0].header("slashid-orgid"), Some(ORG), "the organisation's, unless said");
 }
 
 #[tokio::test]
