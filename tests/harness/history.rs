@@ -259,11 +259,88 @@ impl fmt::Display for Operation {
     }
 }
 
+/// What was told of a write that was asked for by its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It has happened.
+    Committed {
+        /// Its name: the id that was asked for, or the first one's under its key.
+        version: String,
+        /// Its place.
+        position: Position,
+        /// The regions that have applied it.
+        applied: Vec<String>,
+    },
+    /// It has a place, and nothing was done.
+    Refused {
+        /// The status.
+        status: u16,
+        /// Its place.
+        position: Position,
+    },
+    /// It went with its region.
+    Lost,
+    /// There is no such write.
+    Nothing,
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Committed { version, position, applied } => {
+                write!(f, "committed as …{} at {position}, applied in {applied:?}", short(version))
+            }
+            Self::Refused { status, position } => write!(f, "{status} at {position}"),
+            Self::Lost => f.write_str("lost"),
+            Self::Nothing => f.write_str("nothing"),
+        }
+    }
+}
+
+/// A write's id, as the answer to an attempt told it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// The attempt.
+    pub attempt: Operation,
+    /// The id.
+    pub write_id: String,
+}
+
+/// A question for a write by its id, and its answer. One that was not answered is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// What was asked for.
+    pub named: Named,
+    /// Which node was asked.
+    pub node: usize,
+    /// Its region.
+    pub region: String,
+    /// Before it was sent.
+    pub invoked: Duration,
+    /// After the answer was there.
+    pub completed: Duration,
+    /// The answer.
+    pub standing: Standing,
+    /// `Concordat-Read: current`.
+    pub unmarked: bool,
+}
+
+impl fmt::Display for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [from, to] = [self.invoked, self.completed].map(|time| time.as_secs_f64());
+        let mark = if self.unmarked { "unmarked" } else { "marked stale" };
+        write!(f, "{from:.4}–{to:.4} s, node {} ({}): ", self.node, self.region)?;
+        write!(f, "…{} → {}, {mark}", short(&self.named.write_id), self.standing)
+    }
+}
+
 /// All of a run.
 #[derive(Debug, Clone, Default)]
 pub struct History {
     /// In any order.
     pub operations: Vec<Operation>,
+    /// In any order.
+    pub questions: Vec<Question>,
 }
 
 /// Takes operations down while clients work.
@@ -271,11 +348,13 @@ pub struct History {
 pub struct Recorder {
     began: Instant,
     operations: Mutex<Vec<Operation>>,
+    questions: Mutex<Vec<Question>>,
 }
 
 impl Default for Recorder {
     fn default() -> Self {
-        Self { began: Instant::now(), operations: Mutex::default() }
+        let (operations, questions) = (Mutex::default(), Mutex::default());
+        Self { began: Instant::now(), operations, questions }
     }
 }
 
@@ -289,6 +368,11 @@ impl Recorder {
     /// Takes one down.
     pub fn record(&self, operation: Operation) {
         self.operations.lock().unwrap_or_else(PoisonError::into_inner).push(operation);
+    }
+
+    /// Takes a question down.
+    pub fn record_question(&self, question: Question) {
+        self.questions.lock().unwrap_or_else(PoisonError::into_inner).push(question);
     }
 
     /// When the first write was answered 2xx that was asked of an organisation after `since`, if one
@@ -315,8 +399,9 @@ impl Recorder {
     /// What there is so far.
     #[must_use]
     pub fn history(&self) -> History {
-        let operations = self.operations.lock().unwrap_or_else(PoisonError::into_inner);
-        History { operations: operations.clone() }
+        let operations = self.operations.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let questions = self.questions.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        History { operations, questions }
     }
 }
 

@@ -11,12 +11,16 @@ use tokio::time::timeout;
 use crate::{
     connection::{Answer, Connection, request},
     demo::Org,
-    history::{Action, Change, Found, Operation, Outcome, Position, Recorder, Write},
+    history::{
+        Action, Change, Found, Named, Operation, Outcome, Position, Question, Recorder, Standing,
+        Write,
+    },
     workload::CREDENTIALS,
 };
 
 /// What every credential is made with; long enough to be looked for.
 pub const CLIENT_SECRET: &str = "q7Zr-4TbN0mVc-kX9_2LwHs";
+const WRITES: &str = "/v1/writes";
 /// For a connection to stand: the system of a paused process still takes it.
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 
@@ -86,6 +90,8 @@ pub struct Caller<C = Sockets> {
     places: Arc<[Place]>,
     client: usize,
     carrier: C,
+    /// The last write whose answer told its id.
+    named: Option<Named>,
 }
 
 /// Carries over sockets, one connection a node.
@@ -147,7 +153,7 @@ impl<C: Carrier> Caller<C> {
         client: usize,
     ) -> Self {
         let (recorder, places) = (Arc::clone(recorder), Arc::clone(places));
-        Self { recorder, places, client, carrier }
+        Self { recorder, places, client, carrier, named: None }
     }
 
     /// Reads a credential at a node.
@@ -185,16 +191,61 @@ impl<C: Carrier> Caller<C> {
     ) -> Outcome {
         let operation = self.begin(of, node, Action::Write(write.clone()));
         let asked = write_request(of, write, patience.timeout_s);
+        let mut write_id = None;
         let outcome = match self.carrier.exchange(node, &asked, patience.cut).await {
             Told::Nobody => Outcome::Failed,
             Told::Nothing => Outcome::Unknown,
             Told::Answer { status, unmarked, body, .. } => {
                 let receipt = &body["meta"]["consistency"];
+                write_id = receipt["write_id"].as_str().map(str::to_owned);
                 judge(status, unmarked, receipt)
                     .unwrap_or_else(|| panic!("{operation}: {status}, unmarked {unmarked}: {body}"))
             }
         };
+        let attempt = Operation { outcome: outcome.clone(), ..operation.clone() };
+        self.named = write_id.map(|write_id| Named { attempt, write_id });
         self.end(operation, outcome)
+    }
+
+    /// The last write, if its answer told its id.
+    #[must_use]
+    pub const fn named(&self) -> Option<&Named> {
+        self.named.as_ref()
+    }
+
+    /// Asks a node what has become of a write, and lets it wait for so many seconds; nothing where
+    /// it does not answer.
+    ///
+    /// # Panics
+    /// At an answer that no server may give.
+    pub async fn ask(
+        &mut self,
+        (org, named): (&Org, &Named),
+        node: usize,
+        wait_s: Option<u64>,
+        patience: Duration,
+    ) -> Option<Question> {
+        let invoked = self.recorder.now();
+        let wait = wait_s.map(|seconds| format!("?wait={seconds}")).unwrap_or_default();
+        let target = format!("{WRITES}/{}{wait}", named.write_id);
+        let asked = Asked { method: "GET", target, headers: identity(org).to_vec(), body: None };
+        let (standing, unmarked) = match self.carrier.exchange(node, &asked, patience).await {
+            Told::Nobody
+            | Told::Nothing
+            | Told::Answer { status: 401, unmarked: false, .. }
+            | Told::Answer { status: 429 | 503, .. } => return None,
+            Told::Answer { status: 404, unmarked, .. } => (Standing::Nothing, unmarked),
+            Told::Answer { status, unmarked, body, .. } => {
+                let standing = standing(&body["result"]).filter(|_| status == 200);
+                let standing = standing.unwrap_or_else(|| panic!("{named:?}: {status}: {body}"));
+                (standing, unmarked)
+            }
+        };
+        let region = self.places[node].region.clone();
+        let (named, completed) = (named.clone(), self.recorder.now());
+        let question = Question { named, node, region, invoked, completed, standing, unmarked };
+        self.recorder.record_question(question.clone());
+        Some(question)
     }
 
     fn begin(&self, of: Subject<'_>, node: usize, action: Action) -> Operation {
@@ -299,6 +350,23 @@ fn judge(status: u16, unmarked: bool, receipt: &Value) -> Option<Outcome> {
         401 | 404 if !unmarked => Some(Outcome::Failed),
         429 | 503 => Some(Outcome::Failed),
         500 => Some(Outcome::Unknown),
+        _ => None,
+    }
+}
+
+/// What an answer to a question says; nothing when no server may give it.
+fn standing(receipt: &Value) -> Option<Standing> {
+    let position = receipt["position"].as_str().and_then(Position::of_token);
+    match (receipt["outcome"].as_str()?, receipt["refused"]["httpcode"].as_u64()) {
+        ("lost", None) => Some(Standing::Lost),
+        ("committed", None) => Some(Standing::Committed {
+            version: text(&receipt["write_id"]),
+            position: position?,
+            applied: applied(receipt),
+        }),
+        ("committed", Some(status @ (404 | 409 | 412))) => {
+            Some(Standing::Refused { status: u16::try_from(status).ok()?, position: position? })
+        }
         _ => None,
     }
 }

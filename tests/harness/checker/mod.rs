@@ -6,13 +6,14 @@
 //!
 //! Each was seen to reject what it must: a lost update, a stale unmarked read after `all_regions`
 //! and after `local_region`, a reordering, a doubled write, a lost acknowledged write, a receipt
-//! that lied (`samples_test.rs`), and every one of many correct runs with one answer spoilt
-//! (`random_test.rs`).
+//! that lied (`samples_test.rs`), an answer about a write that took back another (`unknown_test.rs`),
+//! and every one of many correct runs with one answer spoilt (`random_test.rs`).
 
 mod linearizable;
 mod once;
 mod order;
 mod promises;
+mod unknown;
 
 #[cfg(test)]
 mod correct_run;
@@ -22,12 +23,15 @@ mod random_test;
 mod samples_test;
 #[cfg(test)]
 mod testkit;
+#[cfg(test)]
+mod unknown_test;
 
 use std::fmt;
 
 pub use linearizable::linearizable;
 pub use once::once;
 pub use promises::{broken_promises, promises};
+pub use unknown::{told, unknown};
 
 use crate::history::{History, Operation};
 
@@ -50,14 +54,17 @@ pub struct Summary {
     pub unmarked: usize,
     /// Of these, those that some promise was about.
     pub bound: usize,
+    /// Answers about writes that were asked for by their ids.
+    pub questions: usize,
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { writes, committed, refused, unknown, attempts, reads, unmarked, bound } = self;
+        let Self { writes, committed, refused, unknown, attempts, reads, unmarked, .. } = self;
+        let Self { bound, questions, .. } = self;
         write!(f, "{writes} writes in {attempts} attempts: {committed} committed, ")?;
         write!(f, "{refused} refused, {unknown} unknown; {reads} reads: {unmarked} unmarked, ")?;
-        write!(f, "{bound} of them under a promise")
+        write!(f, "{bound} of them under a promise; {questions} answers about writes")
     }
 }
 
@@ -95,6 +102,8 @@ pub enum Rule {
     Receipt,
     /// Unmarked reads of one node do not go back.
     NodeOrder,
+    /// What was told of a write by its id is not taken back.
+    Told,
 }
 
 impl Violation {
@@ -130,9 +139,12 @@ impl std::error::Error for Violation {}
 /// # Errors
 /// With the first thing that must not be.
 pub fn check(history: &History, finals: &[Operation]) -> Result<Summary, Violation> {
+    unknown(history)?;
+    let history = told(history);
     let mut all = history.clone();
     all.operations.extend_from_slice(finals);
     linearizable(&all)?;
-    once(history, finals)?;
-    promises(&all)
+    once(&history, finals)?;
+    let summary = promises(&all)?;
+    Ok(Summary { questions: all.questions.len(), ..summary })
 }

@@ -132,9 +132,13 @@ fn judge(
         Rule::LocalRegion => "it was applied in this region, and then an unmarked read missed it",
         Rule::Receipt => "a receipt lists the region as applied, and an unmarked read missed it",
         Rule::NodeOrder => "this node has answered unmarked with something newer before",
-        Rule::History | Rule::Once | Rule::Kept | Rule::RealTime | Rule::Decided | Rule::Origin => {
-            "no promise at all"
-        }
+        Rule::History
+        | Rule::Once
+        | Rule::Kept
+        | Rule::RealTime
+        | Rule::Decided
+        | Rule::Origin
+        | Rule::Told => "no promise at all",
     };
     let seen = seen.map(Written::shown).into_iter().flatten();
     let shown = least.shown().into_iter().chain(seen).chain([floor.by, read]);

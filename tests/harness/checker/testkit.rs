@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{Rule, Summary, Violation, check};
 use crate::history::{
-    Action, Change, Found, History, Operation, Outcome, Position, Required, Write,
+    Action, Change, Found, History, Named, Operation, Outcome, Position, Question, Required,
+    Standing, Write,
 };
 
 /// Two regions of two nodes.
@@ -113,6 +114,27 @@ impl Story {
         let last = self.history.operations.last_mut().expect("an operation");
         last.invoked = Duration::from_millis(from_ms);
         last.completed = Duration::from_millis(to_ms);
+        self
+    }
+
+    /// A question for the last write by its id, at a node, after all before it.
+    pub(super) fn ask(self, node: usize, write_id: &str, standing: Standing) -> Self {
+        self.asked((node, true), write_id, standing)
+    }
+
+    /// The same, answered by one who may be behind.
+    pub(super) fn ask_stale(self, node: usize, write_id: &str, standing: Standing) -> Self {
+        self.asked((node, false), write_id, standing)
+    }
+
+    fn asked(mut self, (node, unmarked): (usize, bool), id: &str, standing: Standing) -> Self {
+        let (invoked, completed) = self.next();
+        let is_write = |it: &&Operation| matches!(it.action, Action::Write(_));
+        let attempt = self.history.operations.iter().rev().find(is_write).expect("a write");
+        let named = Named { attempt: attempt.clone(), write_id: id.into() };
+        let region = REGIONS[node / 2].into();
+        let question = Question { named, node, region, invoked, completed, standing, unmarked };
+        self.history.questions.push(question);
         self
     }
 

@@ -27,7 +27,7 @@ pub(crate) struct Report {
     simulated_ms: u64,
     cpu_ms: u64,
     kinds: BTreeMap<String, u64>,
-    counts: [u64; 4],
+    counts: [u64; 5],
     is_silent: bool,
 }
 
@@ -47,7 +47,7 @@ impl Report {
             simulated_ms: number("simulated_ms"),
             cpu_ms: number("cpu_ms"),
             kinds: kinds.map(|(kind, count)| (kind.clone(), count.as_u64().unwrap_or(0))).collect(),
-            counts: ["committed", "reads", "unmarked", "bound"].map(number),
+            counts: ["committed", "reads", "unmarked", "bound", "questions"].map(number),
             is_silent: false,
         }
     }
@@ -152,7 +152,7 @@ pub(crate) struct Tally {
     pub(crate) silent: usize,
     cpu_ms: u64,
     kinds: BTreeMap<String, (u64, usize)>,
-    counts: [u64; 4],
+    counts: [u64; 5],
 }
 
 impl Tally {
@@ -190,10 +190,10 @@ impl Tally {
             let (count, seeds) = self.kinds.get(kind).copied().unwrap_or_default();
             println!("{kind:28} {count:>8} {seeds:>6}");
         }
-        let [committed, reads, unmarked, bound] = self.counts;
+        let [committed, reads, unmarked, bound, questions] = self.counts;
         println!(
             "simulation: {committed} writes committed; {reads} reads, {unmarked} unmarked, {bound} \
-             of them under a promise"
+             of them under a promise; {questions} answers about writes by their ids"
         );
         let (simulated_s, cpu_s) = (self.simulated_ms / 1000, self.cpu_ms / 1000);
         println!(

@@ -14,7 +14,7 @@ use concordat_proto::{header, region::Region};
 use concordat_tests::{
     chance::Chance,
     demo::Org,
-    history::{Change, Outcome, Recorder, Required, Write},
+    history::{Change, Named, Outcome, Recorder, Required, Write},
     recorded::{Asked, Caller, Carrier, Patience, Place, Subject, Told},
 };
 use http::{Request, Response};
@@ -37,6 +37,8 @@ const READ_PATIENCE: Duration = Duration::from_secs(4);
 const ATTEMPTS: usize = 3;
 /// So few attempts are cut off by their client.
 const CUT_ONE_IN: u64 = 8;
+/// Of the writes that were not left in the unknown, so few are asked for by their id.
+const ASK_ONE_IN: u64 = 6;
 
 type Door = (Handle, EmbeddedNode);
 
@@ -209,6 +211,8 @@ pub(crate) struct Work {
     pub(crate) doors: Doors,
     pub(crate) trace: Trace,
     pub(crate) seed: u64,
+    /// Writes whose ids clients were told, with the place of their organisation.
+    pub(crate) named: Mutex<Vec<(usize, Named)>>,
     pub(crate) gate: tokio::sync::watch::Sender<Gate>,
     /// Clients that hold at the gate.
     pub(crate) waiting: tokio::sync::watch::Sender<usize>,
@@ -352,12 +356,47 @@ impl Client {
                 patience.cut = Duration::from_millis(self.chance.below(120));
             }
             outcome = self.caller.write(subject, through, write, patience).await;
+            self.ask_for_it(of.0, &outcome).await;
             if !outcome.is_open() {
                 return outcome;
             }
             self.pause(20, 200).await;
         }
         outcome
+    }
+
+    /// Asks some node what has become of the last attempt, if it was told its id: now and then, and
+    /// oftener when that was all it was told.
+    async fn ask_for_it(&mut self, org: usize, outcome: &Outcome) {
+        let Some(named) = self.caller.named().cloned() else { return };
+        let is_asked = match outcome {
+            Outcome::Unknown => self.chance.below(2) == 0,
+            Outcome::Seen { .. }
+            | Outcome::Committed { .. }
+            | Outcome::Refused { .. }
+            | Outcome::Failed => self.chance.below(ASK_ONE_IN) == 0,
+        };
+        let times = if is_asked { 1 + self.chance.below(2) } else { 0 };
+        for _ in 0..times {
+            let node = self.chance.place(self.work.places.len());
+            let wait_s = (self.chance.below(2) == 0).then_some(1);
+            self.ask(&(org, named.clone()), node, wait_s).await;
+        }
+        let mut all = self.work.named.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push((org, named));
+    }
+
+    /// Whether a node has answered unmarked what has become of a write.
+    pub(crate) async fn ask(
+        &mut self,
+        (org, named): &(usize, Named),
+        node: usize,
+        wait_s: Option<u64>,
+    ) -> bool {
+        let work = Arc::clone(&self.work);
+        let of = (&work.orgs[*org], named);
+        let question = self.caller.ask(of, node, wait_s, READ_PATIENCE).await;
+        question.is_some_and(|question| question.unmarked)
     }
 
     /// A write that must be taken: nothing is in its way.

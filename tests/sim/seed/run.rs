@@ -1,13 +1,16 @@
 //! The course of one run: form, work, trouble, perhaps the loss of a region, mend, judge.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use concordat_proto::region::Region;
 use concordat_tests::{
     chance::Chance,
     checker,
     demo::Org,
-    history::{Operation, Recorder},
+    history::{Operation, Outcome, Recorder},
     recorded::{CLIENT_SECRET, Place},
 };
 use serde_json::json;
@@ -30,6 +33,9 @@ const FORM_LIMIT: Duration = Duration::from_secs(60);
 /// For everything to be whole again, once nothing is in the way any more: elections, snapshots,
 /// changes of membership one by one.
 const MEND_LIMIT: Duration = Duration::from_secs(120);
+/// Writes of unknown outcome that are asked for at the end, and one in so many of the others.
+const UNKNOWN_ASKED: usize = 40;
+const ASKED_ONE_IN: usize = 16;
 /// For clients to end what they are at.
 const HOLD_LIMIT: Duration = Duration::from_secs(30);
 
@@ -42,7 +48,7 @@ pub(crate) struct Report {
     trace: (u64, u64),
     kinds: Vec<(&'static str, u64)>,
     summary: String,
-    counts: [usize; 5],
+    counts: [usize; 6],
     shape: String,
 }
 
@@ -51,14 +57,14 @@ impl Report {
     pub(crate) fn line(&self) -> String {
         let kinds: serde_json::Map<String, serde_json::Value> =
             self.kinds.iter().map(|(kind, count)| ((*kind).to_owned(), json!(count))).collect();
-        let [writes, committed, reads, unmarked, bound] = self.counts;
+        let [writes, committed, reads, unmarked, bound, questions] = self.counts;
         json!({
             "seed": self.seed, "violation": self.violation, "shape": self.shape,
             "simulated_ms": u64::try_from(self.simulated.as_millis()).unwrap_or(u64::MAX),
             "lines": self.trace.0, "trace": format!("{:016x}", self.trace.1),
             "cpu_ms": cpu_ms(), "kinds": kinds, "summary": self.summary,
             "writes": writes, "committed": committed, "reads": reads, "unmarked": unmarked,
-            "bound": bound,
+            "bound": bound, "questions": questions,
         })
         .to_string()
     }
@@ -85,13 +91,14 @@ pub(crate) fn seed(seed: u64, trace: &Trace) -> Report {
         chance: Chance::new(seed ^ 0x0c0_75e),
     };
     let mut violation = run.course().err();
-    let mut counts = [0; 5];
+    let mut counts = [0; 6];
     let mut summary = String::new();
     if let Some(work) = &run.work {
         let history = work.recorder.history();
         match checker::check(&history, &run.finals) {
             Ok(found) => {
-                counts = [found.writes, found.committed, found.reads, found.unmarked, found.bound];
+                let checker::Summary { writes, committed, reads, unmarked, .. } = found;
+                counts = [writes, committed, reads, unmarked, found.bound, found.questions];
                 summary = found.to_string();
             }
             Err(broken) => {
@@ -189,6 +196,7 @@ impl Run {
             doors: self.world.doors.clone(),
             trace: self.world.trace.clone(),
             seed: self.seed,
+            named: std::sync::Mutex::default(),
             gate: watch::Sender::new(Gate::Open),
             waiting: watch::Sender::new(0),
         });
@@ -343,6 +351,7 @@ impl Run {
             Client::new(&work, number)
         };
         let (mut writer, mut client) = (new_client(9998), new_client(9999));
+        let asker = new_client(9997);
         let orgs = work.orgs.len();
         let written = self.world.ask(async move {
             for org in 0..orgs {
@@ -351,6 +360,7 @@ impl Run {
             Ok(())
         });
         written.map_err(|reason: String| format!("liveness: {reason}"))?;
+        self.ask_for_writes(asker)?;
         let before = work.recorder.history().operations.len();
         let reading = {
             let work = Arc::clone(&work);
@@ -384,6 +394,35 @@ impl Run {
             secret.push(("an organisation's key", &org.api_key));
         }
         secrets::none_written(&self.world, &secret)
+    }
+
+    /// Some of the writes that a client was told the id of: every node knows what became of each, those
+    /// first that were left in the unknown.
+    fn ask_for_writes(&mut self, mut client: Client) -> Result<(), String> {
+        let work = self.work();
+        let mut named = work.named.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (unknown, others): (Vec<_>, Vec<_>) =
+            named.drain(..).partition(|(_, named)| named.attempt.outcome == Outcome::Unknown);
+        let others = others.into_iter().step_by(ASKED_ONE_IN);
+        let asked: Vec<_> = unknown.into_iter().take(UNKNOWN_ASKED).chain(others).collect();
+        let asking = async move {
+            for (number, named) in asked.iter().enumerate() {
+                let nodes = work.places.len();
+                // At two of them.
+                for node in [number % nodes, (number + 1 + number / nodes) % nodes] {
+                    let mut left = 100;
+                    while !client.ask(named, node, None).await {
+                        left -= 1;
+                        if left == 0 {
+                            return Err(format!("node {node} gives only marked answers"));
+                        }
+                        tokio::time::sleep(Duration::from_millis(200)).await;
+                    }
+                }
+            }
+            Ok(())
+        };
+        self.world.ask(asking).map_err(|reason| format!("liveness: {reason}"))
     }
 
     /// What the seed has hit, as far as only others know.
