@@ -47,6 +47,8 @@ pub enum Bug {
     ReachedByNobody,
     /// A replica reports what its log has.
     ReportBeforeApply,
+    /// A replica reports what its own disk has not got yet.
+    ReportBeforeSync,
     /// A lease is counted from the answer.
     LeaseFromAnswer,
     /// A lease is held for ever.
@@ -97,7 +99,7 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 44] = [
         Self::AckBeforeSync,
         Self::LogNotSynced,
         Self::VoteNotSaved,
@@ -118,6 +120,7 @@ impl Bug {
         Self::DangerIgnored,
         Self::ReachedByNobody,
         Self::ReportBeforeApply,
+        Self::ReportBeforeSync,
         Self::LeaseFromAnswer,
         Self::LeaseNeverEnds,
         Self::LeaseIgnoresIndex,
@@ -167,6 +170,7 @@ impl Bug {
             Self::DangerIgnored => "danger ignored",
             Self::ReachedByNobody => "reached by nobody",
             Self::ReportBeforeApply => "report before apply",
+            Self::ReportBeforeSync => "report before sync",
             Self::LeaseFromAnswer => "lease from answer",
             Self::LeaseNeverEnds => "lease never ends",
             Self::LeaseIgnoresIndex => "lease ignores index",

@@ -2,7 +2,7 @@
 //! whether one was never hit. A long sweep that misses one tests less than it says.
 
 /// All kinds of faults.
-pub(crate) const KINDS: [&str; 48] = [
+pub(crate) const KINDS: [&str; 49] = [
     "add node",
     "all nodes down",
     "answers lost",
@@ -18,6 +18,7 @@ pub(crate) const KINDS: [&str; 48] = [
     "late messages",
     "leader dies beside a cut",
     "leader handed over",
+    "leader overruled",
     "leader without voters",
     "lease terms",
     "lost messages",

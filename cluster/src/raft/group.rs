@@ -210,6 +210,9 @@ impl Replica {
         if planted::is(Bug::ReportBeforeApply) {
             return LogIndex(state.last.map_or(visible, |last| last.index));
         }
+        if planted::is(Bug::ReportBeforeSync) {
+            return LogIndex(visible);
+        }
         let synced = self.log.synced_index(self.group.0).max(state.purged_index);
         LogIndex(visible.min(synced))
     }

@@ -15,9 +15,9 @@ use concordat_tests::{
     chance::Chance,
     demo::Org,
     history::{Change, Named, Outcome, Recorder, Required, Write},
-    recorded::{Asked, Caller, Carrier, Patience, Place, Subject, Told},
+    recorded::{self, Asked, Caller, Carrier, Patience, Place, Subject, Told},
 };
-use http::{Request, Response};
+use http::Request;
 use tokio::{
     runtime::Handle,
     time::{sleep, timeout},
@@ -99,20 +99,25 @@ impl Doors {
     }
 
     /// Notes what a client has just heard of how far a write has come.
-    fn heard(&self, asked: &Asked, node: usize, answer: &Response<Bytes>) {
-        let position = answer.headers().get(header::POSITION).and_then(|it| it.to_str().ok());
+    fn heard(&self, asked: &Asked, node: usize, position: Option<&str>, told: &Told) {
         let Some(position) = position.and_then(|position| position.parse().ok()) else { return };
-        if asked.method == "GET" || !answer.status().is_success() {
+        let Told::Answer { status: 200..300, body, .. } = told else { return };
+        if asked.method == "GET" {
             return;
         }
-        let required = |(name, value): &(&str, String)| {
-            name.eq_ignore_ascii_case(header::REQUIRED_CONSISTENCY) && value == "all_regions"
+        let header = |name: &str| {
+            asked.headers.iter().find(|(it, _)| it.eq_ignore_ascii_case(name)).map(|(_, it)| it)
         };
-        let is_all = asked.headers.iter().any(required);
+        let is_all =
+            header(header::REQUIRED_CONSISTENCY).is_some_and(|required| required == "all_regions");
         let region = (!is_all).then(|| self.with(|state| state.regions[node].clone()));
-        let org = asked.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(header::ORG_ID));
-        let org = org.and_then(|(_, id)| id.parse().ok());
-        self.told.add(Reached { org, position, region });
+        let org = header(header::ORG_ID).and_then(|id| id.parse().ok());
+        let applied = match header("idempotency-key") {
+            None => recorded::applied(&body["meta"]["consistency"]),
+            Some(_) => Vec::new(),
+        };
+        let applied = applied.iter().filter_map(|region| Region::new(region.as_str()).ok());
+        self.told.add(Reached { org, position, region, applied: applied.collect() });
     }
 
     /// The way into a node from a region, and how long it takes.
@@ -175,10 +180,11 @@ impl Carrier for Walk {
         let told = match timeout(patience, task).await {
             Ok(Ok(answer)) => {
                 sleep(delay).await;
-                self.doors.heard(asked, node, &answer);
                 let header = |name| answer.headers().get(name).and_then(|it| it.to_str().ok());
                 let (read, etag) = (header("concordat-read"), header("etag"));
-                Told::answer(answer.status().as_u16(), read, etag, answer.body())
+                let told = Told::answer(answer.status().as_u16(), read, etag, answer.body());
+                self.doors.heard(asked, node, header(header::POSITION), &told);
+                told
             }
             // The node has died with the request.
             Ok(Err(error)) => {

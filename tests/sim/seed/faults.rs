@@ -53,7 +53,7 @@ pub(crate) struct Trouble {
 type Stroke = fn(&mut Trouble, &mut World);
 
 /// Strokes, and how often each of them falls where a seed does not say otherwise.
-const CLASSES: [(u64, Stroke); 19] = [
+const CLASSES: [(u64, Stroke); 20] = [
     (5, Trouble::stop_one),
     (2, Trouble::pause_one),
     (5, Trouble::cut_something),
@@ -65,6 +65,7 @@ const CLASSES: [(u64, Stroke); 19] = [
     (2, Trouble::move_back_behind_a_cut),
     (2, Trouble::move_on),
     (3, Trouble::old_leader),
+    (3, Trouble::overrule),
     (2, Trouble::new_leader),
     (3, Trouble::split),
     (3, Trouble::change_sides),

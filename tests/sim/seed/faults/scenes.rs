@@ -52,6 +52,25 @@ impl Trouble {
         }
     }
 
+    /// A leader takes writes that its voters never get, while they elect one who takes others: when they
+    /// hear of each other again its entries make way, and whoever waits for them still must not take
+    /// what stands there now for his.
+    pub(super) fn overrule(&mut self, world: &mut World) {
+        let Some((leader, others)) = self.leader(world) else { return };
+        if others.len() < 2 {
+            return;
+        }
+        world.trace.line(format_args!("{leader} is to be overruled by {others:?}"));
+        cut_apart(world, &[leader], &others);
+        let elected = world.within(ELECTION_LIMIT, |world| {
+            let leads = others.iter().any(|number| leads_a_region(world, *number));
+            if leads { Ok(()) } else { Err(String::new()) }
+        });
+        self.count("leader overruled", u64::from(elected.is_ok()));
+        let goes_on = self.ms(1, 300);
+        self.later(world, goes_on, Mend::Network);
+    }
+
     /// The nodes fall into two halves that hear nothing of each other; a leader may be on either side.
     pub(super) fn split(&mut self, world: &mut World) {
         let mut halves = [Vec::new(), Vec::new()];

@@ -12,6 +12,7 @@ mod logs;
 mod progress;
 pub(crate) mod promise;
 pub(crate) mod secrets;
+mod synced;
 
 use crate::world::World;
 

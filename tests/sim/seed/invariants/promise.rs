@@ -18,6 +18,7 @@ use concordat_proto::{
     region::Region,
 };
 
+use super::synced::Disks;
 use crate::host::Host;
 
 /// For so long a process has to have run before it is asked for what it has: one that was started
@@ -34,6 +35,9 @@ pub(crate) struct Reached {
     pub(crate) org: Option<OrgId>,
     pub(crate) position: Position,
     pub(crate) region: Option<Region>,
+    /// What the receipt names as applied, where it is the write's own: a repeat may be told of the place
+    /// of a first one long ago, in another group.
+    pub(crate) applied: Vec<Region>,
 }
 
 /// What was told since the last look. Clones are the same.
@@ -59,6 +63,7 @@ pub(crate) struct Promise {
     epochs: BTreeMap<OrgId, BTreeMap<Region, u32>>,
     /// Who has answered unmarked of a group in which of its lives: it makes its region count.
     served: BTreeSet<(usize, u64, GroupId)>,
+    disks: Disks,
     broken: Option<String>,
 }
 
@@ -73,8 +78,14 @@ impl Promise {
         if now.as_millis().is_multiple_of(SERVING_EVERY_MS) {
             self.look_who_serves(hosts);
         }
+        self.disks.look(hosts, now);
         for told in self.told.take() {
             let (group, index) = (told.position.group, told.position.index.0);
+            for region in &told.applied {
+                if let Some(reason) = self.disks.lack(hosts, region, (group, index), now) {
+                    self.broken.get_or_insert(reason);
+                }
+            }
             let mut regions: Vec<&Region> = hosts.iter().map(|host| &host.region).collect();
             regions.sort_unstable();
             regions.dedup();
