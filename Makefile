@@ -93,7 +93,7 @@ endif
 .PHONY: sim-planted
 sim-planted: setup $(ROCKSDB) ## Whether the simulation finds bugs that were put in on purpose
 	cargo build --locked -p concordat-sim --features planted
-	$(CARGO_TARGET_DIR)/debug/concordat-sim planted --count 80 --first $(ARGS)
+	$(CARGO_TARGET_DIR)/debug/concordat-sim planted --count 300 --first $(ARGS)
 	@touch tests/sim/Cargo.toml # the next build is one without them
 
 .PHONY: compose-test

@@ -66,6 +66,9 @@ enum What {
         /// Stop at the first seed that finds it
         #[arg(long)]
         first: bool,
+        /// Writes this table
+        #[arg(long)]
+        table: Option<PathBuf>,
         /// Only these
         bugs: Vec<String>,
     },
@@ -102,8 +105,8 @@ fn main() -> ExitCode {
             tally.is_good(count)
         }
         What::Twice { count, from } => twice(&runner, from.unwrap_or_else(drawn), count),
-        What::Planted { count, from, first, bugs } => {
-            planted::all(&runner, (from, count), first, &bugs)
+        What::Planted { count, from, first, table, bugs } => {
+            planted::all(&runner, (from, count), first, table.as_deref(), &bugs)
         }
     };
     if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }

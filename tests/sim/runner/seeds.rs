@@ -119,7 +119,8 @@ impl Runner {
         });
     }
 
-    fn one(&self, seed: u64, bug: Option<&str>) -> Report {
+    /// Runs one.
+    pub(crate) fn one(&self, seed: u64, bug: Option<&str>) -> Report {
         // The limit is the kernel's: a seed that hangs is a finding too.
         let mut command = Command::new("sh");
         command.arg("-c").arg(format!("ulimit -t {CPU_LIMIT_S}; exec \"$0\" \"$@\""));
