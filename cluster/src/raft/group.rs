@@ -222,6 +222,13 @@ impl Replica {
         self.raft.metrics().borrow_watched().clone()
     }
 
+    /// The term in which this replica leads, if it does.
+    pub(crate) fn led_term(&self) -> Option<u64> {
+        let metrics = self.raft.metrics();
+        let now = metrics.borrow_watched();
+        (now.current_leader == Some(now.id)).then_some(now.current_term)
+    }
+
     /// Who leads, as far as this replica knows.
     pub(crate) fn leader(&self) -> Option<NodeId> {
         *self.leader.borrow()

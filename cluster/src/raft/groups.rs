@@ -267,6 +267,14 @@ impl Groups {
         system.regions.values().map(|record| (record.group, record.region.clone())).collect()
     }
 
+    /// The groups that this node leads, by its own word, and in which term.
+    #[must_use]
+    pub fn led(&self) -> Vec<(GroupId, u64)> {
+        let replicas = self.replicas();
+        let leads = |replica: &Arc<Replica>| Some((replica.group, replica.led_term()?));
+        replicas.iter().filter_map(leads).collect()
+    }
+
     /// The groups in which this node looks for organisations: the home groups; and the closed one
     /// that one of them has succeeded, as long as nothing of the successor is here.
     #[must_use]

@@ -225,7 +225,8 @@ impl Host {
         });
     }
 
-    fn cannot_start(&mut self, reason: String) {
+    /// Its disk is one that cannot be started from.
+    pub(crate) fn cannot_start(&mut self, reason: String) {
         if !self.is_harmed {
             self.unexplained = Some(reason.clone());
         }

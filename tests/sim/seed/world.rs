@@ -1,8 +1,8 @@
 //! The whole simulation: machines, the network between them, clients, and the only clock that counts.
 //!
 //! It lets every process run for one step after another, on one thread, in an order that the seed
-//! draws; everything that happens, happens in a step. It knows of no fault, and of invariants only the
-//! one that has to be looked at in each step.
+//! draws; everything that happens, happens in a step. It knows of no fault, and of invariants only
+//! those that have to be looked at in each step.
 
 use std::{
     future::Future,
@@ -24,7 +24,7 @@ use tokio::{
 use crate::{
     clients::Doors,
     host::{Common, End, Host, beginning},
-    invariants::promise::Promise,
+    invariants::{leaders::Leaders, promise::Promise},
     outside::{SimWall, SimWeather, TrueTime},
     shape::Shape,
     trace::Trace,
@@ -44,6 +44,7 @@ pub(crate) struct World {
     pub(crate) weather: Arc<SimWeather>,
     pub(crate) doors: Doors,
     pub(crate) promise: Promise,
+    pub(crate) leaders: Leaders,
     pub(crate) trace: Trace,
     pub(crate) operator_key: String,
     pub(crate) now: Duration,
@@ -91,6 +92,7 @@ impl World {
         Self {
             doors: Doors::new(seed ^ 0xd0025, &shape, promise.told()),
             promise,
+            leaders: Leaders::default(),
             hosts,
             network,
             weather,
@@ -135,6 +137,7 @@ impl World {
         let until = self.clients.base + self.now;
         self.clients.runtime.block_on(async move { sleep_until(until).await });
         self.promise.look(&self.hosts, self.now);
+        self.leaders.look(&self.hosts);
     }
 
     /// Goes on for so long.

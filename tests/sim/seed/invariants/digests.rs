@@ -18,16 +18,32 @@ impl Digests {
                     continue;
                 };
                 world.trace.line(format_args!("{number} {group} {}: {digest:x}", index.0));
-                let known = self.0.entry((group, index.0)).or_insert((digest, number));
-                if known.0 != digest {
-                    let other = known.1;
-                    return Err(format!(
-                        "digests: group {group} at {}: nodes {number} and {other} differ",
-                        index.0
-                    ));
-                }
+                self.note((group, index.0), digest, number)?;
             }
         }
         Ok(())
+    }
+
+    fn note(&mut self, at: (GroupId, u64), digest: u128, number: usize) -> Result<(), String> {
+        let (known, other) = *self.0.entry(at).or_insert((digest, number));
+        if known != digest {
+            let (group, index) = at;
+            return Err(format!("digests: group {group} at {index}: {number} and {other} differ"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_index_has_one_digest() {
+        let mut digests = Digests::default();
+        digests.note((GroupId(1), 7), 1, 0).expect("the first");
+        digests.note((GroupId(1), 8), 2, 0).expect("of another index");
+        assert_eq!(digests.note((GroupId(1), 7), 1, 1), Ok(()));
+        assert!(digests.note((GroupId(1), 7), 2, 1).is_err_and(|it| it.contains("1 and 0 differ")));
     }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use concordat_cluster::machine::query;
 use concordat_proto::{
     id::{GroupId, OrgId},
-    movement::HomeRecord,
+    movement::PastHome,
 };
 
 use crate::world::World;
@@ -17,8 +17,12 @@ use crate::world::World;
 /// More than a seed makes.
 const ORGS_MAX: usize = 64;
 
+/// What a group says of an organisation that it has: its epoch there, and its earlier homes.
+type Stay = (u32, Vec<PastHome>);
+
+/// By group: how far it was seen, and what it had.
 #[derive(Default)]
-pub(super) struct Homes(BTreeMap<GroupId, (u64, BTreeMap<OrgId, HomeRecord>)>);
+pub(super) struct Homes(BTreeMap<GroupId, (u64, BTreeMap<OrgId, Stay>)>);
 
 impl Homes {
     pub(super) fn look(&mut self, world: &World) -> Result<(), String> {
@@ -30,30 +34,69 @@ impl Homes {
                 }
                 let homes = query::homes(node.state(), group, None, ORGS_MAX).unwrap_or_default();
                 let here = homes.into_iter().filter(|home| home.release.is_none());
-                *known = (applied, here.map(|home| (home.org.id, home)).collect());
+                let stays = here.map(|home| {
+                    let past = home.arrival.map(|arrival| arrival.past);
+                    (home.org.id, (home.org.epoch, past.unwrap_or_default()))
+                });
+                *known = (applied, stays.collect());
             }
         }
+        self.judge()
+    }
+
+    fn judge(&self) -> Result<(), String> {
         for (group, (applied, homes)) in &self.0 {
-            for (org, home) in homes {
+            for (org, (epoch, _)) in homes {
                 for (other, (_, others)) in self.0.iter().filter(|(other, _)| *other != group) {
-                    let Some(newer) = others.get(org) else { continue };
-                    if newer.org.epoch < home.org.epoch {
+                    let Some((newer, past)) = others.get(org) else { continue };
+                    if newer < epoch {
                         continue;
                     }
-                    let past = newer.arrival.iter().flat_map(|arrival| &arrival.past);
                     let mut stays =
-                        past.filter(|it| (it.group, it.epoch) == (*group, home.org.epoch));
+                        past.iter().filter(|it| (it.group, it.epoch) == (*group, *epoch));
                     if stays.any(|stay| stay.release.0 > *applied) {
                         continue;
                     }
                     return Err(format!(
-                        "homes: {org} is in group {group} at {applied} in epoch {} and in group \
-                         {other} in epoch {}",
-                        home.org.epoch, newer.org.epoch
+                        "homes: {org} is in group {group} at {applied} in epoch {epoch} and in group \
+                         {other} in epoch {newer}"
                     ));
                 }
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use concordat_proto::log::LogIndex;
+
+    use super::*;
+
+    const OLD: GroupId = GroupId(1);
+    const NEW: GroupId = GroupId(2);
+
+    /// An organisation is in the old group's state as of an index, and in the new one's in an epoch; the
+    /// old one let it go at entry 20.
+    fn both(old_at: u64, epoch: u32) -> Result<(), String> {
+        let org = OrgId::from_bytes([7; 16]);
+        let past = vec![PastHome { epoch: 1, group: OLD, release: LogIndex(20) }];
+        Homes(BTreeMap::from([
+            (OLD, (old_at, BTreeMap::from([(org, (1, vec![]))]))),
+            (NEW, (9, BTreeMap::from([(org, (epoch, past))]))),
+        ]))
+        .judge()
+    }
+
+    #[test]
+    fn an_organisation_has_one_home() {
+        assert_eq!(both(19, 2), Ok(()), "the old one has not come as far");
+        assert!(both(20, 2).is_err(), "it has, and has it still");
+        let mut twice = Homes::default();
+        for group in [OLD, NEW] {
+            twice.0.insert(group, (9, BTreeMap::from([(OrgId::from_bytes([7; 16]), (1, vec![]))])));
+        }
+        assert!(twice.judge().is_err(), "nobody let it go");
     }
 }

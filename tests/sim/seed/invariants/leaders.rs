@@ -1,28 +1,55 @@
-//! No term of a group has two leaders.
+//! No term of a group has two leaders. It is looked at in every step: a leader that hears of another
+//! one is none a moment later.
 
 use std::collections::BTreeMap;
 
 use concordat_proto::id::{GroupId, NodeId};
 
-use crate::world::World;
+use crate::host::Host;
 
-#[derive(Default)]
-pub(super) struct Leaders(BTreeMap<(GroupId, u64), NodeId>);
+#[derive(Debug, Default)]
+pub(crate) struct Leaders {
+    known: BTreeMap<(GroupId, u64), NodeId>,
+    broken: Option<String>,
+}
 
 impl Leaders {
-    pub(super) fn look(&mut self, world: &World) -> Result<(), String> {
-        for (number, node) in world.nodes() {
-            let id = world.hosts[number].id;
-            for (group, term, _, _, leads) in node.groups().metrics().groups {
-                if !leads {
-                    continue;
-                }
-                let known = *self.0.entry((group, term)).or_insert(id);
-                if known != id {
-                    return Err(format!("leaders: group {group}, term {term}: {known} and {id}"));
-                }
+    /// Looks at all nodes that run, at the end of a step.
+    pub(crate) fn look(&mut self, hosts: &[Host]) {
+        for host in hosts {
+            let Some(node) = host.node() else { continue };
+            for (group, term) in node.groups().led() {
+                self.note(group, term, host.id);
             }
         }
-        Ok(())
+    }
+
+    fn note(&mut self, group: GroupId, term: u64, leader: NodeId) {
+        let known = *self.known.entry((group, term)).or_insert(leader);
+        if known != leader {
+            let reason = || format!("leaders: group {group}, term {term}: {known} and {leader}");
+            self.broken.get_or_insert_with(reason);
+        }
+    }
+
+    /// What was found, once there is something.
+    pub(crate) fn holds(&self) -> Result<(), String> {
+        self.broken.clone().map_or(Ok(()), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_term_has_one_leader() {
+        let (group, mut leaders) = (GroupId(1), Leaders::default());
+        for (group, term, leader) in [(1, 1, 7), (1, 1, 7), (1, 2, 8), (2, 1, 8), (1, 1, 7)] {
+            leaders.note(GroupId(group), term, NodeId(leader));
+        }
+        assert_eq!(leaders.holds(), Ok(()));
+        leaders.note(group, 2, NodeId(7));
+        assert!(leaders.holds().is_err_and(|reason| reason.starts_with("leaders: group")));
     }
 }

@@ -9,10 +9,12 @@ const READ_BYTES: usize = 1 << 20;
 /// Looked at again, for they may have been replaced.
 const AGAIN: u64 = 64;
 
+/// Group, index and term.
+type Key = (u32, u64, u64);
+
 #[derive(Default)]
 pub(super) struct Logs {
-    /// By group, index and term.
-    entries: BTreeMap<(u32, u64, u64), (u32, usize)>,
+    entries: BTreeMap<Key, (u32, usize)>,
     /// By node and group: how far it was looked at.
     seen: BTreeMap<(u64, u32), u64>,
     snapshots: u64,
@@ -36,20 +38,39 @@ impl Logs {
                     continue;
                 };
                 for record in records {
-                    let sum = crc32c::crc32c(&record.payload);
                     let key = (group, record.id.index, record.id.term);
-                    let (known, other) = *self.entries.entry(key).or_insert((sum, host.number));
-                    if known != sum {
-                        let number = host.number;
-                        return Err(format!("logs: {key:?} differs at {number} and {other}"));
-                    }
+                    self.note(key, &record.payload, host.number)?;
                 }
             }
         }
         Ok(())
     }
 
+    fn note(&mut self, key: Key, payload: &[u8], number: usize) -> Result<(), String> {
+        let sum = crc32c::crc32c(payload);
+        let (known, other) = *self.entries.entry(key).or_insert((sum, number));
+        if known != sum {
+            return Err(format!("logs: {key:?} differs at {number} and {other}"));
+        }
+        Ok(())
+    }
+
     pub(super) fn snapshots(&self) -> u64 {
         self.snapshots
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_the_same_everywhere() {
+        let mut logs = Logs::default();
+        logs.note((1, 7, 2), b"one", 0).expect("the first");
+        logs.note((1, 7, 3), b"two", 1).expect("of a later term, in its place");
+        logs.note((2, 7, 2), b"two", 1).expect("of another group");
+        assert_eq!(logs.note((1, 7, 2), b"one", 2), Ok(()));
+        assert!(logs.note((1, 7, 2), b"two", 2).is_err_and(|reason| reason.contains("2 and 0")));
     }
 }

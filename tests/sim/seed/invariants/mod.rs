@@ -1,13 +1,14 @@
-//! What must hold, one invariant a file. Those here look into the nodes while the simulation goes on;
+//! What must hold, one invariant a file. Those here look into the nodes while the simulation goes on:
+//! `promise`, `synced` and `leaders` in every step, the others between two faults and at the end;
 //! those of `tests/harness/checker` judge what clients saw, at the end: linearizability of each
-//! organisation, the promises about reads, at most once, no acknowledged write lost.
+//! organisation, the promises about reads, at most once, no acknowledged write lost, what is unknown.
 //!
 //! A check returns what is wrong; it never mends, and never changes what the nodes do.
 
 mod digests;
 mod disks;
 mod homes;
-mod leaders;
+pub(crate) mod leaders;
 mod logs;
 mod progress;
 pub(crate) mod promise;
@@ -23,7 +24,6 @@ pub(crate) struct Watch {
     homes: homes::Homes,
     /// A group may be closed without its replicas' knowing: what it has counts no more.
     groups_may_close: bool,
-    leaders: leaders::Leaders,
     logs: logs::Logs,
     progress: progress::Progress,
 }
@@ -32,11 +32,11 @@ impl Watch {
     /// Looks at all nodes that run.
     pub(crate) fn look(&mut self, world: &World) -> Result<(), String> {
         world.promise.holds()?;
+        world.leaders.holds()?;
         disks::look(world)?;
         if !self.groups_may_close {
             self.homes.look(world)?;
         }
-        self.leaders.look(world)?;
         self.logs.look(world)?;
         self.progress.look(world)?;
         self.digests.look(world)
