@@ -57,7 +57,7 @@ use bytes::Bytes;
 
 pub use error::LogError;
 pub use file::{FileSystem, LogFile, RealFiles};
-pub use sim::{SimFault, SimFiles};
+pub use sim::{SimFault, SimFiles, SimHits};
 
 use index::Index;
 use shared::{Next, Shared};

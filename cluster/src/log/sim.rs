@@ -46,6 +46,21 @@ pub enum SimFault {
     },
 }
 
+/// How often what was injected has come true: not what a restart has cleared before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SimHits {
+    /// Of [`SimFault::WriteError`].
+    pub write_errors: u64,
+    /// Of [`SimFault::SyncError`].
+    pub sync_errors: u64,
+    /// Of [`SimFault::ReadError`].
+    pub read_errors: u64,
+    /// Of [`SimFault::PowerOff`].
+    pub powers_off: u64,
+    /// Of [`SimFault::Full`].
+    pub full: u64,
+}
+
 /// A directory on a simulated disk. Clones are the same directory.
 #[derive(Clone)]
 pub struct SimFiles {
@@ -76,8 +91,18 @@ struct DiskState {
     read_error: Option<u64>,
     power: Option<u64>,
     space: Option<u64>,
+    hits: SimHits,
+    /// Faults that last, and have come true already: counted once.
+    counted: Lasting,
     syncs_held: bool,
     waiting_syncs: usize,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Lasting {
+    read: bool,
+    power: bool,
+    space: bool,
 }
 
 #[derive(Clone, Default)]
@@ -212,6 +237,12 @@ impl SimFiles {
         (state.writes, state.syncs)
     }
 
+    /// What has come true of what was injected, in all lives.
+    #[must_use]
+    pub fn hits(&self) -> SimHits {
+        self.lock().hits
+    }
+
     /// Makes every sync wait until [`SimFiles::release_syncs`].
     pub fn hold_syncs(&self) {
         self.lock().syncs_held = true;
@@ -312,7 +343,11 @@ impl LogFile for SimFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         let mut state = self.files.alive()?;
         match &mut state.read_error {
-            Some(0) => return Err(io::Error::other("a read failed")),
+            Some(0) => {
+                let is_first = !std::mem::replace(&mut state.counted.read, true);
+                state.hits.read_errors += u64::from(is_first);
+                return Err(io::Error::other("a read failed"));
+            }
             Some(left) => *left -= 1,
             None => {}
         }
@@ -328,11 +363,14 @@ impl LogFile for SimFile {
         state.writes += 1;
         let powered = state.spend_power();
         let failed = count_down(&mut state.write_error);
+        state.hits.write_errors += u64::from(failed);
         let start = usize::try_from(offset).map_err(io::Error::other)?;
         let length = state.content(self.content)?.now.len();
         let growth = (start + bytes.len()).saturating_sub(length) as u64;
         if let Some(space) = &mut state.space {
             let Some(left) = space.checked_sub(growth) else {
+                let is_first = !std::mem::replace(&mut state.counted.space, true);
+                state.hits.full += u64::from(is_first);
                 return Err(io::ErrorKind::StorageFull.into());
             };
             *space = left;
@@ -358,6 +396,7 @@ impl LogFile for SimFile {
         }
         state.spend_power()?;
         if count_down(&mut state.sync_error) {
+            state.hits.sync_errors += 1;
             state.content(self.content)?.dirty.clear();
             return Err(io::Error::other("a sync failed"));
         }
@@ -391,7 +430,11 @@ impl DiskState {
 
     fn spend_power(&mut self) -> io::Result<()> {
         match &mut self.power {
-            Some(0) => Err(io::Error::other("the power is failing")),
+            Some(0) => {
+                let is_first = !std::mem::replace(&mut self.counted.power, true);
+                self.hits.powers_off += u64::from(is_first);
+                Err(io::Error::other("the power is failing"))
+            }
             Some(left) => {
                 *left -= 1;
                 Ok(())
@@ -403,6 +446,7 @@ impl DiskState {
     fn clear_faults(&mut self) {
         (self.write_error, self.sync_error, self.read_error) = (None, None, None);
         (self.power, self.space) = (None, None);
+        self.counted = Lasting::default();
         self.syncs_held = false;
     }
 }

@@ -7,7 +7,7 @@ use std::{
     fmt,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -29,6 +29,9 @@ pub(crate) struct CrashStore {
     inner: MemoryStore,
     durable: Mutex<Durable>,
     is_failing: AtomicBool,
+    /// How often it was made to fail and then did.
+    failures: AtomicU64,
+    has_failed: AtomicBool,
 }
 
 impl fmt::Debug for CrashStore {
@@ -46,7 +49,7 @@ impl CrashStore {
             since: std::mem::take(&mut durable.since),
         };
         let all = kept.since.len();
-        Self::of(kept, all)
+        Self { failures: self.failures().into(), ..Self::of(kept, all) }
     }
 
     /// What is found after a power failure.
@@ -58,7 +61,7 @@ impl CrashStore {
         };
         let batches = chance.place(kept.since.len() + 1);
         kept.since.truncate(batches);
-        Self::of(kept, batches)
+        Self { failures: self.failures().into(), ..Self::of(kept, batches) }
     }
 
     /// Every write fails from now on.
@@ -69,6 +72,12 @@ impl CrashStore {
     /// Writes succeed again.
     pub(crate) fn mend(&self) {
         self.is_failing.store(false, Ordering::Relaxed);
+        self.has_failed.store(false, Ordering::Relaxed);
+    }
+
+    /// How often it was made to fail and then did, in all lives.
+    pub(crate) fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
     }
 
     /// All that is kept, for those who look for secrets.
@@ -84,7 +93,7 @@ impl CrashStore {
         for batch in std::iter::once(image).chain(batches) {
             inner.write(batch).expect("memory does not fail");
         }
-        Self { inner, durable: Mutex::new(durable), is_failing: AtomicBool::new(false) }
+        Self { inner, durable: Mutex::new(durable), ..Self::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Durable> {
@@ -93,6 +102,8 @@ impl CrashStore {
 
     fn check(&self) -> Result<(), StoreError> {
         if self.is_failing.load(Ordering::Relaxed) {
+            let is_first = !self.has_failed.swap(true, Ordering::Relaxed);
+            self.failures.fetch_add(u64::from(is_first), Ordering::Relaxed);
             return Err(StoreError::new("a disk that was made to fail"));
         }
         Ok(())

@@ -185,7 +185,9 @@ impl Trouble {
             Mend::Weather => world.weather.set(Conditions::default()),
             Mend::Disk(number) => world.hosts[number].sync_ms = 3,
             Mend::Clock(number) => world.hosts[number].wall.jump(0),
-            Mend::Undrain(number) => operator::drain(world, number, false),
+            Mend::Undrain(number) => {
+                operator::drain(world, number, false);
+            }
         }
     }
 
@@ -239,7 +241,7 @@ impl Trouble {
             }
         }
         world.end(added, End::Killed);
-        world.hosts.truncate(added);
+        world.take_away(added);
         self.added = None;
         Ok(())
     }
@@ -394,36 +396,32 @@ impl Trouble {
         world.trace.line(format_args!("disk {kind} of {number}, after {after}"));
         let files = world.hosts[number].files.clone();
         match kind {
-            0 => {
-                files.inject(SimFault::PowerOff { after });
-                self.count("power failing in a write", 1);
-            }
-            1 => {
-                files.inject(SimFault::SyncError { after });
-                self.count("sync error", 1);
-            }
-            2 => {
-                files.inject(SimFault::ReadError { after });
-                self.count("read error", 1);
-            }
-            3 => {
-                files.inject(SimFault::Full { bytes: 64 * after });
-                self.count("disk full", 1);
-            }
-            4 => {
-                world.hosts[number].fail_state();
-                self.count("state write error", 1);
-            }
-            5 => {
-                files.inject(SimFault::WriteError { after });
-                self.count("write error", 1);
-            }
+            0 => files.inject(SimFault::PowerOff { after }),
+            1 => files.inject(SimFault::SyncError { after }),
+            2 => files.inject(SimFault::ReadError { after }),
+            3 => files.inject(SimFault::Full { bytes: 64 * after }),
+            4 => world.hosts[number].fail_state(),
+            5 => files.inject(SimFault::WriteError { after }),
             _ => {
                 world.hosts[number].sync_ms = 20 + self.chance.below(600);
                 self.count("slow disk", 1);
                 let after = self.ms(500, 4000);
                 self.later(world, after, Mend::Disk(number));
             }
+        }
+    }
+
+    /// Counts what disks did of what they were told to do: a restart clears what had not come yet.
+    pub(crate) fn count_disks(&mut self, world: &World) {
+        let hosts = world.hosts.iter().chain(&world.taken_away);
+        for (files, store) in hosts.flat_map(Host::disks) {
+            let hits = files.hits();
+            self.count("power failing in a write", hits.powers_off);
+            self.count("sync error", hits.sync_errors);
+            self.count("read error", hits.read_errors);
+            self.count("disk full", hits.full);
+            self.count("write error", hits.write_errors);
+            self.count("state write error", store.failures());
         }
     }
 
@@ -494,8 +492,9 @@ impl Trouble {
             }
             _ => {
                 let Some(number) = self.running(world) else { return };
-                operator::drain(world, number, true);
-                self.count("drain", 1);
+                // Refused or not answered, it may come true.
+                let is_done = operator::drain(world, number, true);
+                self.count("drain", u64::from(is_done));
                 let after = self.ms(1000, 4000);
                 self.later(world, after, Mend::Undrain(number));
             }

@@ -101,7 +101,12 @@ pub(crate) struct Host {
     lives: u64,
     process: Option<Process>,
     common: Common,
+    /// Disks that it had before it was wiped.
+    gone: Vec<Disk>,
 }
+
+/// What a machine keeps: its log's files, and its state.
+pub(crate) type Disk = (SimFiles, Arc<CrashStore>);
 
 impl Host {
     pub(crate) fn new(number: usize, region: Region, wall: SimWall, common: &Common) -> Self {
@@ -126,6 +131,7 @@ impl Host {
             lives: 0,
             process: None,
             common: common.clone(),
+            gone: Vec::new(),
         };
         host.wipe();
         host.is_founder = number == 0;
@@ -135,8 +141,8 @@ impl Host {
     /// An empty disk is a new node.
     pub(crate) fn wipe(&mut self) {
         assert!(self.process.is_none(), "the disk of a process that runs");
-        self.files = SimFiles::new();
-        self.store = Arc::default();
+        let files = std::mem::replace(&mut self.files, SimFiles::new());
+        self.gone.push((files, std::mem::take(&mut self.store)));
         self.cluster = Arc::default();
         self.damaged = None;
         self.is_harmed = false;
@@ -176,8 +182,10 @@ impl Host {
         self.process.as_ref().map(|process| &process.log)
     }
 
-    pub(crate) fn store(&self) -> &CrashStore {
-        &self.store
+    /// All disks that it ever had.
+    pub(crate) fn disks(&self) -> impl Iterator<Item = Disk> {
+        let now = (self.files.clone(), Arc::clone(&self.store));
+        self.gone.iter().cloned().chain([now])
     }
 
     /// Why it cannot go on, if so.

@@ -108,12 +108,12 @@ pub(crate) fn set(world: &mut World, what: &str, to: &str) -> bool {
     is_done(ask(world, "PATCH", "/v1/cluster", Some(&body), 2).as_ref())
 }
 
-/// Drains a node, or takes it back.
-pub(crate) fn drain(world: &mut World, number: usize, is_drained: bool) {
+/// Drains a node, or takes it back; whether that was done.
+pub(crate) fn drain(world: &mut World, number: usize, is_drained: bool) -> bool {
     let id = host::shown(world.hosts[number].id);
     let body = json!({"state": if is_drained { "draining" } else { "member" }});
-    let rounds = if is_drained { 2 } else { 12 };
-    drop(ask(world, "PATCH", &format!("/v1/cluster/nodes/{id}"), Some(&body), rounds));
+    let rounds = if is_drained { 4 } else { 12 };
+    is_done(ask(world, "PATCH", &format!("/v1/cluster/nodes/{id}"), Some(&body), rounds).as_ref())
 }
 
 /// Drains a node and removes it, as many times over as that is refused or not answered.

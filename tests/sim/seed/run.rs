@@ -428,6 +428,7 @@ impl Run {
     /// What the seed has hit, as far as only others know.
     fn count_all(&mut self) {
         let (weather, met) = (self.world.weather.counts(), self.world.doors.met());
+        self.trouble.count_disks(&self.world);
         self.trouble.count("lost messages", weather.lost);
         self.trouble.count("requests doubled", weather.doubled);
         self.trouble.count("late messages", weather.late);

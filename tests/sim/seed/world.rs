@@ -40,6 +40,8 @@ struct Clients {
 pub(crate) struct World {
     pub(crate) shape: Shape,
     pub(crate) hosts: Vec<Host>,
+    /// Machines that were removed for good.
+    pub(crate) taken_away: Vec<Host>,
     pub(crate) network: InProcessNetwork,
     pub(crate) weather: Arc<SimWeather>,
     pub(crate) doors: Doors,
@@ -94,6 +96,7 @@ impl World {
             promise,
             leaders: Leaders::default(),
             hosts,
+            taken_away: Vec::new(),
             network,
             weather,
             trace,
@@ -114,6 +117,11 @@ impl World {
         self.hosts.push(Host::new(number, region.clone(), wall, &self.common));
         self.doors.add(region);
         number
+    }
+
+    /// The machines from this one on are there no more.
+    pub(crate) fn take_away(&mut self, from: usize) {
+        self.taken_away.extend(self.hosts.drain(from..));
     }
 
     /// Where clients' tasks go.
