@@ -16,7 +16,7 @@ use concordat_cluster::raft::{
 };
 use concordat_node::entropy::Entropy;
 use concordat_proto::time::LogTime;
-use concordat_tests::chance::Chance;
+use concordat_tests::{canary::Search, chance::Chance};
 
 use crate::trace::Trace;
 
@@ -103,6 +103,9 @@ struct State {
     now: Conditions,
     counts: Counts,
     trace: Trace,
+    secrets: Search,
+    /// The first secret that was in a message.
+    leak: Option<String>,
 }
 
 /// The network's weather.
@@ -121,12 +124,24 @@ impl SimWeather {
             now: Conditions::default(),
             counts: Counts::default(),
             trace: trace.clone(),
+            secrets: Search::new(Vec::new()),
+            leak: None,
         };
         Self(Mutex::new(state))
     }
 
     pub(crate) fn set(&self, conditions: Conditions) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).now = conditions;
+    }
+
+    /// No message may have one of these in it from now on.
+    pub(crate) fn must_not_carry(&self, secrets: Search) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).secrets = secrets;
+    }
+
+    /// Whether one had.
+    pub(crate) fn has_leaked(&self) -> Result<(), String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).leak.clone().map_or(Ok(()), Err)
     }
 
     pub(crate) fn counts(&self) -> Counts {
@@ -137,8 +152,12 @@ impl SimWeather {
 impl Weather for SimWeather {
     fn fate(&self, message: Message<'_>) -> Fate {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let State { chance, now, counts, trace } = &mut *state;
+        let State { chance, now, counts, trace, secrets, leak } = &mut *state;
         trace.message(message);
+        if let Some(found) = secrets.in_bytes(message.body).pop() {
+            let (from, to) = (message.from, message.to);
+            leak.get_or_insert_with(|| format!("secrets: {found} went from {from} to {to}"));
+        }
         counts.messages += 1;
         let mut happens = |parts: u64| parts > 0 && chance.below(1000) < parts;
         let (is_lost, is_answer_lost) = (happens(now.lost), happens(now.answers_lost));

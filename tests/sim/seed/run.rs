@@ -11,7 +11,7 @@ use concordat_tests::{
     checker,
     demo::Org,
     history::{Operation, Outcome, Recorder},
-    recorded::{CLIENT_SECRET, Place},
+    recorded::Place,
 };
 use serde_json::json;
 use tokio::{sync::watch, task::JoinHandle};
@@ -180,6 +180,7 @@ impl Run {
             let home = regions[number % regions.len()].clone();
             orgs.push(operator::new_org(&mut self.world, &format!("Org {number}"), &home)?);
         }
+        self.world.weather.must_not_carry(secrets::of(&self.world.operator_key, &orgs));
         self.trouble.orgs = orgs.iter().map(|org| org.id.clone()).collect();
         let places = self
             .world
@@ -388,12 +389,8 @@ impl Run {
         operations.retain(|it| it.outcome.is_unmarked());
         self.finals = operations;
         work.gate.send_replace(Gate::Over);
-        let mut secret = vec![("a client secret", CLIENT_SECRET)];
-        secret.push(("the operator's key", &self.world.operator_key));
-        for org in &work.orgs {
-            secret.push(("an organisation's key", &org.api_key));
-        }
-        secrets::none_written(&self.world, &secret)
+        let search = secrets::of(&self.world.operator_key, &work.orgs);
+        secrets::none_written(&self.world, &search)
     }
 
     /// Some of the writes that a client was told the id of: every node knows what became of each, those

@@ -33,6 +33,7 @@ impl Watch {
     pub(crate) fn look(&mut self, world: &World) -> Result<(), String> {
         world.promise.holds()?;
         world.leaders.holds()?;
+        world.weather.has_leaked()?;
         disks::look(world)?;
         if !self.groups_may_close {
             self.homes.look(world)?;

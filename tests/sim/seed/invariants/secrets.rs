@@ -1,15 +1,25 @@
 //! No secret is in any byte that a disk was given: not in a log, not in a state, nor in those of a machine
-//! that was wiped or taken away.
+//! that was wiped or taken away. Nor does any message between nodes carry one.
 
 use concordat_cluster::log::FileSystem;
-use concordat_tests::canary::{Canary, Search};
+use concordat_tests::{
+    canary::{Canary, Search},
+    demo::Org,
+    recorded::CLIENT_SECRET,
+};
 
 use crate::world::World;
 
+/// What must be nowhere: what clients write, the operator's key, the organisations' keys.
+pub(crate) fn of(operator_key: &str, orgs: &[Org]) -> Search {
+    let keys = orgs.iter().map(|org| ("an organisation's key", org.api_key.as_str()));
+    let others = [("a client secret", CLIENT_SECRET), ("the operator's key", operator_key)];
+    let all = others.into_iter().chain(keys);
+    Search::new(all.map(|(name, secret)| Canary::new(name, secret.as_bytes())).collect())
+}
+
 /// Looks through everything that all machines keep.
-pub(crate) fn none_written(world: &World, secrets: &[(&str, &str)]) -> Result<(), String> {
-    let canaries = secrets.iter().map(|(name, secret)| Canary::new(name, secret.as_bytes()));
-    let search = Search::new(canaries.collect());
+pub(crate) fn none_written(world: &World, search: &Search) -> Result<(), String> {
     let all = world.hosts.iter().chain(&world.taken_away);
     for (host, (files, store)) in all.flat_map(|host| host.disks().map(move |disk| (host, disk))) {
         for name in files.list().unwrap_or_default() {
