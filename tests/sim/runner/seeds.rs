@@ -12,8 +12,12 @@ use serde_json::Value;
 
 use crate::kinds::KINDS;
 
-/// From so many seeds on every kind must have been hit.
-const ALL_KINDS_FROM: usize = 100;
+/// From so many seeds on every kind must have been hit, and the speed counts.
+const LONG_FROM: usize = 100;
+/// Seconds simulated for one of processor time: what is aimed at, and what an idle machine does.
+const SPEED_GOAL: u64 = 25;
+/// Slower than this it must not be: half of what a machine does that others keep busy.
+const SPEED_MIN: u64 = 11;
 /// A seed takes seconds; one that takes so many of processor time hangs.
 const CPU_LIMIT_S: u32 = 300;
 
@@ -181,8 +185,13 @@ impl Tally {
     }
 
     pub(crate) fn is_good(&self, wanted: usize) -> bool {
-        let is_long = wanted >= ALL_KINDS_FROM;
-        self.seeds >= wanted && self.failed.is_empty() && (!is_long || self.missed().is_empty())
+        let is_thorough = self.missed().is_empty() && self.speed() >= SPEED_MIN;
+        self.seeds >= wanted && self.failed.is_empty() && (wanted < LONG_FROM || is_thorough)
+    }
+
+    /// Seconds simulated for one of processor time.
+    fn speed(&self) -> u64 {
+        self.simulated_ms / self.cpu_ms.max(1)
     }
 
     pub(crate) fn print(&self) {
@@ -199,13 +208,33 @@ impl Tally {
         let (simulated_s, cpu_s) = (self.simulated_ms / 1000, self.cpu_ms / 1000);
         println!(
             "simulation: {} seeds, {} failed; {simulated_s} s simulated in {cpu_s} s of processor \
-             time: {} to 1",
+             time: {} to 1, where {SPEED_GOAL} is the goal and {SPEED_MIN} the least",
             self.seeds,
             self.failed.len(),
-            simulated_s / cpu_s.max(1)
+            self.speed()
         );
         for kind in self.missed() {
             println!("simulation: never hit: {kind}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(simulated_ms: u64, kinds: usize) -> Tally {
+        let kinds = KINDS[..kinds].iter().map(|kind| ((*kind).to_owned(), (1, 1))).collect();
+        Tally { seeds: LONG_FROM, simulated_ms, cpu_ms: 1000, kinds, ..Tally::default() }
+    }
+
+    #[test]
+    fn a_long_run_is_fast_and_misses_no_kind() {
+        let fast = SPEED_MIN * 1000;
+        assert!(tally(fast, KINDS.len()).is_good(LONG_FROM));
+        assert!(!tally(fast - 1, KINDS.len()).is_good(LONG_FROM), "too slow");
+        assert!(!tally(fast, KINDS.len() - 1).is_good(LONG_FROM), "one was never hit");
+        assert!(tally(0, 0).is_good(LONG_FROM - 1), "a short one may be and miss what it likes");
+        assert!(!tally(fast, KINDS.len()).is_good(LONG_FROM + 1), "seeds are missing");
     }
 }
