@@ -124,6 +124,7 @@ async fn form(groups: &Groups, bootstrap: &Bootstrap) -> Result<(), Fault> {
             // A refusal says that it is formed already: by this node, before it was stopped.
             break;
         }
+        introduce(groups).await?;
         tokio::time::sleep(RETRY_EVERY).await;
         groups.reload_system()?;
     }
@@ -131,10 +132,19 @@ async fn form(groups: &Groups, bootstrap: &Bootstrap) -> Result<(), Fault> {
         if let Proposed::Committed { .. } = register(groups, groups.own_record()).await {
             break;
         }
+        introduce(groups).await?;
         tokio::time::sleep(RETRY_EVERY).await;
         groups.reload_system()?;
     }
     groups.reload_system()
+}
+
+/// Makes itself known to the seeds again, where members of the cluster have lost sight of each other.
+async fn introduce(groups: &Groups) -> Result<(), Fault> {
+    if groups.is_lost_among_strangers() {
+        join(groups).await?;
+    }
+    Ok(())
 }
 
 async fn propose(groups: &Groups, command: Command) -> Proposed {
@@ -216,7 +226,7 @@ async fn joined(groups: &Groups, cluster: ClusterId, nodes: &[NodeRecord]) -> Re
         Some(_) => {}
         None => groups.set_cluster(cluster),
     }
-    groups.set_peers(nodes.iter());
+    groups.acquaint(nodes);
     groups.open(GroupId::SYSTEM).await?;
     tracing::info!(%cluster, nodes = nodes.len(), "joined");
     Ok(())
@@ -234,8 +244,9 @@ async fn settle(groups: &Groups) -> Result<(), Fault> {
         }
     }
     if !system.nodes.is_empty() {
-        groups.set_peers(system.nodes.values());
+        groups.set_peers();
     }
+    introduce(groups).await?;
     closing::close_gone(groups, &system).await?;
     for region in system.regions.values().filter(|record| !system.is_closed(record.group)) {
         let is_founder = region.founder == groups.node();

@@ -25,6 +25,7 @@ use tokio::{
 };
 
 use super::{
+    acquaintance::Acquaintances,
     clearance::{self, Clearance},
     config::{Environment, GroupsConfig},
     failover,
@@ -77,6 +78,7 @@ struct Inner {
     leader_news: Arc<Notify>,
     times: GroupTimes,
     clocks: Mutex<PeerClocks>,
+    acquaintances: Mutex<Acquaintances>,
     faulted: watch::Sender<Option<String>>,
     started: Instant,
     internal_writes: AtomicU64,
@@ -195,6 +197,7 @@ impl Groups {
                 leader_news: Arc::default(),
                 times: GroupTimes::default(),
                 clocks: Mutex::default(),
+                acquaintances: Mutex::default(),
                 faulted,
                 started: Instant::now(),
                 internal_writes: AtomicU64::new(0),
@@ -338,8 +341,8 @@ impl Groups {
             .map_err(|error| Fault::caused("saving the cluster's id", error))
     }
 
-    pub(crate) fn set_peers<'a>(&self, nodes: impl Iterator<Item = &'a NodeRecord>) {
-        self.inner.environment.transport.set_peers(formation::peers(nodes, self.node()));
+    pub(super) fn inner_acquaintances(&self) -> &Mutex<Acquaintances> {
+        &self.inner.acquaintances
     }
 
     pub(crate) fn own_record(&self) -> NodeRecord {

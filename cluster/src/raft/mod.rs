@@ -28,6 +28,7 @@
 //! one founds the successor (`failover.rs`). What keeps the closed group's leader from going on is in
 //! `clearance.rs`.
 
+mod acquaintance;
 mod blocking;
 mod clearance;
 mod closing;

@@ -238,6 +238,13 @@ async fn admit(groups: &Groups, body: &[u8]) -> PeerReply {
     if let Some(holder) = holder_of_address(groups, &record) {
         return refused(format!("node {holder} is alive and has this address"));
     }
+    if groups.is_member(record.id) {
+        groups.acquaint(std::slice::from_ref(&record));
+        if groups.leader_of(GroupId::SYSTEM).is_none() {
+            // Nobody can register it now, and it may be needed for somebody to lead.
+            return PeerReply::Joined { cluster, nodes: groups.known() };
+        }
+    }
     match register(groups, record).await {
         Proposed::Committed { applied, .. } => match applied.outcome {
             Ok(_) => {
