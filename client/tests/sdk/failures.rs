@@ -121,9 +121,14 @@ async fn unknown_stays_unknown_when_the_repeat_is_turned_away() {
     assert!(matches!(error, ClientError::OutcomeUnknown { .. }), "{error:?}");
     assert_eq!(error.status(), Some(401));
 
-    let fake = Fake::start([Reply::HangUp, Reply::refusal(412, "changed")]).await;
+    let fake = Fake::start([Reply::HangUp, Reply::decided(412, "changed")]).await;
     let error = fake.client().oidc().delete("a").if_match("v").send().await.unwrap_err();
     assert!(matches!(error, ClientError::Refused { status: 412, .. }), "{error:?}");
+
+    // The node's own word: it may stand in the way because of what the first attempt has done.
+    let fake = Fake::start([Reply::HangUp, Reply::refusal(409, "already")]).await;
+    let error = fake.client().oidc().delete("a").send().await.unwrap_err();
+    assert!(matches!(error, ClientError::OutcomeUnknown { .. }), "{error:?}");
 }
 
 #[tokio::test]

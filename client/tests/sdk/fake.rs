@@ -46,6 +46,12 @@ impl Reply {
         )
     }
 
+    /// A refusal that was decided in the log: it has a receipt.
+    pub(crate) fn decided(status: u16, message: &str) -> Self {
+        let errors = json!([{"httpcode": status, "message": message}]);
+        Self::json(status, &json!({"meta": {"consistency": receipt(false)}, "errors": errors}))
+    }
+
     /// The answer to a write.
     pub(crate) fn written(status: u16, achieved: bool) -> Self {
         let consistency = receipt(achieved);
