@@ -49,6 +49,8 @@ pub enum Bug {
     ReportBeforeApply,
     /// A replica reports what its own disk has not got yet.
     ReportBeforeSync,
+    /// What stands at a write's index now is taken for the write.
+    IndexReused,
     /// A lease is counted from the answer.
     LeaseFromAnswer,
     /// A lease is held for ever.
@@ -99,7 +101,7 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 45] = [
         Self::AckBeforeSync,
         Self::LogNotSynced,
         Self::VoteNotSaved,
@@ -121,6 +123,7 @@ impl Bug {
         Self::ReachedByNobody,
         Self::ReportBeforeApply,
         Self::ReportBeforeSync,
+        Self::IndexReused,
         Self::LeaseFromAnswer,
         Self::LeaseNeverEnds,
         Self::LeaseIgnoresIndex,
@@ -171,6 +174,7 @@ impl Bug {
             Self::ReachedByNobody => "reached by nobody",
             Self::ReportBeforeApply => "report before apply",
             Self::ReportBeforeSync => "report before sync",
+            Self::IndexReused => "index reused",
             Self::LeaseFromAnswer => "lease from answer",
             Self::LeaseNeverEnds => "lease never ends",
             Self::LeaseIgnoresIndex => "lease ignores index",

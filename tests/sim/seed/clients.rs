@@ -357,7 +357,12 @@ impl Client {
             if work.places[through].region != self.region {
                 self.work.doors.with(|state| state.met.elsewhere += 1);
             }
-            let mut patience = Patience::seconds(1 + self.chance.below(3));
+            // Some wait for longer than an election takes: they hear how what they wait for ends.
+            let seconds = match self.chance.below(4) {
+                0 => 5 + self.chance.below(8),
+                _ => 1 + self.chance.below(3),
+            };
+            let mut patience = Patience::seconds(seconds);
             if self.chance.below(CUT_ONE_IN) == 0 {
                 patience.cut = Duration::from_millis(self.chance.below(120));
             }
