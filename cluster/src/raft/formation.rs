@@ -80,7 +80,10 @@ async fn belong(groups: &Groups) -> Result<(), Fault> {
     if let Some(bootstrap) = groups.config().bootstrap.clone() {
         form(groups, &bootstrap).await?;
     }
-    while !groups.system().nodes.contains_key(&groups.node()) {
+    // The state may know of this node's admission though the cluster's id was not saved any more: then
+    // the system group is not open yet.
+    let is_in = || groups.cluster().is_some() && groups.system().nodes.contains_key(&groups.node());
+    while !is_in() {
         if join(groups).await? == Joining::Done {
             break;
         }
