@@ -46,3 +46,27 @@ fn the_readme_names_every_folder() {
         assert!(readme.contains(&format!("| `{folder}` |")), "README's map does not name {folder}");
     }
 }
+
+/// The promise's table names tests that are there: a row whose test was renamed or dropped holds nothing.
+#[test]
+fn every_test_that_the_promise_names_is_there() {
+    let files = repository();
+    let table = files.text.get("docs/promise.md").expect("docs/promise.md");
+    let names = table.split('`').filter(|word| !word.contains(' ') && word.contains("::"));
+    let mut missing = Vec::new();
+    let mut count = 0;
+    for name in names {
+        count += 1;
+        let (module, test) = name.rsplit_once("::").expect("a module and a function");
+        let file = format!("/{}.rs", module.replace("::", "/"));
+        let is_there = files
+            .text
+            .iter()
+            .any(|(path, text)| path.ends_with(&file) && text.contains(&format!("fn {test}(")));
+        if !is_there {
+            missing.push(name);
+        }
+    }
+    assert!(count > 30, "only {count} tests are named");
+    assert!(missing.is_empty(), "docs/promise.md names what is not there: {missing:#?}");
+}
