@@ -117,6 +117,24 @@ faults: setup $(ROCKSDB) ## Break nine processes for MINUTES=n (10), in the orde
 	  $(if $(SEED),CONCORDAT_SEED=$(SEED)) \
 	  cargo test --locked -p concordat-tests --test faults -- --nocapture --exact $(FAULTS)
 
+# The last release before this feature level.
+PREVIOUS ?= 381f417
+PREVIOUS_DIR := $(CACHE)/previous-$(PREVIOUS)
+
+$(PREVIOUS_DIR)/concordatd: $(ROCKSDB)
+	@mkdir -p $(PREVIOUS_DIR)
+	git archive $(PREVIOUS) | tar -x -C $(PREVIOUS_DIR)
+	cd $(PREVIOUS_DIR) && CARGO_TARGET_DIR=$(PREVIOUS_DIR)/target \
+	  cargo build --locked -p concordat-node --bin concordatd
+	cp $(PREVIOUS_DIR)/target/debug/concordatd $@
+	rm -rf $(PREVIOUS_DIR)/target
+
+.PHONY: two-builds
+two-builds: setup $(ROCKSDB) $(PREVIOUS_DIR)/concordatd ## Nodes of the last release (PREVIOUS=commit) and of this one in one cluster, under load
+	cargo build --locked -p concordat-node -p concordat-tests --bins --tests
+	CONCORDAT_PREVIOUS=$(PREVIOUS_DIR)/concordatd \
+	  cargo test --locked -p concordat-tests --test faults -- --nocapture two_builds
+
 .PHONY: lint
 lint: setup $(ROCKSDB) ## Clippy with all the house's lints
 	cargo clippy --locked --workspace --all-targets -- -D warnings

@@ -95,13 +95,17 @@ pub enum Bug {
     IndexBeforeRegistration,
     /// An organisation that was let go is read as if its old home were its last one.
     ReleasedIsCurrent,
+    /// A node goes on though peers know that its disk has forgotten something.
+    ForgottenPastIgnored,
+    /// A command is proposed before every member knows it.
+    NewCommandTooEarly,
     /// A secret is kept as it came.
     SecretInClear,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 47] = [
         Self::AckBeforeSync,
         Self::LogNotSynced,
         Self::VoteNotSaved,
@@ -146,6 +150,8 @@ impl Bug {
         Self::LeaderReadsFreely,
         Self::IndexBeforeRegistration,
         Self::ReleasedIsCurrent,
+        Self::ForgottenPastIgnored,
+        Self::NewCommandTooEarly,
         Self::SecretInClear,
     ];
 
@@ -197,6 +203,8 @@ impl Bug {
             Self::LeaderReadsFreely => "leader reads freely",
             Self::IndexBeforeRegistration => "index before registration",
             Self::ReleasedIsCurrent => "released is current",
+            Self::ForgottenPastIgnored => "forgotten past ignored",
+            Self::NewCommandTooEarly => "new command too early",
             Self::SecretInClear => "secret in clear",
         }
     }

@@ -17,6 +17,7 @@ use crate::{
 #[derive(Serialize)]
 struct Cluster {
     cluster_id: Option<String>,
+    feature_level: u32,
     survive: &'static str,
     lease: LeaseShown,
     regions: Vec<RegionShown>,
@@ -103,6 +104,7 @@ pub(crate) async fn cluster(node: &Arc<Node>) -> Answer {
     let status = node.groups.status().await;
     let shown = Cluster {
         cluster_id: status.cluster.map(|id| id.to_string()),
+        feature_level: node.groups.feature_level(),
         survive: node.groups.survive().as_str(),
         lease: lease(&node.groups.lease_terms()),
         regions: regions(&status),

@@ -109,6 +109,7 @@ pub(crate) async fn node(parts: Parts, kept: Kept) -> Result<Arc<Node>, Failure>
         home_timings: Timings::home(),
         system_timings: Timings::across(),
         retention: parts.sizes.retention,
+        feature_level: concordat_proto::version::FEATURE_LEVEL,
     };
     let log = kept.log.clone();
     let environment = raft::Environment {

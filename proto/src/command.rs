@@ -243,9 +243,54 @@ pub enum Command {
         /// What.
         settings: OrgSettings,
     },
+    /// New kinds of records and commands may be written from here on (system group). Refused while
+    /// a member is not among those that are said to know them.
+    RaiseFeatureLevel {
+        /// To what. Never taken back.
+        level: u32,
+        /// The members that have said that they know it.
+        known_by: Vec<NodeId>,
+    },
+    /// The cluster's feature level as a home group's own log has it: all replicas of the group change
+    /// what they do at the same entry.
+    NoteFeatureLevel(u32),
 }
 
 impl Command {
+    /// The feature level that every member must know before this may enter a log.
+    #[must_use]
+    pub const fn feature_level(&self) -> u32 {
+        match self {
+            Self::Form { .. }
+            | Self::RegisterNode(_)
+            | Self::ClaimOrg(_)
+            | Self::CreateOrg(_)
+            | Self::CreateOidc { .. }
+            | Self::PatchOidc { .. }
+            | Self::DeleteOidc { .. }
+            | Self::MarkReplicas { .. }
+            | Self::SetLeases(_)
+            | Self::SetNodeState { .. }
+            | Self::SetRegionState { .. }
+            | Self::RefoundRegion { .. }
+            | Self::SetSurvive(_)
+            | Self::Release { .. }
+            | Self::HandOver { .. }
+            | Self::Restore { .. }
+            | Self::AdoptBegin { .. }
+            | Self::AdoptPart { .. }
+            | Self::AdoptEnd { .. }
+            | Self::Forget { .. }
+            | Self::SetIsolation(_)
+            | Self::NoteIsolation(_)
+            | Self::SetSeat { .. }
+            | Self::CloseGroup { .. }
+            | Self::FoundSuccessor { .. }
+            | Self::SetOrgSettings { .. } => 1,
+            Self::RaiseFeatureLevel { .. } | Self::NoteFeatureLevel(_) => 2,
+        }
+    }
+
     /// The organisation it is about, if it is about one.
     #[must_use]
     pub fn org(&self) -> Option<OrgId> {
@@ -262,7 +307,9 @@ impl Command {
             | Self::NoteIsolation(_)
             | Self::SetSeat { .. }
             | Self::CloseGroup { .. }
-            | Self::FoundSuccessor { .. } => None,
+            | Self::FoundSuccessor { .. }
+            | Self::RaiseFeatureLevel { .. }
+            | Self::NoteFeatureLevel(_) => None,
             Self::ClaimOrg(org) | Self::CreateOrg(org) | Self::AdoptBegin { org, .. } => {
                 Some(org.id)
             }
@@ -309,6 +356,8 @@ impl Command {
             Self::CloseGroup { .. } => "failover.close",
             Self::FoundSuccessor { .. } => "failover.found",
             Self::SetOrgSettings { .. } => "org.set",
+            Self::RaiseFeatureLevel { .. } => "features.raise",
+            Self::NoteFeatureLevel(_) => "features.note",
         }
     }
 
@@ -372,7 +421,9 @@ impl Command {
             | Self::SetSeat { .. }
             | Self::CloseGroup { .. }
             | Self::FoundSuccessor { .. }
-            | Self::SetOrgSettings { .. } => false,
+            | Self::SetOrgSettings { .. }
+            | Self::RaiseFeatureLevel { .. }
+            | Self::NoteFeatureLevel(_) => false,
         }
     }
 }

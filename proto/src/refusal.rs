@@ -1,7 +1,10 @@
 //! The closed list of expected noes. Every replica computes them alike; HTTP statuses are given to
 //! them at the edge, by class.
 
-use crate::{id::GroupId, oidc::Provider};
+use crate::{
+    id::{GroupId, NodeId},
+    oidc::Provider,
+};
 
 /// What kind of no it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -158,6 +161,12 @@ pub enum Refusal {
     /// Another step of a failover came first.
     #[error("the failover has gone on meanwhile")]
     StaleFailover,
+    /// A member has not said that it knows the feature level.
+    #[error("node {node} has not said that it knows this feature level: upgrade or remove it")]
+    FeatureLevelUnknown {
+        /// The member.
+        node: NodeId,
+    },
 }
 
 /// What there may be no more of.
@@ -205,7 +214,8 @@ impl Refusal {
             | Self::NotFenced
             | Self::SeatOfOthers
             | Self::SeatedThere
-            | Self::StaleFailover => RefusalClass::Conflict,
+            | Self::StaleFailover
+            | Self::FeatureLevelUnknown { .. } => RefusalClass::Conflict,
             Self::RegionNotFound
             | Self::ProviderFixed { .. }
             | Self::ForeignOptions { .. }

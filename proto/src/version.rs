@@ -18,3 +18,15 @@ pub const PEER: u8 = 1;
 pub const SNAPSHOT: u8 = 1;
 /// Version byte of a position token.
 pub const POSITION: u8 = 1;
+
+/// The newest feature level that this build knows, and the level of a cluster that it begins.
+///
+/// A level is what every member must know before anything of it is written:
+/// 1. all that the first release wrote;
+/// 2. the raising of the level itself (`RaiseFeatureLevel`, `NoteFeatureLevel`).
+///
+/// A command says which level it needs ([`crate::command::Command::feature_level`]). The cluster's
+/// level is raised through the log once every member has said that it knows it.
+pub const FEATURE_LEVEL: u32 = 2;
+/// The level of a cluster in whose records none is noted.
+pub const FEATURE_LEVEL_FIRST: u32 = 1;

@@ -22,7 +22,7 @@ use concordat_cluster::{
         RuntimeClock, Scope, Timings, WallClock,
         in_process::{DelayMatrix, InProcessNetwork, InProcessTransport},
     },
-    store::{Reader, Store, memory::MemoryStore},
+    store::{Reader, Store, WriteBatch, memory::MemoryStore},
 };
 use concordat_proto::{
     command::{Command, Proposal},
@@ -33,6 +33,7 @@ use concordat_proto::{
     region::Region,
     secret::Sealed,
     time::LogTime,
+    version,
 };
 use concordat_tests::wait::within;
 use tokio::time::Instant;
@@ -79,6 +80,36 @@ pub(crate) struct Running {
     transport: Arc<InProcessTransport>,
 }
 
+impl Place {
+    /// A copy of the place's data directory, of this moment, that nothing runs on.
+    pub(crate) fn copied(&self) -> Self {
+        let store = MemoryStore::default();
+        let pairs = self.store.scan(&[], None, usize::MAX).expect("the store reads");
+        let changes = pairs.into_iter().map(|(key, value)| (key, Some(value))).collect();
+        let batch = WriteBatch { cleared_prefixes: Vec::new(), changes };
+        store.write(batch).expect("the store writes");
+        let cluster = *self.cluster.lock().unwrap_or_else(PoisonError::into_inner);
+        Self {
+            region: self.region.clone(),
+            address: self.address.clone(),
+            told: self.told.clone(),
+            id: self.id,
+            files: self.files.fork(),
+            feature_level: self.feature_level,
+            store: Arc::new(store),
+            cluster: Arc::new(Mutex::new(cluster)),
+            running: None,
+        }
+    }
+}
+
+impl Place {
+    /// The same directory at another address.
+    pub(crate) fn at(self, address: &str) -> Self {
+        Self { address: address.to_owned(), told: address.to_owned(), ..self }
+    }
+}
+
 /// A place in the cluster: an address with a disk.
 pub(crate) struct Place {
     pub(crate) region: Region,
@@ -87,6 +118,8 @@ pub(crate) struct Place {
     pub(crate) told: String,
     pub(crate) id: NodeId,
     pub(crate) files: SimFiles,
+    /// What its build knows.
+    pub(crate) feature_level: u32,
     store: Arc<MemoryStore>,
     cluster: Arc<Mutex<Option<ClusterId>>>,
     pub(crate) running: Option<Running>,
@@ -103,6 +136,11 @@ pub(crate) struct Nine {
 
 impl Nine {
     pub(crate) async fn start(retention: Retention) -> Self {
+        Self::start_of(retention, version::FEATURE_LEVEL).await
+    }
+
+    /// The same, of builds that know only this feature level.
+    pub(crate) async fn start_of(retention: Retention, feature_level: u32) -> Self {
         let delays = DelayMatrix::new().elsewhere(Duration::from_millis(20));
         let mut nine = Self {
             network: InProcessNetwork::new(delays),
@@ -114,7 +152,7 @@ impl Nine {
         };
         for place in 0..9 {
             let empty = nine.empty_place(place);
-            nine.places.push(empty);
+            nine.places.push(Place { feature_level, ..empty });
         }
         for place in 0..9 {
             nine.run(place).await;
@@ -131,6 +169,7 @@ impl Nine {
             told: format!("place-{place}"),
             id: NodeId(0x1000 * self.ids_made + place as u64),
             files: SimFiles::new(),
+            feature_level: version::FEATURE_LEVEL,
             store: Arc::new(MemoryStore::default()),
             cluster: Arc::default(),
             running: None,
@@ -184,6 +223,7 @@ impl Nine {
             home_timings: quick(150),
             system_timings: quick(250),
             retention: self.retention,
+            feature_level: place.feature_level,
         }
     }
 

@@ -26,6 +26,9 @@ use crate::{
     wait::{self, LIMIT},
 };
 
+/// The workspace's own server.
+pub const SERVER: &str = "concordatd";
+
 /// How a cluster is started.
 #[derive(Debug, Clone)]
 pub struct NineOptions {
@@ -41,6 +44,8 @@ pub struct NineOptions {
     pub more: String,
     /// Whether nodes reach each other through proxies of ours.
     pub has_links: bool,
+    /// The server that all nodes begin with: its name in the workspace, or the path of another build.
+    pub program: String,
     /// Nodes whose data is on a disk of so many MiB, where this process may make one.
     pub small_disks: Vec<(usize, u64)>,
 }
@@ -54,6 +59,7 @@ impl Default for NineOptions {
             log_level: "info",
             more: String::new(),
             has_links: false,
+            program: SERVER.to_owned(),
             small_disks: Vec::new(),
         }
     }
@@ -63,6 +69,8 @@ impl Default for NineOptions {
 struct Node {
     directory: PathBuf,
     url: String,
+    /// The server: the workspace's own, or the path of another build.
+    program: String,
     process: Option<Process>,
     disk: Option<SmallDisk>,
 }
@@ -82,7 +90,7 @@ impl Node {
     fn run(&mut self, scratch: &Path) {
         let config = self.directory.join("config.toml");
         self.process = Some(Process::start(&Start {
-            name: "concordatd",
+            name: &self.program,
             arguments: vec!["start".into(), "--config".into(), config.into()],
             environment: Vec::new(),
             stdout: self.log(),
@@ -195,7 +203,8 @@ impl Nine {
         let listen = free_ports(2).into_iter().map(|port| format!("127.0.0.1:{port}"));
         let [listen, peer_listen] = listen.collect::<Vec<_>>().try_into().expect("two");
         let url = format!("http://{listen}");
-        let node = Node { directory, url, process: None, disk: None };
+        let program = SERVER.to_owned();
+        let node = Node { directory, url, program, process: None, disk: None };
         let data_dir = node.data_dir().to_str().expect("a path of text").to_owned();
         for (name, value) in [
             ("region", region.to_owned()),
@@ -348,6 +357,11 @@ impl Nine {
         }
     }
 
+    /// Gives a node another build of the server, from its next start on.
+    pub fn set_program(&mut self, node: usize, program: &str) {
+        self.nodes[node].program = program.to_owned();
+    }
+
     /// Starts a node that does not run; does not wait until it is ready.
     pub async fn restart(&mut self, node: usize) {
         let scratch = self.scratch.path().to_owned();
@@ -461,7 +475,8 @@ fn write_nodes(options: &NineOptions, scratch: &Path, addresses: &Addresses<'_>)
             fs::create_dir(&at).expect("a directory");
             SmallDisk::mount(&at, *mib)
         });
-        let node = Node { directory, url: format!("http://{listen}"), process: None, disk };
+        let (url, program) = (format!("http://{listen}"), options.program.clone());
+        let node = Node { directory, url, program, process: None, disk };
         let mut config = toml::Table::new();
         let mut set = |name: &str, value: toml::Value| config.insert(name.to_owned(), value);
         let path = |path: &Path| toml::Value::from(path.to_str().expect("a path of text"));

@@ -2,7 +2,7 @@
 //! whether one was never hit. A long sweep that misses one tests less than it says.
 
 /// All kinds of faults.
-pub(crate) const KINDS: [&str; 49] = [
+pub(crate) const KINDS: [&str; 50] = [
     "add node",
     "all nodes down",
     "answers lost",
@@ -48,6 +48,7 @@ pub(crate) const KINDS: [&str; 49] = [
     "state write error",
     "survive setting",
     "sync error",
+    "upgraded",
     "vote given before a power loss",
     "voter changes sides",
     "wiped node",

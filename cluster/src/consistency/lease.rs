@@ -72,6 +72,14 @@ impl LeaseTable {
         self.began = Some((began, longest));
     }
 
+    /// The log has come to say more of how long leases may have been granted before this leader: a
+    /// state that a power failure had set back was not as far when the term began.
+    pub fn recount(&mut self, longest: Duration) {
+        if let Some((_, known)) = &mut self.began {
+            *known = longest.max(*known);
+        }
+    }
+
     /// Notes that a replica is about to be granted a lease of this length (stretched). From here on
     /// it counts as held; only then may the leader prove its lead and read its commit index.
     pub fn register(&mut self, node: NodeId, stretched: Duration, now: Duration) -> Ticket {
@@ -247,6 +255,18 @@ mod tests {
         assert_eq!(table.left(NODE, LogIndex(1), ms(600)), Duration::ZERO, "the same term");
         table.begin(Term(2), L, ms(700));
         assert_eq!(table.left(NODE, LogIndex(1), ms(700)), L);
+    }
+
+    #[test]
+    fn a_leader_whose_state_was_set_back_counts_longer_leases_once_its_log_names_them() {
+        let mut table = LeaseTable::default();
+        table.begin(Term(1), L, ms(0));
+        assert_eq!(table.left_of_any(NODE, ms(600)), L.saturating_sub(ms(600)));
+        // Applied only after the term began: earlier leaders granted by this.
+        table.recount(L * 3);
+        assert_eq!(table.left_of_any(NODE, ms(600)), (L * 3).saturating_sub(ms(600)));
+        table.recount(L);
+        assert_eq!(table.left_of_any(NODE, ms(600)), (L * 3).saturating_sub(ms(600)));
     }
 
     #[test]

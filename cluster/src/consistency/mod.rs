@@ -59,6 +59,7 @@ pub mod progress;
 #[cfg(test)]
 mod progress_test;
 pub mod receipt;
+pub mod runs;
 pub mod shown;
 pub mod waiters;
 #[cfg(test)]
@@ -70,6 +71,7 @@ pub use danger::{Danger, Members, RegionMembers, SeenHistory};
 pub use lease::{HeldLeases, LeaseTable};
 pub use progress::{ProgressTable, RegionLag};
 pub use receipt::{ReceiptParts, receipt};
+pub use runs::Runs;
 pub use shown::ShownHistory;
 pub use waiters::{Standing, WaiterId, Waiters, WaitersFull};
 

@@ -162,7 +162,8 @@ impl Packer<'_> {
             | Kind::Node
             | Kind::OperatorKey
             | Kind::ClosedGroup
-            | Kind::Isolation => {
+            | Kind::Isolation
+            | Kind::FeatureLevel => {
                 return Err(StoreError::new("a record that belongs to no organisation"));
             }
         }

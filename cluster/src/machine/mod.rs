@@ -32,6 +32,7 @@ mod context;
 pub mod digest;
 pub mod export;
 mod failover;
+mod feature;
 mod life;
 pub mod locate;
 mod movement;
@@ -166,6 +167,8 @@ fn carry_out(turn: &mut Turn<'_>, proposal: &Proposal) -> Ruling {
         Command::FoundSuccessor { closed, founder, last, certain } => {
             failover::found_successor(turn, *closed, *founder, *last, *certain)
         }
+        Command::RaiseFeatureLevel { level, known_by } => feature::raise(turn, *level, known_by),
+        Command::NoteFeatureLevel(level) => feature::note(turn, *level),
     }
 }
 
@@ -183,8 +186,11 @@ fn refuse_misplaced(group: GroupId, command: &Command) -> Option<Refusal> {
         | Command::SetIsolation(_)
         | Command::SetSeat { .. }
         | Command::CloseGroup { .. }
-        | Command::FoundSuccessor { .. } => (true, Refusal::RegionNotFound),
-        Command::NoteIsolation(_) => (false, Refusal::RegionNotFound),
+        | Command::FoundSuccessor { .. }
+        | Command::RaiseFeatureLevel { .. } => (true, Refusal::RegionNotFound),
+        Command::NoteIsolation(_) | Command::NoteFeatureLevel(_) => {
+            (false, Refusal::RegionNotFound)
+        }
         Command::CreateOrg(_)
         | Command::CreateOidc { .. }
         | Command::PatchOidc { .. }

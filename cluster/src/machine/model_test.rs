@@ -139,6 +139,8 @@ impl Model {
             | Command::SetSeat { .. }
             | Command::CloseGroup { .. }
             | Command::FoundSuccessor { .. }
+            | Command::RaiseFeatureLevel { .. }
+            | Command::NoteFeatureLevel(_)
             | Command::Form { .. }
             | Command::RegisterNode(_)
             | Command::ClaimOrg(_)

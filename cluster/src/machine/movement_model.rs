@@ -72,7 +72,9 @@ impl Model {
             | Command::SetSeat { .. }
             | Command::CloseGroup { .. }
             | Command::FoundSuccessor { .. }
-            | Command::SetOrgSettings { .. } => unreachable!("not a write of an organisation"),
+            | Command::SetOrgSettings { .. }
+            | Command::RaiseFeatureLevel { .. }
+            | Command::NoteFeatureLevel(_) => unreachable!("not a write of an organisation"),
         }
     }
 }

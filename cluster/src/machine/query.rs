@@ -15,6 +15,7 @@ use concordat_proto::{
     record::{AppliedRecord, KeyRecord, WriteRecord},
     region::Region,
     reply::Applied,
+    version,
     wire::Wire,
 };
 
@@ -253,6 +254,19 @@ pub fn cluster(reader: &dyn Reader) -> Result<Option<ClusterRecord>, StoreError>
 /// When the store is broken.
 pub fn region(reader: &dyn Reader, region: &Region) -> Result<Option<RegionRecord>, StoreError> {
     load(reader, &keys::region(region))
+}
+
+/// The feature level that a group's log has come to.
+///
+/// # Errors
+/// When the store is broken.
+pub fn feature_level(reader: &dyn Reader, group: GroupId) -> Result<u32, StoreError> {
+    if group == GroupId::SYSTEM {
+        return Ok(cluster(reader)?.map_or(version::FEATURE_LEVEL_FIRST, |it| it.feature_level));
+    }
+    let noted: Option<u64> = load(reader, &keys::feature_level(group))?;
+    let noted = noted.and_then(|level| u32::try_from(level).ok());
+    Ok(noted.unwrap_or(version::FEATURE_LEVEL_FIRST))
 }
 
 /// A home group's setting of what its leaders do that are cut off.

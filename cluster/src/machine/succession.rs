@@ -105,7 +105,8 @@ impl Heir {
             | Kind::Away
             | Kind::OnMove
             | Kind::Leases
-            | Kind::Isolation => out.push((self.renamed(parsed), value.to_vec())),
+            | Kind::Isolation
+            | Kind::FeatureLevel => out.push((self.renamed(parsed), value.to_vec())),
             Kind::Cluster | Kind::Region | Kind::Node | Kind::OperatorKey | Kind::ClosedGroup => {
                 return Err(StoreError::new("a record of the system group in a home group"));
             }

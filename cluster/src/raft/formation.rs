@@ -11,6 +11,7 @@ use concordat_proto::{
     command::Command,
     id::{ClusterId, GroupId, NodeId},
     org::{ClusterRecord, Isolation, NodeRecord, Survive},
+    version,
     wire::{
         Wire,
         peer::{PeerReply, PeerRequest},
@@ -117,7 +118,7 @@ async fn form(groups: &Groups, bootstrap: &Bootstrap) -> Result<(), Fault> {
     while groups.system().cluster.is_none() {
         let cluster = ClusterRecord {
             id: bootstrap.cluster,
-            feature_level: 1,
+            feature_level: groups.config().feature_level,
             survive: Survive::Node,
             isolation: Isolation::default(),
         };
@@ -187,9 +188,7 @@ async fn join(groups: &Groups) -> Result<Joining, Fault> {
         if *seed == groups.config().peer_address {
             continue;
         }
-        let body = Bytes::from(PeerRequest::Join(groups.own_record()).encode());
-        let asked = groups.environment().transport.request_join(seed.clone(), body, JOIN_LIMIT);
-        let reply = match asked.await {
+        let reply = match ask_to_join(groups, seed).await {
             Ok(bytes) => PeerReply::decode(&bytes),
             Err(error @ (TransportError::Unreachable { .. } | TransportError::UnknownPeer(_))) => {
                 tracing::debug!(%seed, %error, "a seed cannot be reached");
@@ -218,6 +217,27 @@ async fn join(groups: &Groups) -> Result<Joining, Fault> {
         }
     }
     Ok(joining)
+}
+
+/// Asks one seed, in the words of the first release where it knows no others.
+async fn ask_to_join(groups: &Groups, seed: &str) -> Result<Bytes, TransportError> {
+    let (node, feature_level) = (groups.own_record(), groups.config().feature_level);
+    let ask = |request: PeerRequest| {
+        let body = Bytes::from(request.encode());
+        groups.environment().transport.request_join(seed.to_owned(), body, JOIN_LIMIT)
+    };
+    if feature_level == version::FEATURE_LEVEL_FIRST {
+        return ask(PeerRequest::Join(node)).await;
+    }
+    let reply = ask(PeerRequest::JoinAt { node: node.clone(), feature_level }).await?;
+    if !matches!(PeerReply::decode(&reply), Ok(PeerReply::Refused(_))) {
+        return Ok(reply);
+    }
+    // A seed of the first release refuses what it cannot read. One of this release that refuses both has
+    // given its reason the first time.
+    let again = ask(PeerRequest::Join(node)).await?;
+    let is_refused = matches!(PeerReply::decode(&again), Ok(PeerReply::Refused(_)));
+    Ok(if is_refused { reply } else { again })
 }
 
 async fn joined(groups: &Groups, cluster: ClusterId, nodes: &[NodeRecord]) -> Result<(), Fault> {

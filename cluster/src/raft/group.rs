@@ -142,6 +142,7 @@ impl Replica {
         groups.observe_time(group, applied.log_time);
         let machine =
             MachineStore::open(synced, on_advanced).map_err(|e| Fault::caused(doing(), e))?;
+        let machine = machine.knowing(config.feature_level);
         let network = NetworkFactory {
             group,
             transport: Arc::clone(&environment.transport),

@@ -36,6 +36,7 @@ use super::{
     lease::{self, SleepWatch},
     machine_store::{Advanced, OnAdvanced},
     membership, movement,
+    recall::{self, Recall},
     report::{self, Reporter},
     retime,
     service::{self, Service},
@@ -79,6 +80,8 @@ struct Inner {
     times: GroupTimes,
     clocks: Mutex<PeerClocks>,
     acquaintances: Mutex<Acquaintances>,
+    recall: Recall,
+    started_at: LogTime,
     faulted: watch::Sender<Option<String>>,
     started: Instant,
     internal_writes: AtomicU64,
@@ -178,6 +181,7 @@ impl Groups {
             SlottedStore::open(store).map_err(|error| Fault::caused("opening the store", error))?;
         let tracker = Tracker::new(Arc::clone(&environment.steady));
         let sleep_watch = SleepWatch::new(&*environment.steady);
+        let started_at = environment.clock.now();
         let clearance = Clearance::new(environment.steady.now());
         let groups = Self {
             inner: Arc::new(Inner {
@@ -198,6 +202,8 @@ impl Groups {
                 times: GroupTimes::default(),
                 clocks: Mutex::default(),
                 acquaintances: Mutex::default(),
+                recall: Recall::default(),
+                started_at,
                 faulted,
                 started: Instant::now(),
                 internal_writes: AtomicU64::new(0),
@@ -221,6 +227,7 @@ impl Groups {
         groups.spawn(movement::run(groups.clone()));
         groups.spawn(clearance::run(groups.clone()));
         groups.spawn(failover::run(groups.clone()));
+        groups.spawn(recall::run(groups.clone()));
         Ok(groups)
     }
 
@@ -418,6 +425,15 @@ impl Groups {
 
     pub(crate) fn clearance(&self) -> &Clearance {
         &self.inner.clearance
+    }
+
+    pub(crate) fn recall(&self) -> &Recall {
+        &self.inner.recall
+    }
+
+    /// The wall clock when the process began.
+    pub(crate) fn started_at(&self) -> LogTime {
+        self.inner.started_at
     }
 
     pub(crate) fn system_changed(&self) -> &Notify {

@@ -51,6 +51,8 @@ pub(crate) struct Facts {
     pub(crate) leases: LeaseRecord,
     /// What the group's leaders do that are cut off.
     pub(crate) isolation: Isolation,
+    /// The feature level that the group's log has noted.
+    pub(crate) feature_level: u32,
 }
 
 impl Facts {
@@ -122,8 +124,10 @@ impl Leasing {
     }
 
     /// Until a replica holds no lease any more, as this node knows while it leads.
-    pub(crate) fn left_of_any(&self, node: NodeId, now: Duration) -> Duration {
-        locked(&self.table).left_of_any(node, now)
+    pub(crate) fn left_of_any(&self, node: NodeId, facts: &Facts, now: Duration) -> Duration {
+        let mut table = locked(&self.table);
+        table.recount(facts.leases.stretched(facts.leases.longest));
+        table.left_of_any(node, now)
     }
 
     /// Who may answer without an entry that is committed in this node's own term.
@@ -149,11 +153,13 @@ impl Leasing {
     fn left_in(
         &self,
         term: Term,
-        node: NodeId,
-        index: LogIndex,
+        (node, index): (NodeId, LogIndex),
+        facts: &Facts,
         now: Duration,
     ) -> Option<Duration> {
-        locked(&self.table).left_in(term, node, index, now)
+        let mut table = locked(&self.table);
+        table.recount(facts.leases.stretched(facts.leases.longest));
+        table.left_in(term, node, index, now)
     }
 
     /// An entry of the own term is committed once the first index that could be read at in this
@@ -199,11 +205,13 @@ impl Groups {
     #[must_use]
     pub fn danger_left(&self, group: GroupId, node: NodeId, index: LogIndex) -> Option<Duration> {
         let replica = self.replica(group).filter(|it| it.leader() == Some(self.node()))?;
-        if self.tracker().facts(group).region_of(node).is_none() {
+        let facts = self.tracker().facts(group);
+        if facts.region_of(node).is_none() {
             return Some(Duration::ZERO);
         }
         let now = self.environment().steady.now();
-        replica.leasing.left_in(Term(replica.metrics().current_term), node, index, now)
+        let term = Term(replica.metrics().current_term);
+        replica.leasing.left_in(term, (node, index), &facts, now)
     }
 
     /// Grants a peer, or this node itself, what it may be granted.
@@ -300,6 +308,7 @@ impl Groups {
         let marks = query::replica_marks(store, group).map_err(doing)?;
         let leases = query::leases(store, group).map_err(doing)?;
         let isolation = query::isolation(store, group).map_err(doing)?;
+        let feature_level = query::feature_level(store, group).map_err(doing)?;
         let mut members = Members::new();
         for (id, member) in membership.nodes() {
             let Ok(region) = Region::new(member.region.clone()) else { continue };
@@ -307,7 +316,7 @@ impl Groups {
             of.nodes.push(NodeId(*id));
             of.counts |= marks.get(&NodeId(*id)) == Some(&ReplicaMark::Serving);
         }
-        self.tracker().set_facts(group, Facts { members, marks, leases, isolation });
+        self.tracker().set_facts(group, Facts { members, marks, leases, isolation, feature_level });
         Ok(())
     }
 }

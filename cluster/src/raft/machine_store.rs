@@ -18,6 +18,7 @@ use concordat_proto::{
     log::LogIndex,
     record::AppliedRecord,
     time::LogTime,
+    version,
     wire::Wire,
 };
 use futures::{Stream, StreamExt};
@@ -113,6 +114,8 @@ pub(crate) struct MachineStore {
     synced: Arc<SyncedState>,
     on_advanced: OnAdvanced,
     applied: AppliedRecord,
+    /// The newest feature level that this node knows.
+    feature_level: u32,
     may_skip: bool,
 }
 
@@ -155,7 +158,14 @@ impl MachineStore {
     ) -> Result<Self, io::Error> {
         let (group, store) = (synced.group, Arc::clone(&synced.store));
         let applied = read_applied(&*store, group)?;
-        Ok(Self { group, store, synced, on_advanced, applied, may_skip: false })
+        let feature_level = version::FEATURE_LEVEL;
+        Ok(Self { group, store, synced, on_advanced, applied, feature_level, may_skip: false })
+    }
+
+    /// As a build would that knows only this feature level.
+    pub(crate) fn knowing(mut self, feature_level: u32) -> Self {
+        self.feature_level = feature_level;
+        self
     }
 
     /// Applies what is there and writes it as one batch.
@@ -166,6 +176,7 @@ impl MachineStore {
         let mut news = News::default();
         for (entry, responder) in batch {
             self.require_next(&record, &entry)?;
+            self.require_known(&entry)?;
             news.is_followed = responder.is_none();
             let response = apply_entry(self.group, &mut overlay, &mut record, &entry, &mut news)?;
             if let Some(responder) = responder {
@@ -193,6 +204,19 @@ impl MachineStore {
             return Err(StoreError::new(reason));
         }
         Ok(())
+    }
+
+    /// What a node that passes for one of an earlier release cannot read ends it, as it would that one.
+    fn require_known(&self, entry: &Entry) -> Result<(), StoreError> {
+        if self.feature_level >= version::FEATURE_LEVEL {
+            return Ok(());
+        }
+        let EntryPayload::Normal(payload) = &entry.payload else { return Ok(()) };
+        let proposal = Proposal::decode(&payload.0);
+        match proposal.map(|proposal| proposal.command.feature_level()) {
+            Ok(level) if level <= self.feature_level => Ok(()),
+            Ok(_) | Err(_) => Err(StoreError::new("a committed entry cannot be read")),
+        }
     }
 
     /// The newest applied entry.
@@ -271,7 +295,11 @@ fn apply_entry(
             news.origins.push(proposal.origin);
             news.is_about_replicas |= matches!(
                 proposal.command,
-                Command::MarkReplicas { .. } | Command::SetLeases(_) | Command::NoteIsolation(_)
+                Command::MarkReplicas { .. }
+                    | Command::SetLeases(_)
+                    | Command::NoteIsolation(_)
+                    | Command::RaiseFeatureLevel { .. }
+                    | Command::NoteFeatureLevel(_)
             );
             Ok(Response(Some(applied)))
         }

@@ -22,6 +22,7 @@ use concordat_proto::{
 use openraft::{ChangeMembers, raft::Precondition};
 
 use super::{
+    features::{self, Raising},
     group::Replica,
     groups::{Groups, SystemView},
     operate, retime,
@@ -42,6 +43,7 @@ const STEP_LIMIT: Duration = Duration::from_secs(30);
 /// Takes steps until the node stops.
 pub(crate) async fn run(groups: Groups) {
     let mut retiring = Retiring::default();
+    let mut raising = Raising::default();
     loop {
         let mut failed = false;
         let system = groups.system();
@@ -52,6 +54,7 @@ pub(crate) async fn run(groups: Groups) {
         }
         if groups.leader_of(GroupId::SYSTEM) == Some(groups.node()) {
             retiring.look(&groups, &system).await;
+            raising.look(&groups, &system).await;
         } else {
             retiring.clear();
         }
@@ -163,7 +166,7 @@ async fn look(groups: &Groups, system: &SystemView, replica: &Arc<Replica>) -> b
 
 /// What the group's log is to say of its replicas and does not say yet: that some serve, for they
 /// have caught up; that some are leaving; other lease terms, or another word on isolation, for an
-/// operator has set them.
+/// operator has set them; the cluster's feature level.
 fn due_note(groups: &Groups, system: &SystemView, view: &GroupView) -> Option<Command> {
     let facts = groups.tracker().facts(view.group);
     let members = facts.members.values().flat_map(|members| &members.nodes).copied();
@@ -186,7 +189,10 @@ fn due_note(groups: &Groups, system: &SystemView, view: &GroupView) -> Option<Co
     }
     let isolation = system.cluster.as_ref().map(|cluster| cluster.isolation)?;
     let is_due = view.group != GroupId::SYSTEM && facts.isolation.generation < isolation.generation;
-    is_due.then_some(Command::NoteIsolation(isolation))
+    if is_due {
+        return Some(Command::NoteIsolation(isolation));
+    }
+    features::due(groups, view.group, facts.feature_level)
 }
 
 /// Whether a node was removed or replaced, which is for ever. One that is not known has not left: a
@@ -234,7 +240,7 @@ pub(crate) fn may_remove(groups: &Groups, replica: &Replica, node: NodeId) -> bo
     let facts = groups.tracker().facts(replica.group);
     let now = groups.environment().steady.now();
     facts.marks.get(&node) == Some(&ReplicaMark::Leaving)
-        && replica.leasing.left_of_any(node, now).is_zero()
+        && replica.leasing.left_of_any(node, &facts, now).is_zero()
 }
 
 async fn take(

@@ -175,6 +175,10 @@ impl Groups {
         if proposal.command.org().is_some() && self.is_founding_alone(&replica) {
             return ProposeReply::NotLeader { leader: None };
         }
+        // Certainly not appended: a member could not read it.
+        if !self.may_propose(&proposal.command) {
+            return ProposeReply::NotLeader { leader: None };
+        }
         proposal.stamped = self.log_now(group);
         // What its organisation's writes were given before it came is not over here sooner.
         if let Command::AdoptBegin { floor, .. } = &proposal.command {

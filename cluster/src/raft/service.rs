@@ -12,6 +12,7 @@ use concordat_proto::{
     command::{Command, Proposal},
     id::{GroupId, NodeId, WriteId},
     org::NodeRecord,
+    version,
     wire::{
         Wire,
         peer::{Notice, PeerReply, PeerRequest, StreamHead},
@@ -27,7 +28,7 @@ use super::{
     group::Replica,
     groups::Groups,
     propose::Proposed,
-    retime, snapshot,
+    recall, retime, snapshot,
     transport::{FrameReceiver, FrameStream, PeerService},
 };
 use crate::planted::{self, Bug};
@@ -64,6 +65,10 @@ impl PeerService for Service {
             }
             match StreamHead::decode(&head) {
                 Ok(StreamHead::Append { group }) => {
+                    // A leader must not learn from its stream that this node's log has lost entries.
+                    if !recall::may_follow(&groups, from).await {
+                        return;
+                    }
                     if let Some(replica) = groups.replica(group) {
                         serve_append(&replica, stream).await;
                     }
@@ -131,6 +136,11 @@ async fn answer(groups: &Groups, from: NodeId, body: &[u8]) -> PeerReply {
         Ok(PeerRequest::Standing) => PeerReply::Standing,
         Ok(PeerRequest::Retime { group, across }) => retime::answer(groups, group, across).await,
         Ok(PeerRequest::Closed { group }) => failover::answer_closed(groups, group),
+        // A build of the first release does not know the question.
+        Ok(PeerRequest::FeatureLevel) if knows_more(groups) => {
+            PeerReply::FeatureLevel(groups.config().feature_level)
+        }
+        Ok(PeerRequest::Recall { run }) if knows_more(groups) => groups.recalled(from, run),
         Ok(PeerRequest::Cleared) => PeerReply::Cleared { is_cleared: groups.is_cleared() },
         Ok(PeerRequest::Diverged { group, after, write }) => {
             failover::answer_diverged(groups, group, after, write).await
@@ -222,10 +232,17 @@ async fn serve_snapshot(groups: &Groups, group: GroupId, body: &[u8], stream: Fr
     }
 }
 
+fn knows_more(groups: &Groups) -> bool {
+    groups.config().feature_level > version::FEATURE_LEVEL_FIRST
+}
+
 /// Registers a node that wants to join, and tells it the cluster.
 async fn admit(groups: &Groups, body: &[u8]) -> PeerReply {
-    let record = match PeerRequest::decode(body) {
-        Ok(PeerRequest::Join(record)) => record,
+    let (record, known) = match PeerRequest::decode(body) {
+        Ok(PeerRequest::Join(record)) => (record, version::FEATURE_LEVEL_FIRST),
+        Ok(PeerRequest::JoinAt { node, feature_level }) if knows_more(groups) => {
+            (node, feature_level)
+        }
         Ok(_) => return refused("a stranger may only ask to join"),
         Err(error) => return refused(error.to_string()),
     };
@@ -234,6 +251,12 @@ async fn admit(groups: &Groups, body: &[u8]) -> PeerReply {
     };
     if let Some(gone) = gone(groups, record.id) {
         return gone;
+    }
+    let level = groups.feature_level();
+    if known < level && !planted::is(Bug::NewCommandTooEarly) {
+        return refused(format!(
+            "the cluster is at feature level {level}, and this node's build knows {known}: upgrade it"
+        ));
     }
     if let Some(holder) = holder_of_address(groups, &record) {
         return refused(format!("node {holder} is alive and has this address"));

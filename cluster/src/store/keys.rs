@@ -53,6 +53,8 @@ pub enum Kind {
     OperatorKey = 19,
     /// A `ClosedGroup`, by the group's number (system group).
     ClosedGroup = 20,
+    /// The feature level that a home group's log has noted (u64; no organisation, no name).
+    FeatureLevel = 21,
     /// The home group's `Isolation` (no organisation, no name).
     Isolation = 14,
     /// An `OrgSettings` (no name).
@@ -83,6 +85,7 @@ impl Kind {
             18 => Self::Node,
             19 => Self::OperatorKey,
             20 => Self::ClosedGroup,
+            21 => Self::FeatureLevel,
             14 => Self::Isolation,
             15 => Self::OrgSettings,
             _ => return None,
@@ -241,6 +244,12 @@ pub fn leases(group: GroupId) -> Vec<u8> {
 #[must_use]
 pub fn isolation(group: GroupId) -> Vec<u8> {
     key(group, NO_ORG, Kind::Isolation, &[])
+}
+
+/// A home group's feature level.
+#[must_use]
+pub fn feature_level(group: GroupId) -> Vec<u8> {
+    key(group, NO_ORG, Kind::FeatureLevel, &[])
 }
 
 /// That a home group is closed.

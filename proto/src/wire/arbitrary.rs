@@ -200,6 +200,9 @@ fn command() -> impl Strategy<Value = Command> {
         failover(),
         (org_id(), settings())
             .prop_map(|(org, settings)| Command::SetOrgSettings { org, settings }),
+        (any::<u32>(), vec(any::<u64>().prop_map(NodeId), 0..4))
+            .prop_map(|(level, known_by)| Command::RaiseFeatureLevel { level, known_by }),
+        any::<u32>().prop_map(Command::NoteFeatureLevel),
         move_command(),
     ]
 }

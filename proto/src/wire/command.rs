@@ -79,6 +79,8 @@ mirror_enum! {
         CloseGroup { region: Text, to: Text, basis: V1FailoverBasis, absent: Vec<u64> },
         FoundSuccessor { closed: u32, founder: u64, last: V1LogId, certain: u64 },
         SetOrgSettings { org: V1Id, settings: V1OrgSettings },
+        RaiseFeatureLevel { level: u32, known_by: Vec<u64> },
+        NoteFeatureLevel(level: u32),
     }
 }
 
@@ -90,6 +92,9 @@ fn check_command(command: &Command) -> Result<(), WireError> {
         }
         Command::CloseGroup { absent, .. } => {
             ensure(absent.len() <= limits::NODES_MAX, "number of absent nodes")
+        }
+        Command::RaiseFeatureLevel { known_by, .. } => {
+            ensure(known_by.len() <= limits::NODES_MAX, "number of nodes that know a level")
         }
         Command::Form { .. }
         | Command::RegisterNode(_)
@@ -113,7 +118,8 @@ fn check_command(command: &Command) -> Result<(), WireError> {
         | Command::NoteIsolation(_)
         | Command::SetSeat { .. }
         | Command::FoundSuccessor { .. }
-        | Command::SetOrgSettings { .. } => Ok(()),
+        | Command::SetOrgSettings { .. }
+        | Command::NoteFeatureLevel(_) => Ok(()),
     }
 }
 

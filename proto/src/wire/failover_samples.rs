@@ -70,6 +70,11 @@ pub(super) fn proposals() -> Samples<Proposal> {
         ("close_group", close),
         ("found_successor", found),
         ("set_org_settings", Command::SetOrgSettings { org: org().id, settings: settings() }),
+        (
+            "raise_feature_level",
+            Command::RaiseFeatureLevel { level: 2, known_by: vec![NodeId(9), NodeId(300)] },
+        ),
+        ("note_feature_level", Command::NoteFeatureLevel(2)),
     ];
     commands.into_iter().map(|(name, command)| (name, proposal(command))).collect()
 }

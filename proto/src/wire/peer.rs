@@ -87,6 +87,21 @@ pub enum PeerRequest {
         /// Only this write.
         write: Option<WriteId>,
     },
+    /// Which feature level do you know? A node of the first release refuses the question.
+    FeatureLevel,
+    /// [`PeerRequest::Join`], and the newest feature level that the node's build knows. A node of the
+    /// first release refuses it, and is asked by the other.
+    JoinAt {
+        /// Who.
+        node: NodeRecord,
+        /// The level.
+        feature_level: u32,
+    },
+    /// What have you heard from me, and does another process of mine ask you?
+    Recall {
+        /// A name of the process that asks.
+        run: u64,
+    },
 }
 
 /// A peer's answer.
@@ -146,6 +161,15 @@ pub enum PeerReply {
         next: Option<LogIndex>,
         /// Writes that the replica has, and whose entries its log does not hold any more.
         unlisted: u64,
+    },
+    /// To [`PeerRequest::FeatureLevel`]: the newest one that the node's build knows.
+    FeatureLevel(u32),
+    /// To [`PeerRequest::Recall`].
+    Recalled {
+        /// The newest report of the asker's replica in each group.
+        reported: Vec<GroupProgress>,
+        /// Whether a process of the asker that began earlier has asked since.
+        is_twice: bool,
     },
 }
 
@@ -228,6 +252,9 @@ mirror_enum! {
         Closed { group: u32 },
         Cleared,
         Diverged { group: u32, after: u64, write: Option<V1Id> },
+        FeatureLevel,
+        JoinAt { node: V1NodeRecord, feature_level: u32 },
+        Recall { run: u64 },
     }
     V1PeerReply for PeerReply {
         Proposed(reply: V1ProposeReply),
@@ -243,6 +270,8 @@ mirror_enum! {
         Closed { last: V1LogId, applied: u64 },
         Cleared { is_cleared: bool },
         Diverged { writes: Vec<V1DivergedWrite>, next: Option<u64>, unlisted: u64 },
+        FeatureLevel(level: u32),
+        Recalled { reported: Vec<V1GroupProgress>, is_twice: bool },
     }
     V1ProposeReply for ProposeReply {
         Committed(applied: V1Applied),

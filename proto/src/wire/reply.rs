@@ -98,6 +98,7 @@ mirror_enum! {
         SeatOfOthers,
         SeatedThere,
         StaleFailover,
+        FeatureLevelUnknown { node: u64 },
     }
     V1FullOf for FullOf { Regions, Nodes }
 }

@@ -337,6 +337,10 @@ fn applied_elsewhere() -> Samples<Applied> {
         ("seat_of_others", applied_with(Err(Refusal::SeatOfOthers))),
         ("seated_there", applied_with(Err(Refusal::SeatedThere))),
         ("stale_failover", applied_with(Err(Refusal::StaleFailover))),
+        (
+            "feature_level_unknown",
+            applied_with(Err(Refusal::FeatureLevelUnknown { node: NodeId(5) })),
+        ),
     ]
 }
 
@@ -492,6 +496,9 @@ pub(super) fn peer_requests() -> Samples<PeerRequest> {
             "diverged_one",
             PeerRequest::Diverged { group, after: LogIndex(0), write: Some(write_id(0x01)) },
         ),
+        ("feature_level", PeerRequest::FeatureLevel),
+        ("recall", PeerRequest::Recall { run: 1_700_000_000_123 }),
+        ("join_at", PeerRequest::JoinAt { node: node(), feature_level: 2 }),
     ]
 }
 
@@ -530,6 +537,14 @@ pub(super) fn peer_replies() -> Samples<PeerReply> {
                 writes: vec![failover::diverged()],
                 next: Some(LogIndex(70_001)),
                 unlisted: 2,
+            },
+        ),
+        ("feature_level", PeerReply::FeatureLevel(2)),
+        (
+            "recalled",
+            PeerReply::Recalled {
+                reported: vec![GroupProgress { group: GroupId(2), applied: LogIndex(70_000) }],
+                is_twice: true,
             },
         ),
     ]

@@ -92,6 +92,8 @@ pub(crate) struct Host {
     pub(crate) is_harmed: bool,
     /// A disk that could not be started from, and nobody had altered it.
     pub(crate) unexplained: Option<String>,
+    /// What its build knows: of the first release until it is upgraded, in some clusters.
+    pub(crate) feature_level: u32,
     /// Its disk is the one on which the cluster was begun.
     is_founder: bool,
     store: Arc<CrashStore>,
@@ -124,6 +126,7 @@ impl Host {
             is_harmed: false,
             unexplained: None,
             is_founder: false,
+            feature_level: common.shape.feature_level,
             store: Arc::default(),
             cluster: Arc::default(),
             drift: common.shape.drift[number],
@@ -198,6 +201,10 @@ impl Host {
     pub(crate) fn start(&mut self, now: Duration) {
         assert!(self.process.is_none(), "it runs");
         self.lives += 1;
+        if self.lives > 1 {
+            // Whoever starts a node again may have upgraded it.
+            self.feature_level = self.feature_level.max(self.common.shape.upgraded_to);
+        }
         let options = LogOptions {
             segment_bytes: self.common.shape.segment_bytes,
             cache_bytes_max: 1 << 20,
@@ -291,6 +298,7 @@ impl Host {
             home_timings: Timings::home(),
             system_timings: Timings::across(),
             retention: self.common.shape.retention,
+            feature_level: self.feature_level,
         }
     }
 

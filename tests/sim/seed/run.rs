@@ -20,7 +20,7 @@ use crate::{
     clients::{CREDENTIALS, Client, Gate, Work},
     faults::Trouble,
     host::End,
-    invariants::{Watch, secrets},
+    invariants::{Watch, features, secrets},
     operator,
     trace::Trace,
     world::World,
@@ -137,6 +137,7 @@ impl Run {
         self.populate()?;
         self.trouble()?;
         self.mend("after the trouble")?;
+        self.upgrade()?;
         if self.chance.below(4) == 0 && self.world.shape.regions.len() >= 3 {
             self.lose_a_region()?;
             self.mend("after a failover")?;
@@ -258,6 +259,26 @@ impl Run {
                 }
             }
         }
+    }
+
+    /// Whoever still runs an earlier release is upgraded, one node at a time; then the level rises.
+    fn upgrade(&mut self) -> Result<(), String> {
+        let is_old = |world: &World, number: usize| {
+            world.hosts[number].feature_level < world.shape.upgraded_to
+        };
+        let old: Vec<usize> =
+            (0..self.world.hosts.len()).filter(|number| is_old(&self.world, *number)).collect();
+        self.trouble.count("upgraded", old.len() as u64);
+        for number in old {
+            self.world.end(number, End::Killed);
+            self.world.start(number);
+            self.run(Duration::from_millis(500))?;
+        }
+        let raised = self.world.within(MEND_LIMIT, |world| {
+            world.ready()?;
+            features::raised(world)
+        });
+        raised.map_err(|reason| format!("liveness: {reason}"))
     }
 
     fn work(&self) -> Arc<Work> {

@@ -7,7 +7,10 @@
 use std::time::Duration;
 
 use concordat_cluster::raft::Retention;
-use concordat_proto::region::Region;
+use concordat_proto::{
+    region::Region,
+    version::{FEATURE_LEVEL, FEATURE_LEVEL_FIRST},
+};
 use concordat_tests::chance::Chance;
 
 /// Nodes per region, 5 to 9 in 2 to 5 regions.
@@ -52,6 +55,10 @@ pub(crate) struct Shape {
     pub(crate) lease_ms: Option<u64>,
     /// Groups that are cut off go on from the beginning, rather than stop.
     pub(crate) serves_isolated: bool,
+    /// What the builds know with which the cluster begins, and those of nodes that are started again:
+    /// in some clusters an earlier release first.
+    pub(crate) feature_level: u32,
+    pub(crate) upgraded_to: u32,
     /// Organisations.
     pub(crate) orgs: usize,
     /// For how long things go wrong.
@@ -88,7 +95,10 @@ impl Shape {
             let snapshot_every = 40 + chance.below(400);
             Retention { snapshot_every, keep: chance.below(2) * snapshot_every }
         };
+        let is_old = chance.below(4) == 0;
         Self {
+            feature_level: if is_old { FEATURE_LEVEL_FIRST } else { FEATURE_LEVEL },
+            upgraded_to: FEATURE_LEVEL,
             drift,
             retention,
             segment_bytes: [256, 512, 1024][chance.place(3)] << 10,
@@ -121,6 +131,8 @@ impl Shape {
             tick: ms(1),
             lease_ms: None,
             serves_isolated: false,
+            feature_level: FEATURE_LEVEL,
+            upgraded_to: FEATURE_LEVEL,
             orgs: 1,
             trouble: Duration::ZERO,
         }

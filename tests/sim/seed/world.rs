@@ -114,7 +114,9 @@ impl World {
     pub(crate) fn add_host(&mut self, region: &Region) -> usize {
         let number = self.hosts.len();
         let wall = SimWall::new(&self.time);
-        self.hosts.push(Host::new(number, region.clone(), wall, &self.common));
+        let mut host = Host::new(number, region.clone(), wall, &self.common);
+        host.feature_level = self.shape.upgraded_to;
+        self.hosts.push(host);
         self.doors.add(region);
         number
     }

@@ -7,6 +7,7 @@
 
 mod digests;
 mod disks;
+pub(crate) mod features;
 mod homes;
 pub(crate) mod leaders;
 mod logs;
@@ -35,6 +36,7 @@ impl Watch {
         world.leaders.holds()?;
         world.weather.has_leaked()?;
         disks::look(world)?;
+        features::look(world)?;
         if !self.groups_may_close {
             self.homes.look(world)?;
         }
