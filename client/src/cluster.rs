@@ -152,7 +152,8 @@ pub struct Forecast {
 }
 
 pub(crate) async fn status(client: &Client) -> Result<ClusterStatus, ClientError> {
-    page::result(&page::read(client, Identity::Operator, "/v1/cluster".to_owned()).await?)
+    let read = page::one(client, Identity::Operator, "/v1/cluster".to_owned()).await?;
+    Ok(read.value)
 }
 
 #[cfg(test)]

@@ -11,7 +11,6 @@ use crate::{
     client::{Client, Identity},
     envelope::null_as_default,
     error::ClientError,
-    header::{self, Freshness},
     options::{OidcOptions, ShownOptions},
     page::{self, Page, Read},
     write::{Conditional, Write, Written, json_body, sealed},
@@ -60,12 +59,7 @@ impl<'a> OidcCredentials<'a> {
     /// When there is no answer, or it is a refusal (404: there is none of this id).
     pub async fn get(self, client_id: &str) -> Result<Read<OidcCredential>, ClientError> {
         check_client_id(client_id)?;
-        let answer = page::read(self.client, Identity::Org, one(client_id)).await?;
-        Ok(Read {
-            value: page::result(&answer)?,
-            etag: header::text(&answer.headers, &http::header::ETAG).map(str::to_owned),
-            freshness: Freshness::of(&answer.headers),
-        })
+        page::one(self.client, Identity::Org, one(client_id)).await
     }
 
     /// Reads a client secret in the clear: for login services whose key has the right
@@ -77,9 +71,7 @@ impl<'a> OidcCredentials<'a> {
     pub async fn secret(self, client_id: &str) -> Result<Read<ClientSecret>, ClientError> {
         check_client_id(client_id)?;
         let target = format!("{}/client-secret", one(client_id));
-        let answer = page::read(self.client, Identity::Org, target).await?;
-        let freshness = Freshness::of(&answer.headers);
-        Ok(Read { value: page::result(&answer)?, etag: None, freshness })
+        page::one(self.client, Identity::Org, target).await
     }
 
     /// Makes one.
@@ -157,7 +149,7 @@ impl ListOidc<'_> {
             ("offset", self.offset.map(|offset| offset.to_string())),
         ];
         let target = page::target(PATH, &query);
-        page::page(&page::read(self.client, Identity::Org, target).await?)
+        page::list(self.client, Identity::Org, target).await
     }
 }
 

@@ -7,16 +7,19 @@ use concordat_proto::{
     consistency::{Outcome, Receipt, RegionReceipt},
     region::Region,
 };
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, IgnoredAny},
+};
 
 /// Everything of an envelope but its result.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Head {
-    #[serde(deserialize_with = "null_as_default")]
-    meta: Meta,
-    #[serde(deserialize_with = "null_as_default")]
-    errors: Vec<Message>,
+    meta: Option<Meta>,
+    errors: Option<Vec<Message>>,
+    #[serde(deserialize_with = "is_present")]
+    result: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -54,23 +57,28 @@ impl Head {
         serde_json::from_slice(body).ok()
     }
 
+    /// Whether it has at least one of an envelope's members. Any JSON object could be parsed as one.
+    pub(crate) fn is_marked(&self) -> bool {
+        self.meta.is_some() || self.errors.is_some() || self.result
+    }
+
     /// Whether a node says that it fails with this status. Any JSON object looks like an envelope,
     /// but a proxy's has no such error in it.
     pub(crate) fn fails_with(&self, status: u16) -> bool {
-        self.errors.iter().any(|error| error.httpcode == Some(status))
+        self.errors.iter().flatten().any(|error| error.httpcode == Some(status))
     }
 
     pub(crate) fn messages(&self) -> Vec<String> {
-        self.errors.iter().map(|error| error.message.clone()).collect()
+        self.errors.iter().flatten().map(|error| error.message.clone()).collect()
     }
 
     /// `None` where there is none that this client understands.
     pub(crate) fn receipt(&self) -> Option<Receipt> {
-        self.meta.consistency.as_ref()?.parse()
+        self.meta.as_ref()?.consistency.as_ref()?.parse()
     }
 
     pub(crate) fn pagination(&self) -> Pagination {
-        self.meta.pagination.unwrap_or_default()
+        self.meta.as_ref().and_then(|meta| meta.pagination).unwrap_or_default()
     }
 }
 
@@ -135,6 +143,11 @@ fn milliseconds(value: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(value / 1000.0).ok()
 }
 
+/// Whether a member is there, whatever it is.
+fn is_present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| true)
+}
+
 /// Reads an explicit `null` like an absent member.
 pub(crate) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
@@ -166,6 +179,12 @@ mod tests {
             assert_eq!(head.pagination(), Pagination::default());
             assert_eq!(result::<Vec<u8>>(body.as_bytes()).expect(body), None);
         }
+        for (body, marked) in
+            [("{}", false), (r#"{"status":"ok"}"#, false), (r#"{"meta":{}}"#, true)]
+        {
+            assert_eq!(Head::parse(body.as_bytes()).expect(body).is_marked(), marked, "{body}");
+        }
+        assert!(Head::parse(br#"{"result":null}"#).expect("an object").is_marked());
         assert!(Head::parse(b"404 page not found").is_none());
         assert!(Head::parse(b"[]x").is_none());
     }

@@ -3,6 +3,10 @@
 //! What must hold: a write is reported as not done only if every attempt of it certainly was not
 //! done. One attempt that was lost on its way makes every later end unknown, unless that end was
 //! decided in the log under the same idempotency key.
+//!
+//! Only an answer with a node's envelope is the server's word: a failure with its own status among the
+//! `errors`, a success with the result that the call must have. Everything else (a redirect, HTML, a
+//! proxy's 401 or 503) says nothing about the call, and the next endpoint is asked.
 
 use std::time::Duration;
 
@@ -16,16 +20,40 @@ use crate::{
     transport::Incoming,
 };
 
+/// What a call makes of a success, or what is wrong with that answer.
+pub(crate) type Understood<T> = Result<T, &'static str>;
+
 /// How one attempt ended: for the retry decision, and for the caller if it is the last.
-pub(crate) struct End {
+pub(crate) struct End<T> {
     pub(crate) ended: Ended,
-    pub(crate) result: Result<Answer, ClientError>,
+    pub(crate) result: Result<(Answer, T), ClientError>,
     /// It tells how the write ended, whatever became of earlier attempts.
     pub(crate) settles: bool,
 }
 
+impl<T> End<T> {
+    /// A node said it. Its 503 is its word as well.
+    pub(crate) fn is_of_a_node(&self) -> bool {
+        match &self.result {
+            Err(ClientError::Unavailable { status, .. }) => status.is_some(),
+            Err(ClientError::Transport(_)) => false,
+            Ok(_) | Err(_) => self.ended != Ended::Unrouted,
+        }
+    }
+
+    /// The required consistency was not reached: whoever else was asked waited as rightly.
+    pub(crate) fn is_pending(&self) -> bool {
+        matches!(self.result, Err(ClientError::Pending(_)))
+    }
+
+    /// Nothing was heard until the time was up.
+    pub(crate) fn is_silence(&self) -> bool {
+        matches!(self.result, Err(ClientError::Transport(TransportError::TimedOut { .. })))
+    }
+}
+
 /// What a missing answer means.
-pub(crate) fn unanswered(error: TransportError) -> End {
+pub(crate) fn unanswered<T>(error: TransportError) -> End<T> {
     let (ended, result) = match error {
         TransportError::Connect { .. } => {
             (Ended::NotSent, unavailable(None, Vec::new(), Some(error)))
@@ -37,20 +65,34 @@ pub(crate) fn unanswered(error: TransportError) -> End {
     End { ended, result: Err(result), settles: false }
 }
 
-/// What an answer means.
-pub(crate) fn judge(call: &Call, endpoint: String, incoming: Incoming) -> End {
+/// What an answer means; `understand` makes what is asked for out of a success.
+pub(crate) fn judge<T>(
+    call: &Call,
+    endpoint: String,
+    incoming: Incoming,
+    understand: &dyn Fn(&Answer) -> Understood<T>,
+) -> End<T> {
     let Incoming { status, headers, body } = incoming;
     let retry_after = header::retry_after(&headers);
     let end = |ended, error, settles| End { ended, result: Err(error), settles };
     let Some(head) = Head::parse(&body) else {
-        return foreign(call, endpoint, status, retry_after, &body);
+        return foreign(endpoint, status, "it has no envelope", &body);
     };
     if (200..300).contains(&status) {
-        let result = Ok(Answer { endpoint, status, headers, head, body });
-        return End { ended: Ended::Answered, result, settles: true };
+        if !head.is_marked() {
+            return foreign(endpoint, status, "it has no envelope", &body);
+        }
+        let answer = Answer { endpoint, headers, head, body };
+        return match understand(&answer) {
+            Ok(understood) => {
+                let result = Ok((answer, understood));
+                End { ended: Ended::Answered, result, settles: true }
+            }
+            Err(what) => foreign(answer.endpoint, status, what, &[]),
+        };
     }
     if !head.fails_with(status) && head.receipt().is_none() {
-        return foreign(call, endpoint, status, retry_after, &body);
+        return foreign(endpoint, status, "it has no envelope", &body);
     }
     let messages = head.messages();
     match status {
@@ -84,38 +126,19 @@ pub(crate) fn judge(call: &Call, endpoint: String, incoming: Incoming) -> End {
     }
 }
 
-/// An answer without an envelope that fits its status: of a route that the node does not know, or of something between.
-/// Such a thing's 503 or 408 does not say that the node did nothing.
-fn foreign(
-    call: &Call,
-    endpoint: String,
-    status: u16,
-    retry_after: Option<Duration>,
-    body: &[u8],
-) -> End {
-    let (ended, error) = match status {
-        429 => {
-            let error = unavailable(Some((status, retry_after)), Vec::new(), None);
-            (Ended::Limited { retry_after }, error)
-        }
-        400..=407 | 409..500 => {
-            // Only a node's own text: others might repeat what they were sent.
-            let unrouted = matches!(body, b"404 page not found" | b"404 page not found\n");
-            let message = if unrouted { "no such route" } else { "the answer has no envelope" };
-            let (messages, freshness) = (vec![message.to_owned()], Freshness::Unmarked);
-            (Ended::Answered, ClientError::Refused { status, messages, freshness })
-        }
-        503 if !matches!(call.kind, Kind::Write { .. }) => {
-            let error = unavailable(Some((status, retry_after)), Vec::new(), None);
-            (Ended::Unavailable { retry_after }, error)
-        }
-        _ => {
-            let what = "it has no envelope";
-            let malformed = TransportError::Malformed { endpoint, status, what };
-            (Ended::MaybeDone, ClientError::Transport(malformed))
-        }
-    };
-    End { ended, result: Err(error), settles: false }
+/// An answer that is not a node's, or not one that this client understands: nothing is known of the
+/// call by it. An exception is the plain text of a route that is not known: that was certainly not
+/// done there.
+fn foreign<T>(endpoint: String, status: u16, what: &'static str, body: &[u8]) -> End<T> {
+    if status == 404 && matches!(body, b"404 page not found" | b"404 page not found\n") {
+        let (messages, freshness) = (vec!["no such route".to_owned()], Freshness::Unmarked);
+        let result = Err(ClientError::Refused { status, messages, freshness });
+        return End { ended: Ended::Unrouted, result, settles: false };
+    }
+    // A proxy whose node is away may find it again; what answers something else entirely stays.
+    let ended = if status >= 500 { Ended::MaybeDone } else { Ended::Foreign };
+    let malformed = TransportError::Malformed { endpoint, status, what };
+    End { ended, result: Err(ClientError::Transport(malformed)), settles: false }
 }
 
 fn unavailable(
@@ -135,12 +158,12 @@ const fn decided_in_log(status: u16) -> bool {
 }
 
 /// What the caller is told when no further attempt is made.
-pub(crate) fn conclude(
+pub(crate) fn conclude<T>(
     call: &Call,
-    end: End,
+    end: End<T>,
     maybe_done: bool,
     attempts: usize,
-) -> Result<Answer, ClientError> {
+) -> Result<(Answer, T), ClientError> {
     match (&call.kind, end.result) {
         (Kind::Write { key }, Err(error)) if maybe_done && !end.settles => {
             let (idempotency_key, source) = (key.clone(), Box::new(error));
@@ -170,14 +193,15 @@ mod tests {
         }
     }
 
-    fn answer(status: u16, body: &str) -> End {
+    fn answer(status: u16, body: &str) -> End<()> {
         let headers =
             HeaderMap::from_iter([(http::header::RETRY_AFTER, HeaderValue::from_static("3"))]);
         let incoming = Incoming { status, headers, body: Bytes::copy_from_slice(body.as_bytes()) };
-        judge(&write(), "http://a".into(), incoming)
+        let understand = |answer: &Answer| answer.head.receipt().map(drop).ok_or("no receipt");
+        judge(&write(), "http://a".into(), incoming, &understand)
     }
 
-    fn failing(status: u16) -> End {
+    fn failing(status: u16) -> End<()> {
         answer(status, &format!(r#"{{"errors":[{{"httpcode":{status},"message":"m"}}]}}"#))
     }
 
@@ -188,24 +212,41 @@ mod tests {
         assert_eq!(failing(429).ended, Ended::Limited { retry_after });
         assert_eq!(failing(500).ended, Ended::MaybeDone);
         assert_eq!(failing(408).ended, Ended::MaybeDone, "no write to wait for");
-        for foreign in ["", "<html>", "{}", r#"{"message":"Service Unavailable"}"#] {
-            assert_eq!(answer(503, foreign).ended, Ended::MaybeDone, "{foreign}");
-            assert_eq!(answer(502, foreign).ended, Ended::MaybeDone, "{foreign}");
-            assert_eq!(answer(408, foreign).ended, Ended::MaybeDone, "{foreign}");
-            assert_eq!(answer(429, foreign).ended, Ended::Limited { retry_after }, "{foreign}");
-            assert_eq!(answer(413, foreign).ended, Ended::Answered, "{foreign}");
+        for status in [400, 401, 403, 404, 409, 412, 422] {
+            assert_eq!(failing(status).ended, Ended::Answered, "{status}");
+            assert!(failing(status).is_of_a_node(), "{status}");
         }
-        assert_eq!(answer(200, "<html>").ended, Ended::MaybeDone);
+    }
+
+    #[test]
+    fn what_has_no_envelope_is_no_nodes_word() {
+        let other = r#"{"errors":[{"httpcode":400,"message":"another status"}]}"#;
+        for body in ["", "<html>", "{}", r#"{"message":"Unauthorized"}"#, other] {
+            for status in [502, 503, 504] {
+                assert_eq!(answer(status, body).ended, Ended::MaybeDone, "{status} {body}");
+            }
+            for status in [200, 204, 301, 302, 307, 401, 403, 404, 407, 408, 413, 429] {
+                let end = answer(status, body);
+                assert_eq!(end.ended, Ended::Foreign, "{status} {body}");
+                assert!(!end.is_of_a_node() && !end.settles, "{status} {body}");
+                assert!(is_unknown(end, true), "{status} {body}");
+            }
+        }
+        let unreceipted = answer(200, r#"{"meta":{},"errors":[]}"#);
+        assert_eq!(unreceipted.ended, Ended::Foreign, "it does not say what it must");
+        let unrouted = answer(404, "404 page not found");
+        assert_eq!(unrouted.ended, Ended::Unrouted);
+        assert!(!is_unknown(unrouted, false), "certainly not done");
     }
 
     const RECEIPT: &str = r#"{"required":"local_region","achieved":true,"outcome":"committed","write_id":"0194d3f0-5b62-7c11-8a2e-1f0b6a3c9d10","position":null,"elapsed_ms":1.0,"regions":[]}"#;
 
-    fn refused_in_the_log(status: u16) -> End {
+    fn refused_in_the_log(status: u16) -> End<()> {
         let error = format!(r#"{{"httpcode":{status},"message":"m"}}"#);
         answer(status, &format!(r#"{{"meta":{{"consistency":{RECEIPT}}},"errors":[{error}]}}"#))
     }
 
-    fn is_unknown(end: End, maybe_done: bool) -> bool {
+    fn is_unknown(end: End<()>, maybe_done: bool) -> bool {
         let result = conclude(&write(), end, maybe_done, 2);
         matches!(result, Err(ClientError::OutcomeUnknown { .. }))
     }

@@ -47,9 +47,15 @@
 //!
 //! # Which node
 //! The nodes are asked in the order in which they were given, those of a region before the next
-//! region's; one that cannot be reached is passed over for a while. `local_region` means the region
-//! of the node that answers, so failing over to another region changes which region it is; the
-//! receipt says what was reached where.
+//! region's; one that failed lately is asked last. Only an answer with a node's envelope counts:
+//! after a refused or broken connection, half an answer, a proxy's error, a redirect or HTML the next
+//! node is asked at once. A node that is silent is not given up, since it may rightly wait as long as
+//! the caller does; after half a second (a read), a second (a write) or three (another region's
+//! node, for a write) the next one is asked as well, and the first answer counts. A write is always
+//! sent under one idempotency key, so it happens at most once, however many nodes are asked.
+//!
+//! `local_region` means the region of the node that answers, so failing over to another region
+//! changes which region it is; the receipt says what was reached where.
 //!
 //! # What is absent
 //! TLS (plain HTTP for now), SAML and external credentials, and any state on disk. hyper is known

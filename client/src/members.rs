@@ -207,7 +207,7 @@ impl<'a> Nodes<'a> {
     /// # Errors
     /// When there is no answer, or it is a refusal.
     pub async fn list(self) -> Result<Vec<Member>, ClientError> {
-        page::result(&page::read(self.client, Identity::Operator, NODES.to_owned()).await?)
+        Ok(page::one(self.client, Identity::Operator, NODES.to_owned()).await?.value)
     }
 
     /// Takes a node's votes and leads away; it keeps its replicas and goes on serving.
@@ -238,7 +238,7 @@ impl<'a> Regions<'a> {
     /// # Errors
     /// When there is no answer, or it is a refusal.
     pub async fn list(self) -> Result<Vec<MemberRegion>, ClientError> {
-        page::result(&page::read(self.client, Identity::Operator, REGIONS.to_owned()).await?)
+        Ok(page::one(self.client, Identity::Operator, REGIONS.to_owned()).await?.value)
     }
 
     /// Removes a region that no organisation is at home in, with all its nodes. It is gone once it
@@ -279,7 +279,7 @@ impl<'a> Regions<'a> {
     /// When there is no answer, or it is a refusal.
     pub async fn divergence(self, region: &Region) -> Result<Divergence, ClientError> {
         let path = format!("{}/divergence", one(REGIONS, region.as_str()));
-        page::result(&page::read(self.client, Identity::Operator, path).await?)
+        Ok(page::one(self.client, Identity::Operator, path).await?.value)
     }
 
     /// Lets another node found the group of a region whose first founder was lost before it did.

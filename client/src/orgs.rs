@@ -16,7 +16,6 @@ use crate::{
     entropy,
     envelope::{self, null_as_default},
     error::ClientError,
-    header::Freshness,
     members::{self, Operate},
     page::{self, Page, Read},
     write::{self, Write, Written, json_body, sealed},
@@ -104,9 +103,7 @@ impl<'a> Organizations<'a> {
     /// When there is no answer, or it is a refusal.
     pub async fn get(self, org: OrgId) -> Result<Read<Organization>, ClientError> {
         let target = format!("{PATH}/{org}");
-        let answer = page::read(self.client, Identity::Operator, target).await?;
-        let value = page::result(&answer)?;
-        Ok(Read { value, etag: None, freshness: Freshness::of(&answer.headers) })
+        page::one(self.client, Identity::Operator, target).await
     }
 
     /// Sets whether secrets of one are given out by nodes that cannot prove that they are current.
@@ -147,7 +144,7 @@ impl<'a> Organizations<'a> {
             kind: Kind::Write { key },
             timeout: self.client.shared.timeout,
         };
-        call::run(self.client, &call).await.map(drop)
+        call::run(self.client, &call, &|_| Ok(())).await.map(drop)
     }
 }
 
@@ -195,7 +192,7 @@ impl ListOrgs<'_> {
             ("offset", self.offset.map(|offset| offset.to_string())),
         ];
         let target = page::target(PATH, &query);
-        page::page(&page::read(self.client, Identity::Operator, target).await?)
+        page::list(self.client, Identity::Operator, target).await
     }
 }
 

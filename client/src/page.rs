@@ -10,6 +10,7 @@ use crate::{
     envelope,
     error::ClientError,
     header::{self, Freshness},
+    judge::Understood,
 };
 
 /// One thing as it was read.
@@ -55,11 +56,12 @@ pub(crate) fn target(path: &str, query: &[(&str, Option<String>)]) -> String {
 
 /// Reads what is not older than what this client has seen already, if it is set to. Where that was
 /// lost with its region the caller is told so once (410); what it sees from then on is counted anew.
-pub(crate) async fn read(
+async fn read<T>(
     client: &Client,
     identity: Identity,
     target: String,
-) -> Result<Answer, ClientError> {
+    understand: &(dyn Fn(&Answer) -> Understood<T> + Sync),
+) -> Result<(Answer, T), ClientError> {
     let mut headers = HeaderMap::new();
     let mut kind = Kind::Read;
     if let (Identity::Org, Some(org)) = (identity, &client.org)
@@ -72,13 +74,13 @@ pub(crate) async fn read(
     let method = Method::GET;
     let body = bytes::Bytes::new();
     let call = Call { identity, method, target, headers, body, kind, timeout };
-    let answer = call::run(client, &call).await.inspect_err(|error| {
+    let answer = call::run(client, &call, understand).await.inspect_err(|error| {
         if let (Some(org), ClientError::Refused { status: 410, .. }) = (&client.org, error) {
             client.shared.session.forget(org.id);
         }
     })?;
     if let (Identity::Org, Some(org)) = (identity, &client.org)
-        && let Some(position) = header::position(&answer.headers)
+        && let Some(position) = header::position(&answer.0.headers)
     {
         client.shared.session.on_position(org.id, position);
     }
@@ -86,18 +88,36 @@ pub(crate) async fn read(
 }
 
 /// The result of an answer that must have one.
-pub(crate) fn result<T: DeserializeOwned>(answer: &Answer) -> Result<T, ClientError> {
+pub(crate) fn result<T: DeserializeOwned>(answer: &Answer) -> Understood<T> {
     match envelope::result(&answer.body) {
         Ok(Some(result)) => Ok(result),
-        Ok(None) => Err(answer.malformed("it has no result")),
-        Err(_) => Err(answer.malformed("its result has not the expected form")),
+        Ok(None) => Err("it has no result"),
+        Err(_) => Err("its result has not the expected form"),
     }
 }
 
-/// A list; one that is left out is empty.
-pub(crate) fn page<T: DeserializeOwned>(answer: &Answer) -> Result<Page<T>, ClientError> {
-    let items: Option<Vec<T>> = envelope::result(&answer.body)
-        .map_err(|_| answer.malformed("its result has not the expected form"))?;
+/// Reads one thing, which must be there.
+pub(crate) async fn one<T: DeserializeOwned>(
+    client: &Client,
+    identity: Identity,
+    target: String,
+) -> Result<Read<T>, ClientError> {
+    let (answer, value) = read(client, identity, target, &result).await?;
+    let etag = header::text(&answer.headers, &http::header::ETAG).map(str::to_owned);
+    Ok(Read { value, etag, freshness: Freshness::of(&answer.headers) })
+}
+
+/// Reads a list; one that is left out is empty.
+pub(crate) async fn list<T: DeserializeOwned>(
+    client: &Client,
+    identity: Identity,
+    target: String,
+) -> Result<Page<T>, ClientError> {
+    let understand = |answer: &Answer| {
+        let items: Result<Option<Vec<T>>, _> = envelope::result(&answer.body);
+        items.map_err(|_| "its result has not the expected form")
+    };
+    let (answer, items) = read(client, identity, target, &understand).await?;
     Ok(Page {
         items: items.unwrap_or_default(),
         total_count: answer.head.pagination().total_count,

@@ -1,4 +1,13 @@
-//! Whether a call is tried again, and after how long. Pure: time left and chance are handed in.
+//! Whether a call is tried again, after how long, and after how long a silence another endpoint is
+//! asked beside the one that says nothing. Pure: time left and chance are handed in.
+//!
+//! # Why attempts run beside each other
+//! A node may rightly be silent for as long as the caller waits: it answers a write when the required
+//! consistency is reached, or 408. A hung node looks the same. So a silent attempt is not given up;
+//! after a while the next endpoint is asked as well, under the same idempotency key, so that the write
+//! happens at most once, and the first answer that settles the call counts. Each further attempt
+//! waits twice as long as the one before: when the whole cluster waits, a write is sent a few times,
+//! not once to every endpoint.
 
 use std::time::Duration;
 
@@ -13,6 +22,19 @@ pub(crate) const BACKOFF_MAX: Duration = Duration::from_secs(2);
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 /// Doublings after which the pause has reached its longest.
 const DOUBLINGS_MAX: u32 = 6;
+
+/// Silence of a read's first attempt after which the next endpoint is asked as well.
+const READ_SILENCE: Duration = Duration::from_millis(500);
+/// The same of what the node may wait for by itself. An election and a lease are over in it.
+const WAIT_SILENCE: Duration = Duration::from_secs(1);
+/// The first silence is at most this share of the caller's time, so that a second endpoint has most
+/// of a short time.
+const SILENCE_SHARE: u32 = 4;
+/// How much longer a silence is borne before another region is asked for what only the caller's own
+/// can answer. With [`SILENCE_SHARE`] it is still less than the caller's time.
+const CROSSING_FACTOR: u32 = 3;
+/// Attempts of one call that are under way at once.
+pub(crate) const IN_FLIGHT_MAX: usize = 8;
 
 /// How one attempt ended, as far as doing it again is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +55,18 @@ pub(crate) enum Ended {
     },
     /// Without an answer that says anything: it may have been done, or may yet be.
     MaybeDone,
+    /// With an answer that is no node's (a redirect, a proxy's 401, HTML): it may have been done, but
+    /// the same thing would most likely say the same again.
+    Foreign,
+    /// With the plain text of a route that is not known: by this node, or by something before it.
+    Unrouted,
+}
+
+impl Ended {
+    /// Whether the write may have been done, or may yet be.
+    pub(crate) const fn may_be_done(self) -> bool {
+        matches!(self, Self::MaybeDone | Self::Foreign)
+    }
 }
 
 /// One attempt that is over.
@@ -66,8 +100,12 @@ pub(crate) fn decide(attempt: &Attempt, entropy: u64) -> Decision {
     let own = backoff(attempt.pauses, entropy);
     let pause = match attempt.ended {
         Ended::Answered => return Decision::Stop,
-        Ended::MaybeDone if !attempt.idempotent => return Decision::Stop,
-        Ended::NotSent | Ended::MaybeDone | Ended::Unavailable { .. }
+        Ended::MaybeDone | Ended::Foreign if !attempt.idempotent => return Decision::Stop,
+        Ended::NotSent
+        | Ended::MaybeDone
+        | Ended::Foreign
+        | Ended::Unrouted
+        | Ended::Unavailable { .. }
             if attempt.untried_endpoint =>
         {
             return if attempt.left.is_zero() {
@@ -76,16 +114,38 @@ pub(crate) fn decide(attempt: &Attempt, entropy: u64) -> Decision {
                 Decision::Again(Duration::ZERO)
             };
         }
-        Ended::NotSent | Ended::MaybeDone => own,
+        Ended::Unrouted => return Decision::Stop,
+        Ended::NotSent | Ended::MaybeDone | Ended::Foreign => own,
         // Asked to wait longer than there is time for, the call stops at once, below.
         Ended::Unavailable { retry_after } | Ended::Limited { retry_after } => {
             own.max(retry_after.unwrap_or_default())
         }
     };
-    let patient = attempt.write && attempt.ended != Ended::NotSent;
+    let patient = attempt.write && !matches!(attempt.ended, Ended::NotSent | Ended::Foreign);
     let pauses_max = if patient { PAUSES_MAX } else { PAUSES_FEW };
     let again = attempt.pauses < pauses_max && pause < attempt.left;
     if again { Decision::Again(pause) } else { Decision::Stop }
+}
+
+/// What is under way and says nothing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Silent {
+    /// How long the caller waits in all.
+    pub(crate) timeout: Duration,
+    /// How often this call has asked somebody else because of a silence.
+    pub(crate) hedges: u32,
+    /// The node may wait by itself for what was asked.
+    pub(crate) waits: bool,
+    /// The next endpoint is of another region, which answers for itself and not for this one.
+    pub(crate) crossing: bool,
+}
+
+/// After how long a silence the next endpoint is asked as well.
+pub(crate) fn silence_max(silent: &Silent) -> Duration {
+    let first = if silent.waits { WAIT_SILENCE } else { READ_SILENCE };
+    let first = first.min(silent.timeout / SILENCE_SHARE);
+    let doubled = first.saturating_mul(1 << silent.hedges.min(DOUBLINGS_MAX));
+    if silent.crossing { doubled.saturating_mul(CROSSING_FACTOR) } else { doubled }
 }
 
 /// Between half and the whole of a pause that doubles every time.
@@ -122,13 +182,21 @@ mod tests {
             pause.clone().prop_map(|retry_after| Ended::Unavailable { retry_after }),
             pause.prop_map(|retry_after| Ended::Limited { retry_after }),
             Just(Ended::MaybeDone),
+            Just(Ended::Foreign),
+            Just(Ended::Unrouted),
         ]
     }
 
     #[test]
     fn an_untried_endpoint_is_tried_at_once() {
         let retry_after = Some(Duration::from_secs(5));
-        for ended in [Ended::NotSent, Ended::MaybeDone, Ended::Unavailable { retry_after }] {
+        for ended in [
+            Ended::NotSent,
+            Ended::MaybeDone,
+            Ended::Foreign,
+            Ended::Unrouted,
+            Ended::Unavailable { retry_after },
+        ] {
             let elsewhere = Attempt { untried_endpoint: true, ..attempt(ended) };
             assert_eq!(decide(&elsewhere, 7), Decision::Again(Duration::ZERO), "{ended:?}");
         }
@@ -138,8 +206,10 @@ mod tests {
 
     #[test]
     fn what_may_have_been_done_is_repeated_only_if_that_is_harmless() {
-        let once = Attempt { idempotent: false, ..attempt(Ended::MaybeDone) };
-        assert_eq!(decide(&once, 0), Decision::Stop);
+        for ended in [Ended::MaybeDone, Ended::Foreign] {
+            let once = Attempt { idempotent: false, untried_endpoint: true, ..attempt(ended) };
+            assert_eq!(decide(&once, 0), Decision::Stop);
+        }
         let unsent = Attempt { idempotent: false, ..attempt(Ended::NotSent) };
         assert!(matches!(decide(&unsent, 0), Decision::Again(_)));
     }
@@ -157,6 +227,38 @@ mod tests {
         assert!(matches!(decide(&late(unavailable, true), 0), Decision::Again(_)));
         assert_eq!(decide(&late(unavailable, false), 0), Decision::Stop);
         assert_eq!(decide(&late(Ended::NotSent, true), 0), Decision::Stop);
+        assert_eq!(decide(&late(Ended::Foreign, true), 0), Decision::Stop);
+        assert_eq!(decide(&attempt(Ended::Unrouted), 0), Decision::Stop);
+    }
+
+    fn silent(timeout_s: u64, hedges: u32) -> Silent {
+        let timeout = Duration::from_secs(timeout_s);
+        Silent { timeout, hedges, waits: true, crossing: false }
+    }
+
+    #[test]
+    fn each_further_endpoint_is_asked_after_twice_the_silence() {
+        let after = |silent| silence_max(&silent);
+        assert_eq!(after(silent(30, 0)), WAIT_SILENCE);
+        assert_eq!(after(silent(30, 1)), WAIT_SILENCE * 2);
+        assert_eq!(after(Silent { waits: false, ..silent(30, 0) }), READ_SILENCE);
+        assert_eq!(after(silent(1, 0)), Duration::from_millis(250));
+        let crossing = Silent { crossing: true, ..silent(30, 0) };
+        assert_eq!(after(crossing), WAIT_SILENCE * 3);
+    }
+
+    /// Everybody is silent because everybody waits, as for a region that is cut off.
+    #[test]
+    fn a_write_that_all_wait_for_is_sent_a_few_times() {
+        for (timeout_s, attempts_max) in [(1, 3), (5, 3), (30, 5), (120, 7)] {
+            let timeout = Duration::from_secs(timeout_s);
+            let (mut at, mut hedges) = (Duration::ZERO, 0);
+            while at < timeout {
+                at += silence_max(&silent(timeout_s, hedges));
+                hedges += 1;
+            }
+            assert!(hedges <= attempts_max, "{hedges} attempts in {timeout_s} s");
+        }
     }
 
     proptest! {
@@ -179,12 +281,22 @@ mod tests {
                     prop_assert!(!pause.is_zero() || untried_endpoint);
                     prop_assert!(pause < left);
                     prop_assert!(ended != Ended::Answered);
-                    prop_assert!(idempotent || ended != Ended::MaybeDone);
+                    prop_assert!(idempotent || !ended.may_be_done());
                     if let Ended::Limited { retry_after: Some(asked) } = ended {
                         prop_assert!(pause >= asked);
                     }
                 }
             }
+        }
+
+        #[test]
+        fn a_second_endpoint_has_time_left(
+            timeout_ms in 1_000_u64..=120_000,
+            (waits, crossing) in any::<(bool, bool)>(),
+        ) {
+            let timeout = Duration::from_millis(timeout_ms);
+            let after = silence_max(&Silent { timeout, hedges: 0, waits, crossing });
+            prop_assert!(!after.is_zero() && after <= timeout * 3 / 4);
         }
 
         #[test]

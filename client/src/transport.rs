@@ -3,15 +3,19 @@
 //! It neither retries nor judges; it tells apart what was certainly not sent from what may have
 //! been.
 
-use std::time::Duration;
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, Request};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
+use tokio::time::Instant;
 
 use crate::error::TransportError;
 
@@ -21,6 +25,8 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 const IDLE_CONNECTIONS_MAX: usize = 32;
 /// How long an idle connection is kept: below what servers allow.
 const IDLE_MAX: Duration = Duration::from_secs(20);
+/// Bytes of a body that count as a sign of life: a server that lets single bytes drip is silent.
+const SIGN_OF_LIFE_BYTES: usize = 64 * 1024;
 
 /// A request to one node.
 #[derive(Debug)]
@@ -39,6 +45,25 @@ pub(crate) struct Incoming {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+}
+
+/// When an attempt began, or last gave a sign of life: the head of its answer, or a good piece of the
+/// body.
+#[derive(Debug)]
+pub(crate) struct Progress(Mutex<Instant>);
+
+impl Progress {
+    pub(crate) fn begin() -> Self {
+        Self(Mutex::new(Instant::now()))
+    }
+
+    pub(crate) fn last(&self) -> Instant {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn mark(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -64,9 +89,10 @@ impl Transport {
         &self,
         outgoing: Outgoing<'_>,
         limit: Duration,
+        progress: &Progress,
     ) -> Result<Incoming, TransportError> {
         let endpoint = outgoing.base.to_owned();
-        match tokio::time::timeout(limit, self.exchange(outgoing, &endpoint)).await {
+        match tokio::time::timeout(limit, self.exchange(outgoing, &endpoint, progress)).await {
             Ok(result) => result,
             Err(_) => Err(TransportError::TimedOut { endpoint, limit }),
         }
@@ -76,6 +102,7 @@ impl Transport {
         &self,
         outgoing: Outgoing<'_>,
         endpoint: &str,
+        progress: &Progress,
     ) -> Result<Incoming, TransportError> {
         let unsent = |source: http::Error| TransportError::Connect {
             endpoint: endpoint.to_owned(),
@@ -95,9 +122,21 @@ impl Transport {
                 TransportError::Lost { endpoint, source: error.into() }
             }
         })?;
+        progress.mark();
         let (parts, body) = response.into_parts();
         let lost = |source| TransportError::Lost { endpoint: endpoint.to_owned(), source };
-        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(lost)?.to_bytes();
-        Ok(Incoming { status: parts.status.as_u16(), headers: parts.headers, body })
+        let mut body = Limited::new(body, ANSWER_BYTES_MAX);
+        let (mut bytes, mut signs) = (BytesMut::new(), 0);
+        while let Some(frame) = body.frame().await {
+            if let Ok(data) = frame.map_err(lost)?.into_data() {
+                bytes.extend_from_slice(&data);
+            }
+            if bytes.len() / SIGN_OF_LIFE_BYTES > signs {
+                signs = bytes.len() / SIGN_OF_LIFE_BYTES;
+                progress.mark();
+            }
+        }
+        let (status, headers) = (parts.status.as_u16(), parts.headers);
+        Ok(Incoming { status, headers, body: bytes.freeze() })
     }
 }

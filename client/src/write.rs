@@ -64,7 +64,7 @@ pub(crate) mod sealed {
     use super::{Bytes, ClientError, Method, Written};
 
     /// What differs between writes.
-    pub trait Action {
+    pub trait Action: Send + Sync {
         /// What a success tells.
         type Done;
         /// Whether it is the operator's, not an organisation's.
@@ -120,18 +120,16 @@ impl<'a, A: Action> Write<'a, A> {
             target,
             headers: self.headers(&key)?,
             body: self.action.body()?,
-            kind: Kind::Write { key: key.clone() },
+            kind: Kind::Write { key },
             timeout,
         };
-        let outcome = call::run(self.client, &call).await;
-        self.remember(&outcome);
-        let answer = outcome?;
         // A success that does not tell what it must is one of something else than a node.
-        self.done(&answer).ok_or_else(|| ClientError::OutcomeUnknown {
-            idempotency_key: key,
-            attempts: 1,
-            source: Box::new(answer.malformed("it has no receipt, or not the expected result")),
-        })
+        let understand = |answer: &Answer| {
+            self.done(answer).ok_or("it has no receipt, or not the expected result")
+        };
+        let outcome = call::run(self.client, &call, &understand).await;
+        self.remember(&outcome);
+        outcome.map(|(_, done)| done)
     }
 
     fn done(&self, answer: &Answer) -> Option<A::Done> {
@@ -160,10 +158,10 @@ impl<'a, A: Action> Write<'a, A> {
     }
 
     /// Keeps the position for reads that shall see this write.
-    fn remember(&self, outcome: &Result<Answer, ClientError>) {
+    fn remember<T>(&self, outcome: &Result<(Answer, T), ClientError>) {
         let (Identity::Org, Some(org)) = (Self::identity(), &self.client.org) else { return };
         let position = match outcome {
-            Ok(answer) => header::position(&answer.headers)
+            Ok((answer, _)) => header::position(&answer.headers)
                 .or_else(|| answer.head.receipt().and_then(|receipt| receipt.position)),
             Err(ClientError::Pending(pending)) => pending.receipt.position,
             Err(_) => None,

@@ -11,7 +11,7 @@ use concordat_proto::{
 use http::{HeaderMap, Method};
 
 use crate::{
-    call::{self, Call, Kind},
+    call::{self, Answer, Call, Kind},
     client::{Client, Identity},
     envelope::ReceiptText,
     error::ClientError,
@@ -83,7 +83,10 @@ pub(crate) async fn wait(
         kind: Kind::Receipt,
         timeout: patience,
     };
-    let answer = call::run(client, &call).await?;
-    let receipt: ReceiptText = page::result(&answer)?;
-    receipt.parse().ok_or_else(|| answer.malformed("its result is not a receipt"))
+    let understand = |answer: &Answer| {
+        let receipt: ReceiptText = page::result(answer)?;
+        receipt.parse().ok_or("its result is not a receipt")
+    };
+    let (_, receipt) = call::run(client, &call, &understand).await?;
+    Ok(receipt)
 }

@@ -5,6 +5,7 @@ use std::{
     convert::Infallible,
     io,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -28,6 +29,8 @@ pub(crate) enum Reply {
     Answer(u16, Vec<(&'static str, String)>, String),
     /// Reads the request, then closes the connection.
     HangUp,
+    /// That, after a while.
+    After(Duration, Box<Self>),
 }
 
 impl Reply {
@@ -69,6 +72,7 @@ impl Reply {
                 Self::Answer(status, headers, body)
             }
             Self::HangUp => Self::HangUp,
+            Self::After(time, reply) => Self::After(time, Box::new(reply.with(name, value))),
         }
     }
 }
@@ -185,7 +189,13 @@ async fn answer(
         }
         next
     };
+    let mut reply = reply;
+    while let Reply::After(time, then) = reply {
+        tokio::time::sleep(time).await;
+        reply = *then;
+    }
     match reply {
+        Reply::After(..) => unreachable!("it was waited for"),
         Reply::HangUp => Err(io::Error::other("hangs up")),
         Reply::Answer(status, headers, body) => {
             let mut response = Response::builder().status(status);
