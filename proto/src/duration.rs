@@ -3,6 +3,11 @@
 //! Why our own: clients send what their Go program accepts and compare what they read back with what
 //! their Go program prints. The arithmetic, the one of floating point for fractions included, is
 //! Go's; the tests are tables of Go's own results.
+//!
+//! [`parse_duration`] is the one grammar of flags and settings: the same texts, and a bare number of
+//! seconds.
+
+use std::time::Duration;
 
 /// A text that Go would not take for a duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +24,25 @@ pub enum DurationError {
     /// Beyond 64 bits of nanoseconds.
     #[error("duration out of range")]
     OutOfRange,
+}
+
+/// What a flag or a setting takes for a duration, for the message that refuses another text.
+pub const DURATION_FORM: &str =
+    "a duration: a number of seconds, or a number with a unit, as in 1500ms, 60s, 2m or 1h30m";
+
+/// A duration of a flag or a setting: whole seconds in decimal digits (`60`), or numbers with units as
+/// Go has them (`60s`, `1500ms`, `1h30m`). Never negative.
+///
+/// # Errors
+/// For anything else; [`DURATION_FORM`] says what is wanted.
+pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
+    let text = text.trim();
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        let seconds: u32 = text.parse().map_err(|_| DurationError::OutOfRange)?;
+        return Ok(Duration::from_secs(seconds.into()));
+    }
+    let nanoseconds = parse_go_duration(text)?;
+    u64::try_from(nanoseconds).map(Duration::from_nanos).map_err(|_| DurationError::OutOfRange)
 }
 
 const SIGN_BIT: u64 = 1 << 63;

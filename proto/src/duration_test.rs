@@ -177,3 +177,22 @@ proptest! {
         let _ = parse_go_duration(&text);
     }
 }
+
+#[test]
+fn a_setting_is_seconds_or_has_a_unit() {
+    for (text, ms) in [
+        ("60", 60_000),
+        ("0", 0),
+        ("60s", 60_000),
+        ("1500ms", 1_500),
+        ("2m", 120_000),
+        ("1h30m", 5_400_000),
+        (" 5s ", 5_000),
+        ("1.5s", 1_500),
+    ] {
+        assert_eq!(parse_duration(text), Ok(Duration::from_millis(ms)), "{text:?}");
+    }
+    for text in ["", "s", "1.5", "-5s", "-5", "5 s", "5sec", "1d", "99999999999", "1e3", "x"] {
+        assert!(parse_duration(text).is_err(), "{text:?}");
+    }
+}

@@ -205,7 +205,8 @@ async fn the_operators_commands() {
     assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["api_key"], "ck_new");
     let (_, out, _) = run(&fake.url, &["org", "list"], "").await;
     assert!(out.contains(ORG) && !out.contains("ck_new"), "{out}");
-    let (_, out, _) = run(&fake.url, &["status"], "").await;
+    let (code, out, _) = run(&fake.url, &["status"], "").await;
+    assert_eq!(code, 7, "it is degraded");
     let expected = "cluster c\n\
         a local_region write now: would not succeed: all is lost\n\
         an all_regions write now: would not succeed\n  \

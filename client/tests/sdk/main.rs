@@ -3,6 +3,7 @@
 
 mod calls;
 mod cli;
+mod cli_use;
 mod failures;
 mod fake;
 mod misbehaving;

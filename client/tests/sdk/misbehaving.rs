@@ -23,7 +23,7 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// What an endpoint does with a connection.
 #[derive(Clone)]
-enum Fault {
+pub(crate) enum Fault {
     /// Nobody listens.
     Refuses,
     /// Accepts, and resets at once.
@@ -33,7 +33,7 @@ enum Fault {
 }
 
 #[derive(Clone, Copy)]
-enum Then {
+pub(crate) enum Then {
     /// Closes.
     Closes,
     /// Stays silent, with the connection open.
@@ -43,13 +43,13 @@ enum Then {
 }
 
 /// An endpoint with a fault, and the requests that it read.
-struct Faulty {
-    url: String,
+pub(crate) struct Faulty {
+    pub(crate) url: String,
     heads: Arc<Mutex<Vec<String>>>,
 }
 
 impl Faulty {
-    async fn start(fault: Fault) -> Self {
+    pub(crate) async fn start(fault: Fault) -> Self {
         let heads = Arc::default();
         if let Fault::Refuses = fault {
             return Self { url: nobody().await, heads };
@@ -67,9 +67,14 @@ impl Faulty {
         Self { url, heads }
     }
 
+    /// The heads of the requests that it read.
+    pub(crate) fn heads(&self) -> Vec<String> {
+        self.heads.lock().unwrap().clone()
+    }
+
     /// The idempotency keys that it saw.
-    fn keys(&self) -> Vec<String> {
-        let heads = self.heads.lock().unwrap();
+    pub(crate) fn keys(&self) -> Vec<String> {
+        let heads = self.heads();
         let lines = heads.iter().flat_map(|head| head.lines());
         lines.filter_map(|line| line.strip_prefix("idempotency-key: ")).map(str::to_owned).collect()
     }

@@ -1,18 +1,22 @@
 //! The arguments, as clap reads them from the command line and the environment.
 
-use std::{convert::Infallible, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use concordat_client::{
-    LeaseTerms, OrgId, Provider, Region, RequiredConsistency, Secret, StaleSecrets, Survive,
-    WhenIsolated, WriteId,
+    OrgId, Provider, Region, RequiredConsistency, Secret, StaleSecrets, WriteId,
 };
-use concordat_proto::consistency::parse_timeout;
+
+use crate::values::{self, Setting};
 
 /// Manages SSO credentials that are replicated over regions, and says how far each write has come.
 ///
-/// Exit codes: 0 done, 2 usage, 3 refused, 4 unavailable, 5 the required consistency was not reached
-/// in time (the write goes on), 6 the outcome is not known.
+/// Exit codes: 0 done, 1 the output could not be written, 2 usage, 3 refused, 4 unavailable, 5 the
+/// required consistency was not reached in time (the write goes on), 6 the outcome is not known, 7
+/// `status` found the cluster degraded, 130 interrupted.
+///
+/// A duration is a number of seconds, or has a unit: 60, 60s, 1500ms, 2m. An empty variable counts as
+/// unset.
 #[derive(Parser)]
 #[command(name = "concordat", version)]
 pub(crate) struct Args {
@@ -35,7 +39,13 @@ pub(crate) struct Global {
     )]
     pub(crate) endpoints: Vec<String>,
     /// The organization whose credentials are managed
-    #[arg(long, value_name = "ID", global = true, env = "CONCORDAT_ORG")]
+    #[arg(
+        long,
+        value_name = "ID",
+        global = true,
+        env = "CONCORDAT_ORG",
+        value_parser = values::org_id
+    )]
     pub(crate) org: Option<OrgId>,
     /// Its API key (visible in the process list: prefer the environment or the config file)
     #[arg(
@@ -44,7 +54,7 @@ pub(crate) struct Global {
         global = true,
         env = "CONCORDAT_API_KEY",
         hide_env_values = true,
-        value_parser = secret
+        value_parser = values::key
     )]
     pub(crate) api_key: Option<Secret>,
     /// The key for `status` and `org` (visible in the process list, like --api-key)
@@ -54,7 +64,7 @@ pub(crate) struct Global {
         global = true,
         env = "CONCORDAT_OPERATOR_KEY",
         hide_env_values = true,
-        value_parser = secret
+        value_parser = values::key
     )]
     pub(crate) operator_key: Option<Secret>,
     /// A file with that key (a node that founds a cluster writes one)
@@ -69,12 +79,16 @@ pub(crate) struct Global {
     /// What to print
     #[arg(short, long, global = true, value_enum, default_value_t = Output::Table)]
     pub(crate) output: Output,
-    /// How far a write must have travelled: `local_region` or `all_regions`
-    #[arg(long, value_name = "LEVEL", global = true)]
+    /// How far a write must have travelled
+    #[arg(long, value_name = "LEVEL", global = true, value_parser = values::consistency())]
     pub(crate) consistency: Option<RequiredConsistency>,
-    /// How long to wait for that, 1 to 120 [default: 30]
-    #[arg(long, value_name = "SECONDS", global = true, value_parser = parse_timeout)]
+    /// How long to wait for that, 1s to 120s in whole seconds [default: 30s]
+    #[arg(long, value_name = "DURATION", global = true, value_parser = values::timeout)]
     pub(crate) timeout: Option<Duration>,
+    /// The key under which a write happens at most once [default: a new one]. With the key of an
+    /// earlier run of the same command (within ten minutes): to learn how that one ended
+    #[arg(long, value_name = "KEY", global = true)]
+    pub(crate) idempotency_key: Option<String>,
 }
 
 /// What to print.
@@ -119,16 +133,19 @@ pub(crate) enum Node {
     /// Takes a node's votes and leads away; it goes on serving
     Drain {
         /// The node id
+        #[arg(value_parser = values::node_id)]
         id: String,
     },
     /// Takes a drained or leaving node back
     Undrain {
         /// The node id
+        #[arg(value_parser = values::node_id)]
         id: String,
     },
     /// Drains a node and removes it for good, and waits until it is gone
     Remove {
         /// The node id
+        #[arg(value_parser = values::node_id)]
         id: String,
         #[command(flatten)]
         gone: Gone,
@@ -143,6 +160,7 @@ pub(crate) enum RegionVerb {
     /// Removes a region and its nodes, and waits until it is gone; organizations must have moved
     Remove {
         /// Its name
+        #[arg(value_parser = values::region)]
         region: Region,
         #[command(flatten)]
         gone: Gone,
@@ -150,24 +168,26 @@ pub(crate) enum RegionVerb {
     /// Gives a region's group its voters in another region, or back in its own; nothing is lost
     Seat {
         /// Its name
+        #[arg(value_parser = values::region)]
         region: Region,
         /// Where the voters belong
-        #[arg(long = "in", value_name = "REGION")]
+        #[arg(long = "in", value_name = "REGION", value_parser = values::region)]
         seat: Region,
     },
     /// Goes on without a region that is lost for good, from what the others have of it
     Failover {
         /// The lost region's name
+        #[arg(value_parser = values::region)]
         region: Region,
         /// Where its organizations' writes are ordered from now on
-        #[arg(long, value_name = "REGION")]
+        #[arg(long, value_name = "REGION", value_parser = values::region)]
         to: Region,
         /// Your word that all nodes of the lost region are stopped (needed unless
         /// when_isolated=fence was in force there)
         #[arg(long)]
         fenced: bool,
         /// A node elsewhere that is as lost as the region: do not wait for what it has
-        #[arg(long, value_name = "NODE_ID")]
+        #[arg(long, value_name = "NODE_ID", value_parser = values::node_id)]
         without: Vec<String>,
         #[command(flatten)]
         gone: Gone,
@@ -175,19 +195,22 @@ pub(crate) enum RegionVerb {
     /// Lists what a lost region had that nobody else did, once its nodes are back
     Divergence {
         /// Its name
+        #[arg(value_parser = values::region)]
         region: Region,
     },
     /// Lets a region stay whose removal has begun
     Keep {
         /// Its name
+        #[arg(value_parser = values::region)]
         region: Region,
     },
     /// Lets another node found a region's group, after the first founder was lost before it did
     Found {
         /// Its name
+        #[arg(value_parser = values::region)]
         region: Region,
         /// The new founder's node id
-        #[arg(long, value_name = "ID")]
+        #[arg(long, value_name = "ID", value_parser = values::node_id)]
         node: String,
         /// Your word that the first founder is stopped and never runs again
         #[arg(long, required = true)]
@@ -199,8 +222,8 @@ pub(crate) enum RegionVerb {
 #[derive(clap::Args)]
 pub(crate) struct Gone {
     /// How long to wait until it is gone; 0 does not wait
-    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
-    pub(crate) wait: u64,
+    #[arg(long, value_name = "DURATION", default_value = "120s", value_parser = values::duration)]
+    pub(crate) wait: Duration,
 }
 
 /// Verbs of the cluster.
@@ -209,46 +232,10 @@ pub(crate) enum Cluster {
     /// Changes a setting
     Set {
         /// survive=node, survive=region, when_isolated=serve, when_isolated=fence, or
-        /// lease=HOME_MS,AWAY_MS[,CLOCK_DRIFT_PERCENT]
-        #[arg(value_name = "NAME=VALUE", value_parser = setting)]
+        /// lease=HOME,AWAY[,CLOCK_DRIFT_PERCENT] with two durations like 500ms
+        #[arg(value_name = "NAME=VALUE", value_parser = values::setting)]
         setting: Setting,
     },
-}
-
-/// A setting of the cluster.
-#[derive(Clone, Copy)]
-pub(crate) enum Setting {
-    /// What home groups must outlive.
-    Survive(Survive),
-    /// How long leases are.
-    Lease(LeaseTerms),
-    /// What leaders do that are cut off.
-    Isolation(WhenIsolated),
-}
-
-fn setting(text: &str) -> Result<Setting, String> {
-    let unknown = || "one of survive=node|region, when_isolated=serve|fence and lease=HOME_MS,AWAY_MS[,PERCENT]";
-    match text.split_once('=') {
-        Some(("survive", "node")) => Ok(Setting::Survive(Survive::Node)),
-        Some(("survive", "region")) => Ok(Setting::Survive(Survive::Region)),
-        Some(("when_isolated", "serve")) => Ok(Setting::Isolation(WhenIsolated::Serve)),
-        Some(("when_isolated", "fence")) => Ok(Setting::Isolation(WhenIsolated::Fence)),
-        Some(("lease", terms)) => lease(terms).ok_or_else(|| unknown().to_owned()),
-        _ => Err(unknown().to_owned()),
-    }
-}
-
-fn lease(text: &str) -> Option<Setting> {
-    let numbers: Vec<u64> = text.split(',').map(|part| part.parse().ok()).collect::<Option<_>>()?;
-    let (home, away, drift) = match numbers[..] {
-        [home, away] => (home, away, None),
-        [home, away, drift] => (home, away, Some(drift)),
-        _ => return None,
-    };
-    let (home, away) = (Duration::from_millis(home), Duration::from_millis(away));
-    let drift = drift.map(u32::try_from).transpose().ok()?;
-    let drift_percent = drift.unwrap_or(LeaseTerms::DEFAULT.drift_percent);
-    Some(Setting::Lease(LeaseTerms { home, away, drift_percent }))
 }
 
 /// Verbs of credentials.
@@ -277,7 +264,7 @@ pub(crate) enum Credential {
 #[derive(clap::Args)]
 pub(crate) struct ListCredentials {
     /// Only those of this provider
-    #[arg(long)]
+    #[arg(long, value_parser = values::provider())]
     pub(crate) provider: Option<Provider>,
     #[command(flatten)]
     pub(crate) page: Page,
@@ -297,15 +284,13 @@ pub(crate) struct Page {
 pub(crate) struct CreateCredential {
     /// The OAuth client id
     pub(crate) client_id: String,
-    /// google, github, bitbucket, gitlab, facebook, line, azuread, okta or apple
-    #[arg(long)]
+    /// Whose credential it is
+    #[arg(long, value_parser = values::provider())]
     pub(crate) provider: Provider,
     #[command(flatten)]
     pub(crate) secret: SecretSource,
     #[command(flatten)]
     pub(crate) members: Members,
-    #[command(flatten)]
-    pub(crate) repeat: Repeat,
 }
 
 #[derive(clap::Args)]
@@ -313,7 +298,7 @@ pub(crate) struct PatchCredential {
     /// The OAuth client id
     pub(crate) client_id: String,
     /// Whose options are given (needed for --scope alone); a credential's provider never changes
-    #[arg(long)]
+    #[arg(long, value_parser = values::provider())]
     pub(crate) provider: Option<Provider>,
     #[command(flatten)]
     pub(crate) secret: SecretSource,
@@ -321,8 +306,6 @@ pub(crate) struct PatchCredential {
     pub(crate) members: Members,
     #[command(flatten)]
     pub(crate) condition: Condition,
-    #[command(flatten)]
-    pub(crate) repeat: Repeat,
 }
 
 #[derive(clap::Args)]
@@ -331,8 +314,6 @@ pub(crate) struct DeleteCredential {
     pub(crate) client_id: String,
     #[command(flatten)]
     pub(crate) condition: Condition,
-    #[command(flatten)]
-    pub(crate) repeat: Repeat,
 }
 
 /// Where the client secret comes from.
@@ -342,11 +323,11 @@ pub(crate) struct SecretSource {
     /// Reads the client secret from a file, or from standard input (-); a line's end is taken off
     #[arg(long, value_name = "PATH")]
     pub(crate) client_secret_file: Option<PathBuf>,
-    /// Takes the client secret from an environment variable
+    /// Takes the client secret from an environment variable; a line's end is taken off
     #[arg(long, value_name = "VAR")]
     pub(crate) client_secret_env: Option<String>,
     /// The client secret itself: every user of this machine can see it in the process list
-    #[arg(long, value_name = "SECRET", value_parser = secret)]
+    #[arg(long, value_name = "SECRET", value_parser = values::secret)]
     pub(crate) client_secret: Option<Secret>,
 }
 
@@ -381,8 +362,13 @@ pub(crate) struct Members {
     #[arg(long, value_name = "PATH", requires = "apple_team_id")]
     pub(crate) apple_private_key_file: Option<PathBuf>,
     /// Apple: how long minted client secrets live, like 24h
-    #[arg(long, value_name = "DURATION", requires = "apple_team_id")]
-    pub(crate) apple_secret_lifetime: Option<String>,
+    #[arg(
+        long,
+        value_name = "DURATION",
+        requires = "apple_team_id",
+        value_parser = values::duration
+    )]
+    pub(crate) apple_secret_lifetime: Option<Duration>,
 }
 
 /// A write that depends on a version.
@@ -393,14 +379,6 @@ pub(crate) struct Condition {
     pub(crate) if_match: Option<String>,
 }
 
-/// A write that may be the repeat of an earlier one.
-#[derive(clap::Args)]
-pub(crate) struct Repeat {
-    /// Repeats an earlier write under its key (within ten minutes), to learn how it ended
-    #[arg(long, value_name = "KEY")]
-    pub(crate) idempotency_key: Option<String>,
-}
-
 /// Verbs of writes.
 #[derive(Subcommand)]
 pub(crate) enum WriteVerb {
@@ -408,6 +386,7 @@ pub(crate) enum WriteVerb {
     /// shows its receipt
     Wait {
         /// The write id
+        #[arg(value_parser = values::write_id)]
         write_id: WriteId,
         /// It is a write of the operator, not of the organization
         #[arg(long)]
@@ -427,10 +406,11 @@ pub(crate) enum Org {
     /// Changes a setting of an organization
     Set {
         /// Its id
+        #[arg(value_parser = values::org_id)]
         id: OrgId,
         /// stale-secrets=serve or stale-secrets=refuse: whether nodes that cannot prove that they
         /// are current give secrets out
-        #[arg(value_name = "NAME=VALUE", value_parser = stale_secrets)]
+        #[arg(value_name = "NAME=VALUE", value_parser = values::stale_secrets)]
         setting: StaleSecrets,
     },
 }
@@ -439,28 +419,22 @@ pub(crate) enum Org {
 #[command(group = clap::ArgGroup::new("where").required(true).args(["to", "back"]))]
 pub(crate) struct MoveOrg {
     /// Its id
+    #[arg(value_parser = values::org_id)]
     pub(crate) id: OrgId,
     /// The region of its new home
-    #[arg(long, value_name = "REGION")]
+    #[arg(long, value_name = "REGION", value_parser = values::region)]
     pub(crate) to: Option<Region>,
     /// Take the move back that is under way, while its new home has not taken it over
     #[arg(long)]
     pub(crate) back: bool,
-    /// Wait so long for the move's end, in seconds (60 or 60s)
-    #[arg(long, value_name = "TIME", value_parser = seconds, conflicts_with = "back")]
+    /// Wait so long for the move's end
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = values::duration,
+        conflicts_with = "back"
+    )]
     pub(crate) wait: Option<Duration>,
-}
-
-fn stale_secrets(text: &str) -> Result<StaleSecrets, &'static str> {
-    match text {
-        "stale-secrets=serve" => Ok(StaleSecrets::Serve),
-        "stale-secrets=refuse" => Ok(StaleSecrets::Refuse),
-        _ => Err("stale-secrets=serve or stale-secrets=refuse"),
-    }
-}
-
-fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
-    text.strip_suffix('s').unwrap_or(text).parse().map(Duration::from_secs)
 }
 
 #[derive(clap::Args)]
@@ -471,17 +445,34 @@ pub(crate) struct CreateOrg {
     #[arg(long, value_name = "NAME")]
     pub(crate) tenant_name: Option<String>,
     /// Where its writes are ordered [default: the region of the answering node]
-    #[arg(long, value_name = "REGION")]
+    #[arg(long, value_name = "REGION", value_parser = values::region)]
     pub(crate) home_region: Option<Region>,
     /// An id of your choice
-    #[arg(long)]
+    #[arg(long, value_parser = values::org_id)]
     pub(crate) id: Option<OrgId>,
-    #[command(flatten)]
-    pub(crate) repeat: Repeat,
 }
 
-fn secret(text: &str) -> Result<Secret, Infallible> {
-    Ok(Secret::new(text.to_owned()))
+impl Noun {
+    /// Whether it makes a write that has an idempotency key.
+    pub(crate) const fn is_keyed_write(&self) -> bool {
+        match self {
+            Self::Status | Self::Write(_) => false,
+            Self::Credential(verb) => matches!(
+                **verb,
+                Credential::Create(_) | Credential::Patch(_) | Credential::Delete(_)
+            ),
+            // A move is not: a repeat of it changes nothing.
+            Self::Org(verb) => matches!(verb, Org::Create(_) | Org::Set { .. }),
+            Self::Node(verb) => !matches!(verb, Node::List),
+            Self::Region(verb) => !matches!(verb, RegionVerb::List | RegionVerb::Divergence { .. }),
+            Self::Cluster(_) => true,
+        }
+    }
+
+    /// Whether it changes something.
+    pub(crate) const fn is_write(&self) -> bool {
+        self.is_keyed_write() || matches!(self, Self::Org(Org::Move(_)))
+    }
 }
 
 #[cfg(test)]

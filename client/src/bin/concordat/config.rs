@@ -9,7 +9,7 @@
 //! api_key_file = "/run/secrets/concordat-api-key"   # or api_key
 //! operator_key_file = "/run/secrets/operator-key"   # or operator_key
 //! consistency = "local_region"
-//! timeout_seconds = 30
+//! timeout = "30s"
 //! endpoints = ["http://127.0.0.1:8080"]             # or, by region:
 //!
 //! [[contexts.demo.regions]]
@@ -27,7 +27,7 @@ use std::{
 use concordat_client::{Client, ClientBuilder, OrgId, RequiredConsistency, Secret};
 use serde::Deserialize;
 
-use crate::{args::Global, failure::Failure};
+use crate::{args::Global, failure::Failure, values};
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,6 +48,8 @@ struct Context {
     operator_key: Option<String>,
     operator_key_file: Option<PathBuf>,
     consistency: Option<String>,
+    timeout: Option<String>,
+    /// An older name, for whole seconds.
     timeout_seconds: Option<u64>,
 }
 
@@ -67,12 +69,18 @@ pub(crate) fn client(global: &Global) -> Result<Client, Failure> {
         Some(consistency) => builder.default_consistency(consistency),
         None => builder,
     };
-    let timeout = global.timeout.or(context.timeout_seconds.map(Duration::from_secs));
-    let builder = match timeout {
+    let builder = match timeout(global, &context)? {
         Some(timeout) => builder.default_timeout(timeout),
         None => builder,
     };
     Ok(builder.build()?)
+}
+
+fn timeout(global: &Global, context: &Context) -> Result<Option<Duration>, Failure> {
+    let invalid = |error| Failure::usage(format!("timeout of the context: {error}"));
+    let of_context =
+        context.timeout.as_deref().map(values::timeout).transpose().map_err(invalid)?;
+    Ok(global.timeout.or(of_context).or(context.timeout_seconds.map(Duration::from_secs)))
 }
 
 fn endpoints(global: &Global, context: &Context) -> Result<ClientBuilder, Failure> {
@@ -135,7 +143,7 @@ fn key(
 }
 
 fn consistency(global: &Global, context: &Context) -> Result<Option<RequiredConsistency>, Failure> {
-    let invalid = |error| Failure::usage(format!("consistency of the context: {error}"));
+    let invalid = |_| Failure::usage("consistency of the context: local_region or all_regions");
     let of_context = context.consistency.as_deref().map(str::parse).transpose().map_err(invalid)?;
     Ok(global.consistency.or(of_context))
 }
@@ -180,6 +188,23 @@ pub(crate) fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// A secret of a variable, without the last line's end; nothing where that leaves nothing.
+pub(crate) fn environment_secret(name: &str) -> Option<Secret> {
+    let mut text = environment(name)?;
+    take_line_end(&mut text);
+    (!text.is_empty()).then(|| Secret::new(text))
+}
+
+/// Takes the last line's end off: an editor or a shell puts it there, nobody means it.
+fn take_line_end(text: &mut String) {
+    if text.ends_with('\n') {
+        text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
+    }
+}
+
 /// A secret of a file, or of standard input (`-`), without the last line's end.
 pub(crate) fn read_secret(path: &Path) -> Result<Secret, Failure> {
     let text = if path == Path::new("-") {
@@ -189,12 +214,7 @@ pub(crate) fn read_secret(path: &Path) -> Result<Secret, Failure> {
     };
     let mut text =
         text.map_err(|error| Failure::usage(format!("secret of {}: {error}", path.display())))?;
-    if text.ends_with('\n') {
-        text.pop();
-        if text.ends_with('\r') {
-            text.pop();
-        }
-    }
+    take_line_end(&mut text);
     if text.is_empty() {
         return Err(Failure::usage(format!("secret of {}: it is empty", path.display())));
     }

@@ -2,10 +2,19 @@
 
 use std::{error::Error, io};
 
-use concordat_client::{ClientError, Receipt, RequiredConsistency};
+use concordat_client::{ClientError, Receipt, RequiredConsistency, WriteId};
 use serde_json::{Value, json};
 
-use crate::args::Output;
+use crate::{
+    args::Output,
+    invocation::{Course, Invocation},
+    print::Shown,
+};
+
+/// The exit code of what cannot work as it was asked for.
+pub(crate) const USAGE: u8 = 2;
+/// To which a signal's number is added.
+const SIGNALED: u8 = 128;
 
 /// Why a command did not do what it should.
 pub(crate) enum Failure {
@@ -26,6 +35,26 @@ pub(crate) enum Failure {
     },
     /// What was to be removed is still there, and is being removed.
     NotGone(String),
+    /// A signal came first.
+    Interrupted {
+        /// Its number.
+        signal: u8,
+        /// It changes something.
+        is_write: bool,
+        /// The key of the write that it makes.
+        key: Option<String>,
+        /// That write, if it was answered.
+        write_id: Option<WriteId>,
+    },
+    /// It succeeded, and the answer could not be written.
+    NotShown {
+        /// Why.
+        error: io::Error,
+        /// What was done, and what of it was not seen.
+        what: Option<String>,
+        /// The key of the write.
+        key: Option<String>,
+    },
     /// An organisation that was waited for has not arrived; its move goes on.
     StillMoving {
         /// Where it is going.
@@ -50,13 +79,27 @@ impl Failure {
         Self::Usage(message.into())
     }
 
+    pub(crate) fn interrupted(signal: u8, course: &Course) -> Self {
+        let (key, write_id) = (course.key_of_write().map(str::to_owned), course.done());
+        Self::Interrupted { signal, is_write: course.is_write(), key, write_id }
+    }
+
+    pub(crate) fn not_shown(error: io::Error, shown: &Shown, course: &Course) -> Self {
+        let what = shown
+            .unseen
+            .clone()
+            .or_else(|| course.done().map(|write_id| format!("write {write_id} was done")));
+        Self::NotShown { error, what, key: course.key_of_write().map(str::to_owned) }
+    }
+
     pub(crate) const fn exit_code(&self) -> u8 {
         match self {
-            Self::Io(_) => 1,
-            Self::Usage(_) => 2,
+            Self::Io(_) | Self::NotShown { .. } => 1,
+            Self::Usage(_) => USAGE,
+            Self::Interrupted { signal, .. } => SIGNALED + *signal,
             Self::NotReached { .. } | Self::NotGone(_) | Self::StillMoving { .. } => 5,
             Self::Call(error) | Self::OperatorCall(error) => match error {
-                ClientError::Config { .. } => 2,
+                ClientError::Config { .. } => USAGE,
                 ClientError::Refused { .. } => 3,
                 ClientError::Pending(_) => 5,
                 ClientError::OutcomeUnknown { .. } => 6,
@@ -76,13 +119,15 @@ impl Failure {
             | Self::OperatorCall(_)
             | Self::Io(_)
             | Self::Usage(_)
+            | Self::Interrupted { .. }
+            | Self::NotShown { .. }
             | Self::NotGone(_)
             | Self::StillMoving { .. } => None,
         }
     }
 
     /// What to do next, where there is something.
-    fn advice(&self) -> Option<String> {
+    fn advice(&self, invocation: &Invocation) -> Option<String> {
         let wait = |receipt: &Receipt, flag| {
             let level = match receipt.required {
                 RequiredConsistency::AllRegions => "",
@@ -96,26 +141,31 @@ impl Failure {
             }
             Self::Call(ClientError::Pending(pending)) => Some(wait(pending.receipt(), "")),
             Self::OperatorCall(ClientError::Pending(pending)) => Some(format!(
-                "{}\nor, to see the result too, the same command with --idempotency-key {}",
+                "{}\nor, to see the result too: {}",
                 wait(pending.receipt(), " --operator"),
-                pending.idempotency_key()
+                invocation.again_with(pending.idempotency_key())
             )),
             Self::Call(ClientError::OutcomeUnknown { idempotency_key, .. })
             | Self::OperatorCall(ClientError::OutcomeUnknown { idempotency_key, .. }) => {
-                Some(format!("the same command with --idempotency-key {idempotency_key}"))
+                Some(invocation.again_with(idempotency_key))
             }
+            Self::Interrupted { key: Some(key), .. } | Self::NotShown { key: Some(key), .. } => {
+                Some(invocation.again_with(key))
+            }
+            Self::Interrupted { key: None, .. } => Some(invocation.again()),
             Self::Call(_)
             | Self::OperatorCall(_)
             | Self::Io(_)
             | Self::Usage(_)
+            | Self::NotShown { key: None, .. }
             | Self::NotGone(_)
             | Self::StillMoving { .. } => None,
         }
     }
 
     /// The text for standard error.
-    pub(crate) fn render(&self, output: Output) -> String {
-        let advice = self.advice();
+    pub(crate) fn render(&self, output: Output, invocation: &Invocation) -> String {
+        let advice = self.advice(invocation);
         match output {
             Output::Table => {
                 let next = advice.map(|advice| format!("\nnext: {advice}")).unwrap_or_default();
@@ -127,6 +177,10 @@ impl Failure {
                     && let Some(status) = call.status()
                 {
                     error["status"] = Value::from(status);
+                }
+                if let Self::Interrupted { key, write_id, .. } = self {
+                    error["idempotency_key"] = json!(key);
+                    error["write_id"] = json!(write_id.map(|write_id| write_id.to_string()));
                 }
                 if let Some(advice) = advice {
                     error["next"] = Value::from(advice);
@@ -142,6 +196,7 @@ impl Failure {
             2 => "usage",
             3 => "refused",
             5 => "timed_out",
+            SIGNALED.. => "interrupted",
             6 => "outcome_unknown",
             _ => "unavailable",
         }
@@ -152,6 +207,24 @@ impl Failure {
             Self::Io(error) => chain(error),
             Self::Usage(message) | Self::NotGone(message) => message.clone(),
             Self::Call(error) | Self::OperatorCall(error) => chain(error),
+            Self::Interrupted { is_write, key, write_id, .. } => {
+                let key = key.as_ref().map(|key| format!(" (idempotency key {key})"));
+                let key = crate::print::printable(&key.unwrap_or_default());
+                match write_id {
+                    Some(write_id) => format!(
+                        "interrupted; write {write_id}{key} is done, and what follows from it goes on"
+                    ),
+                    None if *is_write => format!(
+                        "interrupted; the write{key} may have been done, or may yet be; its write id \
+                         is in the answer, which had not come"
+                    ),
+                    None => "interrupted".to_owned(),
+                }
+            }
+            Self::NotShown { error, what, .. } => {
+                let what = what.as_ref().map(|what| format!("; {}", crate::print::printable(what)));
+                format!("the output could not be written: {error}{}", what.unwrap_or_default())
+            }
             Self::NotReached { .. } => "the required consistency is not reached yet".to_owned(),
             Self::StillMoving { to } => {
                 let to = crate::print::printable(to);
@@ -159,6 +232,22 @@ impl Failure {
             }
         }
     }
+}
+
+/// A usage error of the arguments' parser as JSON.
+pub(crate) fn usage_json(text: &str) -> String {
+    let text = text.trim().strip_prefix("error: ").unwrap_or(text).trim();
+    let (message, usage) = match text.split_once("\n\nUsage:") {
+        Some((message, usage)) => (message, usage.lines().next()),
+        None => (text, None),
+    };
+    let message = message.split("\n\nFor more information").next().unwrap_or(message);
+    let lines: Vec<_> = message.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let mut error = json!({"kind": "usage", "message": lines.join(" ")});
+    if let Some(usage) = usage {
+        error["usage"] = Value::from(usage.trim());
+    }
+    json!({ "error": error }).to_string()
 }
 
 /// An error and all of its sources in a line.

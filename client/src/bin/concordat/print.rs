@@ -16,11 +16,15 @@ pub(crate) struct Shown {
     pub(crate) text: String,
     /// For people, beside the answer.
     pub(crate) note: Option<String>,
+    /// What to say if this cannot be shown: what was done, and what only this shows.
+    pub(crate) unseen: Option<String>,
+    /// The exit code once it is shown.
+    pub(crate) exit_code: u8,
 }
 
 impl Shown {
     pub(crate) const fn new(json: Value, text: String) -> Self {
-        Self { json, text, note: None }
+        Self { json, text, note: None, unseen: None, exit_code: 0 }
     }
 
     /// Marks a read that may be out of date.
@@ -32,7 +36,7 @@ impl Shown {
                 Some(format!("note: this may be out of date, it was current as of {as_of}"))
             }
         };
-        Self { json, text, note }
+        Self { note, ..Self::new(json, text) }
     }
 
     pub(crate) fn render(&self, output: Output) -> String {
@@ -113,7 +117,7 @@ fn receipt_json(receipt: &Receipt) -> Value {
 
 /// A write that reached what it required.
 pub(crate) fn written(written: &Written) -> Shown {
-    let Shown { json, mut text, note } = receipt(&written.receipt);
+    let Shown { json, mut text, .. } = receipt(&written.receipt);
     if let Some(etag) = &written.etag {
         let _ = writeln!(text, "etag {}", printable(etag));
     }
@@ -123,7 +127,7 @@ pub(crate) fn written(written: &Written) -> Shown {
         "etag": written.etag,
         "receipt": json,
     });
-    Shown { json, text, note }
+    Shown::new(json, text)
 }
 
 fn milliseconds(duration: std::time::Duration) -> String {

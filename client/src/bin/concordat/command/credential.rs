@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use concordat_client::{Client, OidcCredential, Secret};
+use concordat_client::{Action, Client, OidcCredential, Secret, Write, Written};
 use serde_json::json;
 
 use super::options;
@@ -13,17 +13,22 @@ use crate::{
     },
     config,
     failure::Failure,
+    invocation::Course,
     print::{self, Shown, or_dash, printable, table},
 };
 
-pub(super) async fn run(client: &Client, verb: Credential) -> Result<Shown, Failure> {
+pub(super) async fn run(
+    client: &Client,
+    verb: Credential,
+    course: &Course,
+) -> Result<Shown, Failure> {
     match verb {
         Credential::List(args) => list(client, &args).await,
         Credential::Get { client_id } => get(client, &client_id).await,
         Credential::Secret { client_id } => show_secret(client, &client_id).await,
-        Credential::Create(args) => create(client, args).await,
-        Credential::Patch(args) => patch(client, args).await,
-        Credential::Delete(args) => delete(client, args).await,
+        Credential::Create(args) => create(client, args, course).await,
+        Credential::Patch(args) => patch(client, args, course).await,
+        Credential::Delete(args) => delete(client, args, course).await,
     }
 }
 
@@ -117,15 +122,15 @@ fn secret(source: SecretSource) -> Result<Option<Secret>, Failure> {
     }
     if let Some(variable) = source.client_secret_env {
         let missing = || Failure::usage(format!("the variable {variable} is not set, or empty"));
-        return config::environment(&variable).map(|s| Some(Secret::new(s))).ok_or_else(missing);
+        return config::environment_secret(&variable).map(Some).ok_or_else(missing);
     }
     Ok(source.client_secret)
 }
 
 /// The settings that creations and changes have in common, whatever type of write it is.
 macro_rules! with_members {
-    ($write:ident, $members:expr, $options:expr, $repeat:expr) => {{
-        let (members, options, repeat) = ($members, $options, $repeat);
+    ($write:ident, $members:expr, $options:expr) => {{
+        let (members, options) = ($members, $options);
         if let Some(label) = members.label {
             $write = $write.label(label);
         }
@@ -138,22 +143,32 @@ macro_rules! with_members {
         if let Some(options) = options {
             $write = $write.options(options);
         }
-        if let Some(key) = repeat.idempotency_key {
-            $write = $write.idempotency_key(key);
-        }
     }};
 }
 
-async fn create(client: &Client, args: CreateCredential) -> Result<Shown, Failure> {
+async fn sent<A>(write: Write<'_, A>, course: &Course) -> Result<Shown, Failure>
+where
+    A: Action<Done = Written>,
+{
+    let written = write.idempotency_key(course.key()).send().await?;
+    course.on_done(written.write_id);
+    Ok(print::written(&written))
+}
+
+async fn create(
+    client: &Client,
+    args: CreateCredential,
+    course: &Course,
+) -> Result<Shown, Failure> {
     let missing = || Failure::usage("a client secret is needed: --client-secret-file PATH or -");
     let options = options::of(Some(args.provider), &args.members)?;
     let secret = secret(args.secret)?.ok_or_else(missing)?;
     let mut write = client.oidc().create(args.client_id, secret, args.provider);
-    with_members!(write, args.members, options, args.repeat);
-    Ok(print::written(&write.send().await?))
+    with_members!(write, args.members, options);
+    sent(write, course).await
 }
 
-async fn patch(client: &Client, args: PatchCredential) -> Result<Shown, Failure> {
+async fn patch(client: &Client, args: PatchCredential, course: &Course) -> Result<Shown, Failure> {
     let options = options::of(args.provider, &args.members)?;
     let mut write = client.oidc().patch(args.client_id);
     if let Some(secret) = secret(args.secret)? {
@@ -162,17 +177,18 @@ async fn patch(client: &Client, args: PatchCredential) -> Result<Shown, Failure>
     if let Some(etag) = args.condition.if_match {
         write = write.if_match(etag);
     }
-    with_members!(write, args.members, options, args.repeat);
-    Ok(print::written(&write.send().await?))
+    with_members!(write, args.members, options);
+    sent(write, course).await
 }
 
-async fn delete(client: &Client, args: DeleteCredential) -> Result<Shown, Failure> {
+async fn delete(
+    client: &Client,
+    args: DeleteCredential,
+    course: &Course,
+) -> Result<Shown, Failure> {
     let mut write = client.oidc().delete(args.client_id);
     if let Some(etag) = args.condition.if_match {
         write = write.if_match(etag);
     }
-    if let Some(key) = args.repeat.idempotency_key {
-        write = write.idempotency_key(key);
-    }
-    Ok(print::written(&write.send().await?))
+    sent(write, course).await
 }

@@ -9,15 +9,17 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::{
-    args::{Gone, Node, RegionVerb, Setting},
+    args::{Gone, Node, RegionVerb},
     failure::Failure,
+    invocation::Course,
     print::{self, Shown, or_dash, table},
+    values::Setting,
 };
 
 /// Between two looks whether something is gone.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-pub(super) async fn node(client: &Client, verb: Node) -> Result<Shown, Failure> {
+pub(super) async fn node(client: &Client, verb: Node, course: &Course) -> Result<Shown, Failure> {
     let nodes = client.nodes();
     match verb {
         Node::List => {
@@ -26,11 +28,11 @@ pub(super) async fn node(client: &Client, verb: Node) -> Result<Shown, Failure> 
             let head = ["NODE", "REGION", "STATE", "LIVE", "VOTES", "LEADS", "REPLICAS", "URL"];
             Ok(Shown::new(json!(nodes), table(head, &rows)))
         }
-        Node::Drain { id } => done(nodes.drain(&id)).await,
-        Node::Undrain { id } => done(nodes.undrain(&id)).await,
+        Node::Drain { id } => done(nodes.drain(&id), course).await,
+        Node::Undrain { id } => done(nodes.undrain(&id), course).await,
         Node::Remove { id, gone } => {
-            let written = send(nodes.remove(&id)).await?;
-            if gone.wait == 0 {
+            let written = send(nodes.remove(&id), course).await?;
+            if gone.wait.is_zero() {
                 return Ok(print::written(&written));
             }
             let left = wait(&gone, async || {
@@ -42,7 +44,11 @@ pub(super) async fn node(client: &Client, verb: Node) -> Result<Shown, Failure> 
     }
 }
 
-pub(super) async fn region(client: &Client, verb: RegionVerb) -> Result<Shown, Failure> {
+pub(super) async fn region(
+    client: &Client,
+    verb: RegionVerb,
+    course: &Course,
+) -> Result<Shown, Failure> {
     let regions = client.regions();
     match verb {
         RegionVerb::List => {
@@ -51,11 +57,11 @@ pub(super) async fn region(client: &Client, verb: RegionVerb) -> Result<Shown, F
             let head = ["REGION", "STATE", "SEAT", "GROUP", "LEADER", "VOTERS", "NODES"];
             Ok(Shown::new(json!(regions), table(head, &rows)))
         }
-        RegionVerb::Keep { region } => done(regions.keep(&region)).await,
-        RegionVerb::Seat { region, seat } => done(regions.seat(&region, &seat)).await,
+        RegionVerb::Keep { region } => done(regions.keep(&region), course).await,
+        RegionVerb::Seat { region, seat } => done(regions.seat(&region, &seat), course).await,
         RegionVerb::Failover { region, to, fenced, without, gone } => {
-            let written = send(regions.failover(&region, &to, fenced, &without)).await?;
-            if gone.wait == 0 {
+            let written = send(regions.failover(&region, &to, fenced, &without), course).await?;
+            if gone.wait.is_zero() {
                 return Ok(print::written(&written));
             }
             let left = wait(&gone, async || {
@@ -72,10 +78,12 @@ pub(super) async fn region(client: &Client, verb: RegionVerb) -> Result<Shown, F
             }
         }
         RegionVerb::Divergence { region } => Ok(diverged(&regions.divergence(&region).await?)),
-        RegionVerb::Found { region, node, fenced: _ } => done(regions.found(&region, &node)).await,
+        RegionVerb::Found { region, node, fenced: _ } => {
+            done(regions.found(&region, &node), course).await
+        }
         RegionVerb::Remove { region, gone } => {
-            let written = send(regions.remove(&region)).await?;
-            if gone.wait == 0 {
+            let written = send(regions.remove(&region), course).await?;
+            if gone.wait.is_zero() {
                 return Ok(print::written(&written));
             }
             let left = wait(&gone, async || {
@@ -89,20 +97,27 @@ pub(super) async fn region(client: &Client, verb: RegionVerb) -> Result<Shown, F
     }
 }
 
-pub(super) async fn set(client: &Client, setting: Setting) -> Result<Shown, Failure> {
+pub(super) async fn set(
+    client: &Client,
+    setting: Setting,
+    course: &Course,
+) -> Result<Shown, Failure> {
     match setting {
-        Setting::Survive(survive) => done(client.set_survive(survive)).await,
-        Setting::Lease(terms) => done(client.set_leases(terms)).await,
-        Setting::Isolation(when) => done(client.set_isolation(when)).await,
+        Setting::Survive(survive) => done(client.set_survive(survive), course).await,
+        Setting::Lease(terms) => done(client.set_leases(terms), course).await,
+        Setting::Isolation(when) => done(client.set_isolation(when), course).await,
     }
 }
 
-async fn send(write: Write<'_, Operate>) -> Result<Written, Failure> {
-    write.send().await.map_err(Failure::OperatorCall)
+async fn send(write: Write<'_, Operate>, course: &Course) -> Result<Written, Failure> {
+    let written = write.idempotency_key(course.key()).send().await;
+    let written = written.map_err(Failure::OperatorCall)?;
+    course.on_done(written.write_id);
+    Ok(written)
 }
 
-async fn done(write: Write<'_, Operate>) -> Result<Shown, Failure> {
-    Ok(print::written(&send(write).await?))
+async fn done(write: Write<'_, Operate>, course: &Course) -> Result<Shown, Failure> {
+    Ok(print::written(&send(write, course).await?))
 }
 
 /// Waits until nothing is left; what is, when the time is over.
@@ -110,7 +125,7 @@ async fn wait(
     gone: &Gone,
     mut left: impl AsyncFnMut() -> Result<Option<String>, ClientError>,
 ) -> Result<Option<String>, Failure> {
-    let deadline = Instant::now() + Duration::from_secs(gone.wait);
+    let deadline = Instant::now() + gone.wait;
     loop {
         // An answer that fails says nothing about how far it is.
         let known = left().await;

@@ -1,6 +1,7 @@
 //! The flags that make up a provider's options.
 
 use concordat_client::{OidcOptions, Provider};
+use concordat_proto::duration::format_go_duration;
 
 use crate::{args::Members, config, failure::Failure};
 
@@ -44,8 +45,9 @@ fn base(provider: Provider, flags: &Members) -> Result<OidcOptions, Failure> {
     };
     let private_key = flags.apple_private_key_file.as_deref().map(config::read_secret);
     let mut options = OidcOptions::apple(team_id, key_id, private_key.transpose()?);
-    if let Some(lifetime) = &flags.apple_secret_lifetime {
-        options = options.secret_lifetime(lifetime);
+    if let Some(lifetime) = flags.apple_secret_lifetime {
+        let nanoseconds = i64::try_from(lifetime.as_nanos()).unwrap_or(i64::MAX);
+        options = options.secret_lifetime(format_go_duration(nanoseconds));
     }
     Ok(options)
 }

@@ -8,20 +8,24 @@ use serde_json::json;
 use crate::{
     args::{CreateOrg, MoveOrg, Org, Page},
     failure::Failure,
+    invocation::Course,
     print::{self, Shown, printable, table},
 };
 
 /// Between two looks at an organisation that moves.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-pub(super) async fn run(client: &Client, verb: Org) -> Result<Shown, Failure> {
+pub(super) async fn run(client: &Client, verb: Org, course: &Course) -> Result<Shown, Failure> {
     match verb {
-        Org::Create(args) => create(client, args).await,
+        Org::Create(args) => create(client, args, course).await,
         Org::List(page) => list(client, &page).await,
         Org::Move(args) => change_home(client, &args).await,
         Org::Set { id, setting } => {
-            let written = client.organizations().set_stale_secrets(id, setting).send().await;
-            Ok(print::written(&written.map_err(Failure::OperatorCall)?))
+            let write = client.organizations().set_stale_secrets(id, setting);
+            let written = write.idempotency_key(course.key()).send().await;
+            let written = written.map_err(Failure::OperatorCall)?;
+            course.on_done(written.write_id);
+            Ok(print::written(&written))
         }
     }
 }
@@ -70,7 +74,7 @@ async fn shown(client: &Client, org: OrgId) -> Result<Shown, Failure> {
     Ok(Shown::read(json!(read.value), text, &read.freshness))
 }
 
-async fn create(client: &Client, args: CreateOrg) -> Result<Shown, Failure> {
+async fn create(client: &Client, args: CreateOrg, course: &Course) -> Result<Shown, Failure> {
     let mut write = client.organizations().create(args.name);
     if let Some(name) = args.tenant_name {
         write = write.tenant_name(name);
@@ -81,10 +85,9 @@ async fn create(client: &Client, args: CreateOrg) -> Result<Shown, Failure> {
     if let Some(id) = args.id {
         write = write.id(id);
     }
-    if let Some(key) = args.repeat.idempotency_key {
-        write = write.idempotency_key(key);
-    }
-    let created = write.send().await.map_err(Failure::OperatorCall)?;
+    let created = write.idempotency_key(course.key()).send().await;
+    let created = created.map_err(Failure::OperatorCall)?;
+    course.on_done(created.written.write_id);
     let Shown { json, text, .. } = print::written(&created.written);
     let Organization { id, org_name, home_region, .. } = &created.organization;
     let api_key = created.api_key.expose();
@@ -96,7 +99,11 @@ async fn create(client: &Client, args: CreateOrg) -> Result<Shown, Failure> {
     let json = json!({
         "organization": created.organization, "api_key": api_key, "written": json,
     });
-    Ok(Shown::new(json, text))
+    let unseen = format!(
+        "the organization {id} was made, and its API key was not shown. The same command with the \
+         same idempotency key shows it again, within ten minutes; later nothing does"
+    );
+    Ok(Shown { unseen: Some(unseen), ..Shown::new(json, text) })
 }
 
 async fn list(client: &Client, page: &Page) -> Result<Shown, Failure> {

@@ -11,9 +11,24 @@ use crate::{
     print::{Shown, or_dash, printable, table},
 };
 
+/// The exit code for a cluster that is not whole.
+const DEGRADED: u8 = 7;
+
 pub(super) async fn show(client: &Client) -> Result<Shown, Failure> {
     let status = client.cluster_status().await?;
-    Ok(Shown::new(json!(status), describe(&status)))
+    let exit_code = if is_degraded(&status) { DEGRADED } else { 0 };
+    Ok(Shown { exit_code, ..Shown::new(json!(status), describe(&status)) })
+}
+
+/// Whether something needs an operator's look: a write of some level would not succeed, a node is down,
+/// or a group has no leader.
+fn is_degraded(status: &ClusterStatus) -> bool {
+    let writes = &status.would_succeed;
+    let mut nodes = status.regions.iter().flat_map(|region| &region.nodes);
+    !writes.local_region.ok
+        || !writes.all_regions.ok
+        || nodes.any(|node| !node.live)
+        || status.groups.iter().any(|group| group.leader.is_none())
 }
 
 fn describe(status: &ClusterStatus) -> String {
