@@ -30,6 +30,8 @@ const WAIT_SILENCE: Duration = Duration::from_secs(1);
 /// The first silence is at most this share of the caller's time, so that a second endpoint has most
 /// of a short time.
 const SILENCE_SHARE: u32 = 4;
+/// The shortest such silence: a call that does not wait at all is still given time to be answered.
+const SILENCE_MIN: Duration = Duration::from_millis(250);
 /// How much longer a silence is borne before another region is asked for what only the caller's own
 /// can answer. With [`SILENCE_SHARE`] it is still less than the caller's time.
 const CROSSING_FACTOR: u32 = 3;
@@ -143,7 +145,7 @@ pub(crate) struct Silent {
 /// After how long a silence the next endpoint is asked as well.
 pub(crate) fn silence_max(silent: &Silent) -> Duration {
     let first = if silent.waits { WAIT_SILENCE } else { READ_SILENCE };
-    let first = first.min(silent.timeout / SILENCE_SHARE);
+    let first = first.min((silent.timeout / SILENCE_SHARE).max(SILENCE_MIN));
     let doubled = first.saturating_mul(1 << silent.hedges.min(DOUBLINGS_MAX));
     if silent.crossing { doubled.saturating_mul(CROSSING_FACTOR) } else { doubled }
 }
@@ -243,6 +245,7 @@ mod tests {
         assert_eq!(after(silent(30, 1)), WAIT_SILENCE * 2);
         assert_eq!(after(Silent { waits: false, ..silent(30, 0) }), READ_SILENCE);
         assert_eq!(after(silent(1, 0)), Duration::from_millis(250));
+        assert_eq!(after(silent(0, 0)), SILENCE_MIN, "a receipt as it is now");
         let crossing = Silent { crossing: true, ..silent(30, 0) };
         assert_eq!(after(crossing), WAIT_SILENCE * 3);
     }
