@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    fake::{API_KEY, Fake, OPERATOR_KEY, ORG, Reply, WRITE, nobody, receipt},
+    fake::{API_KEY, Fake, OPERATOR_KEY, ORG, Reply, Seen, WRITE, nobody, receipt},
     misbehaving::{Fault, Faulty, Then},
 };
 
@@ -229,15 +229,15 @@ async fn an_interrupted_write_says_how_to_go_on() {
     assert!(err.contains(&format!("next: concordat write wait {WRITE} --timeout 60")), "{err}");
 }
 
-/// The write is answered, and what follows from it is waited for.
-#[tokio::test]
-async fn an_interrupted_wait_names_the_write() {
-    let node = "00000000000000aa";
-    let left = Reply::result(&json!([{"node_id": node, "state": "leaving"}]));
-    let fake = Fake::start([Reply::written(200, true), left]).await;
-    let child = command(&fake.url, &[], &["node", "remove", node]).spawn().unwrap();
+/// Interrupts a command once it has asked so often; what it said, and what it asked.
+async fn interrupted_after(
+    mut command: Command,
+    fake: &Fake,
+    count: usize,
+) -> ((i32, String), Vec<Seen>) {
+    let child = command.spawn().unwrap();
     let (mut seen, deadline) = (fake.seen(), Instant::now() + LIMIT);
-    while seen.len() < 2 {
+    while seen.len() < count {
         assert!(Instant::now() < deadline, "it does not wait");
         sleep(Duration::from_millis(10)).await;
         seen.extend(fake.seen());
@@ -246,10 +246,31 @@ async fn an_interrupted_wait_names_the_write() {
     assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     let ended = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
     let ended = ended.await.unwrap();
-    let err = String::from_utf8(ended.stderr).unwrap();
-    assert_eq!(ended.status.code(), Some(130));
+    ((ended.status.code().unwrap(), String::from_utf8(ended.stderr).unwrap()), seen)
+}
+
+/// The write is answered, and what follows from it is waited for.
+#[tokio::test]
+async fn an_interrupted_wait_names_the_write() {
+    let node = "00000000000000aa";
+    let left = Reply::result(&json!([{"node_id": node, "state": "leaving"}]));
+    let fake = Fake::start([Reply::written(200, true), left]).await;
+    let remove = command(&fake.url, &[], &["node", "remove", node]);
+    let ((code, err), seen) = interrupted_after(remove, &fake, 2).await;
+    assert_eq!(code, 130);
     let key = seen[0].header("idempotency-key").unwrap();
     assert!(err.contains(&format!("write {WRITE}")) && err.contains(key), "{err}");
+}
+
+#[tokio::test]
+async fn an_interrupted_move_says_that_it_goes_on() {
+    let org = json!({"id": ORG, "org_name": "O", "home_region": "us-iowa", "moving_to": "b"});
+    let fake = Fake::start([Reply::result(&org)]).await;
+    let child = command(&fake.url, &[], &["org", "move", ORG, "--to", "b", "--wait", "60s"]);
+    let (code, err) = interrupted_after(child, &fake, 2).await.0;
+    assert_eq!(code, 130);
+    assert!(err.contains(&format!("the move of organization {ORG} to b has begun")), "{err}");
+    assert!(err.contains(&format!("next: concordat org move {ORG} --to b --wait 60s\n")), "{err}");
 }
 
 #[tokio::test]

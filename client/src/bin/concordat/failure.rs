@@ -41,6 +41,8 @@ pub(crate) enum Failure {
         signal: u8,
         /// It changes something.
         is_write: bool,
+        /// What has begun, and goes on by itself.
+        begun: Option<String>,
         /// The key of the write that it makes.
         key: Option<String>,
         /// That write, if it was answered.
@@ -81,7 +83,8 @@ impl Failure {
 
     pub(crate) fn interrupted(signal: u8, course: &Course) -> Self {
         let (key, write_id) = (course.key_of_write().map(str::to_owned), course.done());
-        Self::Interrupted { signal, is_write: course.is_write(), key, write_id }
+        let (is_write, begun) = (course.is_write(), course.begun());
+        Self::Interrupted { signal, is_write, begun, key, write_id }
     }
 
     pub(crate) fn not_shown(error: io::Error, shown: &Shown, course: &Course) -> Self {
@@ -207,6 +210,7 @@ impl Failure {
             Self::Io(error) => chain(error),
             Self::Usage(message) | Self::NotGone(message) => message.clone(),
             Self::Call(error) | Self::OperatorCall(error) => chain(error),
+            Self::Interrupted { begun: Some(begun), .. } => format!("interrupted; {begun}"),
             Self::Interrupted { is_write, key, write_id, .. } => {
                 let key = key.as_ref().map(|key| format!(" (idempotency key {key})"));
                 let key = crate::print::printable(&key.unwrap_or_default());

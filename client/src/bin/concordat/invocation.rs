@@ -96,6 +96,7 @@ pub(crate) struct Course {
     is_keyed: bool,
     is_write: bool,
     done: Mutex<Option<WriteId>>,
+    begun: Mutex<Option<String>>,
 }
 
 impl Course {
@@ -106,6 +107,7 @@ impl Course {
             is_keyed: args.noun.is_keyed_write(),
             is_write: args.noun.is_write(),
             done: Mutex::default(),
+            begun: Mutex::default(),
         }
     }
 
@@ -126,6 +128,15 @@ impl Course {
     /// The write was answered; what follows only waits.
     pub(crate) fn on_done(&self, write_id: WriteId) {
         *self.done.lock().unwrap_or_else(PoisonError::into_inner) = Some(write_id);
+    }
+
+    /// What was asked for has begun, and goes on by itself.
+    pub(crate) fn on_begun(&self, what: String) {
+        *self.begun.lock().unwrap_or_else(PoisonError::into_inner) = Some(what);
+    }
+
+    pub(crate) fn begun(&self) -> Option<String> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn done(&self) -> Option<WriteId> {

@@ -19,7 +19,7 @@ pub(super) async fn run(client: &Client, verb: Org, course: &Course) -> Result<S
     match verb {
         Org::Create(args) => create(client, args, course).await,
         Org::List(page) => list(client, &page).await,
-        Org::Move(args) => change_home(client, &args).await,
+        Org::Move(args) => change_home(client, &args, course).await,
         Org::Set { id, setting } => {
             let write = client.organizations().set_stale_secrets(id, setting);
             let written = write.idempotency_key(course.key()).send().await;
@@ -31,13 +31,14 @@ pub(super) async fn run(client: &Client, verb: Org, course: &Course) -> Result<S
 }
 
 /// Begins a move and waits for its end if that is wanted, or takes one back.
-async fn change_home(client: &Client, args: &MoveOrg) -> Result<Shown, Failure> {
+async fn change_home(client: &Client, args: &MoveOrg, course: &Course) -> Result<Shown, Failure> {
     let organizations = client.organizations();
     let Some(to) = &args.to else {
         organizations.move_back(args.id).await?;
         return shown(client, args.id).await;
     };
     organizations.move_to(args.id, to).await?;
+    course.on_begun(format!("the move of organization {} to {to} has begun and goes on", args.id));
     let Some(wait) = args.wait else { return shown(client, args.id).await };
     let arrived = tokio::time::timeout(wait, arrival(client, args.id, to)).await;
     match arrived {
