@@ -88,8 +88,16 @@ impl fmt::Display for GroupId {
 }
 
 /// A node (one data directory's life): random, made once, never reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub u64);
+
+impl fmt::Debug for NodeId {
+    /// As it is shown everywhere and taken by the operator's commands: steps and commands are logged
+    /// by their `Debug` form.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 
 impl fmt::Display for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
