@@ -65,7 +65,7 @@ struct HealthArgs {
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
-    /// Say whether it is complete and right
+    /// Say whether a start would accept it; begins nothing
     Check(StartArgs),
     /// Print what holds after flags and variables
     Show(StartArgs),
@@ -120,7 +120,7 @@ impl Cli {
             }
             Command::Health(args) => args.run(),
             Command::Config(ConfigCommand::Check(args)) => {
-                args.settings()?.check()?;
+                start::check(&args.settings()?.check()?)?;
                 say("the configuration is complete\n")
             }
             Command::Config(ConfigCommand::Show(args)) => {

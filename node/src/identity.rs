@@ -80,16 +80,29 @@ impl IdentityFile {
     /// When it is another region's, cannot be read, or cannot be written.
     pub fn open(directory: &Path, region: &Region, entropy: &dyn Entropy) -> Result<Self, Failure> {
         let path = directory.join(FILE);
-        let identity = match fs::read(&path) {
-            Ok(bytes) => {
-                parse(&bytes).map_err(|error| Failure::bad_setting(describe(&path), error))?
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+        let identity = match Self::peek(directory, region)? {
+            Some(identity) => identity,
+            None => {
                 let node = entropy::node_id(entropy);
                 let made = Identity { node, region: region.clone(), cluster: None, founded: None };
                 write(&path, &made).map_err(|error| Failure::fault(describe(&path), error))?;
                 made
             }
+        };
+        Ok(Self { path, identity: Arc::new(Mutex::new(identity)) })
+    }
+
+    /// Reads the directory's identity, if it has one. Changes nothing.
+    ///
+    /// # Errors
+    /// When it is another region's, or cannot be read.
+    pub fn peek(directory: &Path, region: &Region) -> Result<Option<Identity>, Failure> {
+        let path = directory.join(FILE);
+        let identity = match fs::read(&path) {
+            Ok(bytes) => {
+                parse(&bytes).map_err(|error| Failure::bad_setting(describe(&path), error))?
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Failure::fault(describe(&path), error)),
         };
         if identity.region != *region {
@@ -99,7 +112,7 @@ impl IdentityFile {
                 identity.region
             )));
         }
-        Ok(Self { path, identity: Arc::new(Mutex::new(identity)) })
+        Ok(Some(identity))
     }
 
     /// As it stands.

@@ -6,7 +6,7 @@
 use std::{fs, io, path::Path, sync::Arc};
 
 use concordat_proto::{
-    org::{ApiKey, Rights},
+    org::{ApiKey, KeyHash, Rights},
     secret::Secret,
 };
 use tokio::{
@@ -21,8 +21,10 @@ use crate::{
     durable, entropy,
     environment::Environment,
     failure::Failure,
+    identity::IdentityFile,
     keyring::Keyring,
-    peer::{Reach, SocketTransport},
+    observe,
+    peer::{self, Reach, SocketTransport},
     supervise::{self, Supervisor},
 };
 
@@ -31,9 +33,42 @@ use crate::{
 /// # Errors
 /// With the reason why it could not start, or had to stop.
 pub fn run(config: Config, environment: Environment) -> Result<(), Failure> {
-    let keyring = Keyring::read(&config.keyring)?;
+    let keyring = check(&config)?;
     let runtime = runtime(config.worker_threads)?;
     runtime.block_on(serve(config, environment, Arc::new(keyring)))
+}
+
+/// Checks what a start would refuse, without beginning anything: `config check` says the same as
+/// `start`. What only a start can find out is whether addresses and disks are free.
+///
+/// # Errors
+/// With what is wrong.
+pub fn check(config: &Config) -> Result<Keyring, Failure> {
+    observe::log::levels(&config.log_level)?;
+    let keyring = Keyring::read(&config.keyring)?;
+    peer::may_listen(config.peer_listen, config.peer_reach)
+        .map_err(|error| Failure::bad_setting("peer_listen".to_owned(), error))?;
+    let known = IdentityFile::peek(&config.data_dir, &config.region)?;
+    let belongs = known.is_some_and(|known| known.cluster.is_some() || known.founded.is_some());
+    if belongs {
+        return Ok(keyring);
+    }
+    match &config.bootstrap {
+        Some(OperatorKeySource::File(path)) if path.exists() => {
+            read_operator_key(path)
+                .map_err(|error| Failure::bad_setting(path.display().to_string(), error))?;
+        }
+        Some(OperatorKeySource::File(_) | OperatorKeySource::Hash(_)) => {}
+        None if config.seeds.is_empty() => return Err(belongs_nowhere()),
+        None => {}
+    }
+    Ok(keyring)
+}
+
+fn belongs_nowhere() -> Failure {
+    Failure::setting(
+        "this node belongs to no cluster: give it seeds to join one, or begin one with bootstrap",
+    )
 }
 
 /// A runtime of so many threads; zero is the calling one alone.
@@ -83,10 +118,7 @@ async fn serve(
     }
     let identity = kept.identity.identity();
     if identity.cluster.is_none() && identity.founded.is_none() && parts.seeds.is_empty() {
-        return Err(Failure::setting(
-            "this node belongs to no cluster: give it seeds to join one, or begin one with \
-             bootstrap",
-        ));
+        return Err(belongs_nowhere());
     }
     let node = assemble::node(parts, kept).await?;
     transport.serve(node.groups.service());
@@ -125,17 +157,8 @@ fn operator_key(source: &OperatorKeySource, environment: &Environment) -> Result
 
 fn operator_key_file(path: &Path, environment: &Environment) -> io::Result<ApiKey> {
     let entropy = &*environment.entropy;
-    match fs::read_to_string(path) {
-        Ok(text) => {
-            durable::require_owner_only(path)?;
-            let text = Secret::new(text);
-            let key = text.expose().trim();
-            if !key.starts_with("op_") || key.len() < 32 {
-                return Err(io::Error::other("it holds no operator key"));
-            }
-            let hash = auth::hash_key(key.as_bytes());
-            Ok(ApiKey { id: entropy::key_id(entropy), hash, rights: Rights::ALL })
-        }
+    match read_operator_key(path) {
+        Ok(hash) => Ok(ApiKey { id: entropy::key_id(entropy), hash, rights: Rights::ALL }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let (text, key) = auth::new_operator_key(entropy);
             let line = Secret::new(format!("{}\n", text.expose()));
@@ -146,9 +169,23 @@ fn operator_key_file(path: &Path, environment: &Environment) -> io::Result<ApiKe
     }
 }
 
+/// The hash of a file's operator key.
+fn read_operator_key(path: &Path) -> io::Result<KeyHash> {
+    let text = Secret::new(fs::read_to_string(path)?);
+    durable::require_owner_only(path)?;
+    let key = text.expose().trim();
+    if !key.starts_with("op_") || key.len() < 32 {
+        return Err(io::Error::other("it holds no operator key"));
+    }
+    Ok(auth::hash_key(key.as_bytes()))
+}
+
 #[cfg(test)]
 mod tests {
+    use concordat_proto::region::Region;
+
     use super::*;
+    use crate::config::Settings;
 
     #[test]
     fn an_operator_key_is_made_once_and_read_again() {
@@ -161,5 +198,52 @@ mod tests {
         let empty = directory.path().join("empty");
         durable::create(&empty, b"").unwrap();
         assert!(operator_key(&OperatorKeySource::File(empty), &environment).is_err());
+    }
+
+    /// Each is refused by a start; the check said "complete" to all of them.
+    #[test]
+    fn a_check_refuses_what_a_start_refuses() {
+        let directory = tempfile::tempdir().unwrap();
+        let keyring = directory.path().join("keyring.toml");
+        Keyring::create(&keyring, &entropy::OsEntropy).unwrap();
+        let right = Settings {
+            region: Some("us-iowa".into()),
+            data_dir: Some(directory.path().join("data")),
+            listen: Some("127.0.0.1:0".into()),
+            peer_listen: Some("127.0.0.1:0".into()),
+            seeds: Some(vec!["127.0.0.1:9080".into()]),
+            keyring: Some(keyring),
+            ..Settings::default()
+        };
+        let checked = |settings: &Settings| check(&settings.check().unwrap()).map(drop);
+        let refused = |settings: Settings| checked(&settings).unwrap_err().chain();
+        checked(&right).unwrap();
+        assert!(!directory.path().join("data").exists(), "a check changes nothing");
+
+        let missing = Some(directory.path().join("missing.toml"));
+        assert!(refused(Settings { keyring: missing, ..right.clone() }).contains("keyring"));
+        let levels = Some("concordat_node=loud".to_owned());
+        assert!(refused(Settings { log_level: levels, ..right.clone() }).contains("log_level"));
+        let everywhere = Some("10.0.0.1:9080".to_owned());
+        let reason = refused(Settings { peer_listen: everywhere, ..right.clone() });
+        assert!(reason.contains("insecure_peers"), "{reason}");
+        assert!(refused(Settings { seeds: None, ..right.clone() }).contains("no cluster"));
+
+        let file = directory.path().join("operator.key");
+        let founder = Settings {
+            bootstrap: Some(true),
+            operator_key_file: Some(file.clone()),
+            ..right.clone()
+        };
+        checked(&founder).unwrap();
+        durable::create(&file, b"no key").unwrap();
+        assert!(refused(founder).contains("no operator key"));
+
+        let home = Region::new("us-iowa").unwrap();
+        std::fs::create_dir(directory.path().join("data")).unwrap();
+        IdentityFile::open(&directory.path().join("data"), &home, &entropy::OsEntropy).unwrap();
+        checked(&right).unwrap();
+        let moved = Settings { region: Some("asia-japan".into()), ..right };
+        assert!(refused(moved).contains("belongs to region"));
     }
 }

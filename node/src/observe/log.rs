@@ -24,13 +24,20 @@ fn harmless(metadata: &Metadata<'_>) -> bool {
     !HELD.contains(&crate_name) || *metadata.level() <= LevelFilter::INFO
 }
 
+/// The levels by target.
+///
+/// # Errors
+/// When they cannot be read.
+pub fn levels(text: &str) -> Result<Targets, Failure> {
+    text.parse().map_err(|error| Failure::bad_setting("log_level".to_owned(), error))
+}
+
 /// Begins to write log lines, once in a process.
 ///
 /// # Errors
 /// When the levels cannot be read, or lines are written already.
 pub fn init(level: &str, format: LogFormat) -> Result<(), Failure> {
-    let targets: Targets =
-        level.parse().map_err(|error| Failure::bad_setting("log_level".to_owned(), error))?;
+    let targets = levels(level)?;
     let filter = targets.and(filter_fn(harmless));
     let lines = fmt::layer().with_writer(std::io::stderr);
     let started = match format {

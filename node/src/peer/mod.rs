@@ -57,6 +57,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::wire::may_listen;
 pub use self::wire::{BindError, Reach};
 use self::{
     bounds::{CONNECT_LIMIT, LIMIT_MAX},

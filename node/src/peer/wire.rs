@@ -51,11 +51,14 @@ pub enum BindError {
     },
 }
 
+/// Whether peers may be listened for at an address.
+pub(crate) fn may_listen(address: SocketAddr, reach: Reach) -> Result<(), BindError> {
+    if reach.holds(address) { Ok(()) } else { Err(BindError::NotLoopback(address)) }
+}
+
 /// Listens for peers.
 pub(super) async fn listen(address: SocketAddr, reach: Reach) -> Result<TcpListener, BindError> {
-    if !reach.holds(address) {
-        return Err(BindError::NotLoopback(address));
-    }
+    may_listen(address, reach)?;
     TcpListener::bind(address).await.map_err(|source| BindError::Listen { address, source })
 }
 
