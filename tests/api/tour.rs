@@ -32,6 +32,7 @@ async fn the_tour_for_people_shows_a_write_that_did_not_arrive() {
     {
         assert!(said.contains(needed), "{needed:?} is not in:\n{said}");
     }
+    assert_eq!(said.matches("a block is").count(), 1, "one scale for all answers:\n{said}");
 }
 
 #[tokio::test]

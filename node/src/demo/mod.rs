@@ -94,7 +94,7 @@ async fn guide(
     saved: Saved,
     cluster: Arc<Cluster>,
 ) -> Result<(), Failure> {
-    let mut printer = Printer::new(args.output);
+    let mut printer = Printer::new(args.output, &plan);
     printer.starting(&plan, &saved)?;
     cluster.ready().await?;
     let api = Api::new(&cluster, &saved);

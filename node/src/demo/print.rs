@@ -18,11 +18,15 @@ use crate::failure::Failure;
 
 /// Characters of the longest bar.
 const BAR_CHARS: usize = 40;
+/// The longest round trips that the longest bar stands for: what a write to all regions takes, and room.
+const ROUND_TRIPS: u128 = 2;
 
 /// Says things.
 #[derive(Debug)]
 pub(super) struct Printer {
     output: Output,
+    /// Milliseconds of one character of a bar: the same in all answers, so that they compare.
+    block_ms: usize,
 }
 
 /// What is told once the cluster is ready.
@@ -35,8 +39,16 @@ pub(super) struct Ready<'a> {
 
 impl Printer {
     /// In one of the two ways.
-    pub(super) const fn new(output: Output) -> Self {
-        Self { output }
+    pub(super) fn new(output: Output, plan: &Plan) -> Self {
+        let longest = plan.round_trips().into_iter().map(|(.., trip)| trip.as_millis()).max();
+        let longest = usize::try_from(longest.unwrap_or(0) * ROUND_TRIPS).unwrap_or(usize::MAX);
+        Self { output, block_ms: longest.div_ceil(BAR_CHARS).max(1) }
+    }
+
+    /// What the bars of the tour mean.
+    pub(super) fn scale(&self) -> Result<(), Failure> {
+        let block_ms = self.block_ms;
+        self.text(&format!("\nIn all bars below a block is {block_ms} ms.\n"))
     }
 
     /// Before anything is there.
@@ -77,7 +89,8 @@ impl Printer {
                 self.line(&TourEvent { event: "tour", step, status: reply.status, receipt })
             }
             Output::Text => {
-                self.text(&format!("  {method} -> {}\n{}", reply.status, bars(receipt)))
+                let bars = bars(receipt, self.block_ms);
+                self.text(&format!("  {method} -> {}\n{bars}", reply.status))
             }
         }
     }
@@ -209,22 +222,19 @@ fn curl_lines(home: &str, far: &str, operator: &str, org: &SavedOrg) -> String {
     )
 }
 
-/// A receipt as a bar per region, as long as its way took.
-fn bars(receipt: &Value) -> String {
+/// A receipt as a bar per region, as long as its way took; one that does not fit ends with a `+`.
+fn bars(receipt: &Value, block_ms: usize) -> String {
     let empty = Vec::new();
     let regions = receipt["regions"].as_array().unwrap_or(&empty);
-    let longest = regions.iter().map(|region| tenths(&region["applied_ms"])).max();
-    let longest = longest.unwrap_or(0).max(tenths(&receipt["elapsed_ms"])).max(1);
     let mut text = String::new();
     for region in regions {
         let name = region["region"].as_str().unwrap_or_default();
-        let took = tenths(&region["applied_ms"]);
-        let filled = (took * BAR_CHARS).div_ceil(longest);
+        let blocks = tenths(&region["applied_ms"]).div_ceil(10 * block_ms).max(1);
+        let bar = "\u{2588}".repeat(blocks.min(BAR_CHARS));
+        let more = if blocks > BAR_CHARS { "+" } else { "" };
         let line = match (region["state"].as_str(), &region["applied_ms"]) {
             (Some("applied"), Value::Null) => format!("{} applied", "\u{2588}"),
-            (Some("applied"), ms) => {
-                format!("{} applied after {ms} ms", "\u{2588}".repeat(filled.max(1)))
-            }
+            (Some("applied"), ms) => format!("{bar}{more} applied after {ms} ms"),
             _ => format!("{} pending", "\u{2591}".repeat(BAR_CHARS)),
         };
         text.push_str(&format!("  {name:<18} {line}\n"));
@@ -251,21 +261,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_receipt_is_a_bar_per_region() {
+    fn a_receipt_is_a_bar_per_region_on_the_scale_of_the_tour() {
         let receipt = json!({
             "outcome": "committed", "achieved": false, "elapsed_ms": 200,
             "regions": [
                 { "region": "near", "state": "applied", "applied_ms": 100.5 },
                 { "region": "watched-by-nobody", "state": "applied" },
                 { "region": "far", "state": "pending" },
+                { "region": "slow", "state": "applied", "applied_ms": 2000 },
             ],
         });
-        let text = bars(&receipt);
+        let text = bars(&receipt, 5);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0].matches('\u{2588}').count(), 21, "{text}");
         assert!(lines[0].ends_with("applied after 100.5 ms"), "{text}");
         assert!(lines[1].ends_with("applied"), "{text}");
         assert!(lines[2].ends_with("pending"), "{text}");
-        assert_eq!(lines[3].trim(), "committed, not achieved, answered after 200 ms");
+        assert_eq!(lines[3].matches('\u{2588}').count(), BAR_CHARS, "{text}");
+        assert!(lines[3].ends_with("+ applied after 2000 ms"), "{text}");
+        assert_eq!(lines[4].trim(), "committed, not achieved, answered after 200 ms");
     }
 }

@@ -27,6 +27,7 @@ pub(super) async fn give(api: &Api, plan: &Plan, printer: &mut Printer) -> Resul
     let client_id = client_id(api, home).await?;
     let one = format!("{PATH}/{client_id}");
 
+    printer.scale()?;
     printer.step("A write that waits for its own region (local_region):")?;
     let body = json!({ "client_secret": "rotated-once" });
     let reply = api.org(home, "PATCH", &one, &body).consistency(local, 30).send().await;
