@@ -135,6 +135,7 @@ async fn serve(
     });
     let ended = supervisor.run().await;
     if ended.is_ok() {
+        observe::log::on_stopping();
         node.groups.hand_over().await;
     }
     assemble::close(&node).await;

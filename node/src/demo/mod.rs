@@ -31,7 +31,7 @@ use self::{
 use crate::{
     environment::Environment,
     failure::Failure,
-    start,
+    observe, start,
     supervise::{self, Supervisor},
 };
 
@@ -83,6 +83,9 @@ async fn demo(
         }
     });
     let ended = supervisor.run().await;
+    if ended.is_ok() {
+        observe::log::on_stopping();
+    }
     cluster.close().await;
     ended
 }

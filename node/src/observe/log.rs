@@ -2,11 +2,16 @@
 //!
 //! Some libraries trace the bytes that pass through them. Whatever level is asked for, their
 //! targets are held at `info`, so that no log line can hold what a caller sent.
+//!
+//! A stop in order writes no error: the Raft library calls it one when a peer or a client asks a
+//! replica that is being stopped, so its lines end when the stop begins.
 
-use tracing::{Metadata, level_filters::LevelFilter};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tracing::{Metadata, Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
     Layer,
-    filter::{FilterExt, Targets, filter_fn},
+    filter::{FilterExt, Targets, dynamic_filter_fn, filter_fn},
     fmt,
     layer::SubscriberExt,
     util::SubscriberInitExt,
@@ -18,10 +23,31 @@ use crate::{config::LogFormat, failure::Failure};
 const HELD: &[&str] =
     &["hyper", "hyper_util", "h2", "http", "tower", "rustls", "tokio_util", "want", "mio"];
 
+/// The library whose lines say nothing any more once replicas are being stopped.
+const ENDS_WITH_THE_STOP: &str = "openraft";
+/// Whether the process stops in order.
+static STOPPING: AtomicBool = AtomicBool::new(false);
+
+fn crate_name<'a>(metadata: &Metadata<'a>) -> &'a str {
+    metadata.target().split("::").next().unwrap_or_default()
+}
+
 /// Whether a line may be written at all.
 fn harmless(metadata: &Metadata<'_>) -> bool {
-    let crate_name = metadata.target().split("::").next().unwrap_or_default();
-    !HELD.contains(&crate_name) || *metadata.level() <= LevelFilter::INFO
+    !HELD.contains(&crate_name(metadata)) || *metadata.level() <= LevelFilter::INFO
+}
+
+/// What of the levels asked for is written.
+fn filter<S: Subscriber>(targets: Targets, stopping: &'static AtomicBool) -> impl FilterExt<S> {
+    let goes_on = |metadata: &Metadata<'_>| {
+        crate_name(metadata) != ENDS_WITH_THE_STOP || !stopping.load(Ordering::Relaxed)
+    };
+    targets.and(filter_fn(harmless)).and(dynamic_filter_fn(move |metadata, _| goes_on(metadata)))
+}
+
+/// The replicas are about to be stopped in order.
+pub(crate) fn on_stopping() {
+    STOPPING.store(true, Ordering::Relaxed);
 }
 
 /// The levels by target.
@@ -38,7 +64,7 @@ pub fn levels(text: &str) -> Result<Targets, Failure> {
 /// When the levels cannot be read, or lines are written already.
 pub fn init(level: &str, format: LogFormat) -> Result<(), Failure> {
     let targets = levels(level)?;
-    let filter = targets.and(filter_fn(harmless));
+    let filter = filter(targets, &STOPPING);
     let lines = fmt::layer().with_writer(std::io::stderr);
     let started = match format {
         LogFormat::Text => tracing_subscriber::registry()
@@ -77,7 +103,8 @@ mod tests {
         let captured = Captured::default();
         let writer = captured.clone();
         let lines = fmt::layer().with_writer(move || writer.clone());
-        let filter = "trace".parse::<Targets>().unwrap().and(filter_fn(harmless));
+        static GOES_ON: AtomicBool = AtomicBool::new(false);
+        let filter = filter("trace".parse::<Targets>().unwrap(), &GOES_ON);
         let subscriber = tracing_subscriber::registry().with(lines.with_filter(filter));
         tracing::subscriber::with_default(subscriber, || {
             tracing::trace!(target: "hyper", "canary-one");
@@ -90,6 +117,34 @@ mod tests {
         assert!(!text.contains("canary"), "{text}");
         for kept in ["kept-one", "kept-two", "kept-three"] {
             assert!(text.contains(kept), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_raft_librarys_lines_end_when_a_stop_in_order_begins() {
+        static STOPS: AtomicBool = AtomicBool::new(false);
+        let captured = Captured::default();
+        let writer = captured.clone();
+        let lines = fmt::layer().with_writer(move || writer.clone());
+        let filter = filter("info".parse::<Targets>().unwrap(), &STOPS);
+        let subscriber = tracing_subscriber::registry().with(lines.with_filter(filter));
+        let say = |text: &str| {
+            tracing::error!(target: "openraft::raft", "library-{text}");
+            tracing::error!(target: "concordat_cluster", "own-{text}");
+        };
+        tracing::subscriber::with_default(subscriber, || {
+            say("before");
+            STOPS.store(true, Ordering::Relaxed);
+            say("after");
+        });
+        let text = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
+        for (line, written) in [
+            ("library-before", true),
+            ("own-before", true),
+            ("library-after", false),
+            ("own-after", true),
+        ] {
+            assert_eq!(text.contains(line), written, "{line}: {text}");
         }
     }
 }
