@@ -12,8 +12,12 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use concordat_cluster::raft::Retention;
-use concordat_proto::{org::KeyHash, region::Region};
-use serde::{Deserialize, Serialize};
+use concordat_proto::{
+    duration::{DURATION_FORM, parse_duration},
+    org::KeyHash,
+    region::Region,
+};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::{failure::Failure, hex, peer::Reach};
 
@@ -77,13 +81,16 @@ pub struct Settings {
     #[arg(long, env = "CONCORDAT_HEADER_BYTES_MAX")]
     pub header_bytes_max: Option<usize>,
     /// Seconds for a request's head to arrive, also between requests
-    #[arg(long, env = "CONCORDAT_HEADER_TIME_S_MAX")]
+    #[arg(long, env = "CONCORDAT_HEADER_TIME_S_MAX", value_parser = whole_seconds)]
+    #[serde(deserialize_with = "seconds_of_file")]
     pub header_time_s_max: Option<u64>,
     /// Seconds for a request's body to arrive
-    #[arg(long, env = "CONCORDAT_BODY_TIME_S_MAX")]
+    #[arg(long, env = "CONCORDAT_BODY_TIME_S_MAX", value_parser = whole_seconds)]
+    #[serde(deserialize_with = "seconds_of_file")]
     pub body_time_s_max: Option<u64>,
     /// Seconds that requests in flight are given when the server stops
-    #[arg(long, env = "CONCORDAT_DRAIN_S_MAX")]
+    #[arg(long, env = "CONCORDAT_DRAIN_S_MAX", value_parser = whole_seconds)]
+    #[serde(deserialize_with = "seconds_of_file")]
     pub drain_s_max: Option<u64>,
     /// MiB of memory for the state's block cache
     #[arg(long, env = "CONCORDAT_CACHE_MIB")]
@@ -359,6 +366,31 @@ impl Settings {
             segment_bytes: within("segment_mib", segment, 4, 1024)? << 20,
             ..default
         })
+    }
+}
+
+/// Whole seconds, in the one grammar of durations: `30`, `30s`, `2m`.
+fn whole_seconds(text: &str) -> Result<u64, String> {
+    let wrong = |error| format!("{error}; it must be {DURATION_FORM}");
+    let duration = parse_duration(text).map_err(wrong)?;
+    if duration.subsec_nanos() > 0 {
+        return Err("it must be whole seconds".to_owned());
+    }
+    Ok(duration.as_secs())
+}
+
+/// The same in a file, where a number may be one.
+fn seconds_of_file<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Seconds {
+        Number(u64),
+        Text(String),
+    }
+    match Option::deserialize(deserializer)? {
+        None => Ok(None),
+        Some(Seconds::Number(seconds)) => Ok(Some(seconds)),
+        Some(Seconds::Text(text)) => whole_seconds(&text).map(Some).map_err(D::Error::custom),
     }
 }
 

@@ -88,3 +88,16 @@ fn what_is_shown_can_be_read_again() {
     let shown = toml::to_string(&settings(WHOLE)).unwrap();
     assert_eq!(settings(&shown).check().unwrap().listen.port(), 8080);
 }
+
+#[test]
+fn seconds_have_the_grammar_of_all_durations() {
+    let drain = |text: &str| toml::from_str::<Settings>(&format!("drain_s_max = {text}"));
+    for text in ["120", "\"120\"", "\"120s\"", "\"2m\""] {
+        assert_eq!(drain(text).unwrap().drain_s_max, Some(120), "{text}");
+    }
+    for text in ["\"1500ms\"", "\"soon\"", "\"\"", "-1", "true"] {
+        assert!(drain(text).is_err(), "{text}");
+    }
+    let reason = drain("\"soon\"").unwrap_err().to_string();
+    assert!(reason.contains("60s, 2m"), "{reason}");
+}
