@@ -12,6 +12,7 @@ mod canary;
 mod command_line;
 mod consistency;
 mod cut;
+mod hung_endpoint;
 mod idempotency;
 mod lists;
 mod model;
