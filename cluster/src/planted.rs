@@ -101,11 +101,13 @@ pub enum Bug {
     NewCommandTooEarly,
     /// A secret is kept as it came.
     SecretInClear,
+    /// Organisations are let go before their new home has a slot for them.
+    ReleasedOutOfTurn,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 48] = [
         Self::AckBeforeSync,
         Self::LogNotSynced,
         Self::VoteNotSaved,
@@ -153,6 +155,7 @@ impl Bug {
         Self::ForgottenPastIgnored,
         Self::NewCommandTooEarly,
         Self::SecretInClear,
+        Self::ReleasedOutOfTurn,
     ];
 
     /// What it is called.
@@ -206,6 +209,7 @@ impl Bug {
             Self::ForgottenPastIgnored => "forgotten past ignored",
             Self::NewCommandTooEarly => "new command too early",
             Self::SecretInClear => "secret in clear",
+            Self::ReleasedOutOfTurn => "released out of turn",
         }
     }
 }

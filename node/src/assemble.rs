@@ -145,6 +145,7 @@ pub(crate) fn of_groups(
         limits: http,
         places: Arc::new(Semaphore::new(http.requests)),
         writes: Turnstile::new(limits::ORG_WRITES_MAX),
+        moves: Semaphore::new(limits::MOVES_ASKED_MAX),
         cuts,
         detached: TaskTracker::new(),
     }

@@ -1,7 +1,9 @@
 //! An organisation's change of home, as operators ask for it: the one entry that begins it or takes it
 //! back. Everything after that is done by the leaders of the two groups.
 //!
-//! Nothing here waits for the move's end: that is asked for by looking at the organisation.
+//! Where other moves between the same two homes are under way, the request waits for its turn at the
+//! leader of the organisation's group (`cluster/raft/turns.rs`), and the organisation is written to
+//! meanwhile. Nothing here waits for the move's end: that is asked for by looking at the organisation.
 
 use concordat_cluster::machine::{locate::Located, query};
 use concordat_proto::{
@@ -81,6 +83,12 @@ pub(crate) async fn change(node: &Node, org: OrgId, draft: MoveDraft, asked: &As
             let command = match next(node, &located, draft) {
                 Ok(command) => command,
                 Err(answer) => return write::refused_here(answer, fresh, asked),
+            };
+            // It may wait for its turn; what takes a move back does not.
+            let _place = match node.moves.try_acquire() {
+                Ok(place) => Some(place),
+                Err(_) if is_back => None,
+                Err(_) => return refuse::too_many_moves(),
             };
             let proposal = write::operators(write::proposal(node, asked, None, command));
             match write::propose(node, home.group, proposal, asked).await {

@@ -40,6 +40,8 @@ pub(crate) struct Node {
     pub(crate) places: Arc<Semaphore>,
     /// How many writes of one organisation at once.
     pub(crate) writes: Turnstile,
+    /// How many moves wait for their turn, or are being begun.
+    pub(crate) moves: Semaphore,
     /// Cuts the network; only in the demo.
     pub(crate) cuts: Option<Arc<dyn Cuts>>,
     /// Work that goes on after its request was answered.

@@ -29,6 +29,20 @@ pub(crate) fn not_current() -> Answer {
     render::unavailable("this node cannot prove that it is current", RETRY_AFTER)
 }
 
+/// 503: other moves between the same two homes go first, and did not leave room for this one in time.
+pub(crate) fn not_its_turn(ahead: u32) -> Answer {
+    let message = format!(
+        "{ahead} moves between the same two regions go first; nothing was stored, ask again to keep \
+         the place in the queue"
+    );
+    render::unavailable(&message, RETRY_AFTER)
+}
+
+/// 429: as many moves as may be wait for their turn at this node.
+pub(crate) fn too_many_moves() -> Answer {
+    render::too_many("too many moves wait for their turn here; nothing was stored", RETRY_AFTER)
+}
+
 /// 503: the organisation is on its way to another home, and had not arrived there in time. What was
 /// proposed was refused where it no longer is.
 pub(crate) fn moving() -> Answer {

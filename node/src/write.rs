@@ -303,6 +303,7 @@ pub(crate) async fn propose(
             Err(NotCommitted::Answered(refuse::fenced()))
         }
         Proposed::NotProposed => Err(NotCommitted::Answered(refuse::no_leader())),
+        Proposed::Queued { ahead } => Err(NotCommitted::Answered(refuse::not_its_turn(ahead))),
         // The leader's answer may be lost and the entry be applied here all the same.
         Proposed::Unknown => match query::write(node.state(), group, write_id) {
             Ok(Some(record)) => {

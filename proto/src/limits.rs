@@ -80,8 +80,19 @@ pub const COMMAND_BYTES_MAX: usize = 256 * 1024;
 pub const ADOPT_PART_BYTES_MAX: usize = 120 * 1024;
 /// Records in one part of an adoption, so that one entry's cost is bounded.
 pub const ADOPT_PART_ITEMS_MAX: usize = 512;
-/// Organisations that one node adopts at once.
-pub const ADOPTIONS_MAX: usize = 4;
+/// Organisations that are on their way from one home group to another at once: released there, and
+/// not yet at home here. Each cannot be written to, so the others wait before they are released.
+pub const MOVES_MAX: usize = 8;
+/// Of these, how many may still be without their hand-over: their records are being copied.
+pub const MOVES_COPIED_MAX: usize = 4;
+/// Moves that have a place in the queue of one home group's leader.
+pub const MOVES_QUEUED_MAX: usize = 1024;
+/// Requests of one node that wait for their turn to begin a move (then 429).
+pub const MOVES_ASKED_MAX: usize = 256;
+/// Organisations on the move that are looked at in one look, so that its cost is bounded.
+pub const MOVES_LOOKED_AT_MAX: usize = 64;
+/// Steps of moves that one group's leader has under way at once.
+pub const MOVE_STEPS_MAX: usize = 32;
 /// Earlier homes that are remembered of an organisation.
 pub const PAST_HOMES_MAX: usize = 64;
 
@@ -107,6 +118,8 @@ const _: () = {
     assert!(SEALED_BYTES_MAX > CLIENT_SECRET_BYTES_MAX, "a sealed secret fits");
     assert!(COMMAND_BYTES_MAX > BODY_BYTES_MAX, "a sealed body must fit a command");
     assert!(COMMAND_BYTES_MAX > 2 * ADOPT_PART_BYTES_MAX, "a part fits, the greatest record too");
+    assert!(MOVES_COPIED_MAX <= MOVES_MAX, "those that are copied are some of those on their way");
+    assert!(MOVES_ASKED_MAX <= MOVES_QUEUED_MAX, "one node's requests have a place each");
     assert!(FRAME_BYTES_MAX > 4 * COMMAND_BYTES_MAX, "frames carry batches");
     assert!(SNAPSHOT_CHUNK_BYTES_MAX > RECORD_BYTES_MAX, "a chunk holds a record");
     assert!(SNAPSHOT_CHUNK_BYTES_MAX < FRAME_BYTES_MAX, "a chunk fits a frame");

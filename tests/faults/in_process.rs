@@ -362,7 +362,10 @@ impl Nine {
                 applied.outcome.unwrap_or_else(|refusal| panic!("refused: {refusal}"));
                 applied.index
             }
-            other @ (Proposed::NotProposed | Proposed::Unknown | Proposed::Closed) => {
+            other @ (Proposed::NotProposed
+            | Proposed::Queued { .. }
+            | Proposed::Unknown
+            | Proposed::Closed) => {
                 panic!("via node {via}: {other:?}")
             }
         }
@@ -403,7 +406,10 @@ impl Nine {
         let proposal = self.proposal(via, patch(name, label));
         match self.try_propose(via, proposal, WRITE_LIMIT).await {
             Proposed::Committed { applied, danger } => (applied.index, danger),
-            other @ (Proposed::NotProposed | Proposed::Unknown | Proposed::Closed) => {
+            other @ (Proposed::NotProposed
+            | Proposed::Queued { .. }
+            | Proposed::Unknown
+            | Proposed::Closed) => {
                 panic!("via node {via}: {other:?}")
             }
         }
@@ -466,8 +472,13 @@ fn sealed() -> Sealed {
 }
 
 fn org() -> Org {
+    org_of(ORG)
+}
+
+/// An organisation of this id.
+pub(crate) fn org_of(id: OrgId) -> Org {
     Org {
-        id: ORG,
+        id,
         org_name: "Example".into(),
         tenant_name: "example".into(),
         home_region: Region::new(REGIONS[0]).unwrap(),
@@ -478,7 +489,8 @@ fn org() -> Org {
     }
 }
 
-fn credential(name: &str) -> OidcCredential {
+/// A credential of this name.
+pub(crate) fn credential(name: &str) -> OidcCredential {
     OidcCredential {
         client_id: ClientId::new(name).unwrap(),
         provider: Provider::Google,

@@ -99,7 +99,9 @@ async fn write_in(
             applied.outcome.expect("not refused");
             Some((write_id, applied.index))
         }
-        Proposed::NotProposed | Proposed::Unknown | Proposed::Closed => None,
+        Proposed::NotProposed | Proposed::Queued { .. } | Proposed::Unknown | Proposed::Closed => {
+            None
+        }
     }
 }
 

@@ -26,7 +26,10 @@ pub(crate) async fn say(nine: &Nine, via: usize, command: Command) {
         Proposed::Committed { applied, .. } => {
             applied.outcome.unwrap_or_else(|refusal| panic!("refused: {refusal}"));
         }
-        other @ (Proposed::NotProposed | Proposed::Unknown | Proposed::Closed) => {
+        other @ (Proposed::NotProposed
+        | Proposed::Queued { .. }
+        | Proposed::Unknown
+        | Proposed::Closed) => {
             panic!("via node {via}: {other:?}")
         }
     }

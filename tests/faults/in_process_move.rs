@@ -101,7 +101,10 @@ impl Seat {
                     }
                     Ok(_) | Err(_) => return Some((at.group, applied, danger)),
                 },
-                Proposed::NotProposed | Proposed::Unknown | Proposed::Closed => return None,
+                Proposed::NotProposed
+                | Proposed::Queued { .. }
+                | Proposed::Unknown
+                | Proposed::Closed => return None,
             }
         }
         None

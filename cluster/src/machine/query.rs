@@ -58,12 +58,32 @@ pub fn away(
 pub fn on_move(reader: &dyn Reader, group: GroupId) -> Result<Vec<OrgId>, StoreError> {
     let mut found = Vec::new();
     each(reader, &keys::kind_prefix(group, keys::NO_ORG, Kind::OnMove), |key, _| {
-        let name = keys::parse(key).and_then(|parsed| parsed.name.try_into().ok());
-        let name = name.ok_or_else(|| StoreError::new("a move of no organisation"))?;
-        found.push(OrgId::from_bytes(name));
+        found.push(moved_org(key)?);
         Ok(())
     })?;
     Ok(found)
+}
+
+/// Some of the organisations that are being moved from or to a group: those after `after` in order
+/// of id, at most `limit`.
+///
+/// # Errors
+/// When the store is broken.
+pub fn on_move_after(
+    reader: &dyn Reader,
+    group: GroupId,
+    after: Option<OrgId>,
+    limit: usize,
+) -> Result<Vec<OrgId>, StoreError> {
+    let prefix = keys::kind_prefix(group, keys::NO_ORG, Kind::OnMove);
+    let after = after.map(|org| keys::on_move(group, org));
+    let pairs = reader.scan(&prefix, after.as_deref(), limit)?;
+    pairs.iter().map(|(key, _)| moved_org(key)).collect()
+}
+
+fn moved_org(key: &[u8]) -> Result<OrgId, StoreError> {
+    let name = keys::parse(key).and_then(|parsed| parsed.name.try_into().ok());
+    name.map(OrgId::from_bytes).ok_or_else(|| StoreError::new("a move of no organisation"))
 }
 
 /// The claim of an organisation.

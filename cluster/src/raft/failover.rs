@@ -184,7 +184,7 @@ async fn name_successor(groups: &Groups, system: &SystemView, closed: &ClosedGro
             tracing::info!(group = %closed.group, %founder, ?last, outcome = ?applied.outcome,
                 "a successor is named");
         }
-        Proposed::NotProposed | Proposed::Unknown | Proposed::Closed => {
+        Proposed::NotProposed | Proposed::Queued { .. } | Proposed::Unknown | Proposed::Closed => {
             tracing::info!(group = %closed.group, "no successor yet: the system group is silent");
         }
     }

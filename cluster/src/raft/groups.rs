@@ -42,6 +42,7 @@ use super::{
     service::{self, Service},
     transfer,
     transport::PeerService,
+    turns::Turns,
     wait::Tracker,
 };
 use crate::{
@@ -74,6 +75,7 @@ struct Inner {
     cluster_saved: AtomicBool,
     tracker: Tracker,
     reporter: Reporter,
+    turns: Turns,
     sleep_watch: SleepWatch,
     clearance: Clearance,
     leader_news: Arc<Notify>,
@@ -196,6 +198,7 @@ impl Groups {
                 system_changed: Notify::new(),
                 tracker,
                 reporter: Reporter::default(),
+                turns: Turns::default(),
                 sleep_watch,
                 clearance,
                 leader_news: Arc::default(),
@@ -419,6 +422,10 @@ impl Groups {
         &self.inner.reporter
     }
 
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.inner.turns
+    }
+
     pub(crate) fn sleep_watch(&self) -> &SleepWatch {
         &self.inner.sleep_watch
     }
@@ -571,6 +578,7 @@ impl Groups {
             visible.fetch_max(advanced.applied.0, Ordering::AcqRel);
             groups.inner.reporter.on_advanced(advanced.group, &advanced.origins);
             groups.inner.tracker.on_visible(advanced.group, advanced.applied);
+            groups.inner.turns.note(&advanced.moved);
             if advanced.group == GroupId::SYSTEM {
                 groups.inner.system_changed.notify_one();
             }

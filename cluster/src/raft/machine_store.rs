@@ -14,7 +14,7 @@ use std::{
 
 use concordat_proto::{
     command::{Command, Proposal},
-    id::{GroupId, NodeId},
+    id::{GroupId, NodeId, OrgId},
     log::LogIndex,
     record::AppliedRecord,
     time::LogTime,
@@ -29,7 +29,7 @@ use openraft::{
 };
 
 use super::{
-    blocking, convert, snapshot,
+    blocking, convert, snapshot, turns,
     types::{
         Entry, RaftLogId, RaftTypes, Response, Snapshot, SnapshotData, SnapshotMeta,
         StoredMembership,
@@ -56,6 +56,8 @@ pub(crate) struct Advanced {
     pub(crate) origins: Vec<NodeId>,
     /// Whether what the log says of the group's own replicas may have changed.
     pub(crate) is_about_replicas: bool,
+    /// Organisations of whose moves the batch has steps.
+    pub(crate) moved: Vec<OrgId>,
 }
 
 /// Is told when a replica's state has advanced. Must not block.
@@ -240,7 +242,7 @@ impl MachineStore {
     }
 
     fn tell(&self, news: News) {
-        let News { mut origins, is_about_replicas, .. } = news;
+        let News { mut origins, is_about_replicas, moved, .. } = news;
         origins.sort_unstable();
         origins.dedup();
         let applied = self.applied.log_id.map_or(LogIndex(0), |id| id.index);
@@ -250,6 +252,7 @@ impl MachineStore {
             log_time: self.applied.log_time,
             origins,
             is_about_replicas,
+            moved,
         });
     }
 }
@@ -259,6 +262,7 @@ impl MachineStore {
 struct News {
     origins: Vec<NodeId>,
     is_about_replicas: bool,
+    moved: Vec<OrgId>,
     /// Nobody waits for the entry's answer here.
     is_followed: bool,
 }
@@ -286,6 +290,7 @@ fn apply_entry(
             let context = ApplyContext { group, log_id, log_time_before: record.log_time };
             let (applied, changes) = machine::apply(overlay, &context, &proposal)?;
             record.log_time = record.log_time.max(proposal.stamped);
+            let is_done = applied.outcome.is_ok();
             let is_passed_over = planted::is(Bug::EntrySkipped)
                 && news.is_followed
                 && log_id.index.0.is_multiple_of(16);
@@ -293,6 +298,9 @@ fn apply_entry(
                 overlay.add(changes);
             }
             news.origins.push(proposal.origin);
+            if is_done {
+                news.moved.extend(turns::moved_by(&proposal.command));
+            }
             news.is_about_replicas |= matches!(
                 proposal.command,
                 Command::MarkReplicas { .. }

@@ -21,7 +21,8 @@
 //! has caught up, who is alive).
 //!
 //! # Who moves organisations
-//! The leaders of the two home groups, each by looking at its own node's replicas (`movement.rs`).
+//! The leaders of the two home groups, each by looking at its own node's replicas (`movement.rs`). A
+//! move begins only when the two homes have a slot for it (`turns.rs`).
 //!
 //! # Who fails a lost region over
 //! An operator closes its group; the system group's leader finds the most advanced survivor, and that
@@ -58,9 +59,11 @@ mod service;
 mod snapshot;
 mod standing;
 mod status;
+mod sweep;
 mod transfer;
 pub mod transport;
 pub mod transport_contract;
+mod turns;
 mod types;
 mod wait;
 

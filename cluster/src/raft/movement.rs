@@ -18,7 +18,12 @@
 //! Steps are appended here or not at all, never handed on to another leader: a leader that was deposed
 //! must not work against its successor.
 
-use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow,
+    sync::Arc,
+    time::Duration,
+};
 
 use concordat_proto::{
     command::{Command, RequestDigest},
@@ -36,40 +41,160 @@ use tokio::{
     time::Instant,
 };
 
-use super::{blocking, groups::Groups};
+use super::{blocking, groups::Groups, sweep::Sweep, turns};
 use crate::planted::{self, Bug};
 use crate::{
     machine::{export, query},
     store::{Store, StoreError},
 };
 
-/// Between looks at the groups this node leads.
+/// Between looks at what nothing was heard of.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// For one step to be committed.
 const STEP_LIMIT: Duration = Duration::from_secs(10);
 /// Parts that are read ahead of the one that is being committed.
 const PARTS_AHEAD: usize = 2;
+/// Organisations that cannot be written to now and are looked at in every look.
+const FROZEN_MAX: usize = 64;
 
 /// Takes steps until the node stops.
 pub(crate) async fn run(groups: Groups) {
-    let mut adoptions = Adoptions::default();
+    let mut mover = Mover::default();
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
-        let home_groups = groups.home_groups();
-        for (led, region) in &home_groups {
-            if !leads(&groups, *led) {
-                continue;
-            }
-            if let Err(error) = let_go(&groups, *led).await {
-                tracing::error!(group = %led, %error, "looking for organisations that leave");
-            }
-            let others = home_groups.iter().filter(|(from, _)| from != led);
-            for (from, _) in others.filter(|(from, _)| !groups.is_closed(*from)) {
-                if let Err(error) = adoptions.look(&groups, *from, *led, region) {
-                    tracing::error!(group = %led, %error, "looking for organisations that come");
-                }
+        groups.turns().changed(LOOK_EVERY).await;
+        if let Err(error) = mover.look(&groups).await {
+            tracing::error!(%error, "looking for organisations that move");
+        }
+    }
+}
+
+/// What this node does about moves: for the groups that it leads.
+#[derive(Default)]
+struct Mover {
+    adoptions: Adoptions,
+    steps: Steps,
+    sweep: Sweep,
+    swept: Option<Instant>,
+    /// The leads as of which everything was looked at.
+    known: BTreeMap<GroupId, u64>,
+    /// Organisations that wait for something here, and cannot be written to meanwhile.
+    frozen: BTreeSet<OrgId>,
+}
+
+/// The home groups as of one look.
+struct Homes {
+    /// Those that are open.
+    open: Vec<GroupId>,
+    /// Those that this node leads: since which term, and of which region they are.
+    led: BTreeMap<GroupId, (u64, Region)>,
+}
+
+impl Homes {
+    fn of(groups: &Groups) -> Self {
+        let all = groups.home_groups();
+        let term = |group: GroupId| groups.replica(group)?.led_term();
+        let led = all.iter().filter(|(group, _)| leads(groups, *group));
+        let led = led.filter_map(|(group, region)| Some((*group, (term(*group)?, region.clone()))));
+        let led = led.collect();
+        let open = all.iter().map(|(group, _)| *group).filter(|group| !groups.is_closed(*group));
+        Self { open: open.collect(), led }
+    }
+}
+
+impl Mover {
+    /// Looks at what has changed and at some of the rest, and does what is missing there.
+    async fn look(&mut self, groups: &Groups) -> Result<(), StoreError> {
+        let homes = Homes::of(groups);
+        groups.turns().keep(|group| homes.led.contains_key(&group));
+        self.known.retain(|group, term| homes.led.get(group).is_some_and(|led| led.0 == *term));
+        let mut changed = groups.turns().take_news();
+        if homes.led.is_empty() {
+            self.frozen.clear();
+            return Ok(());
+        }
+        if homes.led.keys().any(|group| !self.known.contains_key(group)) {
+            self.look_at_all(groups, &homes).await?;
+        }
+        changed.append(&mut self.frozen);
+        for org in changed {
+            for from in &homes.open {
+                self.consider(groups, &homes, *from, org)?;
             }
         }
+        if self.swept.is_none_or(|swept| swept.elapsed() >= LOOK_EVERY) {
+            self.swept = Some(Instant::now());
+            for (from, org) in self.sweep.next(&**groups.slotted(), &homes.open)? {
+                self.consider(groups, &homes, from, org)?;
+            }
+        }
+        for (group, (term, _)) in &homes.led {
+            groups.call_up(*group, *term)?;
+        }
+        Ok(())
+    }
+
+    /// Where this node has begun to lead: nothing that its predecessor heard of is known here. It lets
+    /// others run in between: there may be very many whose old records are still kept.
+    async fn look_at_all(&mut self, groups: &Groups, homes: &Homes) -> Result<(), StoreError> {
+        for from in &homes.open {
+            let mut after = None;
+            loop {
+                let limit = limits::MOVES_LOOKED_AT_MAX;
+                let page = query::on_move_after(&**groups.slotted(), *from, after, limit)?;
+                for org in &page {
+                    self.consider(groups, homes, *from, *org)?;
+                }
+                if page.len() < limit {
+                    break;
+                }
+                after = page.last().copied();
+                tokio::task::yield_now().await;
+            }
+        }
+        for (group, (term, _)) in &homes.led {
+            self.known.insert(*group, *term);
+            groups.turns().all_known(*group, *term);
+        }
+        Ok(())
+    }
+
+    /// Does what is missing of an organisation's move, as far as a group's state and the lead of this
+    /// node go.
+    fn consider(
+        &mut self,
+        groups: &Groups,
+        homes: &Homes,
+        from: GroupId,
+        org: OrgId,
+    ) -> Result<(), StoreError> {
+        let reader = &**groups.slotted();
+        let is_led = homes.led.contains_key(&from);
+        let release = query::home(reader, from, org)?.and_then(|home| home.release);
+        if let Some(release) = release {
+            let to = groups.successor(release.to);
+            let there = homes.led.get(&to).filter(|_| to != from);
+            if !is_led && there.is_none() {
+                return Ok(());
+            }
+            if !turns::has_come(reader, to, org, release.epoch)? {
+                if is_led {
+                    groups.turns().released(from, org);
+                }
+                if self.frozen.len() < FROZEN_MAX {
+                    self.frozen.insert(org);
+                }
+            }
+            if let Some((_, region)) = there
+                && !knows(groups, to, org, release.epoch)?
+            {
+                let adopter = Adopter { groups: groups.clone(), from, to, org, release };
+                self.adoptions.begin(adopter, region.clone());
+            }
+        }
+        if is_led && let Some(command) = next_to_let_go(groups, from, org)? {
+            self.steps.begin(groups, from, org, command);
+        }
+        Ok(())
     }
 }
 
@@ -92,20 +217,58 @@ async fn step_named(
     match tokio::time::timeout(STEP_LIMIT, groups.propose_here(group, proposal)).await {
         Ok(ProposeReply::Committed(applied) | ProposeReply::Done { applied, .. }) => Some(applied),
         // Found undone, or done, at the next look.
-        Ok(ProposeReply::NotLeader { .. } | ProposeReply::Unknown) | Err(_) => None,
+        Ok(
+            ProposeReply::NotLeader { .. } | ProposeReply::Unknown | ProposeReply::Queued { .. },
+        )
+        | Err(_) => None,
+    }
+}
+
+/// Tasks about organisations, one for each in a group; they end with it.
+#[derive(Default)]
+struct Tasks {
+    running: JoinSet<()>,
+    by_org: BTreeMap<(GroupId, OrgId), AbortHandle>,
+}
+
+impl Tasks {
+    /// Forgets those that have ended, and says whether another one may begin.
+    fn has_room(&mut self, group: GroupId, org: OrgId, max: usize) -> bool {
+        while self.running.try_join_next().is_some() {}
+        self.by_org.retain(|_, task| !task.is_finished());
+        let of_group = self.by_org.keys().filter(|(of, _)| *of == group).count();
+        of_group < max && !self.by_org.contains_key(&(group, org))
+    }
+
+    fn begin(
+        &mut self,
+        group: GroupId,
+        org: OrgId,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let task = self.running.spawn(task);
+        self.by_org.insert((group, org), task);
     }
 }
 
 // The old home's side, and the end of adoptions that came to nothing.
 
-async fn let_go(groups: &Groups, led: GroupId) -> Result<(), StoreError> {
-    for org in query::on_move(&**groups.slotted(), led)? {
-        if let Some(command) = next_to_let_go(groups, led, org)? {
-            tracing::info!(group = %led, %org, ?command, "a step of a move");
-            step(groups, led, command).await;
+/// The steps that this node takes now. None waits for another one: that of a group which has no
+/// quorum lasts until its time is over.
+#[derive(Default)]
+struct Steps(Tasks);
+
+impl Steps {
+    fn begin(&mut self, groups: &Groups, group: GroupId, org: OrgId, command: Command) {
+        if !self.0.has_room(group, org, limits::MOVE_STEPS_MAX) {
+            return;
         }
+        tracing::info!(%group, %org, ?command, "a step of a move");
+        let groups = groups.clone();
+        self.0.begin(group, org, async move {
+            step(&groups, group, command).await;
+        });
     }
-    Ok(())
 }
 
 fn next_to_let_go(
@@ -166,41 +329,21 @@ fn has_arrived_everywhere(
 
 // The new home's side.
 
-/// The adoptions that this node carries out now; they end with it.
+/// The adoptions that this node carries out now, by the old home: those of one that has lost its
+/// quorum wait for their hand-over, and hold up none from another one.
 #[derive(Default)]
 struct Adoptions {
-    tasks: JoinSet<()>,
-    by_org: BTreeMap<(GroupId, OrgId), AbortHandle>,
+    by_homes: BTreeMap<(GroupId, GroupId), Tasks>,
 }
 
 impl Adoptions {
-    /// Begins what a group has released to the led one, unless it is under way.
-    fn look(
-        &mut self,
-        groups: &Groups,
-        from: GroupId,
-        led: GroupId,
-        region: &Region,
-    ) -> Result<(), StoreError> {
-        while self.tasks.try_join_next().is_some() {}
-        self.by_org.retain(|_, task| !task.is_finished());
-        let reader = &**groups.slotted();
-        for org in query::on_move(reader, from)? {
-            let is_full = self.by_org.len() >= limits::ADOPTIONS_MAX;
-            if is_full || self.by_org.contains_key(&(led, org)) {
-                continue;
-            }
-            let release = query::home(reader, from, org)?.and_then(|home| home.release);
-            let is_here = |release: &Release| groups.successor(release.to) == led;
-            let Some(release) = release.filter(is_here) else { continue };
-            if knows(groups, led, org, release.epoch)? {
-                continue;
-            }
-            let adopter = Adopter { groups: groups.clone(), from, to: led, org, release };
-            let task = self.tasks.spawn(adopter.run(region.clone()));
-            self.by_org.insert((led, org), task);
+    /// Begins one, unless it is under way, or too many from the same home are.
+    fn begin(&mut self, adopter: Adopter, region: Region) {
+        let (from, to, org) = (adopter.from, adopter.to, adopter.org);
+        let tasks = self.by_homes.entry((from, to)).or_default();
+        if tasks.has_room(to, org, limits::MOVES_MAX) {
+            tasks.begin(to, org, adopter.run(region));
         }
-        Ok(())
     }
 }
 
@@ -209,9 +352,7 @@ fn knows(groups: &Groups, group: GroupId, org: OrgId, epoch: u32) -> Result<bool
     if planted::is(Bug::LateAdoptAccepted) {
         return Ok(false);
     }
-    let reader = &**groups.slotted();
-    let here = query::home(reader, group, org)?.is_some_and(|home| home.newest_epoch() >= epoch);
-    Ok(here || query::away(reader, group, org)?.is_some_and(|away| away.epoch >= epoch))
+    turns::has_come(&**groups.slotted(), group, org, epoch)
 }
 
 /// Brings one organisation over.

@@ -35,6 +35,16 @@ use crate::planted::{self, Bug};
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
 /// How long one attempt at another node may take before the next one is made.
 const ATTEMPT_MAX: Duration = Duration::from_secs(3);
+/// How long one attempt may wait for its turn at the leader.
+const TURN_WAIT_MAX: Duration = Duration::from_secs(2);
+/// What an attempt needs beside the wait for its turn. When less is left, it is not waited any more:
+/// then it is known that nothing was proposed.
+const TURN_MARGIN: Duration = Duration::from_millis(500);
+
+const _: () = assert!(
+    TURN_WAIT_MAX.as_millis() + TURN_MARGIN.as_millis() < ATTEMPT_MAX.as_millis(),
+    "an attempt that waits for its turn is answered before it is given up"
+);
 
 /// How proposing ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +58,11 @@ pub enum Proposed {
     },
     /// Every attempt certainly ended without an entry in any log.
     NotProposed,
+    /// As before: it was not its turn in time.
+    Queued {
+        /// How many go first.
+        ahead: u32,
+    },
     /// Not known: it may have happened, or may still.
     Unknown,
     /// The group is closed. What became of it stands in its successor's state; whoever proposes it
@@ -117,6 +132,10 @@ impl Groups {
                     return Proposed::Committed { applied, danger };
                 }
                 ProposeReply::NotLeader { leader } => hint = leader,
+                ProposeReply::Queued { ahead } if certain && turn_wait(deadline).is_zero() => {
+                    return Proposed::Queued { ahead };
+                }
+                ProposeReply::Queued { .. } => {}
                 ProposeReply::Unknown => certain = false,
             }
             let pause = if hint.is_some() { Duration::from_millis(1) } else { RETRY_PAUSE };
@@ -142,20 +161,68 @@ impl Groups {
         proposal: &Proposal,
         deadline: Instant,
     ) -> ProposeReply {
+        let wait = turn_wait(deadline);
         if leader == self.node() {
-            return self.propose_here(group, proposal.clone()).await;
+            return self.propose_in_turn(group, proposal.clone(), wait).await;
         }
         let Some(replica) = self.replica(group) else {
             return ProposeReply::NotLeader { leader: None };
         };
         let limit = deadline.saturating_duration_since(Instant::now()).min(ATTEMPT_MAX);
-        let request = PeerRequest::Propose { group, proposal: proposal.encode() };
-        let body = Bytes::from(request.encode());
-        let transport = &self.environment().transport;
         tokio::select! {
-            reply = transport.request(leader, Channel::Control, body, limit) => read_reply(reply),
+            reply = self.ask(group, leader, proposal, wait, limit) => reply,
             // It leads no longer: do not wait for an answer that may never come.
             _ = replica.other_leader(leader) => ProposeReply::Unknown,
+        }
+    }
+
+    async fn ask(
+        &self,
+        group: GroupId,
+        leader: NodeId,
+        proposal: &Proposal,
+        wait: Duration,
+        limit: Duration,
+    ) -> ProposeReply {
+        let transport = &self.environment().transport;
+        let encoded = proposal.encode();
+        if takes_turns(&proposal.command) {
+            let wait_ms = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX);
+            let in_turn = PeerRequest::ProposeInTurn { group, proposal: encoded.clone(), wait_ms };
+            let body = Bytes::from(in_turn.encode());
+            let reply = transport.request(leader, Channel::Control, body, limit).await;
+            if !is_refused(&reply) {
+                return read_reply(reply);
+            }
+            // It is of a version that knows no turns.
+        }
+        let request = PeerRequest::Propose { group, proposal: encoded };
+        let body = Bytes::from(request.encode());
+        read_reply(transport.request(leader, Channel::Control, body, limit).await)
+    }
+
+    /// Appends on this node, if it leads the group, and answers once applied: of what takes turns when
+    /// it is its turn, if that is in time.
+    pub(crate) async fn propose_in_turn(
+        &self,
+        group: GroupId,
+        proposal: Proposal,
+        wait: Duration,
+    ) -> ProposeReply {
+        let Command::Release { org, to, .. } = &proposal.command else {
+            return self.propose_here(group, proposal).await;
+        };
+        let leader = self.leader_of(group);
+        if leader != Some(self.node()) {
+            return ProposeReply::NotLeader { leader };
+        }
+        match self.turn(group, *org, self.successor(*to), wait.min(TURN_WAIT_MAX)).await {
+            Ok(turn) => {
+                let reply = self.propose_here(group, proposal).await;
+                drop(turn);
+                reply
+            }
+            Err(ahead) => ProposeReply::Queued { ahead: u32::try_from(ahead).unwrap_or(u32::MAX) },
         }
     }
 
@@ -226,6 +293,23 @@ impl Groups {
     }
 }
 
+/// How long an attempt may wait for its turn, so that its answer comes before the deadline.
+fn turn_wait(deadline: Instant) -> Duration {
+    let left = deadline.saturating_duration_since(Instant::now());
+    left.saturating_sub(TURN_MARGIN).min(TURN_WAIT_MAX)
+}
+
+/// Whether a command waits for its turn at the leader.
+const fn takes_turns(command: &Command) -> bool {
+    matches!(command, Command::Release { .. })
+}
+
+/// Whether a peer did not know what it was asked.
+fn is_refused(reply: &Result<Bytes, TransportError>) -> bool {
+    let decoded = reply.as_ref().ok().and_then(|bytes| PeerReply::decode(bytes).ok());
+    matches!(decoded, Some(PeerReply::Refused(_)))
+}
+
 /// Takes what stands at a write's index for the write (a planted bug).
 fn taken_for_it(proposal: &Proposal, guess: Option<LogIndex>) -> ProposeReply {
     let write_id = proposal.write_id;
@@ -248,5 +332,29 @@ fn read_reply(reply: Result<Bytes, TransportError>) -> ProposeReply {
             ProposeReply::NotLeader { leader: None }
         }
         Err(TransportError::Lost | TransportError::TimedOut) => ProposeReply::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_peer_that_knows_no_turns_is_asked_without_them() {
+        let said = |reply: PeerReply| Ok(Bytes::from(reply.encode()));
+        assert!(is_refused(&said(PeerReply::Refused("an unknown request".to_owned()))));
+        let queued = ProposeReply::Queued { ahead: 3 };
+        assert!(!is_refused(&said(PeerReply::Proposed(queued.clone()))));
+        assert!(!is_refused(&said(PeerReply::Removed { replaced_by: None })));
+        assert!(!is_refused(&Err(TransportError::Lost)), "it may have been appended");
+        assert_eq!(read_reply(said(PeerReply::Proposed(queued.clone()))), queued);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_attempt_is_answered_before_the_deadline() {
+        let now = Instant::now();
+        assert_eq!(turn_wait(now + Duration::from_secs(30)), TURN_WAIT_MAX);
+        assert_eq!(turn_wait(now + TURN_MARGIN + Duration::from_secs(1)), Duration::from_secs(1));
+        assert!(turn_wait(now + TURN_MARGIN).is_zero());
     }
 }

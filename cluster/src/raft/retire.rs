@@ -138,7 +138,7 @@ async fn remove(groups: &Groups, leaver: Leaver) {
         Proposed::Committed { applied, .. } => {
             tracing::info!(?leaver, outcome = ?applied.outcome, "removed");
         }
-        Proposed::NotProposed | Proposed::Unknown | Proposed::Closed => {
+        Proposed::NotProposed | Proposed::Queued { .. } | Proposed::Unknown | Proposed::Closed => {
             tracing::info!(?leaver, "not removed yet: no answer from the system group");
         }
     }

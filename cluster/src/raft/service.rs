@@ -117,6 +117,15 @@ async fn answer(groups: &Groups, from: NodeId, body: &[u8]) -> PeerReply {
             Ok(proposal) => PeerReply::Proposed(groups.propose_here(group, proposal).await),
             Err(error) => refused(error.to_string()),
         },
+        Ok(PeerRequest::ProposeInTurn { group, proposal, wait_ms }) => {
+            match Proposal::decode(&proposal) {
+                Ok(proposal) => {
+                    let wait = Duration::from_millis(wait_ms.into());
+                    PeerReply::Proposed(groups.propose_in_turn(group, proposal, wait).await)
+                }
+                Err(error) => refused(error.to_string()),
+            }
+        }
         Ok(PeerRequest::Vote { group, body }) => {
             with_vote(groups, group, &body, |replica, request| async move {
                 replica.raft.vote(request).await
@@ -277,7 +286,7 @@ async fn admit(groups: &Groups, body: &[u8]) -> PeerReply {
             }
             Err(refusal) => refused(refusal.to_string()),
         },
-        Proposed::NotProposed | Proposed::Unknown | Proposed::Closed => {
+        Proposed::NotProposed | Proposed::Queued { .. } | Proposed::Unknown | Proposed::Closed => {
             PeerReply::NotLeader { leader: None }
         }
     }

@@ -102,6 +102,16 @@ pub enum PeerRequest {
         /// A name of the process that asks.
         run: u64,
     },
+    /// Propose this when it is its turn, if you lead the group. A node of a version that does not
+    /// know this request refuses it; it takes [`PeerRequest::Propose`] then.
+    ProposeInTurn {
+        /// The group.
+        group: GroupId,
+        /// An encoded [`crate::command::Proposal`].
+        proposal: Vec<u8>,
+        /// How long it may wait for its turn.
+        wait_ms: u32,
+    },
 }
 
 /// A peer's answer.
@@ -192,6 +202,11 @@ pub enum ProposeReply {
         /// Who may still answer without it.
         danger: DangerSet,
     },
+    /// To [`PeerRequest::ProposeInTurn`]: certainly not appended, for it was not its turn in time.
+    Queued {
+        /// How many others go first.
+        ahead: u32,
+    },
 }
 
 /// How far a group's replica has come.
@@ -255,6 +270,7 @@ mirror_enum! {
         FeatureLevel,
         JoinAt { node: V1NodeRecord, feature_level: u32 },
         Recall { run: u64 },
+        ProposeInTurn { group: u32, proposal: Blob, wait_ms: u32 },
     }
     V1PeerReply for PeerReply {
         Proposed(reply: V1ProposeReply),
@@ -278,6 +294,7 @@ mirror_enum! {
         NotLeader { leader: Option<u64> },
         Unknown,
         Done { applied: V1Applied, danger: V1DangerSet },
+        Queued { ahead: u32 },
     }
     V1Notice for Notice {
         Report { entries: Vec<V1GroupProgress> },

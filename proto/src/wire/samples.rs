@@ -499,6 +499,10 @@ pub(super) fn peer_requests() -> Samples<PeerRequest> {
         ("feature_level", PeerRequest::FeatureLevel),
         ("recall", PeerRequest::Recall { run: 1_700_000_000_123 }),
         ("join_at", PeerRequest::JoinAt { node: node(), feature_level: 2 }),
+        (
+            "propose_in_turn",
+            PeerRequest::ProposeInTurn { group, proposal: vec![0x40; 4], wait_ms: 2000 },
+        ),
     ]
 }
 
@@ -511,6 +515,7 @@ pub(super) fn propose_replies() -> Samples<ProposeReply> {
             "done",
             ProposeReply::Done { applied: applied_with(Ok(Reply::Done)), danger: danger_set() },
         ),
+        ("queued", ProposeReply::Queued { ahead: 12 }),
     ]
 }
 
