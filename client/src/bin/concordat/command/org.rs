@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use concordat_client::{Client, ClientError, OrgId, Organization, Region};
 use serde_json::json;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::{
     args::{CreateOrg, MoveOrg, Org, Page},
@@ -14,6 +15,9 @@ use crate::{
 
 /// Between two looks at an organisation that moves.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Before a move is asked for again that had to wait too long for its turn: its place is kept for
+/// some seconds.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(client: &Client, verb: Org, course: &Course) -> Result<Shown, Failure> {
     match verb {
@@ -37,15 +41,32 @@ async fn change_home(client: &Client, args: &MoveOrg, course: &Course) -> Result
         organizations.move_back(args.id).await?;
         return shown(client, args.id).await;
     };
-    organizations.move_to(args.id, to).await?;
-    course.on_begun(format!("the move of organization {} to {to} has begun and goes on", args.id));
-    let Some(wait) = args.wait else { return shown(client, args.id).await };
-    let arrived = tokio::time::timeout(wait, arrival(client, args.id, to)).await;
-    match arrived {
+    let is_begun = format!("the move of organization {} to {to} has begun and goes on", args.id);
+    let Some(wait) = args.wait else {
+        organizations.move_to(args.id, to).await?;
+        course.on_begun(is_begun);
+        return shown(client, args.id).await;
+    };
+    let deadline = Instant::now() + wait;
+    begun(client, args.id, to, deadline).await?;
+    course.on_begun(is_begun);
+    match timeout_at(deadline, arrival(client, args.id, to)).await {
         Ok(arrived) => arrived?,
         Err(_) => return Err(Failure::StillMoving { to: to.to_string() }),
     }
     shown(client, args.id).await
+}
+
+/// Begins a move, and asks again while other moves go first.
+async fn begun(client: &Client, org: OrgId, to: &Region, deadline: Instant) -> Result<(), Failure> {
+    loop {
+        match client.organizations().move_to(org, to).await {
+            Err(ClientError::Unavailable { .. }) if Instant::now() + ASK_AGAIN < deadline => {
+                sleep(ASK_AGAIN).await;
+            }
+            begun => return Ok(begun?),
+        }
+    }
 }
 
 /// Returns when an organisation is at home in a region.
@@ -59,7 +80,7 @@ async fn arrival(client: &Client, org: OrgId, to: &Region) -> Result<(), Failure
             // On its way, or nobody to ask just now.
             Ok(_) | Err(_) => {}
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        sleep(LOOK_EVERY).await;
     }
 }
 
