@@ -25,6 +25,7 @@ mod in_process_faults;
 mod in_process_features;
 mod in_process_members;
 mod in_process_move;
+mod in_process_queue;
 mod kinds;
 mod leader_killed;
 mod leases;
