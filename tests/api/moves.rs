@@ -1,12 +1,18 @@
 //! Moving an organisation's home by the operator's endpoint: what is refused, what an organisation's
 //! user notices (nothing but a slow write), and that every name from before holds after it.
 
-use concordat_proto::consistency::Position;
-use concordat_tests::{http::Response, wait::eventually};
+use concordat_proto::{consistency::Position, limits};
+use concordat_tests::{
+    demo::{Demo, DemoOptions},
+    http::{Request, Response},
+    wait::eventually,
+};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::world::{
-    Caller, assert_failure, assert_marked, assert_success, assert_written, caller, demo, draft, one,
+    Caller, assert_failure, assert_marked, assert_success, assert_written, caller, caller_at, demo,
+    draft, one,
 };
 
 async fn asked(org: &str, body: &Value) -> Response {
@@ -125,4 +131,58 @@ async fn what_cannot_be_moved_is_refused() {
     let own = caller.request("POST", &format!("/v1/organizations/{org}/move"));
     assert_failure(&caller.send(&own.json(&json!({"home_region": "asia-japan"}))).await, 401);
     assert_eq!(shown(org, 1).await["home_region"], "us-iowa");
+}
+
+/// A request for a move that may wait for a second.
+fn in_haste(demo: &Demo, org: &str) -> Request {
+    let target = format!("/v1/organizations/{org}/move");
+    let request = demo.by_operator("POST", &target).json(&json!({"home_region": "asia-japan"}));
+    request.header("SlashID-Required-Consistency-Timeout", "1")
+}
+
+#[tokio::test]
+async fn a_move_whose_turn_does_not_come_in_time_changes_nothing_and_is_asked_for_again() {
+    // Of its own: while organizations arrive, nobody can say unmarked that something is not there.
+    let demo = Demo::start(DemoOptions::default()).await;
+    let mut callers = Vec::new();
+    for number in 0..2 * limits::MOVES_MAX + 4 {
+        let caller = caller_at(&demo, &format!("queued {number}")).await;
+        caller.create(&draft("a")).await;
+        callers.push(caller);
+    }
+    let mut asking = JoinSet::new();
+    for (number, caller) in callers.iter().enumerate() {
+        let (request, url) = (in_haste(&demo, &caller.org.id), demo.url(1, 0).to_owned());
+        asking.spawn(async move { (number, request.send(&url).await) });
+    }
+    let mut waiting = Vec::new();
+    while let Some(asked) = asking.join_next().await {
+        let (number, answer) = asked.expect("an answer");
+        assert!(matches!(answer.status, 202 | 408 | 503), "{answer:?}");
+        if answer.status == 503 {
+            let told = assert_failure(&answer, 503);
+            assert!(told.contains("go first; nothing was stored"), "{told}");
+            assert_eq!(header(&answer, "retry-after"), "1");
+            waiting.push(number);
+        }
+    }
+    assert!(!waiting.is_empty(), "more are on their way at once than may be");
+    for number in waiting {
+        let caller = &callers[number];
+        let target = format!("/v1/organizations/{}", caller.org.id);
+        let shown = demo.by_operator("GET", &target).send(demo.url(0, 0)).await;
+        let shown = assert_success(&shown, 200)["result"].take();
+        assert_eq!(shown["home_region"], "us-iowa");
+        assert!(shown.get("moving_to").is_none(), "{shown}");
+        let written = caller.send(&caller.patch("a", &json!({"label": "x"}))).await;
+        assert_written(&written, 200);
+    }
+    for caller in &callers {
+        eventually("it has moved", async || {
+            let answer = in_haste(&demo, &caller.org.id).send(demo.url(1, 0)).await;
+            let is_there = answer.status == 200 && answer.json()["result"].is_object();
+            if is_there { Ok(()) } else { Err(format!("{answer:?}")) }
+        })
+        .await;
+    }
 }
