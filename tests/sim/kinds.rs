@@ -22,6 +22,7 @@ pub(crate) const KINDS: [&str; 50] = [
     "leader without voters",
     "lease terms",
     "lost messages",
+    "many moves at once",
     "move taken back",
     "move taken back behind a cut",
     "moved on",

@@ -4,6 +4,7 @@
 //! power, stand still or be cut off; but what a disk has synced is taken away from one node at a time,
 //! and only while all others of its region are whole.
 
+pub(crate) mod many_moves;
 mod scenes;
 
 use std::{collections::BTreeMap, time::Duration};

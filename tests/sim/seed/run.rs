@@ -20,7 +20,7 @@ use crate::{
     clients::{CREDENTIALS, Client, Gate, Work},
     faults::Trouble,
     host::End,
-    invariants::{Watch, features, secrets},
+    invariants::{Watch, features, frozen::Frozen, secrets},
     operator,
     trace::Trace,
     world::World,
@@ -33,6 +33,8 @@ const FORM_LIMIT: Duration = Duration::from_secs(60);
 /// For everything to be whole again, once nothing is in the way any more: elections, snapshots,
 /// changes of membership one by one.
 const MEND_LIMIT: Duration = Duration::from_secs(120);
+/// For many organizations to move: some at a time, each for a lease at its longest.
+const MOVES_LIMIT: Duration = Duration::from_secs(90);
 /// Writes of unknown outcome that are asked for at the end, and one in so many of the others.
 const UNKNOWN_ASKED: usize = 40;
 const ASKED_ONE_IN: usize = 16;
@@ -138,6 +140,9 @@ impl Run {
         self.trouble()?;
         self.mend("after the trouble")?;
         self.upgrade()?;
+        if self.seed.is_multiple_of(4) {
+            self.move_many()?;
+        }
         if self.chance.below(4) == 0 && self.world.shape.regions.len() >= 3 {
             self.lose_a_region()?;
             self.mend("after a failover")?;
@@ -235,6 +240,27 @@ impl Run {
             self.trouble.mend(&mut self.world);
             self.trouble.strike(&mut self.world);
         }
+        Ok(())
+    }
+
+    /// Many organizations move at once while nothing is in the way.
+    fn move_many(&mut self) -> Result<(), String> {
+        let mut chance = Chance::new(self.seed ^ 0x303e5);
+        let moves = self.trouble.many_moves(&mut self.world, &mut chance)?;
+        let until = self.world.now + MOVES_LIMIT;
+        let mut frozen = Frozen::default();
+        while !moves.have_arrived(&self.world) {
+            if self.world.now >= until {
+                self.world.describe();
+                return Err("liveness: organizations that were asked to move have not".to_owned());
+            }
+            self.run(Duration::from_millis(50))?;
+            frozen.look(&self.world)?;
+        }
+        let longest = frozen.longest();
+        self.world
+            .trace
+            .line(format_args!("all have moved; the longest was frozen for {longest:?}"));
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! What must hold, one invariant a file. Those here look into the nodes while the simulation goes on:
-//! `promise`, `synced` and `leaders` in every step, the others between two faults and at the end;
+//! `promise`, `synced` and `leaders` in every step, `frozen` while many organizations move and nothing is
+//! in the way, the others between two faults and at the end;
 //! those of `tests/harness/checker` judge what clients saw, at the end: linearizability of each
 //! organisation, the promises about reads, at most once, no acknowledged write lost, what is unknown.
 //!
@@ -8,6 +9,7 @@
 mod digests;
 mod disks;
 pub(crate) mod features;
+pub(crate) mod frozen;
 mod homes;
 pub(crate) mod leaders;
 mod logs;
