@@ -10,7 +10,7 @@ mod ledger;
 mod planted;
 mod seeds;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{ops::Range, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -30,9 +30,13 @@ struct Args {
 enum What {
     /// Fresh seeds, and every seed that ever failed
     Sweep {
-        /// At least so many fresh ones
+        /// At least so many, beside those that ever failed
         #[arg(long, default_value_t = 200)]
         count: usize,
+        /// Half of them are the same ones each time, and only these and those that ever failed make the
+        /// run fail: a fresh seed that fails is reported and noted in the ledger
+        #[arg(long)]
+        gate: bool,
         /// Until so many seconds were simulated in all
         #[arg(long, default_value_t = 0)]
         simulated_s: u64,
@@ -92,10 +96,12 @@ fn main() -> ExitCode {
         }
     };
     let is_good = match args.what {
-        What::Sweep { count, simulated_s, from, ledger, commit } => {
+        What::Sweep { count, gate, simulated_s, from, ledger, commit } => {
             let from = from.unwrap_or_else(drawn);
-            let tally = sweep(&runner, from, count, simulated_s);
-            if let Some(path) = ledger
+            let fixed = if gate { 1..1 + count as u64 / 2 } else { 0..0 };
+            let tally = sweep(&runner, (fixed, gate), (from, count), simulated_s);
+            // A gate leaves a checkout as it was, unless there is something to keep.
+            if let Some(path) = ledger.filter(|_| !gate || tally.has_failed_fresh())
                 && let Err(error) = ledger::note(&path, &commit, from, &tally)
             {
                 eprintln!("concordat-sim: {}: {error}", path.display());
@@ -112,14 +118,20 @@ fn main() -> ExitCode {
     if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn sweep(runner: &Runner, from: u64, count: usize, simulated_s: u64) -> Tally {
-    println!("simulation: seeds from {from}, and those that have failed once");
+fn sweep(
+    runner: &Runner,
+    (fixed, is_gate): (Range<u64>, bool),
+    (from, count): (u64, usize),
+    simulated_s: u64,
+) -> Tally {
+    println!("simulation: those that have failed once, {fixed:?}, and seeds from {from}");
     let mut tally = Tally::default();
-    runner.run(ledger::failed_once().into_iter(), None, &mut |report| tally.take(report));
+    let mut left = (count as u64).saturating_sub(fixed.end - fixed.start);
+    let fixed = ledger::failed_once().into_iter().chain(fixed);
+    runner.run(fixed, None, &mut |report| tally.take(report, true));
     let mut next = from;
-    let mut left = count as u64;
     while left > 0 {
-        runner.run(next..next + left, None, &mut |report| tally.take(report));
+        runner.run(next..next + left, None, &mut |report| tally.take(report, !is_gate));
         next += left;
         let missing = (simulated_s * 1000).saturating_sub(tally.simulated_ms);
         // As many again as the average says.

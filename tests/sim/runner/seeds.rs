@@ -153,6 +153,8 @@ fn first_chars(text: &str, count: usize) -> String {
 pub(crate) struct Tally {
     pub(crate) seeds: usize,
     pub(crate) failed: Vec<(u64, String)>,
+    /// Of these, how many make the run fail.
+    counting: usize,
     pub(crate) simulated_ms: u64,
     pub(crate) silent: usize,
     cpu_ms: u64,
@@ -161,7 +163,8 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn take(&mut self, report: Report) {
+    /// Takes a report in; `counts` says whether a failure makes the run fail.
+    pub(crate) fn take(&mut self, report: Report, counts: bool) {
         self.seeds += 1;
         self.silent += usize::from(report.is_silent);
         self.simulated_ms += report.simulated_ms;
@@ -176,8 +179,14 @@ impl Tally {
         if let Some(violation) = report.violation {
             println!("seed {} fails: {violation}", report.seed);
             println!("  again: make sim SEED={}", report.seed);
+            self.counting += usize::from(counts);
             self.failed.push((report.seed, violation));
         }
+    }
+
+    /// Whether a seed failed that does not make the run fail.
+    pub(crate) fn has_failed_fresh(&self) -> bool {
+        self.failed.len() > self.counting
     }
 
     fn missed(&self) -> Vec<&'static str> {
@@ -186,7 +195,7 @@ impl Tally {
 
     pub(crate) fn is_good(&self, wanted: usize) -> bool {
         let is_thorough = self.missed().is_empty() && self.speed() >= SPEED_MIN;
-        self.seeds >= wanted && self.failed.is_empty() && (wanted < LONG_FROM || is_thorough)
+        self.seeds >= wanted && self.counting == 0 && (wanted < LONG_FROM || is_thorough)
     }
 
     /// Seconds simulated for one of processor time.
@@ -216,6 +225,17 @@ impl Tally {
         for kind in self.missed() {
             println!("simulation: never hit: {kind}");
         }
+        if self.has_failed_fresh() {
+            println!(
+                "simulation: A FRESH SEED HAS FOUND SOMETHING. This run does not fail by it, since"
+            );
+            println!(
+                "simulation: nobody chose that seed; but it is a fault, here or in the product:"
+            );
+            for (seed, violation) in &self.failed {
+                println!("simulation: make sim SEED={seed}    {violation}");
+            }
+        }
     }
 }
 
@@ -236,5 +256,18 @@ mod tests {
         assert!(!tally(fast, KINDS.len() - 1).is_good(LONG_FROM), "one was never hit");
         assert!(tally(0, 0).is_good(LONG_FROM - 1), "a short one may be and miss what it likes");
         assert!(!tally(fast, KINDS.len()).is_good(LONG_FROM + 1), "seeds are missing");
+    }
+
+    #[test]
+    fn a_seed_that_nobody_chose_fails_no_gate() {
+        let failed = |seed| Report { seed, violation: Some("lost".into()), ..Report::default() };
+        let mut gate = Tally::default();
+        gate.take(failed(9), false);
+        assert!(gate.is_good(1) && gate.has_failed_fresh() && gate.failed.len() == 1);
+        gate.take(failed(1), true);
+        assert!(!gate.is_good(1), "a fixed one does");
+        let mut chosen = Tally::default();
+        chosen.take(failed(9), true);
+        assert!(!chosen.is_good(1) && !chosen.has_failed_fresh());
     }
 }
