@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
     config::{LogFormat, Settings},
@@ -102,7 +102,32 @@ impl HealthArgs {
     }
 }
 
+/// Without the variables that are set to nothing: `CONCORDAT_PEER_ADDRESS=` is how compose files and
+/// shells leave one out, and no setting has an empty value.
+fn without_empty_variables(
+    command: clap::Command,
+    is_empty: fn(&std::ffi::OsStr) -> bool,
+) -> clap::Command {
+    let command = command.mut_args(|arg| match arg.get_env() {
+        Some(name) if is_empty(name) => arg.env(None::<&'static str>),
+        Some(_) | None => arg,
+    });
+    command.mut_subcommands(|below| without_empty_variables(below, is_empty))
+}
+
+fn is_empty_variable(name: &std::ffi::OsStr) -> bool {
+    std::env::var_os(name).is_some_and(|value| value.is_empty())
+}
+
 impl Cli {
+    /// The command line of this process, over its environment. Ends it where there is nothing to run.
+    #[must_use]
+    pub fn read() -> Self {
+        let command = without_empty_variables(Self::command(), is_empty_variable);
+        let matches = command.get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+
     /// Runs the command.
     ///
     /// # Errors
@@ -146,13 +171,24 @@ fn say(text: &str) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_variable_that_is_set_to_nothing_is_not_set() {
+        let all = without_empty_variables(Cli::command(), |_| true);
+        let start = all.find_subcommand("start").unwrap();
+        assert!(start.get_arguments().all(|arg| arg.get_env().is_none()));
+        let some = without_empty_variables(Cli::command(), |name| name == "CONCORDAT_SEEDS");
+        let start = some.find_subcommand("start").unwrap();
+        let of = |id: &str| start.get_arguments().find(|arg| arg.get_id() == id).unwrap();
+        assert!(of("seeds").get_env().is_none() && of("peer_address").get_env().is_some());
+        let health = some.find_subcommand("health").unwrap();
+        assert!(health.get_arguments().any(|arg| arg.get_env().is_some()));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::{
     fs,
-    net::SocketAddr,
+    net::{Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -47,13 +47,14 @@ pub struct Settings {
     /// whoever reaches `peer_listen` passes for a node. Only for a network that nobody else is in
     #[arg(long, env = "CONCORDAT_INSECURE_PEERS", num_args = 0..=1, default_missing_value = "true")]
     pub insecure_peers: Option<bool>,
-    /// Peer addresses of nodes to ask for admission
+    /// Peer addresses of nodes to ask for admission, and for the others when none can be found
     #[arg(long, env = "CONCORDAT_SEEDS", value_delimiter = ',')]
     pub seeds: Option<Vec<String>>,
     /// File with the keys that wrap all data keys; the same on every node
     #[arg(long, env = "CONCORDAT_KEYRING")]
     pub keyring: Option<PathBuf>,
-    /// Begin a cluster; does nothing on a node that belongs to one
+    /// Begin a cluster, once every other seed has answered that it belongs to none; does nothing on a
+    /// node that belongs to one
     #[arg(long, env = "CONCORDAT_BOOTSTRAP", num_args = 0..=1, default_missing_value = "true")]
     pub bootstrap: Option<bool>,
     /// With bootstrap: file that the first operator key is read from, or written to if there is none
@@ -206,6 +207,10 @@ pub struct StorageSizes {
 /// The Raft library tells at `info` what each of its messages does.
 const LOG_LEVEL: &str = "info,openraft=error";
 const MIB: usize = 1024 * 1024;
+/// Seeds that a node asks, at most: all of them at once, while it is lost.
+const SEEDS_MAX: usize = 32;
+/// Bytes of a host name (RFC 1035).
+const HOST_BYTES_MAX: usize = 253;
 
 impl Default for StorageSizes {
     fn default() -> Self {
@@ -280,7 +285,7 @@ impl Settings {
             peer_listen: address("peer_listen", self.peer_listen.as_deref())?,
             peer_address: self.peer_address(peer_reach)?,
             peer_reach,
-            seeds: self.seeds.clone().unwrap_or_default(),
+            seeds: self.checked_seeds()?,
             keyring: required("keyring", self.keyring.clone())?,
             bootstrap: self.operator_key()?,
             log_level: self.log_level.clone().unwrap_or_else(|| LOG_LEVEL.into()),
@@ -308,8 +313,22 @@ impl Settings {
                     "peer_address is not set, and other nodes find nobody at {listen}"
                 )))
             }
-            (given, _) => Ok(given.clone()),
+            (None, _) => Ok(None),
+            (Some(given), _) if everywhere(given) => Err(wrong(
+                "peer_address",
+                &format!("other nodes find nobody at {given}: it must be one node's own address"),
+            )),
+            (Some(given), _) => peer("peer_address", given).map(Some),
         }
+    }
+
+    fn checked_seeds(&self) -> Result<Vec<String>, Failure> {
+        let given = self.seeds.iter().flatten();
+        let seeds: Vec<String> = given.map(|seed| peer("seeds", seed)).collect::<Result<_, _>>()?;
+        within("seeds", seeds.len(), 0, SEEDS_MAX).map_err(|_| {
+            wrong("seeds", &format!("more than {SEEDS_MAX} are too many: a few of each region do"))
+        })?;
+        Ok(seeds)
     }
 
     fn operator_key(&self) -> Result<Option<OperatorKeySource>, Failure> {
@@ -406,6 +425,29 @@ fn address(name: &str, text: Option<&str>) -> Result<SocketAddr, Failure> {
     required(name, text)?
         .parse()
         .map_err(|_| wrong(name, &"it must be an IP address and a port, as in 127.0.0.1:8080"))
+}
+
+/// Where a node is found by others: a host name or an IP address, and a port.
+fn peer(name: &str, text: &str) -> Result<String, Failure> {
+    let refuse = |reason: &str| {
+        let example = "it must be a host and a port, as in us-iowa-1:9080 or 10.0.0.7:9080";
+        Err(wrong(name, &format!("{text:?} {reason}; {example}")))
+    };
+    if text.contains("://") || text.contains('/') {
+        return refuse("is a URL, not an address");
+    }
+    let Some((host, port)) = text.rsplit_once(':') else {
+        return refuse("has no port");
+    };
+    if !port.parse::<u16>().is_ok_and(|port| port > 0) || port.starts_with('+') {
+        return refuse("has no port from 1 to 65535 behind its last colon");
+    }
+    let of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let is_host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(ip) => ip.parse::<Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && host.len() <= HOST_BYTES_MAX && host.chars().all(of_name),
+    };
+    if is_host { Ok(text.to_owned()) } else { refuse("has no host name or IP address") }
 }
 
 fn base_url(text: String) -> Result<String, Failure> {

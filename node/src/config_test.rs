@@ -49,6 +49,50 @@ fn the_unknown_and_the_impossible_are_refused() {
     }
 }
 
+/// Each of these once began a node that nobody could find, or that took another one's place.
+#[test]
+fn an_address_that_nobody_could_be_found_at_is_refused_by_its_setting() {
+    let bad = [
+        "",
+        " ",
+        "node1",
+        "node1:",
+        ":9080",
+        "http://node1:9080",
+        "node1:9080/",
+        "node1:0",
+        "node1:70000",
+        "node1:+80",
+        "no de:1",
+        "::1:9080",
+        "[::1]",
+        "[node1]:9080",
+        "a,b:1",
+    ];
+    for address in bad {
+        for (name, text) in [
+            ("peer_address", format!("peer_address = {address:?}")),
+            ("seeds", format!("seeds = [\"127.0.0.1:9081\", {address:?}]")),
+        ] {
+            let failure = settings(&text).over(settings(WHOLE)).check().unwrap_err().chain();
+            assert!(failure.starts_with(&format!("{name}: {address:?}")), "{failure}");
+        }
+    }
+    let everywhere = settings("peer_address = \"0.0.0.0:9080\"").over(settings(WHOLE)).check();
+    assert!(everywhere.unwrap_err().chain().starts_with("peer_address: other nodes find nobody"));
+    let many = vec!["a:1"; SEEDS_MAX + 1];
+    let failure = settings(&format!("seeds = {many:?}")).over(settings(WHOLE)).check();
+    assert!(failure.unwrap_err().chain().starts_with("seeds"));
+    for good in ["node1:9080", "us-iowa-1.nodes_a.example:1", "10.0.0.7:65535", "[::1]:9080"] {
+        let text = format!("peer_address = {good:?}\nseeds = [{good:?}]");
+        let config = settings(&text).over(settings(WHOLE)).check().unwrap();
+        assert_eq!(
+            (config.peer_address.as_deref(), config.seeds),
+            (Some(good), vec![good.to_owned()])
+        );
+    }
+}
+
 #[test]
 fn flags_win_over_the_file() {
     let flags = Settings { region: Some("asia-japan".into()), ..Settings::default() };

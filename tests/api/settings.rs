@@ -48,15 +48,22 @@ async fn wrong_settings_are_refused_with_a_reason() {
         ("bootstrap = true", "operator_key"),
         ("segment_mib = 0", "segment_mib"),
         ("seeds = []", "seeds"),
+        ("seeds = [\"node1\"]", "seeds: \"node1\" has no port"),
+        ("seeds = [\"http://node1:9080\"]", "seeds: \"http://node1:9080\" is a URL"),
+        ("peer_address = \"\"", "peer_address: \"\" has no port"),
         ("unknown = 1", "unknown"),
     ] {
         let file = directory.path().join("node.toml");
         fs::write(&file, config(directory.path(), wrong)).unwrap();
         let path = file.to_str().expect("a path of text");
-        let ended = process::run("concordatd", &["start", "--config", path], &[], LIMIT).await;
-        let reason = String::from_utf8_lossy(&ended.stderr).into_owned();
-        assert!(!ended.status.success(), "{wrong} was taken: {reason}");
-        assert!(reason.contains(named), "{wrong}: {named:?} is not in {reason:?}");
+        // What a start refuses, a check refuses in the same words.
+        for command in [&["config", "check"][..], &["start"][..]] {
+            let arguments = [command, &["--config", path]].concat();
+            let ended = process::run("concordatd", &arguments, &[], LIMIT).await;
+            let reason = String::from_utf8_lossy(&ended.stderr).into_owned();
+            assert!(!ended.status.success(), "{wrong} was taken by {command:?}: {reason}");
+            assert!(reason.contains(named), "{wrong}: {named:?} is not in {reason:?}");
+        }
     }
 }
 
@@ -74,6 +81,8 @@ async fn peers_beyond_this_machine_are_accepted_knowingly() {
         format!("operator_key_file = {:?}", at("operator.key")),
     ];
     let text = config(directory.path(), "peer_listen = \"0.0.0.0:0\"");
+    // Without other seeds it begins a cluster at once.
+    let text = text.replace("seeds = [\"127.0.0.1:9\"]", "seeds = []");
     fs::write(at("node.toml"), format!("{text}\n{}\n", more.join("\n"))).unwrap();
     let log = directory.path().join("log");
     let _node = Process::start(&Start {
