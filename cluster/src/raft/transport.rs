@@ -90,7 +90,8 @@ pub trait PeerTransport: fmt::Debug + Send + Sync + 'static {
     ) -> BoxFuture<'static, Result<Bytes, TransportError>>;
 
     /// One request to an address instead of a node: how a node that belongs to no cluster yet asks
-    /// to join one. It reaches [`PeerService::on_join`].
+    /// to join one, and how a member looks for the others. It reaches [`PeerService::on_join`], unless
+    /// both belong to clusters and these differ.
     fn request_join(
         &self,
         address: String,

@@ -61,6 +61,7 @@ macro_rules! transport_contract {
             address_of_another_node_is_unreachable,
             restarted_peer_is_found_again,
             peer_that_leaves_the_book_is_cut_off,
+            peer_that_is_looked_for_elsewhere_is_still_heard,
             notices_arrive_in_order,
             requests_up_to_the_limit_pass_and_no_larger,
             frames_arrive_whole_and_in_order,

@@ -24,8 +24,8 @@ pub(super) type Identity = (ClusterId, NodeId);
 pub(super) enum Hello {
     /// A member to a member.
     Member { from: Identity, to: NodeId, channel: Channel },
-    /// Somebody without a name, for one request to join.
-    Join,
+    /// Somebody at an address, for one request to join; a member of a cluster says which.
+    Join { cluster: Option<ClusterId> },
 }
 
 /// Why it is not.
@@ -63,7 +63,13 @@ pub(super) fn render_request<B: Default>(
         .header(header::CONNECTION, "upgrade")
         .header(header::UPGRADE, PROTOCOL);
     let request = match hello {
-        Hello::Join => request.header(JOIN, "1"),
+        Hello::Join { cluster } => {
+            let request = request.header(JOIN, "1");
+            match cluster {
+                Some(cluster) => request.header(CLUSTER, cluster.to_string()),
+                None => request,
+            }
+        }
         Hello::Member { from: (cluster, node), to, channel } => request
             .header(CLUSTER, cluster.to_string())
             .header(NODE, node.to_string())
@@ -87,8 +93,17 @@ pub(super) fn parse_request<B>(
     if request.method() != Method::GET || upgrades != Some(PROTOCOL) {
         return Err(refuse(StatusCode::UPGRADE_REQUIRED, "this is no peer of this version"));
     }
+    let foreign = |own: ClusterId| {
+        let text = format!("this node belongs to cluster {own}");
+        Refusal { status: StatusCode::FORBIDDEN, text }
+    };
     if text(headers, JOIN) == Some("1") {
-        return Ok(Hello::Join);
+        let cluster: Option<ClusterId> = text(headers, CLUSTER).and_then(|it| it.parse().ok());
+        // A member that has lost its way must not end up in another cluster.
+        return match (cluster, own) {
+            (Some(theirs), Some((own, _))) if theirs != own => Err(foreign(own)),
+            _ => Ok(Hello::Join { cluster }),
+        };
     }
     let malformed = |_| refuse(StatusCode::BAD_REQUEST, "a malformed name");
     let named = |name| text(headers, name).unwrap_or_default();
@@ -100,8 +115,7 @@ pub(super) fn parse_request<B>(
     let (own_cluster, own_node) =
         own.ok_or_else(|| refuse(StatusCode::SERVICE_UNAVAILABLE, "this node has no name yet"))?;
     if cluster != own_cluster {
-        let text = format!("this node belongs to cluster {own_cluster}");
-        return Err(Refusal { status: StatusCode::FORBIDDEN, text });
+        return Err(foreign(own_cluster));
     }
     if to != own_node {
         let text = format!("this address belongs to node {own_node}");
@@ -173,8 +187,13 @@ mod tests {
         let foreign = hello(ClusterId::from_bytes([9; 16]), NodeId(2));
         assert_eq!(asked(foreign, Some(OWN)), Err(StatusCode::FORBIDDEN));
         for own in [None, Some(OWN)] {
-            assert_eq!(asked(Hello::Join, own), Ok(Hello::Join));
+            for join in [Hello::Join { cluster: None }, Hello::Join { cluster: Some(OURS) }] {
+                assert_eq!(asked(join, own), Ok(join));
+            }
         }
+        let stray = Hello::Join { cluster: Some(ClusterId::from_bytes([9; 16])) };
+        assert_eq!(asked(stray, Some(OWN)), Err(StatusCode::FORBIDDEN));
+        assert_eq!(asked(stray, None), Ok(stray), "who belongs to none says so itself");
     }
 
     #[test]
@@ -202,7 +221,7 @@ mod tests {
         assert!(!granted(Some((OURS, NodeId(3)))));
         assert!(!granted(Some((ClusterId::from_bytes([9; 16]), NodeId(2)))));
         assert!(!granted(None));
-        assert!(check_granted(&render_granted::<()>(None), Hello::Join).is_ok());
-        assert!(check_granted(&Response::new(()), Hello::Join).is_err());
+        assert!(check_granted(&render_granted::<()>(None), Hello::Join { cluster: None }).is_ok());
+        assert!(check_granted(&Response::new(()), Hello::Join { cluster: None }).is_err());
     }
 }

@@ -243,10 +243,11 @@ impl PeerTransport for SocketTransport {
     ) -> BoxFuture<'static, Result<Bytes, TransportError>> {
         let deadline = Instant::now() + limit.min(LIMIT_MAX);
         let (closed, reach) = (self.shared.closed.child_token(), self.shared.reach);
+        let hello = Hello::Join { cluster: self.shared.identity().map(|(cluster, _)| cluster) };
         Box::pin(async move {
             let unreachable =
                 |reason| TransportError::Unreachable { peer: address.clone(), reason };
-            let io = timeout_at(deadline, dial_within_limit(&address, reach))
+            let io = timeout_at(deadline, dial_within_limit(&address, hello, reach))
                 .await
                 .map_err(|_| unreachable("no connection in time".to_owned()))?
                 .map_err(unreachable)?;
@@ -298,7 +299,10 @@ impl PeerTransport for SocketTransport {
         }
         for (id, entry) in before {
             entry.closed.cancel();
-            book.close_inbound(id);
+            // One that is only looked for elsewhere goes on asking us.
+            if !book.peers.contains_key(&id) {
+                book.close_inbound(id);
+            }
         }
         // Connections that ended by themselves.
         book.inbound.retain(|_, closed| !closed.is_cancelled());
@@ -307,9 +311,10 @@ impl PeerTransport for SocketTransport {
 
 async fn dial_within_limit(
     address: &str,
+    hello: Hello,
     reach: Reach,
 ) -> Result<hyper_util::rt::TokioIo<hyper::upgrade::Upgraded>, String> {
-    tokio::time::timeout(CONNECT_LIMIT, client::dial(address, Hello::Join, reach))
+    tokio::time::timeout(CONNECT_LIMIT, client::dial(address, hello, reach))
         .await
         .unwrap_or_else(|_| Err("no answer".to_owned()))
 }

@@ -107,7 +107,7 @@ async fn serve(shared: &Shared, hello: Hello, io: impl wire::Wire) {
             shared.note_inbound(node, channel, closed.clone());
             (node.to_string(), Some(node))
         }
-        Hello::Join => ("joining".to_owned(), None),
+        Hello::Join { .. } => ("joining".to_owned(), None),
     };
     let serving = Serving::new(service, from);
     let (_connection, run) = Connection::start(name, io, Some(serving), closed);

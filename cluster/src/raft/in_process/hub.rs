@@ -149,13 +149,13 @@ impl Hub {
         let Some(node) = state.attached.get_mut(&life) else { return };
         let book: BTreeMap<NodeId, Peer> = peers.into_iter().map(|peer| (peer.id, peer)).collect();
         let before = std::mem::replace(&mut node.book, book);
-        let closed: Vec<(NodeId, String)> = before
+        let closed: Vec<(NodeId, String, bool)> = before
             .into_iter()
             .filter(|(id, peer)| node.book.get(id).is_none_or(|now| now.address != peer.address))
-            .map(|(id, peer)| (id, peer.address))
+            .map(|(id, peer)| (id, peer.address, !node.book.contains_key(&id)))
             .collect();
-        for (id, address) in closed {
-            state.end_links(life, id, &address);
+        for (id, address, is_gone) in closed {
+            state.end_links(life, (id, &address), is_gone);
         }
     }
 
@@ -204,6 +204,13 @@ impl Hub {
                 peer: address.to_owned(),
                 reason: "nobody listens there".into(),
             })?;
+        let cluster = |life| state.attached.get(life).and_then(|node| node.identity).map(|it| it.0);
+        if let (Some(own), Some(theirs)) = (cluster(&from), cluster(&life))
+            && own != theirs
+        {
+            let reason = format!("it belongs to cluster {theirs}");
+            return Err(TransportError::Unreachable { peer: address.to_owned(), reason });
+        }
         state.connect(&self.delays, &self.weather, (from, life), None)
     }
 }
@@ -224,8 +231,9 @@ impl State {
         node.service
     }
 
-    /// Ends the links between one node and another that left its book, in both directions.
-    fn end_links(&mut self, life: Life, peer: NodeId, address: &str) {
+    /// Ends the links from one node to another's address that left its book; and those from the other
+    /// node, if that has left it altogether.
+    fn end_links(&mut self, life: Life, (peer, address): (NodeId, &str), is_gone: bool) {
         let Self { attached, links, listening, .. } = self;
         let there = listening.get(address).copied();
         links.retain(|(from, to), (link, _)| {
@@ -234,7 +242,7 @@ impl State {
                 node.is_some_and(|(_, node)| node == peer)
             };
             let ends = (*from == life && (Some(*to) == there || named(to)))
-                || (*to == life && named(from));
+                || (is_gone && *to == life && named(from));
             if ends {
                 link.end();
             }

@@ -16,7 +16,7 @@ use super::{
     ALPHA, BETA, CLUSTER, Fixture, PATIENCE, Pair, Subject, certainly_not_sent, numbered, peer,
     soon,
 };
-use crate::raft::transport::{Channel, TransportError};
+use crate::raft::transport::{Channel, Peer, TransportError};
 
 /// Slow requests do not wait for one another, and each gets its own answer.
 pub async fn requests_are_answered_in_parallel(fixture: &dyn Fixture) {
@@ -136,6 +136,9 @@ pub async fn node_of_another_cluster_is_unreachable(fixture: &dyn Fixture) {
     assert!(certainly_not_sent(&asked.await));
     let opened = foreign.transport.open(BETA, Channel::Control, "echo".into());
     assert!(certainly_not_sent(&opened.await));
+    // A member that asks at the address of another cluster's node is not let in there.
+    let joined = foreign.transport.request_join(pair.beta.address.clone(), "me".into(), PATIENCE);
+    assert!(certainly_not_sent(&joined.await));
     pair.alpha.transport.set_peers(vec![peer(name, &foreign)]);
     let asked = pair.alpha.transport.request(name, Channel::Control, "echo".into(), PATIENCE);
     assert!(certainly_not_sent(&asked.await));
@@ -205,6 +208,29 @@ pub async fn peer_that_leaves_the_book_is_cut_off(fixture: &dyn Fixture) {
     transport.set_peers(vec![peer(BETA, &pair.beta)]);
     let asked = transport.request(BETA, Channel::Control, "echo".into(), PATIENCE).await;
     assert_eq!(asked, Ok(Bytes::from("echo")));
+}
+
+/// A peer that is looked for at another address is still heard: it may know where we are although we
+/// do not know where it is.
+pub async fn peer_that_is_looked_for_elsewhere_is_still_heard(fixture: &dyn Fixture) {
+    let pair = Pair::start(fixture).await;
+    let transport = &pair.alpha.transport;
+    let mut ours = transport.open(BETA, Channel::Append, "echo".into()).await.expect("opens");
+    let mut theirs =
+        pair.beta.transport.open(ALPHA, Channel::Append, "echo".into()).await.expect("opens");
+    for stream in [&mut ours, &mut theirs] {
+        stream.tx.send("frame".into()).await.expect("is open");
+        assert_eq!(soon("frame", stream.rx.recv()).await, Some(Ok(Bytes::from("frame"))));
+    }
+    // Where alpha itself is.
+    transport
+        .set_peers(vec![Peer { address: pair.alpha.address.clone(), ..peer(BETA, &pair.beta) }]);
+    let broken = soon("break", ours.rx.recv()).await;
+    assert_eq!(broken, Some(Err(TransportError::Lost)));
+    let asked = transport.request(BETA, Channel::Control, "echo".into(), PATIENCE).await;
+    assert!(certainly_not_sent(&asked));
+    theirs.tx.send("again".into()).await.expect("is open");
+    assert_eq!(soon("frame", theirs.rx.recv()).await, Some(Ok(Bytes::from("again"))));
 }
 
 /// Notices come once and in order, also those sent before there was a connection.
