@@ -103,11 +103,17 @@ pub enum Bug {
     SecretInClear,
     /// Organisations are let go before their new home has a slot for them.
     ReleasedOutOfTurn,
+    /// Addresses that stand in the log and not in the state are not looked for.
+    LoggedAddressesUnread,
+    /// A node asks its seeds only for addresses that it has none of.
+    SeedsAskedForMissing,
+    /// Whoever registers another node's address ends that node.
+    AddressIsIdentity,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 48] = [
+    pub const ALL: [Self; 51] = [
         Self::AckBeforeSync,
         Self::LogNotSynced,
         Self::VoteNotSaved,
@@ -156,6 +162,9 @@ impl Bug {
         Self::NewCommandTooEarly,
         Self::SecretInClear,
         Self::ReleasedOutOfTurn,
+        Self::LoggedAddressesUnread,
+        Self::SeedsAskedForMissing,
+        Self::AddressIsIdentity,
     ];
 
     /// What it is called.
@@ -210,6 +219,9 @@ impl Bug {
             Self::NewCommandTooEarly => "new command too early",
             Self::SecretInClear => "secret in clear",
             Self::ReleasedOutOfTurn => "released out of turn",
+            Self::LoggedAddressesUnread => "logged addresses unread",
+            Self::SeedsAskedForMissing => "seeds asked for missing",
+            Self::AddressIsIdentity => "address is identity",
         }
     }
 }

@@ -241,7 +241,7 @@ mod tests {
         assert!(refused(founder).contains("no operator key"));
 
         let home = Region::new("us-iowa").unwrap();
-        std::fs::create_dir(directory.path().join("data")).unwrap();
+        fs::create_dir(directory.path().join("data")).unwrap();
         IdentityFile::open(&directory.path().join("data"), &home, &entropy::OsEntropy).unwrap();
         checked(&right).unwrap();
         let moved = Settings { region: Some("asia-japan".into()), ..right };

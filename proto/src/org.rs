@@ -240,8 +240,8 @@ pub struct NodeRecord {
     pub peer_address: String,
     /// Base URL for clients.
     pub api_url: String,
-    /// The node that has taken this one's peer address over: this one is gone for good (a wiped
-    /// disk comes back as a new node), and placement removes it.
+    /// The node that has taken this one's peer address over, in a cluster of the first feature level:
+    /// this one is gone for good, and placement removes it. Later levels end nobody by an address.
     pub replaced_by: Option<NodeId>,
     /// Where it is in its life. A registration says nothing of it: only operators change it.
     pub state: NodeState,

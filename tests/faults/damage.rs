@@ -178,6 +178,7 @@ impl Patient {
     /// Spoils a place of the node's files, which are as they were when it was killed.
     async fn suffer(&mut self, spoilt: &Spoilt, whole: &Path, chance: &mut Chance) {
         let data = self.fleet.nine.data_dir(SPOILT);
+        let before = self.fleet.nine.node_id(SPOILT).expect("it has run");
         println!("damage: {spoilt}");
         spoilt.apply();
         self.move_on(chance).await;
@@ -203,6 +204,9 @@ impl Patient {
         }
         self.fleet.nine.restart(SPOILT).await;
         self.fleet.nine.ready().await;
+        if self.fleet.nine.node_id(SPOILT).as_ref() != Some(&before) {
+            self.fleet.remove(0, &before).await;
+        }
     }
 
     /// Waits until the node has every acknowledged write and the same digests as the others, or has

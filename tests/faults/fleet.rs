@@ -238,16 +238,34 @@ impl Fleet {
         .await
     }
 
-    /// The id of the node behind a process.
+    /// The id of the node behind a process, once it is in its own list.
     pub(crate) async fn node_id(&self, node: usize) -> Result<String, String> {
+        let id = self.nine.node_id(node).ok_or_else(|| format!("node {node} has no identity"))?;
         let status = self.inspect(node, "/v1/cluster").await?;
-        let url = self.nine.url(node);
         let regions = status["regions"].as_array().into_iter().flatten();
         let mut nodes = regions.flat_map(|region| region["nodes"].as_array().into_iter().flatten());
-        let own =
-            nodes.find(|it| it["url"].as_str().map(|it| it.trim_end_matches('/')) == Some(url));
-        let id = own.and_then(|own| own["node_id"].as_str());
-        id.map(str::to_owned).ok_or_else(|| format!("node {node} is not in its own list: {status}"))
+        match nodes.any(|it| it["node_id"] == *id) {
+            true => Ok(id),
+            false => Err(format!("node {node} is not in its own list: {status}")),
+        }
+    }
+
+    /// The operator's word that a node never comes back: its disk is gone. Waits until no group has it
+    /// as a member any more.
+    pub(crate) async fn remove(&self, via: usize, id: &str) {
+        let target = format!("/v1/cluster/nodes/{id}");
+        within("the lost node is removed", LIMIT, async || {
+            let key = self.nine.operator_key();
+            let bytes = request("DELETE", &target, &[("slashid-api-key", key)], None);
+            let seen = self.ask(via, &bytes).await?;
+            let nodes = self.inspect(via, "/v1/cluster/nodes").await?;
+            let is_there = nodes.as_array().into_iter().flatten().any(|it| it["node_id"] == *id);
+            match seen.status {
+                200..300 if !is_there => Ok(()),
+                _ => Err(format!("{seen:?}; {nodes}")),
+            }
+        })
+        .await;
     }
 
     /// The label that a node reads, as a number.

@@ -129,6 +129,8 @@ pub(crate) struct Nine {
     pub(crate) network: InProcessNetwork,
     pub(crate) clock: Clock,
     pub(crate) places: Vec<Place>,
+    /// What every node is told to be the seeds' addresses, from its next start on.
+    pub(crate) seeds: Vec<String>,
     retention: Retention,
     ids_made: u64,
     power_failures: u64,
@@ -146,6 +148,7 @@ impl Nine {
             network: InProcessNetwork::new(delays),
             clock: Clock::new(),
             places: Vec::new(),
+            seeds: [0, 3, 6].map(|seed| format!("place-{seed}")).to_vec(),
             retention,
             ids_made: 0,
             power_failures: 0,
@@ -215,7 +218,7 @@ impl Nine {
             cluster: *place.cluster.lock().unwrap_or_else(PoisonError::into_inner),
             peer_address: place.told.clone(),
             api_url: format!("http://{}", place.address),
-            seeds: [0, 3, 6].map(|seed| format!("place-{seed}")).to_vec(),
+            seeds: self.seeds.clone(),
             bootstrap: (number == 0).then(|| Bootstrap {
                 cluster: ClusterId::from_bytes([9; 16]),
                 operator_key: api_key(1),
@@ -235,6 +238,21 @@ impl Nine {
         self.places[number].files = self.places[number].files.crash(self.power_failures);
         running.groups.shutdown().await;
         running.log.shutdown();
+    }
+
+    /// Cuts the power of a node, and takes its state and the cluster's id back to nothing: only what is
+    /// in the log was synced.
+    pub(crate) async fn stop_without_state(&mut self, number: usize) {
+        self.stop(number).await;
+        let place = &mut self.places[number];
+        place.store = Arc::new(MemoryStore::default());
+        place.cluster = Arc::default();
+    }
+
+    /// Moves a node that is off to another address.
+    pub(crate) fn move_to(&mut self, number: usize, address: &str) {
+        let place = &mut self.places[number];
+        (place.address, place.told) = (address.into(), address.into());
     }
 
     /// The id of the node at a place.

@@ -8,13 +8,14 @@ use concordat_cluster::{
     log::SimFiles,
     raft::{Proposed, Retention, Scope},
 };
-use concordat_proto::{id::NodeId, region::Region};
+use concordat_proto::{command::Command, id::NodeId, org::NodeState, region::Region};
 use concordat_tests::wait::within;
 use tokio::time::Instant;
 
 use crate::{
     fleet,
     in_process::{LIMIT, Nine, REGIONS, WRITE_LIMIT, patch},
+    in_process_members::say,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -170,6 +171,10 @@ async fn a_wiped_node_comes_back_as_another_by_a_snapshot() {
     for write in 300..400 {
         nine.patch(5, "a", write).await;
     }
+    nine.settled_with(10).await;
+    let standing = nine.groups(leader).node_standing(old).expect("it is known");
+    assert!(standing.record.is_there(), "an address has ended a node: {standing:?}");
+    say(&nine, 5, Command::SetNodeState { node: old, state: NodeState::Leaving }).await;
     within("the new node votes and the old one is gone", LIMIT, async || {
         for (number, groups) in nine.all_running() {
             for group in groups.status().await.groups {

@@ -90,9 +90,10 @@ async fn a_level_is_not_raised_past_a_member_that_did_not_say_that_it_knows_it()
             let node = nine.id(8);
             assert_eq!(applied.outcome, Err(Refusal::FeatureLevelUnknown { node }));
         }
-        other @ (Proposed::NotProposed | Proposed::Unknown | Proposed::Closed) => {
-            panic!("{other:?}")
-        }
+        other @ (Proposed::NotProposed
+        | Proposed::Queued { .. }
+        | Proposed::Unknown
+        | Proposed::Closed) => panic!("{other:?}"),
     }
     assert!(levels(&nine).iter().all(|level| *level == FEATURE_LEVEL));
 }

@@ -324,6 +324,7 @@ impl Scene<'_> {
     async fn damage(&mut self) -> Done {
         // Not the first one, which would begin another cluster when it has lost everything.
         let node = 1 + self.chance.place(NODES - 1);
+        let id = self.fleet.nine.node_id(node).expect("it has run");
         self.fleet.nine.kill(node).await;
         let files = damage::files(&self.fleet.nine.data_dir(node));
         let spoilt = damage::Spoilt::choose(&files, self.chance);
@@ -344,6 +345,7 @@ impl Scene<'_> {
         self.fleet.nine.kill(node).await;
         self.fleet.nine.wipe(node);
         self.fleet.nine.restart(node).await;
+        self.fleet.remove((node + 1) % NODES, &id).await;
         Done::Hit(format!("of node {node}: {spoilt}: {came_of_it}"))
     }
 

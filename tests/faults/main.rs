@@ -8,6 +8,7 @@
 //! were asked for, or beside this process's own timers.
 #![cfg(test)]
 
+mod addresses;
 mod all_killed;
 mod clients;
 mod damage;
@@ -19,6 +20,7 @@ mod figures;
 mod fleet;
 mod home_latency;
 mod in_process;
+mod in_process_addresses;
 mod in_process_copies;
 mod in_process_failover;
 mod in_process_faults;

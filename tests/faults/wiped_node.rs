@@ -1,5 +1,6 @@
-//! A home-region node loses its disk: it comes back under a new id, catches up through a snapshot
-//! while clients write, and votes again; the old id is gone.
+//! A home-region node loses its disk: it comes back under a new id and catches up through a snapshot
+//! while clients write. Nobody but the operator can know that the old one never comes back; once he has
+//! removed it the new one votes in its place.
 
 use concordat_tests::{
     chance,
@@ -33,6 +34,13 @@ async fn a_wiped_node_joins_as_a_new_one_through_a_snapshot() {
     more_writes(&workload, 2 * SNAPSHOT_EVERY).await;
     fleet.nine.wipe(wiped);
     fleet.nine.restart(wiped).await;
+    fleet.nine.ready().await;
+    // It joins beside the old one, which is merely down as far as anybody can tell.
+    let nodes = fleet.inspect(leader, "/v1/cluster/nodes").await.expect("the nodes");
+    let kept = nodes.as_array().into_iter().flatten().find(|node| node["node_id"] == *old);
+    let kept = kept.unwrap_or_else(|| panic!("{old} is not listed any more: {nodes}"));
+    assert!(kept["state"] == "member" && kept["live"] == false, "{kept}");
+    fleet.remove(leader, &old).await;
     let new = new_member(&fleet, wiped, &old).await;
     println!("wiped_node: node {wiped}, {old} before, is {new} now");
     more_writes(&workload, 2 * SNAPSHOT_EVERY).await;

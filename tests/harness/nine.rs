@@ -73,6 +73,8 @@ struct Node {
     program: String,
     process: Option<Process>,
     disk: Option<SmallDisk>,
+    /// Variables that its process is started with.
+    environment: Vec<(&'static str, String)>,
 }
 
 impl Node {
@@ -92,7 +94,7 @@ impl Node {
         self.process = Some(Process::start(&Start {
             name: &self.program,
             arguments: vec!["start".into(), "--config".into(), config.into()],
-            environment: Vec::new(),
+            environment: self.environment.clone(),
             stdout: self.log(),
             stderr: self.log(),
             scratch: Some(scratch.to_owned()),
@@ -194,6 +196,16 @@ impl Nine {
     /// # Panics
     /// When its files cannot be written.
     pub async fn add(&mut self, region: &str) -> usize {
+        let place = self.prepare(region);
+        self.restart(place).await;
+        place
+    }
+
+    /// The same without starting it.
+    ///
+    /// # Panics
+    /// When its files cannot be written.
+    pub fn prepare(&mut self, region: &str) -> usize {
         let place = self.nodes.len();
         let directory = self.scratch.path().join(format!("node-{place}"));
         fs::create_dir(&directory).expect("a directory");
@@ -204,7 +216,8 @@ impl Nine {
         let [listen, peer_listen] = listen.collect::<Vec<_>>().try_into().expect("two");
         let url = format!("http://{listen}");
         let program = SERVER.to_owned();
-        let node = Node { directory, url, program, process: None, disk: None };
+        let environment = Vec::new();
+        let node = Node { directory, url, program, process: None, disk: None, environment };
         let data_dir = node.data_dir().to_str().expect("a path of text").to_owned();
         for (name, value) in [
             ("region", region.to_owned()),
@@ -219,7 +232,6 @@ impl Nine {
         let text = config.to_string();
         fs::write(node.directory.join("config.toml"), text).expect("a file");
         self.nodes.push(node);
-        self.restart(place).await;
         place
     }
 
@@ -315,6 +327,66 @@ impl Nine {
     #[must_use]
     pub fn data_dir(&self, node: usize) -> PathBuf {
         self.nodes[node].data_dir()
+    }
+
+    /// The id of the node whose data directory it is, if there is one.
+    #[must_use]
+    pub fn node_id(&self, node: usize) -> Option<String> {
+        let text = fs::read_to_string(self.data_dir(node).join("identity")).ok()?;
+        // Behind the object stands a checksum.
+        let first = serde_json::Deserializer::from_str(&text).into_iter::<Value>().next()?;
+        Some(first.ok()?["node_id"].as_str()?.to_owned())
+    }
+
+    /// Changes a setting in a node's file, or takes it out; it counts from the next start on.
+    ///
+    /// # Panics
+    /// When the file cannot be read or written.
+    pub fn configure(&self, node: usize, name: &str, value: Option<toml::Value>) {
+        let file = self.nodes[node].directory.join("config.toml");
+        let text = fs::read_to_string(&file).expect("its settings");
+        let mut config: toml::Table = toml::from_str(&text).expect("what was written");
+        match value {
+            Some(value) => drop(config.insert(name.to_owned(), value)),
+            None => drop(config.remove(name)),
+        }
+        fs::write(file, config.to_string()).expect("a file");
+    }
+
+    /// A setting in a node's file.
+    ///
+    /// # Panics
+    /// When it is not there, or is no text.
+    #[must_use]
+    pub fn setting(&self, node: usize, name: &str) -> String {
+        let file = self.nodes[node].directory.join("config.toml");
+        let text = fs::read_to_string(&file).expect("its settings");
+        let config: toml::Table = toml::from_str(&text).expect("what was written");
+        config[name].as_str().expect("a text").to_owned()
+    }
+
+    /// Lets a node be at another address for its peers, from the next start on.
+    ///
+    /// # Panics
+    /// When its file cannot be read or written.
+    pub fn set_peer_address(&self, node: usize, address: &str) {
+        for name in ["peer_listen", "peer_address"] {
+            self.configure(node, name, Some(address.into()));
+        }
+    }
+
+    /// An address that nobody listens at.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn free_address() -> String {
+        free_ports(1).first().map(|port| format!("127.0.0.1:{port}")).expect("one port")
+    }
+
+    /// What a node's process finds in its environment, from the next start on.
+    pub fn set_environment(&mut self, node: usize, environment: Vec<(&'static str, String)>) {
+        self.nodes[node].environment = environment;
     }
 
     /// The operator key.
@@ -476,7 +548,8 @@ fn write_nodes(options: &NineOptions, scratch: &Path, addresses: &Addresses<'_>)
             SmallDisk::mount(&at, *mib)
         });
         let (url, program) = (format!("http://{listen}"), options.program.clone());
-        let node = Node { directory, url, program, process: None, disk };
+        let environment = Vec::new();
+        let node = Node { directory, url, program, process: None, disk, environment };
         let mut config = toml::Table::new();
         let mut set = |name: &str, value: toml::Value| config.insert(name.to_owned(), value);
         let path = |path: &Path| toml::Value::from(path.to_str().expect("a path of text"));

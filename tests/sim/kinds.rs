@@ -2,8 +2,11 @@
 //! whether one was never hit. A long sweep that misses one tests less than it says.
 
 /// All kinds of faults.
-pub(crate) const KINDS: [&str; 50] = [
+pub(crate) const KINDS: [&str; 55] = [
     "add node",
+    "address reused",
+    "addresses exchanged",
+    "addresses renewed",
     "all nodes down",
     "answers lost",
     "bit flip",
@@ -23,8 +26,8 @@ pub(crate) const KINDS: [&str; 50] = [
     "lease terms",
     "lost messages",
     "many moves at once",
-    "move taken back",
     "move taken back behind a cut",
+    "move taken back",
     "moved on",
     "node cut off",
     "one-way cut",
@@ -52,6 +55,7 @@ pub(crate) const KINDS: [&str; 50] = [
     "upgraded",
     "vote given before a power loss",
     "voter changes sides",
+    "wiped first node",
     "wiped node",
     "write error",
 ];

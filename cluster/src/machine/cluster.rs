@@ -1,8 +1,20 @@
 //! The rules of the cluster's beginning and of joining it: its nodes, its regions and their groups.
 //!
-//! A node never changes its region, and one that was replaced or removed never comes back. A group
-//! has one founder for ever: a second node that believed itself the founder would begin the group a
-//! second time. No group ever takes another one's number.
+//! A node never changes its region, and one that was removed never comes back. A group has one founder
+//! for ever: a second node that believed itself the founder would begin the group a second time. No
+//! group ever takes another one's number.
+//!
+//! # Why nobody is replaced by an address
+//! A node is its data directory; an address is where it was last found. Two nodes may exchange their
+//! addresses, one that is down may come back elsewhere while another listens where it was, and a copied
+//! setting may name a third one's. In none of these cases has anybody lost anything, and nothing that a
+//! registration says, nor any silence, tells them from a disk that was wiped: so an address never ends
+//! a node. A wiped disk is a new node beside the old one, whose end only an operator can know of
+//! (`SetNodeState`). Two records may name one address: whoever connects checks who answers.
+//!
+//! Before [`ADDRESS_IS_NO_NAME`] a registration did end every other node of the region with that
+//! address. That stays as it was for clusters of an earlier feature level: replicas of both builds must
+//! come to the same state. Nodes of this build propose no such registration there (`raft/service.rs`).
 
 use concordat_proto::{
     id::GroupId,
@@ -16,7 +28,13 @@ use super::{
     query,
     turn::{Halt, Ruling, Turn},
 };
-use crate::store::keys;
+use crate::{
+    planted::{self, Bug},
+    store::keys,
+};
+
+/// The feature level from which on an address says nothing of who a node is.
+pub const ADDRESS_IS_NO_NAME: u32 = 2;
 
 /// Begins the cluster, once.
 pub(super) fn form(turn: &mut Turn<'_>, cluster: &ClusterRecord, operator_key: &ApiKey) -> Ruling {
@@ -28,12 +46,12 @@ pub(super) fn form(turn: &mut Turn<'_>, cluster: &ClusterRecord, operator_key: &
     Ok(Reply::Done)
 }
 
-/// Registers a node or its new addresses, marks those whose peer address it has taken over, and
-/// makes its region and that region's group when it is the first there.
+/// Registers a node or its new addresses, and makes its region and that region's group when it is the
+/// first there.
 pub(super) fn register_node(turn: &mut Turn<'_>, node: &NodeRecord) -> Ruling {
-    if query::cluster(turn.view())?.is_none() {
+    let Some(cluster) = query::cluster(turn.view())? else {
         return Err(Refusal::AlreadyFormed.into());
-    }
+    };
     let nodes = query::nodes(turn.view())?;
     let present = nodes.get(&node.id);
     if present.is_some_and(|present| !present.is_there()) {
@@ -46,7 +64,7 @@ pub(super) fn register_node(turn: &mut Turn<'_>, node: &NodeRecord) -> Ruling {
     let (replaced, others): (Vec<&NodeRecord>, Vec<&NodeRecord>) = nodes
         .values()
         .filter(in_service)
-        .partition(|other| other.region == node.region && other.peer_address == node.peer_address);
+        .partition(|other| is_ended_by(cluster.feature_level, node, other));
     if others.len() >= limits::NODES_MAX {
         return Err(Refusal::ClusterFull { what: FullOf::Nodes }.into());
     }
@@ -58,6 +76,16 @@ pub(super) fn register_node(turn: &mut Turn<'_>, node: &NodeRecord) -> Ruling {
     let state = present.map_or(NodeState::Member, |present| present.state);
     turn.put(keys::node(node.id), &NodeRecord { replaced_by: None, state, ..node.clone() });
     Ok(Reply::NodeRegistered { group })
+}
+
+/// Whether a node's registration ends another one: where an address is still taken for a name.
+#[must_use]
+pub fn is_ended_by(feature_level: u32, node: &NodeRecord, other: &NodeRecord) -> bool {
+    (feature_level < ADDRESS_IS_NO_NAME || planted::is(Bug::AddressIsIdentity))
+        && other.id != node.id
+        && other.is_there()
+        && other.region == node.region
+        && other.peer_address == node.peer_address
 }
 
 /// The group of a node's region. A region that was removed begins anew, with another group.

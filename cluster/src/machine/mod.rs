@@ -65,6 +65,7 @@ mod rules_test;
 mod testkit;
 
 pub use changes::Changes;
+pub use cluster::{ADDRESS_IS_NO_NAME, is_ended_by};
 pub use context::ApplyContext;
 pub use view::Overlay;
 

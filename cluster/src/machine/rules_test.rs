@@ -7,7 +7,7 @@ use concordat_proto::{
     id::{GroupId, NodeId},
     limits,
     oidc::{OidcPatch, Provider, ProviderOptions},
-    org::{NodeRecord, Org},
+    org::{ClusterRecord, NodeRecord, Org},
     refusal::{FullOf, Refusal},
     reply::Reply,
     time::LogTime,
@@ -15,7 +15,7 @@ use concordat_proto::{
 };
 
 use super::{
-    query,
+    ADDRESS_IS_NO_NAME, query,
     testkit::{
         BEGIN, HOME, KEY_LIFE, Replica, client, credential, form, key_id, keyed, node, options,
         org, org_id, proposal, region, sealed, write_id,
@@ -83,8 +83,27 @@ fn a_node_keeps_its_region_and_may_change_its_addresses() {
     assert_eq!(nodes.into_values().collect::<Vec<_>>(), [node(0, 0, 7)]);
 }
 
+/// Two nodes that exchanged their addresses, or one that came back elsewhere while another listened at
+/// its old one: the first to register ended the other for good.
 #[test]
-fn who_takes_an_address_over_replaces_its_node_for_good() {
+fn an_address_ends_nobody() {
+    let replica = Replica::new(GroupId::SYSTEM);
+    let Command::Form { cluster, operator_key } = form() else { unreachable!() };
+    let cluster = ClusterRecord { feature_level: ADDRESS_IS_NO_NAME, ..cluster };
+    replica.done(1, Command::Form { cluster, operator_key });
+    // Two exchange theirs, a third one is new at an address that is taken, a fourth names none.
+    let steps = [(1, 1), (2, 2), (1, 2), (2, 1), (3, 1), (4, 9), (2, 9), (1, 1)];
+    for (write, (id, address)) in (2..).zip(steps) {
+        replica.done(write, Command::RegisterNode(node(id, 0, address)));
+    }
+    let nodes = query::nodes(&*replica.store).unwrap();
+    let expected = [node(1, 0, 1), node(2, 0, 9), node(3, 0, 1), node(4, 0, 9)];
+    assert_eq!(nodes.into_values().collect::<Vec<_>>(), expected);
+}
+
+/// Of clusters of the first feature level, whose replicas of both builds must agree.
+#[test]
+fn at_the_first_feature_level_who_takes_an_address_over_replaces_its_node_for_good() {
     let replica = Replica::formed();
     replica.done(1, Command::RegisterNode(node(1, 0, 0)));
     let old = query::node(&*replica.store, NodeId(0)).unwrap().unwrap();

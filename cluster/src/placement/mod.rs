@@ -16,7 +16,7 @@
 //!   (unless there is but one region), and an odd number where that costs no region its voter. So
 //!   three regions of three give 2-2-1, and a whole region may be lost.
 //! - Voters stay voters: membership changes only when nodes come or go. A node that is merely down
-//!   stays what it is, however long; only its replacement or an operator removes it.
+//!   stays what it is, however long; only an operator removes it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

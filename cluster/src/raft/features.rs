@@ -88,7 +88,10 @@ impl Raising {
             Proposed::Committed { applied, .. } => {
                 tracing::info!(level = least, outcome = ?applied.outcome, "raising the feature level");
             }
-            Proposed::NotProposed | Proposed::Unknown | Proposed::Closed => {}
+            Proposed::NotProposed
+            | Proposed::Queued { .. }
+            | Proposed::Unknown
+            | Proposed::Closed => {}
         }
     }
 

@@ -20,6 +20,7 @@ use concordat_proto::{
 use tokio::time::Instant;
 
 use super::{
+    acquaintance::Logged,
     closing,
     config::Bootstrap,
     failover,
@@ -39,6 +40,10 @@ const RETRY_EVERY: Duration = Duration::from_millis(200);
 const JOIN_LIMIT: Duration = Duration::from_secs(6);
 /// For the first entries of a cluster to be committed.
 const FORM_LIMIT: Duration = Duration::from_secs(5);
+/// Before a node says that its seeds are silent: at a first start they come up one after another.
+const COMPLAIN_AFTER: Duration = Duration::from_secs(3);
+/// Between two times that it says so.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(30);
 /// How often the level is looked at even if nothing seems to have changed.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
@@ -61,37 +66,104 @@ pub(crate) async fn run(groups: Groups) -> Fault {
 
 /// Bootstraps or joins, unless the node belongs to a cluster already.
 async fn belong(groups: &Groups) -> Result<(), Fault> {
-    if let Some(cluster) = groups.cluster() {
+    groups.reload_system()?;
+    let logged = groups.recall()?;
+    if groups.cluster().is_some() {
         require_log(groups)?;
+    }
+    // The cluster's id is saved after the node's admission has come through its log: when the power
+    // fails in between, state or log still have it.
+    let formed = groups.system().cluster.as_ref().map(|cluster| cluster.id);
+    let (mut is_founder, mut complaint) = (false, Complaint::default());
+    if let Some(cluster) = groups.cluster().or(formed).or(logged.cluster) {
+        is_founder = logged.is_founder;
         groups.set_cluster(cluster);
     } else if let Some(bootstrap) = groups.config().bootstrap.clone() {
-        // A wiped node whose settings still say "bootstrap" must not begin a second cluster
-        // beside the one that its seeds belong to.
-        while join(groups).await? == Joining::NotNow {
-            tokio::time::sleep(RETRY_EVERY).await;
-        }
-        if groups.cluster().is_none() {
+        is_founder = logged.is_founder || may_found(groups, &logged, &mut complaint).await?;
+        if is_founder {
             groups.set_cluster(bootstrap.cluster);
         }
     }
     if groups.cluster().is_some() {
+        groups.set_peers();
         groups.open(GroupId::SYSTEM).await?;
         groups.reload_system()?;
     }
-    if let Some(bootstrap) = groups.config().bootstrap.clone() {
+    if let Some(bootstrap) = groups.config().bootstrap.clone()
+        && is_founder
+    {
         form(groups, &bootstrap).await?;
     }
-    // The state may know of this node's admission though the cluster's id was not saved any more: then
-    // the system group is not open yet.
-    let is_in = || groups.cluster().is_some() && groups.system().nodes.contains_key(&groups.node());
-    while !is_in() {
-        if join(groups).await? == Joining::Done {
-            break;
+    let is_in = || groups.system().nodes.contains_key(&groups.node());
+    while !(groups.cluster().is_some() && is_in()) {
+        match join(groups).await? {
+            Joining::Done => break,
+            ended => complaint.of(ended, false),
         }
         tokio::time::sleep(RETRY_EVERY).await;
         groups.reload_system()?;
     }
     Ok(())
+}
+
+/// Whether a node that is to begin a cluster begins one, after it has asked its seeds.
+///
+/// # Why every other seed must answer
+/// A wiped node whose settings still say "bootstrap" must not begin a second cluster beside the one
+/// that its seeds belong to. It cannot tell that from a first start by itself: both directories are
+/// empty. A seed that belongs to a cluster says so from the moment on it runs, and one that says that
+/// it belongs to none knows of none; but one that is silent may be in the cluster that lives. A majority
+/// of answers would not do: the seeds that were wiped together with this node answer first. At a first
+/// start all seeds come up within a moment; who wants to begin with one node leaves its `seeds` empty.
+///
+/// One that has anything in its log got that as a member of a cluster, and begins none.
+async fn may_found(
+    groups: &Groups,
+    logged: &Logged,
+    complaint: &mut Complaint,
+) -> Result<bool, Fault> {
+    loop {
+        match join(groups).await? {
+            Joining::Done => return Ok(false),
+            Joining::Nobody if !logged.has_entries => return Ok(true),
+            ended @ (Joining::Nobody | Joining::Silent | Joining::NotNow) => {
+                complaint.of(ended, true);
+                tokio::time::sleep(RETRY_EVERY).await;
+            }
+        }
+    }
+}
+
+/// Says now and then that a node waits for its seeds.
+#[derive(Debug, Default)]
+struct Complaint {
+    since: Option<Instant>,
+    said: Option<Instant>,
+}
+
+impl Complaint {
+    /// What asking came to; said aloud when that has lasted.
+    fn of(&mut self, ended: Joining, is_to_found: bool) {
+        if ended != Joining::Silent {
+            *self = Self::default();
+            return;
+        }
+        let now = Instant::now();
+        let since = *self.since.get_or_insert(now);
+        let is_new = self.said.is_none_or(|said| now - said >= COMPLAIN_EVERY);
+        if now - since < COMPLAIN_AFTER || !is_new {
+            return;
+        }
+        self.said = Some(now);
+        if is_to_found {
+            tracing::warn!(
+                "no cluster is begun yet: not every seed has answered, and one that is silent may \
+                 belong to a cluster; this node waits for it (a node without other seeds begins alone)"
+            );
+        } else {
+            tracing::warn!("this node belongs to no cluster, and not all of its seeds answer");
+        }
+    }
 }
 
 /// A node that is known to belong to a cluster must have its log: without it a voter would have
@@ -109,7 +181,7 @@ fn require_log(groups: &Groups) -> Result<(), Fault> {
 
 /// Initialises the system group with this node alone, and writes the cluster's first entries.
 async fn form(groups: &Groups, bootstrap: &Bootstrap) -> Result<(), Fault> {
-    if groups.cluster() != Some(bootstrap.cluster) || groups.system().cluster.is_some() {
+    if groups.cluster() != Some(bootstrap.cluster) {
         return Ok(()); // It belongs to a cluster already: a second bootstrap does nothing.
     }
     initialize_alone(groups, GroupId::SYSTEM).await?;
@@ -128,7 +200,6 @@ async fn form(groups: &Groups, bootstrap: &Bootstrap) -> Result<(), Fault> {
             // A refusal says that it is formed already: by this node, before it was stopped.
             break;
         }
-        introduce(groups).await?;
         tokio::time::sleep(RETRY_EVERY).await;
         groups.reload_system()?;
     }
@@ -136,19 +207,10 @@ async fn form(groups: &Groups, bootstrap: &Bootstrap) -> Result<(), Fault> {
         if let Proposed::Committed { .. } = register(groups, groups.own_record()).await {
             break;
         }
-        introduce(groups).await?;
         tokio::time::sleep(RETRY_EVERY).await;
         groups.reload_system()?;
     }
     groups.reload_system()
-}
-
-/// Makes itself known to the seeds again, where members of the cluster have lost sight of each other.
-async fn introduce(groups: &Groups) -> Result<(), Fault> {
-    if groups.is_lost_among_strangers() {
-        join(groups).await?;
-    }
-    Ok(())
 }
 
 async fn propose(groups: &Groups, command: Command) -> Proposed {
@@ -177,8 +239,17 @@ enum Joining {
     Done,
     /// There is a cluster, and it could not admit this node just now.
     NotNow,
-    /// Every seed either cannot be reached or belongs to no cluster.
+    /// Some seed cannot be reached, and none that can belongs to a cluster.
+    Silent,
+    /// Every seed has answered that it belongs to no cluster; or there are no others.
     Nobody,
+}
+
+impl Joining {
+    /// What was found before, unless that was nobody.
+    fn or(self, now: Self) -> Self {
+        if self == Self::Nobody { now } else { self }
+    }
 }
 
 /// Asks every seed once.
@@ -192,6 +263,7 @@ async fn join(groups: &Groups) -> Result<Joining, Fault> {
             Ok(bytes) => PeerReply::decode(&bytes),
             Err(error @ (TransportError::Unreachable { .. } | TransportError::UnknownPeer(_))) => {
                 tracing::debug!(%seed, %error, "a seed cannot be reached");
+                joining = joining.or(Joining::Silent);
                 continue;
             }
             Err(error @ (TransportError::TimedOut | TransportError::Lost)) => {
@@ -212,8 +284,14 @@ async fn join(groups: &Groups) -> Result<Joining, Fault> {
                 tracing::info!(%seed, reason, "not admitted");
                 joining = Joining::NotNow;
             }
-            Ok(other) => tracing::warn!(%seed, ?other, "an unexpected answer to a join"),
-            Err(error) => tracing::warn!(%seed, %error, "a malformed answer to a join"),
+            Ok(other) => {
+                tracing::warn!(%seed, ?other, "an unexpected answer to a join");
+                joining = joining.or(Joining::Silent);
+            }
+            Err(error) => {
+                tracing::warn!(%seed, %error, "a malformed answer to a join");
+                joining = joining.or(Joining::Silent);
+            }
         }
     }
     Ok(joining)
@@ -249,7 +327,7 @@ async fn joined(groups: &Groups, cluster: ClusterId, nodes: &[NodeRecord]) -> Re
         Some(_) => {}
         None => groups.set_cluster(cluster),
     }
-    groups.acquaint(nodes);
+    groups.be_told(nodes);
     groups.open(GroupId::SYSTEM).await?;
     tracing::info!(%cluster, nodes = nodes.len(), "joined");
     Ok(())
@@ -266,10 +344,7 @@ async fn settle(groups: &Groups) -> Result<(), Fault> {
             drop(register(groups, groups.own_record()).await); // Tried again at the next look.
         }
     }
-    if !system.nodes.is_empty() {
-        groups.set_peers();
-    }
-    introduce(groups).await?;
+    groups.set_peers();
     closing::close_gone(groups, &system).await?;
     for region in system.regions.values().filter(|record| !system.is_closed(record.group)) {
         let is_founder = region.founder == groups.node();

@@ -25,7 +25,8 @@ use tokio::{
 };
 
 use super::{
-    acquaintance::Acquaintances,
+    acquaintance,
+    addresses::Addresses,
     clearance::{self, Clearance},
     config::{Environment, GroupsConfig},
     failover,
@@ -81,7 +82,7 @@ struct Inner {
     leader_news: Arc<Notify>,
     times: GroupTimes,
     clocks: Mutex<PeerClocks>,
-    acquaintances: Mutex<Acquaintances>,
+    addresses: Mutex<Addresses>,
     recall: Recall,
     started_at: LogTime,
     faulted: watch::Sender<Option<String>>,
@@ -204,7 +205,7 @@ impl Groups {
                 leader_news: Arc::default(),
                 times: GroupTimes::default(),
                 clocks: Mutex::default(),
-                acquaintances: Mutex::default(),
+                addresses: Mutex::default(),
                 recall: Recall::default(),
                 started_at,
                 faulted,
@@ -228,6 +229,7 @@ impl Groups {
         groups.spawn(lease::run(groups.clone(), Arc::clone(&groups.inner.leader_news)));
         groups.spawn(membership::run(groups.clone()));
         groups.spawn(movement::run(groups.clone()));
+        groups.spawn(acquaintance::run(groups.clone()));
         groups.spawn(clearance::run(groups.clone()));
         groups.spawn(failover::run(groups.clone()));
         groups.spawn(recall::run(groups.clone()));
@@ -351,8 +353,8 @@ impl Groups {
             .map_err(|error| Fault::caused("saving the cluster's id", error))
     }
 
-    pub(super) fn inner_acquaintances(&self) -> &Mutex<Acquaintances> {
-        &self.inner.acquaintances
+    pub(super) fn inner_addresses(&self) -> &Mutex<Addresses> {
+        &self.inner.addresses
     }
 
     pub(crate) fn own_record(&self) -> NodeRecord {
@@ -434,7 +436,7 @@ impl Groups {
         &self.inner.clearance
     }
 
-    pub(crate) fn recall(&self) -> &Recall {
+    pub(crate) fn recollection(&self) -> &Recall {
         &self.inner.recall
     }
 

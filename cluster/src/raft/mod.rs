@@ -30,6 +30,7 @@
 //! `clearance.rs`.
 
 mod acquaintance;
+mod addresses;
 mod blocking;
 mod clearance;
 mod closing;

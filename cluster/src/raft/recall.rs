@@ -80,7 +80,7 @@ pub(crate) async fn run(groups: Groups) {
             groups.fail(&fault);
             return;
         }
-        let all = groups.recall().is_answered_by(&peers);
+        let all = groups.recollection().is_answered_by(&peers);
         tokio::time::sleep(if all { ASK_EVERY } else { ASK_AGAIN }).await;
     }
 }
@@ -90,11 +90,11 @@ pub(crate) async fn run(groups: Groups) {
 pub(crate) async fn may_follow(groups: &Groups, peer: NodeId) -> bool {
     let is_new = groups.config().cluster.is_none();
     let is_late = groups.since_start() > ASKED_FIRST;
-    if is_new || is_late || lock(&groups.recall().answered).contains(&peer) {
+    if is_new || is_late || lock(&groups.recollection().answered).contains(&peer) {
         return true;
     }
     match ask(groups, peer).await {
-        Ok(()) => lock(&groups.recall().answered).contains(&peer),
+        Ok(()) => lock(&groups.recollection().answered).contains(&peer),
         Err(fault) => {
             groups.fail(&fault);
             false
@@ -128,7 +128,7 @@ async fn ask(groups: &Groups, peer: NodeId) -> Result<(), Fault> {
         // Of the first release, or about to stop this node by another way.
         Ok(_) | Err(_) => {}
     }
-    lock(&groups.recall().answered).insert(peer);
+    lock(&groups.recollection().answered).insert(peer);
     Ok(())
 }
 
@@ -172,7 +172,7 @@ impl Groups {
     /// What this node remembers of a peer that asks, and whether an earlier process of it is at work.
     pub(crate) fn recalled(&self, peer: NodeId, run: u64) -> PeerReply {
         let known = self.peers();
-        let mut runs = lock(&self.recall().runs);
+        let mut runs = lock(&self.recollection().runs);
         runs.retain(|node| known.contains(&node));
         let is_twice =
             known.contains(&peer) && runs.asked(peer, run, self.environment().steady.now());

@@ -31,7 +31,10 @@ use super::{
     recall, retime, snapshot,
     transport::{FrameReceiver, FrameStream, PeerService},
 };
-use crate::planted::{self, Bug};
+use crate::{
+    machine::is_ended_by,
+    planted::{self, Bug},
+};
 
 /// For a joining node's registration to be committed.
 const JOIN_LIMIT: Duration = Duration::from_secs(5);
@@ -143,6 +146,7 @@ async fn answer(groups: &Groups, from: NodeId, body: &[u8]) -> PeerReply {
             PeerReply::Leases(groups.grant_leases(from, &wanted).await)
         }
         Ok(PeerRequest::Standing) => PeerReply::Standing,
+        Ok(PeerRequest::Join(record)) => introduced(groups, from, &record),
         Ok(PeerRequest::Retime { group, across }) => retime::answer(groups, group, across).await,
         Ok(PeerRequest::Closed { group }) => failover::answer_closed(groups, group),
         // A build of the first release does not know the question.
@@ -154,7 +158,11 @@ async fn answer(groups: &Groups, from: NodeId, body: &[u8]) -> PeerReply {
         Ok(PeerRequest::Diverged { group, after, write }) => {
             failover::answer_diverged(groups, group, after, write).await
         }
-        Ok(_) => refused("not a request of this version"),
+        // What a member does not ask, and what a node that passes for one of the first release
+        // cannot read.
+        Ok(PeerRequest::JoinAt { .. } | PeerRequest::FeatureLevel | PeerRequest::Recall { .. }) => {
+            refused("not a request of this version")
+        }
     }
 }
 
@@ -267,15 +275,31 @@ async fn admit(groups: &Groups, body: &[u8]) -> PeerReply {
             "the cluster is at feature level {level}, and this node's build knows {known}: upgrade it"
         ));
     }
-    if let Some(holder) = holder_of_address(groups, &record) {
+    let is_member = groups.is_member(record.id);
+    if is_member || !planted::is(Bug::SeedsAskedForMissing) {
+        groups.hear(&record);
+    }
+    if groups.is_lost() {
+        // Nobody can register it now. A member may be needed for somebody to lead.
+        return match is_member {
+            true => PeerReply::Joined { cluster, nodes: groups.known() },
+            false => PeerReply::NotLeader { leader: None },
+        };
+    }
+    let system = groups.system();
+    let there = || system.nodes.values().filter(|node| node.is_there()).cloned().collect();
+    if system.nodes.get(&record.id).is_some_and(|known| is_as_registered(known, &record)) {
+        return PeerReply::Joined { cluster, nodes: there() };
+    }
+    if let Some(holder) = holder_of_address(groups, &record).filter(|_| !is_member) {
         return refused(format!("node {holder} is alive and has this address"));
     }
-    if groups.is_member(record.id) {
-        groups.acquaint(std::slice::from_ref(&record));
-        if groups.leader_of(GroupId::SYSTEM).is_none() {
-            // Nobody can register it now, and it may be needed for somebody to lead.
-            return PeerReply::Joined { cluster, nodes: groups.known() };
-        }
+    if let Some(other) = ended_by(groups, &record) {
+        return refused(format!(
+            "node {other} is registered at {} and would be ended by this registration; if it is lost, \
+             remove it first (concordat node remove {other})",
+            record.peer_address
+        ));
     }
     match register(groups, record).await {
         Proposed::Committed { applied, .. } => match applied.outcome {
@@ -292,8 +316,22 @@ async fn admit(groups: &Groups, body: &[u8]) -> PeerReply {
     }
 }
 
-/// A live node that has the address of another one that wants to join: most likely one of the two
-/// was given the other's settings, and admitting it would end the live one.
+/// Whether a registration would change nothing.
+fn is_as_registered(known: &NodeRecord, record: &NodeRecord) -> bool {
+    NodeRecord { replaced_by: None, state: known.state, ..record.clone() } == *known
+}
+
+/// A member that does not hear its leader says where it is. It has shown that it knows the cluster.
+fn introduced(groups: &Groups, from: NodeId, record: &NodeRecord) -> PeerReply {
+    let Some(cluster) = groups.cluster().filter(|_| record.id == from) else {
+        return refused("a node speaks for itself only");
+    };
+    groups.hear(record);
+    PeerReply::Joined { cluster, nodes: groups.known() }
+}
+
+/// A live node that has the address of another one that wants to join: most likely one of the two was
+/// given the other's settings. It harms nobody, but the other nodes would find only one of them.
 fn holder_of_address(groups: &Groups, record: &NodeRecord) -> Option<NodeId> {
     let system = groups.system();
     let same = system.nodes.values().find(|node| {
@@ -305,8 +343,23 @@ fn holder_of_address(groups: &Groups, record: &NodeRecord) -> Option<NodeId> {
     same.map(|node| node.id).filter(|id| *id == groups.node() || groups.tracker().is_live(*id))
 }
 
-/// Proposes a node's registration.
+/// The node that a registration would end, in a cluster of a feature level where it does.
+fn ended_by(groups: &Groups, record: &NodeRecord) -> Option<NodeId> {
+    let system = groups.system();
+    let level = system.cluster.as_ref()?.feature_level;
+    let ended = system.nodes.values().find(|node| is_ended_by(level, record, node));
+    ended.map(|node| node.id).filter(|_| !planted::is(Bug::AddressIsIdentity))
+}
+
+/// Proposes a node's registration. One that would end another node is not proposed: until the cluster's
+/// feature level is raised, others find this node by what it says of itself.
 pub(crate) async fn register(groups: &Groups, record: NodeRecord) -> Proposed {
+    if let Some(other) = ended_by(groups, &record) {
+        let address = &record.peer_address;
+        tracing::warn!(node = %record.id, %other, %address, "not registered: at this feature level that \
+            would end the other node; remove that one, or give one of them another address");
+        return Proposed::NotProposed;
+    }
     let (id, command) = (groups.internal_write_id(), Command::RegisterNode(record));
     let proposal = groups.own_proposal(GroupId::SYSTEM, id, command);
     groups.propose(GroupId::SYSTEM, proposal, Instant::now() + JOIN_LIMIT).await

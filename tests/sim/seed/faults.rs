@@ -4,12 +4,14 @@
 //! power, stand still or be cut off; but what a disk has synced is taken away from one node at a time,
 //! and only while all others of its region are whole.
 
+mod addresses;
+mod disks;
 pub(crate) mod many_moves;
 mod scenes;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use concordat_cluster::log::{FileSystem, SimFault};
+use concordat_cluster::log::SimFault;
 use concordat_proto::region::Region;
 use concordat_tests::chance::Chance;
 
@@ -54,7 +56,7 @@ pub(crate) struct Trouble {
 type Stroke = fn(&mut Trouble, &mut World);
 
 /// Strokes, and how often each of them falls where a seed does not say otherwise.
-const CLASSES: [(u64, Stroke); 20] = [
+const CLASSES: [(u64, Stroke); 21] = [
     (5, Trouble::stop_one),
     (2, Trouble::pause_one),
     (5, Trouble::cut_something),
@@ -75,6 +77,7 @@ const CLASSES: [(u64, Stroke); 20] = [
     (2, Trouble::membership),
     (1, Trouble::everybody),
     (2, Trouble::lose_a_disk),
+    (3, Trouble::move_addresses),
 ];
 
 /// By what a seed multiplies each weight: what a run leaves out makes room for more of the rest, and
@@ -144,7 +147,7 @@ impl Trouble {
                 world.trace.line(format_args!("{number} is wiped: {damage}"));
                 // What an operator does with a disk that lost something.
                 world.end(number, End::Killed);
-                world.hosts[number].wipe();
+                world.wipe(number);
                 self.count("wiped node", 1);
                 self.recovering = Some(number);
                 let after = self.ms(100, 1000);
@@ -153,6 +156,7 @@ impl Trouble {
         }
         if let Some(number) = self.recovering
             && world.hosts[number].node().is_some_and(|node| node.groups().ready().is_ok())
+            && operator::remove_lost(world)
         {
             self.recovering = None;
         }
@@ -556,38 +560,5 @@ impl Trouble {
             }
         }
         self.count("all nodes down", 1);
-    }
-
-    fn lose_a_disk(&mut self, world: &mut World) {
-        let Some(number) = self.running(world) else { return };
-        if !self.may_lose(world, number) {
-            return;
-        }
-        self.recovering = Some(number);
-        let after = self.ms(100, 1500);
-        // Cut off and idle, its log marks what it has written: a bit that flips in the very last batch
-        // before a mark is the one thing that a log cannot tell from a torn write.
-        let id = world.hosts[number].id;
-        world.network.cut_node(id);
-        world.run(Duration::from_millis(400));
-        world.end(number, End::PowerLost);
-        self.later(world, after, Mend::Network);
-        if self.chance.below(2) == 0 {
-            world.hosts[number].wipe();
-            self.count("wiped node", 1);
-        } else {
-            let files = world.hosts[number].files.clone();
-            let names = files.list().unwrap_or_default();
-            let name = &names[self.chance.place(names.len())];
-            let length = files.contents(name).map_or(0, |bytes| bytes.len());
-            // Most of a segment is not written yet: flips are put where records are.
-            let offset = self.chance.place(length.clamp(1, 4096));
-            let bit = u32::try_from(self.chance.below(8)).unwrap_or(0);
-            world.trace.line(format_args!("bit {bit} of byte {offset} of {name} of {number}"));
-            files.flip_bit(name, offset, bit);
-            world.hosts[number].is_harmed = true;
-            self.count("bit flip", 1);
-        }
-        self.later(world, after, Mend::Start(number));
     }
 }

@@ -94,8 +94,8 @@ pub(crate) struct Host {
     pub(crate) unexplained: Option<String>,
     /// What its build knows: of the first release until it is upgraded, in some clusters.
     pub(crate) feature_level: u32,
-    /// Its disk is the one on which the cluster was begun.
-    is_founder: bool,
+    /// What its settings say of the cluster that it is to begin.
+    bootstrap: Option<Bootstrap>,
     store: Arc<CrashStore>,
     cluster: Arc<Mutex<Option<ClusterId>>>,
     drift: f64,
@@ -125,8 +125,8 @@ impl Host {
             damaged: None,
             is_harmed: false,
             unexplained: None,
-            is_founder: false,
             feature_level: common.shape.feature_level,
+            bootstrap: None,
             store: Arc::default(),
             cluster: Arc::default(),
             drift: common.shape.drift[number],
@@ -137,7 +137,7 @@ impl Host {
             gone: Vec::new(),
         };
         host.wipe();
-        host.is_founder = number == 0;
+        host.bootstrap = (number == 0).then(|| common.bootstrap.clone());
         host
     }
 
@@ -149,8 +149,23 @@ impl Host {
         self.cluster = Arc::default();
         self.damaged = None;
         self.is_harmed = false;
-        self.is_founder = false;
+        if let Some(bootstrap) = &mut self.bootstrap
+            && self.chance.below(2) == 0
+        {
+            // A start with an empty disk draws an id; here it may be the one that is in use.
+            bootstrap.cluster = ClusterId::from_bytes(drawn_id(&mut self.chance));
+        }
         self.id = NodeId(self.chance.next().max(1));
+    }
+
+    /// Its settings name other seeds, from the next start on.
+    pub(crate) fn set_seeds(&mut self, seeds: &[String]) {
+        self.common.seeds = seeds.to_vec();
+    }
+
+    /// Whether its settings say that it begins a cluster.
+    pub(crate) const fn is_first(&self) -> bool {
+        self.bootstrap.is_some()
     }
 
     /// How often its process was started.
@@ -286,7 +301,6 @@ impl Host {
 
     fn config(&self) -> GroupsConfig {
         let cluster = *self.cluster.lock().unwrap_or_else(PoisonError::into_inner);
-        let bootstrap = self.is_founder.then(|| self.common.bootstrap.clone());
         GroupsConfig {
             node: self.id,
             region: self.region.clone(),
@@ -294,7 +308,7 @@ impl Host {
             peer_address: self.address.clone(),
             api_url: format!("http://{}", self.address),
             seeds: self.common.seeds.clone(),
-            bootstrap,
+            bootstrap: self.bootstrap.clone(),
             home_timings: Timings::home(),
             system_timings: Timings::across(),
             retention: self.common.shape.retention,
@@ -388,6 +402,13 @@ impl Process {
             None | Some(_) => {}
         }
     }
+}
+
+fn drawn_id(chance: &mut Chance) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&chance.next().to_be_bytes());
+    bytes[8..].copy_from_slice(&chance.next().to_be_bytes());
+    bytes
 }
 
 /// A node id as the API shows it.

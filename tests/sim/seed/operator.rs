@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use concordat_proto::region::Region;
+use concordat_cluster::raft::NodeStanding;
+use concordat_proto::{id::NodeId, org::NodeState, region::Region};
 use concordat_tests::{
     demo::Org,
     recorded::{Asked, Carrier, Told},
@@ -128,6 +129,29 @@ pub(crate) fn remove(world: &mut World, number: usize, times: usize) -> bool {
         world.run(Duration::from_millis(500));
     }
     false
+}
+
+/// Removes the nodes whose disks are gone: nobody but an operator can know that they never come back.
+/// Whether all of them have left every group.
+pub(crate) fn remove_lost(world: &mut World) -> bool {
+    for id in world.lost.clone() {
+        if has_left(world, id) {
+            world.lost.retain(|lost| *lost != id);
+            continue;
+        }
+        let target = format!("/v1/cluster/nodes/{}", host::shown(id));
+        let answer = ask(world, "DELETE", &target, None, 2);
+        world.trace.line(format_args!("{id} is lost and to be removed: {answer:?}"));
+    }
+    world.lost.is_empty()
+}
+
+fn has_left(world: &World, id: NodeId) -> bool {
+    let left = |standing: &NodeStanding| {
+        standing.record.state == NodeState::Removed && standing.replicas.is_empty()
+    };
+    // One that was wiped before anybody knew it is nowhere.
+    world.nodes().all(|(_, node)| node.groups().node_standing(id).is_none_or(|it| left(&it)))
 }
 
 /// Fails a region over.

@@ -272,7 +272,7 @@ impl Run {
         let until = self.world.now + MEND_LIMIT;
         loop {
             self.run(Duration::from_millis(250))?;
-            let Err(reason) = self.world.ready() else { return self.run(Duration::from_secs(1)) };
+            let Err(reason) = self.whole() else { return self.run(Duration::from_secs(1)) };
             if self.world.now >= until {
                 self.world.describe();
                 return Err(format!("liveness: {when}: {reason}"));
@@ -305,6 +305,15 @@ impl Run {
             features::raised(world)
         });
         raised.map_err(|reason| format!("liveness: {reason}"))
+    }
+
+    /// Everybody is a full member, and who never comes back has been removed.
+    fn whole(&mut self) -> Result<(), String> {
+        self.world.ready()?;
+        match operator::remove_lost(&mut self.world) {
+            true => Ok(()),
+            false => Err(format!("{:?} are not removed yet", self.world.lost)),
+        }
     }
 
     fn work(&self) -> Arc<Work> {

@@ -14,7 +14,7 @@ use std::{
 
 use concordat_cluster::raft::in_process::{DelayMatrix, InProcessNetwork};
 use concordat_node::embedded::EmbeddedNode;
-use concordat_proto::region::Region;
+use concordat_proto::{id::NodeId, region::Region};
 use concordat_tests::chance::Chance;
 use tokio::{
     runtime::{Builder, Handle, Runtime},
@@ -42,6 +42,10 @@ pub(crate) struct World {
     pub(crate) hosts: Vec<Host>,
     /// Machines that were removed for good.
     pub(crate) taken_away: Vec<Host>,
+    /// The machines whose addresses the settings name as seeds.
+    pub(crate) seeds: Vec<usize>,
+    /// Nodes whose disks are gone, until an operator has removed them.
+    pub(crate) lost: Vec<NodeId>,
     pub(crate) network: InProcessNetwork,
     pub(crate) weather: Arc<SimWeather>,
     pub(crate) doors: Doors,
@@ -73,13 +77,13 @@ impl World {
         let (operator_key, bootstrap, keyring) = beginning(seed ^ 0xbe91);
         // One of each region, as an operator would name them.
         let first_of = |region| shape.nodes.iter().position(|of| of == region);
-        let seeds = shape.regions.iter().filter_map(first_of);
+        let seeds: Vec<usize> = shape.regions.iter().filter_map(first_of).collect();
         let common = Common {
             seed,
             network: network.clone(),
             keyring,
             bootstrap,
-            seeds: seeds.map(|number| format!("place-{number}")).collect(),
+            seeds: seeds.iter().map(|number| format!("place-{number}")).collect(),
             shape: shape.clone(),
         };
         let time = TrueTime::default();
@@ -97,6 +101,8 @@ impl World {
             leaders: Leaders::default(),
             hosts,
             taken_away: Vec::new(),
+            seeds,
+            lost: Vec::new(),
             network,
             weather,
             trace,
@@ -118,6 +124,7 @@ impl World {
         host.feature_level = self.shape.upgraded_to;
         self.hosts.push(host);
         self.doors.add(region);
+        self.name_seeds();
         number
     }
 
@@ -215,6 +222,22 @@ impl World {
         self.doors.set(number, None);
     }
 
+    /// Tells every machine where the seeds are now; what runs goes by what it was told at its start.
+    pub(crate) fn name_seeds(&mut self) {
+        let seeds = self.seeds.iter().filter_map(|number| self.hosts.get(*number));
+        let seeds: Vec<String> = seeds.map(|host| host.address.clone()).collect();
+        for host in &mut self.hosts {
+            host.set_seeds(&seeds);
+        }
+    }
+
+    /// Empties the disk of a machine that is off: what runs there next is another node.
+    pub(crate) fn wipe(&mut self, number: usize) {
+        let host = &mut self.hosts[number];
+        self.lost.push(host.id);
+        host.wipe();
+    }
+
     /// Every machine that is on, off or stands still goes on again.
     pub(crate) fn all_up(&mut self) {
         for number in 0..self.hosts.len() {
@@ -230,7 +253,7 @@ impl World {
             if let Some(damage) = self.hosts[number].damaged.clone() {
                 self.trace.line(format_args!("{number} is wiped: {damage}"));
                 self.end(number, End::Killed);
-                self.hosts[number].wipe();
+                self.wipe(number);
             }
             if !self.hosts[number].is_up() {
                 self.start(number);

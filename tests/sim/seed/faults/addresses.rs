@@ -1,0 +1,96 @@
+//! Addresses that change hands: nodes that come back at new ones, at each other's, at one that belonged
+//! to a node that is down.
+//!
+//! No two machines are ever at one address at once, and the settings name the seeds rightly from each
+//! machine's next start on; what runs goes on with those that it was told.
+
+use std::time::Duration;
+
+use super::{Mend, Trouble};
+use crate::{host::End, world::World};
+
+impl Trouble {
+    /// Some machines get other addresses.
+    pub(super) fn move_addresses(&mut self, world: &mut World) {
+        let (few, all) = (1 + self.chance.place(2), world.hosts.len());
+        match self.chance.below(4) {
+            0 => self.exchange(world),
+            1 => self.reuse(world),
+            2 => self.renew(world, few),
+            // What every state says of everybody is wrong.
+            _ => self.renew(world, all),
+        }
+    }
+
+    /// Two nodes that run, of one region where there are two.
+    fn pair(&mut self, world: &World) -> Option<(usize, usize)> {
+        let one = self.running(world)?;
+        let region = world.hosts[one].region.clone();
+        let runs =
+            |world: &World, number: usize| number != one && world.hosts[number].node().is_some();
+        let near = |world: &World, number: usize| {
+            runs(world, number) && world.hosts[number].region == region
+        };
+        let other = self.any(world, near).or_else(|| self.any(world, runs))?;
+        Some((one, other))
+    }
+
+    fn exchange(&mut self, world: &mut World) {
+        let Some((one, other)) = self.pair(world) else { return };
+        world.trace.line(format_args!("{one} and {other} exchange their addresses"));
+        self.stop(world, &[one, other]);
+        let first = world.hosts[one].address.clone();
+        world.hosts[one].address = std::mem::replace(&mut world.hosts[other].address, first);
+        world.name_seeds();
+        self.start_later(world, &[one, other]);
+        self.count("addresses exchanged", 1);
+    }
+
+    /// One node comes back where another was, which comes back elsewhere much later.
+    fn reuse(&mut self, world: &mut World) {
+        let Some((one, other)) = self.pair(world) else { return };
+        world.trace.line(format_args!("{one} comes back at the address of {other}"));
+        self.stop(world, &[one, other]);
+        let fresh = self.fresh(one);
+        world.hosts[one].address = std::mem::replace(&mut world.hosts[other].address, fresh);
+        world.name_seeds();
+        self.start_later(world, &[one]);
+        let after = self.ms(2000, 5000);
+        self.later(world, after, Mend::Start(other));
+        self.count("address reused", 1);
+    }
+
+    fn renew(&mut self, world: &mut World, count: usize) {
+        let mut numbers: Vec<usize> = (0..world.hosts.len()).collect();
+        while numbers.len() > count {
+            numbers.swap_remove(self.chance.place(numbers.len()));
+        }
+        numbers.retain(|number| world.hosts[*number].is_up());
+        world.trace.line(format_args!("{numbers:?} get new addresses"));
+        self.stop(world, &numbers);
+        for number in &numbers {
+            world.hosts[*number].address = self.fresh(*number);
+        }
+        world.name_seeds();
+        self.start_later(world, &numbers);
+        self.count("addresses renewed", 1);
+    }
+
+    fn fresh(&mut self, number: usize) -> String {
+        format!("place-{number}-{:x}", self.chance.below(1 << 40))
+    }
+
+    fn stop(&mut self, world: &mut World, numbers: &[usize]) {
+        for number in numbers {
+            let how = [End::Killed, End::PowerLost][self.chance.place(2)];
+            world.end(*number, how);
+        }
+    }
+
+    fn start_later(&mut self, world: &World, numbers: &[usize]) {
+        for number in numbers {
+            let after = Duration::from_millis(50 + self.chance.below(1500));
+            self.later(world, after, Mend::Start(*number));
+        }
+    }
+}
