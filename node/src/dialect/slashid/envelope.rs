@@ -1,15 +1,15 @@
-//! The envelope of every answer: `{"meta":{…},"errors":[…],"result":…}` (contract 1.4 and 3).
+//! The envelope of every answer: `{"errors":[…],"meta":{…},"result":…}` (contract 1.4 and 3).
 
 use std::time::Duration;
 
 use concordat_proto::consistency::{Receipt, RegionReceipt};
 use serde::{Serialize, Serializer};
 
-/// The envelope. Members stand in this order.
+/// The envelope. Members stand in this order: a log that cuts answers off shows the error.
 #[derive(Serialize)]
 pub(super) struct Envelope<'a, R> {
-    meta: Meta<'a>,
     errors: Vec<ErrorItem<'a>>,
+    meta: Meta<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<R>,
 }
@@ -102,14 +102,14 @@ pub(super) fn success<R: Serialize>(
     pagination: Option<Pagination>,
 ) -> Vec<u8> {
     let consistency = receipt.map(Consistency::from);
-    to_json(&Envelope { meta: Meta { pagination, consistency }, errors: Vec::new(), result })
+    to_json(&Envelope { errors: Vec::new(), meta: Meta { pagination, consistency }, result })
 }
 
 /// A failure.
 pub(super) fn failure(status: u16, message: &str, receipt: Option<&Receipt>) -> Vec<u8> {
     let meta = Meta { pagination: None, consistency: receipt.map(Consistency::from) };
     let errors = vec![ErrorItem { httpcode: status, message }];
-    to_json(&Envelope::<()> { meta, errors, result: None })
+    to_json(&Envelope::<()> { errors, meta, result: None })
 }
 
 /// Plain data as JSON.

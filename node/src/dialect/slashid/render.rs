@@ -73,7 +73,7 @@ pub fn credential_object(credential: &OidcCredential) -> Vec<u8> {
 /// The body of a GET of one credential, from its object.
 #[must_use]
 pub fn credential_body(object: &[u8]) -> Vec<u8> {
-    [br#"{"meta":{},"errors":[],"result":"#, object, b"}"].concat()
+    [br#"{"errors":[],"meta":{},"result":"#, object, b"}"].concat()
 }
 
 /// The body of a GET of the list, from the page's objects in order of client id.
@@ -83,9 +83,9 @@ pub fn credential_list_body<'a>(
     page: Page,
     total_count: usize,
 ) -> Vec<u8> {
-    let mut body = br#"{"meta":{"pagination":"#.to_vec();
+    let mut body = br#"{"errors":[],"meta":{"pagination":"#.to_vec();
     body.extend(envelope::to_json(&pagination(page, total_count)));
-    body.extend_from_slice(br#"},"errors":[],"result":["#);
+    body.extend_from_slice(br#"},"result":["#);
     for (place, object) in objects.into_iter().enumerate() {
         if place > 0 {
             body.push(b',');
