@@ -82,8 +82,9 @@ impl EmbeddedNode {
     pub async fn call(&self, request: Request<Bytes>) -> Response<Bytes> {
         let accepted = Instant::now();
         let (head, body) = request.into_parts();
-        let call = Call { accepted, head, body: Body::Bytes(body) };
-        let (head, body) = response(serve::serve(&self.node, call).await).into_parts();
+        let mut call = Call { accepted, head, body: Body::Bytes(body) };
+        let answer = serve::serve(&self.node, &mut call).await;
+        let (head, body) = response(answer, &call.head.method).into_parts();
         let body = match body.collect().await {
             Ok(body) => body.to_bytes(),
             Err(never) => match never {},

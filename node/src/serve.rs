@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use concordat_proto::header;
+use concordat_proto::{header, limits};
 use http::{HeaderMap, request::Parts};
 use tokio::time::Instant;
 
@@ -46,7 +46,7 @@ pub(crate) struct Timing {
 }
 
 /// Answers a request.
-pub(crate) async fn serve(node: &Arc<Node>, call: Call) -> Answer {
+pub(crate) async fn serve(node: &Arc<Node>, call: &mut Call) -> Answer {
     let path = call.head.uri.path().to_owned();
     let (target, parameter) = match node.routes.find(&call.head.method, &path) {
         Found::Target(target, parameter) => (target, parameter),
@@ -57,7 +57,7 @@ pub(crate) async fn serve(node: &Arc<Node>, call: Call) -> Answer {
         Target::Live => health::live(),
         Target::Ready => health::ready(node, call.head.uri.query().unwrap_or_default()),
         Target::Metrics => health::metrics(node),
-        Target::Digest => match permit(node, &call, Access::Operator, Operation::ClusterGet) {
+        Target::Digest => match permit(node, call, Access::Operator, Operation::ClusterGet) {
             Ok(_) => admin::digest(node).await,
             Err(answer) => answer,
         },
@@ -77,23 +77,23 @@ pub(crate) async fn serve(node: &Arc<Node>, call: Call) -> Answer {
 /// The path itself.
 async fn answer(
     node: &Arc<Node>,
-    call: Call,
+    call: &mut Call,
     operation: Operation,
     access: Access,
     parameter: &str,
     observed: &mut Observed,
 ) -> Result<Answer, Answer> {
     let is_proof_wanted = !is_write(operation) && wants_current(&call.head.headers);
-    let permit = permit(node, &call, access, operation)
+    let permit = permit(node, call, access, operation)
         .map_err(|denied| if is_proof_wanted { proved(denied) } else { denied })?;
     let common = slashid::parse_common(&call.head.headers, is_write(operation))
         .map_err(|rejection| render::rejected(&rejection))?;
     let timing = Timing { accepted: call.accepted, deadline: call.accepted + common.timeout };
-    let (head, body) = body(node, call, operation).await?;
-    let request = parse(permit, operation, &head, &body, parameter)?;
+    let body = body(node, call, operation).await?;
+    let request = parse(permit, operation, &call.head, &body, parameter)?;
     if is_write(operation) {
         observed.required = Some(common.required);
-        let digest = write::request_digest(&head, &body);
+        let digest = write::request_digest(&call.head, &body);
         Ok(write::answer(node, request, common, digest, timing).await)
     } else {
         let answer = read::answer(node, request, common, timing).await;
@@ -156,26 +156,21 @@ fn permit(
 }
 
 /// The body, where the operation has one; of others it is left where it is.
-async fn body(
-    node: &Node,
-    call: Call,
-    operation: Operation,
-) -> Result<(Parts, bytes::Bytes), Answer> {
+async fn body(node: &Node, call: &mut Call, operation: Operation) -> Result<bytes::Bytes, Answer> {
     let has_body =
         is_write(operation) || matches!(operation, Operation::DemoCut | Operation::DemoHeal);
     if !has_body {
-        return Ok((call.head, bytes::Bytes::new()));
+        return Ok(bytes::Bytes::new());
     }
     let read = call.body.read(node.limits.body_time).await;
-    let body = read.map_err(|error| {
+    read.map_err(|error| {
         let message = match error {
             BodyError::TooSlow => "the body did not arrive in time",
             BodyError::Broken => "the body could not be read",
         };
         let message = message.to_owned();
         render::rejected(&Rejection { status: status::BAD_REQUEST, message })
-    })?;
-    Ok((call.head, body))
+    })
 }
 
 fn parse(
@@ -189,6 +184,10 @@ fn parse(
     let input = Input { path_parameter: parameter, query, headers: &head.headers, body };
     let action =
         slashid::parse(operation, &input).map_err(|rejection| render::rejected(&rejection))?;
+    // Of operations whose body means nothing.
+    if body.len() > limits::BODY_BYTES_MAX {
+        return Err(render::too_large());
+    }
     permit.grant(action).ok_or_else(render::forbidden)
 }
 

@@ -48,6 +48,14 @@ pub const IF_NONE_MATCH: &str = "if-none-match";
 pub const RETRY_AFTER: &str = "retry-after";
 /// The methods that a route knows.
 pub const ALLOW: &str = "allow";
+/// How a body is compressed.
+pub const CONTENT_ENCODING: &str = "content-encoding";
+/// Which content codings are taken.
+pub const ACCEPT_ENCODING: &str = "accept-encoding";
+/// Whether an answer may be kept.
+pub const CACHE_CONTROL: &str = "cache-control";
+/// What of a request an answer depends on.
+pub const VARY: &str = "vary";
 
 /// [`READ`]: provably current.
 pub const READ_CURRENT: &str = "current";

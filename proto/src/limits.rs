@@ -34,6 +34,10 @@ pub const APPLE_SECRET_LIFETIME_DEFAULT: Duration = Duration::from_secs(30 * 86_
 pub const ETAGS_MAX: usize = 64;
 /// Bytes of a request body.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a refused request that are read and dropped, so that its sender sees the refusal.
+pub const DISCARD_BYTES_MAX: usize = 1024 * 1024;
+/// Longest time for that.
+pub const DISCARD_TIME_MAX: Duration = Duration::from_secs(5);
 /// Characters of an organisation's name.
 pub const ORG_NAME_CHARS_MAX: usize = 256;
 /// Bytes of a region's name.
@@ -117,6 +121,7 @@ const _: () = {
     assert!(ORG_WRITES_MAX < WAITERS_MAX, "one organisation leaves room for others");
     assert!(SEALED_BYTES_MAX > CLIENT_SECRET_BYTES_MAX, "a sealed secret fits");
     assert!(COMMAND_BYTES_MAX > BODY_BYTES_MAX, "a sealed body must fit a command");
+    assert!(DISCARD_BYTES_MAX > BODY_BYTES_MAX, "more is dropped than is taken");
     assert!(COMMAND_BYTES_MAX > 2 * ADOPT_PART_BYTES_MAX, "a part fits, the greatest record too");
     assert!(MOVES_COPIED_MAX <= MOVES_MAX, "those that are copied are some of those on their way");
     assert!(MOVES_ASKED_MAX <= MOVES_QUEUED_MAX, "one node's requests have a place each");

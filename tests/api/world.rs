@@ -154,6 +154,9 @@ pub(crate) fn members(value: &Value) -> BTreeSet<&str> {
 fn assert_json(response: &Response, status: u16) -> Value {
     assert_eq!(response.status, status, "{response:?}");
     assert_eq!(response.header("content-type"), Some("application/json"), "{response:?}");
+    assert_eq!(response.header("cache-control"), Some("no-store"), "{response:?}");
+    let vary = response.header("vary").unwrap_or_default();
+    assert!(vary.contains("slashid-orgid") && vary.contains("slashid-api-key"), "{response:?}");
     // The error stands first: a log that cuts answers off shows it.
     assert!(response.text().starts_with("{\"errors\":["), "{response:?}");
     response.json()

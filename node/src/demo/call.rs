@@ -99,8 +99,9 @@ impl Sending {
     pub(super) async fn send(self) -> Reply {
         let request = self.head.body(()).expect("the demo's own requests are well-formed");
         let (head, ()) = request.into_parts();
-        let call = Call { accepted: Instant::now(), head, body: Body::Bytes(self.body) };
-        let answer = serve::serve(&self.node, call).await;
+        let body = Body::Bytes(self.body);
+        let mut call = Call { accepted: Instant::now(), head, body };
+        let answer = serve::serve(&self.node, &mut call).await;
         let body = answer.body.unwrap_or_default();
         let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
         Reply { status: answer.status, body }

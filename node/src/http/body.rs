@@ -1,18 +1,32 @@
 //! A request's body, read up to a limit and a time and no further.
+//!
+//! What is left of one when its request is answered is read and dropped within bounds, before the
+//! answer is given: a client that is still sending sees the answer only then, or else a broken
+//! connection. A body that waits for `100 Continue` is never asked for only to be dropped.
 
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use concordat_proto::limits;
+use http::{HeaderMap, header::EXPECT};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use tokio::time::timeout;
+
+/// What stands for a body that is known to be too large before any of it has been read.
+static TOO_LARGE: [u8; limits::BODY_BYTES_MAX + 1] = [b' '; limits::BODY_BYTES_MAX + 1];
 
 /// A body that has not been read yet.
 #[derive(Debug)]
 pub(crate) enum Body {
     /// Still on the wire.
-    Stream(Incoming),
+    Stream {
+        /// What comes.
+        incoming: Incoming,
+        /// Whether nothing comes by itself: its sender waits for `100 Continue`, which the first
+        /// read sends, or was too slow.
+        is_paused: bool,
+    },
     /// Here already.
     Bytes(Bytes),
 }
@@ -27,22 +41,51 @@ pub(crate) enum BodyError {
 }
 
 impl Body {
+    /// What follows a request's head on the wire.
+    pub(crate) fn of(incoming: Incoming, headers: &HeaderMap) -> Self {
+        let is_paused = headers
+            .get(EXPECT)
+            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+        Self::Stream { incoming, is_paused }
+    }
+
     /// Reads it. One that is too large is cut off one byte beyond the limit, which the dialect
     /// then refuses in its turn.
-    pub(crate) async fn read(self, time_max: Duration) -> Result<Bytes, BodyError> {
+    pub(crate) async fn read(&mut self, time_max: Duration) -> Result<Bytes, BodyError> {
         match self {
-            Self::Bytes(bytes) => Ok(bytes),
-            Self::Stream(stream) => match timeout(time_max, read(stream)).await {
-                Ok(read) => read,
-                Err(_) => Err(BodyError::TooSlow),
-            },
+            Self::Bytes(bytes) => Ok(std::mem::take(bytes)),
+            Self::Stream { incoming, .. } if is_too_large(incoming) => {
+                Ok(Bytes::from_static(&TOO_LARGE))
+            }
+            Self::Stream { incoming, is_paused } => {
+                let read = timeout(time_max, read(incoming)).await;
+                *is_paused = read.is_err();
+                read.unwrap_or(Err(BodyError::TooSlow))
+            }
+        }
+    }
+
+    /// Reads and drops what is left, within bounds. False when there is more, or may be: then the
+    /// connection is of no use for another request.
+    pub(crate) async fn discard(&mut self) -> bool {
+        match self {
+            Self::Bytes(_) => true,
+            Self::Stream { incoming, .. } if incoming.is_end_stream() => true,
+            Self::Stream { is_paused: true, .. } => false,
+            Self::Stream { incoming, .. } => {
+                timeout(limits::DISCARD_TIME_MAX, discard(incoming)).await.unwrap_or(false)
+            }
         }
     }
 }
 
-async fn read(mut stream: Incoming) -> Result<Bytes, BodyError> {
+fn is_too_large(incoming: &Incoming) -> bool {
+    incoming.size_hint().lower() > limits::BODY_BYTES_MAX as u64
+}
+
+async fn read(incoming: &mut Incoming) -> Result<Bytes, BodyError> {
     let mut whole = BytesMut::new();
-    while let Some(frame) = stream.frame().await {
+    while let Some(frame) = incoming.frame().await {
         let frame = frame.map_err(|_| BodyError::Broken)?;
         let Ok(part) = frame.into_data() else { continue };
         let room = limits::BODY_BYTES_MAX + 1 - whole.len();
@@ -52,4 +95,18 @@ async fn read(mut stream: Incoming) -> Result<Bytes, BodyError> {
         }
     }
     Ok(whole.freeze())
+}
+
+/// Whether the end has come before the limit.
+async fn discard(incoming: &mut Incoming) -> bool {
+    let mut left = limits::DISCARD_BYTES_MAX;
+    while let Some(frame) = incoming.frame().await {
+        let Ok(frame) = frame else { return false };
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        if length > left {
+            return false;
+        }
+        left -= length;
+    }
+    true
 }

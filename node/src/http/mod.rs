@@ -2,7 +2,12 @@
 //! credential is; what a request means is the dialect's, what it does is `serve`'s.
 
 pub(crate) mod body;
+mod head;
 pub(crate) mod respond;
 pub(crate) mod route;
 pub(crate) mod server;
+mod socket;
 pub(crate) mod status;
+
+#[cfg(test)]
+mod server_test;

@@ -119,29 +119,28 @@ impl Routes {
         Self { by_path }
     }
 
-    /// Looks a request up.
+    /// Looks a request up. `HEAD` is known wherever `GET` is, and leads where it does.
     pub(crate) fn find<'a>(&self, method: &Method, path: &'a str) -> Found<'a> {
         let Ok(matched) = self.by_path.at(path) else { return Found::Nothing };
+        let method = if method == Method::HEAD { &Method::GET } else { method };
         match matched.value.iter().find(|(known, _)| known == method) {
             Some((_, target)) => {
                 let parameter = matched.params.iter().next().map_or("", |(_, value)| value);
                 Found::Target(*target, parameter)
             }
             None => {
-                let known = matched.value.iter().map(|(known, _)| static_name(known));
-                Found::OtherMethods(known.collect())
+                let known = matched.value.iter().flat_map(|(known, _)| names(known));
+                Found::OtherMethods(known.copied().collect())
             }
         }
     }
 }
 
-/// A method's name, of those that the table uses.
-fn static_name(method: &Method) -> &'static str {
-    [Method::GET, Method::POST, Method::PATCH, Method::DELETE]
-        .iter()
-        .zip(["GET", "POST", "PATCH", "DELETE"])
-        .find_map(|(known, name)| (known == method).then_some(name))
-        .expect("the table uses no other")
+/// The names under which a method of the table is known.
+fn names(method: &Method) -> &'static [&'static str] {
+    const NAMES: [&[&str]; 4] = [&["GET", "HEAD"], &["POST"], &["PATCH"], &["DELETE"]];
+    let mut all = NAMES.into_iter();
+    all.find(|names| names[0] == method.as_str()).expect("the table uses no other")
 }
 
 #[cfg(test)]
@@ -173,12 +172,28 @@ mod tests {
     #[test]
     fn other_methods_are_named() {
         let routes = Routes::new(false);
-        assert_eq!(routes.find(&Method::PUT, OIDC), Found::OtherMethods(vec!["GET", "POST"]));
+        assert_eq!(
+            routes.find(&Method::PUT, OIDC),
+            Found::OtherMethods(vec!["GET", "HEAD", "POST"])
+        );
         let path = "/organizations/sso/oidc/provider-credentials/x";
         assert_eq!(
             routes.find(&Method::POST, path),
-            Found::OtherMethods(vec!["GET", "PATCH", "DELETE"])
+            Found::OtherMethods(vec!["GET", "HEAD", "PATCH", "DELETE"])
         );
+        // Where GET is not, HEAD is not.
+        let path = "/v1/demo/cut";
+        let found = Routes::new(true).find(&Method::HEAD, path);
+        assert_eq!(found, Found::OtherMethods(vec!["POST"]));
+    }
+
+    #[test]
+    fn head_leads_where_get_does() {
+        let routes = Routes::new(true);
+        for route in ROUTES.iter().filter(|route| route.method == Method::GET) {
+            let path = route.path.replace(['{', '}'], "");
+            assert_eq!(routes.find(&Method::HEAD, &path), routes.find(&Method::GET, &path));
+        }
     }
 
     #[test]

@@ -1,18 +1,22 @@
 //! Accepts connections and requests within limits, and drains them in order.
 //!
 //! HTTP/1.1 and HTTP/2 (prior knowledge) on one port. The time of a request is taken the moment
-//! its head has been read; everything else is `serve`'s.
+//! its head has been read; everything else is `serve`'s. A request is answered after its body has
+//! been read or, within bounds, dropped; a connection that still has some of it is closed.
 
-use std::{convert::Infallible, io, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::Future, io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use concordat_proto::limits;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, Version, header::CONNECTION};
 use http_body_util::Full;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
+    server::{
+        conn::auto,
+        graceful::{GracefulShutdown, Watcher},
+    },
 };
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -21,9 +25,16 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{body::Body, respond::response};
+use super::{
+    body::Body,
+    head,
+    respond::response,
+    socket::{Link, Socket},
+    status,
+};
 use crate::{
     config::HttpLimits,
+    dialect::{Answer, Rejection, slashid::render},
     node::Node,
     serve::{self, Call},
 };
@@ -32,6 +43,9 @@ use crate::{
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Requests of one HTTP/2 connection at once.
 const STREAMS_MAX: u32 = 1024;
+/// On HTTP/2 the library keeps headers up to so many times their limit, so that they are refused here,
+/// with an envelope. Beyond that it refuses them by itself, without one.
+const HEADER_ROOM: u32 = 4;
 
 /// Serves until the stop, then drains.
 pub(crate) async fn run(
@@ -54,7 +68,7 @@ pub(crate) async fn run(
             continue;
         };
         let node = Arc::clone(&node);
-        let service = service_fn(move |request| handle(Arc::clone(&node), request));
+        let handler = move |call| answered(Arc::clone(&node), call);
         let watcher = graceful.watcher();
         let builder = builder.clone();
         let stop = stop.clone();
@@ -63,12 +77,8 @@ pub(crate) async fn run(
                 () = stop.cancelled() => false,
                 speaks = speaks(&stream, limits.header_time) => speaks,
             };
-            if !speaks {
-                return;
-            }
-            let connection = builder.serve_connection(TokioIo::new(stream), service);
-            if let Err(error) = watcher.watch(connection.into_owned()).await {
-                tracing::debug!(%error, "a connection ended early");
+            if speaks {
+                converse(stream, &builder, limits.header_bytes, watcher, handler).await;
             }
             drop(place);
         });
@@ -80,7 +90,7 @@ pub(crate) async fn run(
     Ok(())
 }
 
-fn builder(limits: &HttpLimits) -> auto::Builder<TokioExecutor> {
+pub(super) fn builder(limits: &HttpLimits) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     let header_bytes = u32::try_from(limits.header_bytes).unwrap_or(u32::MAX);
     builder
@@ -92,7 +102,7 @@ fn builder(limits: &HttpLimits) -> auto::Builder<TokioExecutor> {
     builder
         .http2()
         .timer(TokioTimer::new())
-        .max_header_list_size(header_bytes)
+        .max_header_list_size(header_bytes.saturating_mul(HEADER_ROOM))
         .max_concurrent_streams(STREAMS_MAX)
         .keep_alive_interval(limits.header_time)
         .keep_alive_timeout(limits.header_time);
@@ -127,14 +137,81 @@ async fn speaks(stream: &TcpStream, limit: Duration) -> bool {
     matches!(timeout(limit, stream.peek(&mut first)).await, Ok(Ok(1)))
 }
 
-async fn handle(
-    node: Arc<Node>,
+/// Answers a request of the API. The call comes back with what is left of its body.
+async fn answered(node: Arc<Node>, mut call: Call) -> (Answer, Call) {
+    let answer = serve::serve(&node, &mut call).await;
+    (answer, call)
+}
+
+/// Serves a connection until it ends.
+pub(super) async fn converse<H, F>(
+    stream: TcpStream,
+    builder: &auto::Builder<TokioExecutor>,
+    header_bytes: usize,
+    watcher: Watcher,
+    handler: H,
+) where
+    H: Fn(Call) -> F + Clone + Send + 'static,
+    F: Future<Output = (Answer, Call)> + Send + 'static,
+{
+    let link = Arc::new(Link::default());
+    let refusal = Box::new(move |status| refusal(status, header_bytes));
+    let socket = Socket::new(stream, Arc::clone(&link), refusal);
+    let service = service_fn(move |request| {
+        handle(handler.clone(), Arc::clone(&link), header_bytes, request)
+    });
+    let connection = builder.serve_connection(TokioIo::new(socket), service);
+    if let Err(error) = watcher.watch(connection.into_owned()).await {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// The body of an answer that the library gives by itself.
+fn refusal(status: u16, header_bytes: usize) -> Vec<u8> {
+    let rejection = if status == status::HEADERS_TOO_LARGE {
+        head::too_large(header_bytes)
+    } else {
+        Rejection { status, message: "the request is malformed HTTP".to_owned() }
+    };
+    render::rejected(&rejection).body.unwrap_or_default()
+}
+
+async fn handle<H, F>(
+    handler: H,
+    link: Arc<Link>,
+    header_bytes: usize,
     request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Result<Response<Full<Bytes>>, Infallible>
+where
+    H: Fn(Call) -> F,
+    F: Future<Output = (Answer, Call)>,
+{
     let accepted = Instant::now();
     let (head, body) = request.into_parts();
-    let call = Call { accepted, head, body: Body::Stream(body) };
-    Ok(response(serve::serve(&node, call).await))
+    let body = Body::of(body, &head.headers);
+    let checked = head::check(&head, header_bytes);
+    let call = Call { accepted, head, body };
+    let is_right = checked.is_ok();
+    let (answer, mut call) = match checked {
+        Ok(()) => handler(call).await,
+        Err(rejection) => (render::rejected(&rejection), call),
+    };
+    let is_whole = call.body.discard().await;
+    let mut response = response(answer, &call.head.method);
+    if call.head.version == Version::HTTP_2 {
+        // Dropped, it would reset the stream: curl takes that for the answer.
+        if !is_whole {
+            drop(tokio::spawn(async move { call.body.discard().await }));
+        }
+        return Ok(response);
+    }
+    // Whoever breaks the rules of framing may mean another end of the request than we do.
+    if !(is_whole && is_right) {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        link.close_slowly();
+    }
+    link.answer();
+    Ok(response)
 }
 
 const _: () = assert!(limits::BODY_BYTES_MAX < u32::MAX as usize, "HTTP/2 counts in u32");

@@ -11,6 +11,10 @@ pub(crate) const BAD_REQUEST: u16 = 400;
 pub(crate) const TIMED_OUT: u16 = 408;
 /// It is there already.
 pub(crate) const CONFLICT: u16 = 409;
+/// The head is larger than is taken.
+pub(crate) const HEADERS_TOO_LARGE: u16 = 431;
+/// It says that something must be done that is not done here.
+pub(crate) const NOT_IMPLEMENTED: u16 = 501;
 /// Not now.
 pub(crate) const UNAVAILABLE: u16 = 503;
 

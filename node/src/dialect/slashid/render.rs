@@ -2,7 +2,7 @@
 //!
 //! Every answer to a write that reached a log carries its receipt, in `meta.consistency` and in the
 //! headers; so do refusals that were decided there. `Concordat-Read` is not set here: how fresh an
-//! answer is, its server knows.
+//! answer is, its server knows; nor is `Cache-Control`, which is the same on every answer.
 
 use std::time::Duration;
 
@@ -116,13 +116,12 @@ pub fn credential(credential: &OidcCredential) -> Answer {
     with_header(answer, header::ETAG, header::etag(credential.version))
 }
 
-/// A client secret in the clear, for who may read it; never to be kept by anything between.
+/// A client secret in the clear, for who may read it.
 #[must_use]
 pub fn client_secret(client_id: &ClientId, secret: &Secret, expires_at: Option<&str>) -> Answer {
     let shown =
         ClientSecret { client_id: client_id.as_str(), client_secret: secret.expose(), expires_at };
-    let answer = json(status::OK, envelope::success(Some(shown), None, None));
-    with_header(answer, "cache-control", "no-store".to_owned())
+    json(status::OK, envelope::success(Some(shown), None, None))
 }
 
 #[derive(Serialize)]
@@ -238,8 +237,7 @@ pub fn org_created(org: &Org, api_key: &Secret, receipt: &Receipt) -> Answer {
     }
     let shown = Organization::new(org, Some(api_key.expose()));
     let body = envelope::success(Some(shown), Some(receipt), None);
-    let answer = with_receipt(json(status::CREATED, body), receipt);
-    with_header(answer, "cache-control", "no-store".to_owned())
+    with_receipt(json(status::CREATED, body), receipt)
 }
 
 /// 408: the required consistency was not reached in time. Nothing is cancelled.
