@@ -162,6 +162,9 @@ async fn body(node: &Node, call: &mut Call, operation: Operation) -> Result<byte
     if !has_body {
         return Ok(bytes::Bytes::new());
     }
+    if !slashid::is_body_plain(&call.head.headers) {
+        return Err(render::unsupported_content_coding());
+    }
     let read = call.body.read(node.limits.body_time).await;
     read.map_err(|error| {
         let message = match error {

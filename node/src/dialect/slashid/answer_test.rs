@@ -190,6 +190,7 @@ fn plain_answer(words: &[&str]) -> Answer {
         ["read_timed_out"] => render::read_timed_out(),
         ["too_large"] => render::too_large(),
         ["unsupported_media_type"] => render::unsupported_media_type(),
+        ["unsupported_content_coding"] => render::unsupported_content_coding(),
         ["too_many"] => render::too_many("too many requests wait here", second),
         ["unavailable"] => render::unavailable("no leader can be reached", Duration::ZERO),
         ["done"] => render::done(),

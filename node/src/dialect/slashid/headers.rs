@@ -21,6 +21,17 @@ pub fn parse_common(headers: &HeaderMap, is_write: bool) -> Result<CommonHeaders
     if is_write { parse_write(headers) } else { parse_read(headers) }
 }
 
+/// Whether a body is sent as it is: no content coding, or `identity` alone. What a coding has made
+/// would be taken for the body itself.
+#[must_use]
+pub fn is_body_plain(headers: &HeaderMap) -> bool {
+    let is_plain = |line: &http::HeaderValue| {
+        let mut codings = line.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        codings.all(|coding| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity"))
+    };
+    headers.get_all(header::CONTENT_ENCODING).iter().all(is_plain)
+}
+
 fn defaults() -> CommonHeaders {
     CommonHeaders {
         required: RequiredConsistency::default(),

@@ -21,7 +21,7 @@ pub mod render;
 mod shown;
 mod status;
 
-pub use headers::parse_common;
+pub use headers::{is_body_plain, parse_common};
 pub use parse::parse;
 
 use super::Rejection;

@@ -352,6 +352,14 @@ pub fn unsupported_media_type() -> Answer {
     failure(status::UNSUPPORTED_MEDIA_TYPE, "content-type must be application/json")
 }
 
+/// 415: the body is compressed, or said to be; bodies are not decompressed.
+#[must_use]
+pub fn unsupported_content_coding() -> Answer {
+    let message = "content-encoding must be identity: bodies are not decompressed";
+    let answer = failure(status::UNSUPPORTED_MEDIA_TYPE, message);
+    with_header(answer, header::ACCEPT_ENCODING, "identity".to_owned())
+}
+
 /// 429: more than this node takes at once.
 #[must_use]
 pub fn too_many(message: &str, retry_after: Duration) -> Answer {
