@@ -2,6 +2,9 @@
 //!
 //! [`Object`] gives members out by name and expected type; `null` is the same as nothing, and what
 //! nobody asks for is ignored. Neither has `Debug`: they hold secrets.
+//!
+//! JSON sets no bounds to numbers (RFC 8259, 6), serde_json does: one beyond those of an `f64` is
+//! a number like any other here, which no member can be.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -84,7 +87,11 @@ pub(super) struct Object {
 
 /// The body, which must be one object.
 pub(super) fn parse_object(body: &[u8]) -> Result<Object, Rejection> {
-    match serde_json::from_slice(body) {
+    let parsed = serde_json::from_slice(body).or_else(|error| match without_huge_numbers(body) {
+        Some(body) => serde_json::from_slice(&body),
+        None => Err(error),
+    });
+    match parsed {
         Ok(Value::Object(members)) => Ok(Object { path: String::new(), members }),
         Ok(_) => Err(bad_request("the body must be a JSON object")),
         Err(error) => {
@@ -93,6 +100,62 @@ pub(super) fn parse_object(body: &[u8]) -> Result<Object, Rejection> {
             Err(bad_request(format!("the body {what} (line {line}, column {column})")))
         }
     }
+}
+
+/// The body with each number beyond the bounds of an `f64` replaced by a fraction of the same length,
+/// so that places in messages stay right; `None` where there is none.
+fn without_huge_numbers(body: &[u8]) -> Option<Vec<u8>> {
+    let mut body = body.to_vec();
+    let (mut place, mut is_changed) = (0, false);
+    while let Some(byte) = body.get(place) {
+        let length = match byte {
+            b'"' => string_length(&body[place..]),
+            b'-' | b'0'..=b'9' => {
+                let length = number_length(&body[place..]);
+                let number = &mut body[place..place + length];
+                if is_huge_number(number) {
+                    number.fill(b'0');
+                    number[1] = b'.';
+                    is_changed = true;
+                }
+                length
+            }
+            _ => 1,
+        };
+        place += length;
+    }
+    is_changed.then_some(body)
+}
+
+/// Up to and with the closing quote, or all there is.
+fn string_length(text: &[u8]) -> usize {
+    let mut is_escaped = false;
+    let end = text.iter().skip(1).position(|byte| {
+        let is_end = *byte == b'"' && !is_escaped;
+        is_escaped = *byte == b'\\' && !is_escaped;
+        is_end
+    });
+    end.map_or(text.len(), |end| end + 2)
+}
+
+fn number_length(text: &[u8]) -> usize {
+    let is_of_number = |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+    text.iter().position(|byte| !is_of_number(byte)).unwrap_or(text.len())
+}
+
+/// Whether it is a number of JSON's grammar, `-? int frac? exp?`, and its value has no bounds. The
+/// shortest is `1e309`.
+fn is_huge_number(token: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(token) else { return false };
+    let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
+    let is_number = are_digits(whole)
+        && (whole == "0" || !whole.starts_with('0'))
+        && are_digits(fraction)
+        && are_digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent));
+    is_number && text.parse().is_ok_and(f64::is_infinite)
 }
 
 impl Object {
@@ -158,5 +221,51 @@ impl Object {
             texts.push(text);
         }
         Ok(Some(texts))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn masked(text: &str) -> Option<String> {
+        without_huge_numbers(text.as_bytes()).map(|body| String::from_utf8(body).expect("text"))
+    }
+
+    #[test]
+    fn numbers_beyond_all_bounds_are_numbers() {
+        let long = format!("{{\"x\":{}}}", "9".repeat(400));
+        for body in ["{\"x\":1e400}", "{\"x\":[-1.5E+0400, {\"y\":1e309}]}", &long] {
+            let masked = masked(body).expect("a huge number");
+            assert_eq!(masked.len(), body.len(), "{masked}");
+            assert!(parse_object(body.as_bytes()).is_ok(), "{body}");
+        }
+        let mut body = parse_object(b"{\"label\":1e400,\"n\":1e400}").expect("an object");
+        assert_eq!(body.text("label").unwrap_err().message, "label must be a string");
+        assert_eq!(body.number("n").unwrap_err().message, "n must be a whole number");
+    }
+
+    #[test]
+    fn nothing_else_is_forgiven() {
+        for body in [
+            "{\"x\":1e308}",
+            "{\"x\":1e-400}",
+            "{\"x\":\"1e400 \\\" 1e400\"}",
+            "{\"x\":01e400}",
+            "{\"x\":1e400.}",
+            "{\"x\":1.e400}",
+            "{\"x\":--1e400}",
+            "{\"x\":1e}",
+            "\"",
+            "\"1e400",
+            "\"\\",
+            "",
+        ] {
+            assert_eq!(masked(body), None, "{body}");
+        }
+        let place = |body: &str| parse_object(body.as_bytes()).err().expect("malformed").message;
+        assert_eq!(place("{\"x\":1e400,}"), "the body is malformed JSON (line 1, column 12)");
+        assert_eq!(place("{\"x\":1e400 \"x\""), place("{\"x\":0.000 \"x\""));
+        assert!(place("{\"x\":1e400,\"x\":1}").contains("twice"));
     }
 }
