@@ -167,7 +167,7 @@ async fn the_alias_of_external_cred_id() {
 #[tokio::test]
 async fn ids_are_decoded_once() {
     let caller = caller("ids").await;
-    for id in ["a/b", "%2F", "100%", "ü ö", "a+b", "?q=1#f", "..", "a%2Fb", "🔑"] {
+    for id in ["a/b", "%2F", "100%", "ü ö", "a+b", "?q=1#f", "...", "a%2Fb", "🔑"] {
         caller.create(&draft(id)).await;
         let path = percent_encode(id);
         assert_eq!(caller.shown(&path).await["client_id"], id);

@@ -24,6 +24,11 @@ pub(super) fn parse_create(mut body: Object) -> Result<OidcDraft, Rejection> {
     let client_id = body.required(CLIENT_ID, client_id)?;
     let client_id = ClientId::new(client_id)
         .map_err(|_| body.expected(CLIENT_ID, "1 to 255 characters, no control characters"))?;
+    // Clients and proxies take these out of a path (RFC 3986, 5.2.4), encoded or not: nobody could
+    // read, change or delete it again.
+    if matches!(client_id.as_str(), "." | "..") {
+        return Err(body.expected(CLIENT_ID, "other than . and .., which no path can name"));
+    }
     let client_secret = client_secret(&mut body)?;
     let client_secret = body.required(CLIENT_SECRET, client_secret)?;
     let provider = provider(&mut body)?;
