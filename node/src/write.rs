@@ -26,7 +26,10 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::{
     auth::{Authorised, Principal},
-    dialect::{Action, Answer, CommonHeaders, Operation, slashid::render},
+    dialect::{
+        Action, Answer, CommonHeaders, Operation,
+        slashid::{self, render},
+    },
     draft, entropy, freshness, locate, members, moves,
     node::Node,
     orgs, receipt, refuse,
@@ -60,7 +63,9 @@ impl Home {
     pub(crate) const SYSTEM: Self = Self { group: GroupId::SYSTEM, epoch: 0 };
 }
 
-/// Method, path, body and `If-Match`: whether a repeated key repeats the request.
+/// Method, path, body and conditions: whether a repeated key repeats the request. The path may spell
+/// its escapes in another way. What nodes of earlier versions made of a request without escapes and
+/// without `If-None-Match` is the same.
 pub(crate) fn request_digest(head: &Parts, body: &[u8]) -> RequestDigest {
     let mut digest = Sha256::new();
     let mut part = |bytes: &[u8]| {
@@ -68,9 +73,15 @@ pub(crate) fn request_digest(head: &Parts, body: &[u8]) -> RequestDigest {
         digest.update(bytes);
     };
     part(head.method.as_str().as_bytes());
-    part(head.uri.path().as_bytes());
+    part(slashid::normalized(head.uri.path()).as_bytes());
     part(body);
     for value in head.headers.get_all(header::IF_MATCH) {
+        part(value.as_bytes());
+    }
+    if head.headers.contains_key(header::IF_NONE_MATCH) {
+        part(header::IF_NONE_MATCH.as_bytes());
+    }
+    for value in head.headers.get_all(header::IF_NONE_MATCH) {
         part(value.as_bytes());
     }
     digest.finalize().into()
@@ -409,5 +420,31 @@ mod tests {
         ] {
             assert_ne!(first, other);
         }
+    }
+
+    #[test]
+    fn a_repeat_may_spell_its_path_in_another_way() {
+        let of = |uri: &str| digest("PATCH", uri, &[], b"{}");
+        assert_eq!(of("/a%2fb%3Ac"), of("/a%2Fb:c"));
+        assert_ne!(of("/a%2Fb"), of("/a/b"));
+        assert_ne!(of("/a%252Fb"), of("/a%2Fb"));
+    }
+
+    #[test]
+    fn a_digest_is_what_earlier_nodes_made_of_the_request() {
+        // They remember it for a day: method, path, body and If-Match, each after its length.
+        let digest = digest("PATCH", "/a%2Fb", &["\"v\""], b"{}");
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "e7e535acf5cff6d50c0d3a3e15036b3916c675b598b1cf0f77489f3f6046165a");
+    }
+
+    #[test]
+    fn if_none_match_is_part_of_the_request() {
+        let of = |name: &str| {
+            let request = Request::builder().method("PATCH").uri("/a").header(name, "\"v\"");
+            request_digest(&request.body(()).unwrap().into_parts().0, b"{}")
+        };
+        assert_ne!(of("if-none-match"), of("if-match"));
+        assert_ne!(of("if-none-match"), of("x"));
     }
 }

@@ -23,6 +23,7 @@ mod status;
 
 pub use headers::{is_body_plain, parse_common};
 pub use parse::parse;
+pub use percent::normalized;
 
 use super::Rejection;
 

@@ -16,9 +16,62 @@ pub(super) fn decode(text: &str) -> Option<Cow<'_, str>> {
     percent_decode_str(text).decode_utf8().ok()
 }
 
+/// A path whose escapes are spelled in one way: hexadecimal digits in upper case, and what a segment
+/// may hold as it is stands as it is (RFC 3986, 3.3 and 6.2.2). One without escapes is unchanged.
+pub fn normalized(path: &str) -> Cow<'_, str> {
+    if !path.contains('%') {
+        return Cow::Borrowed(path);
+    }
+    let mut parts = path.split('%');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match digits.filter(|_| !part.starts_with('+')) {
+            Some(byte) if is_segment_byte(byte) => {
+                text.push(char::from(byte));
+                text.push_str(&part[2..]);
+            }
+            Some(byte) => {
+                text.push_str(&format!("%{byte:02X}"));
+                text.push_str(&part[2..]);
+            }
+            // Malformed: refused wherever the path is decoded.
+            None => {
+                text.push('%');
+                text.push_str(part);
+            }
+        }
+    }
+    Cow::Owned(text)
+}
+
+/// `pchar` without escapes.
+fn is_segment_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_spelling_of_each_path() {
+        for (path, one) in [
+            ("/a/b", "/a/b"),
+            ("/a%2fb", "/a%2Fb"),
+            ("/a%2Fb", "/a%2Fb"),
+            ("/%61%3a%7e%40", "/a:~@"),
+            ("/%c3%bc%20", "/%C3%BC%20"),
+            ("/%252f", "/%252f"),
+            ("/%", "/%"),
+            ("/%2", "/%2"),
+            ("/%+1", "/%+1"),
+            ("/%zz%2f", "/%zz%2F"),
+        ] {
+            assert_eq!(normalized(path), one);
+            assert_eq!(normalized(one), one, "twice is once");
+        }
+    }
 
     #[test]
     fn once_and_strictly() {
