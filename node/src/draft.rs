@@ -1,6 +1,7 @@
 //! Drafts become commands: their secrets are sealed here, the last place where they are in the
 //! clear.
 
+use concordat_cluster::{machine::query, store::StoreError};
 use concordat_proto::{
     command::Command,
     id::{ClientId, WriteId},
@@ -9,6 +10,7 @@ use concordat_proto::{
 
 use crate::{
     auth::OrgPrincipal,
+    condition,
     dialect::{
         Action, Answer, OidcDraft, OidcPatchDraft, OptionsDraft, SpecificDraft, slashid::render,
     },
@@ -27,7 +29,11 @@ pub(crate) fn command(
 ) -> Result<Command, Answer> {
     let org = principal.id();
     let key = || node.sealer.data_key(org, &principal.at.home.org.data_key).map_err(refuse::no_key);
-    let precondition = asked.common.if_match.clone();
+    let precondition = |client_id: &ClientId| {
+        let current = || query::oidc(node.state(), principal.at.group, org, client_id);
+        condition::of_credential(&asked.common, || Ok(current()?.map(|found| found.version)))
+            .map_err(|error: StoreError| refuse::broken("reading a credential", &error))
+    };
     match action {
         Action::OidcCreate(draft) => {
             let credential = credential(&key()?, *draft, asked.write_id);
@@ -35,9 +41,13 @@ pub(crate) fn command(
         }
         Action::OidcPatch(client_id, draft) => {
             let patch = patch(&key()?, &client_id, *draft, asked.write_id);
+            let precondition = precondition(&client_id)?;
             Ok(Command::PatchOidc { org, client_id, patch, precondition })
         }
-        Action::OidcDelete(client_id) => Ok(Command::DeleteOidc { org, client_id, precondition }),
+        Action::OidcDelete(client_id) => {
+            let precondition = precondition(&client_id)?;
+            Ok(Command::DeleteOidc { org, client_id, precondition })
+        }
         Action::OidcList { .. }
         | Action::OidcGet(_)
         | Action::OrgCreate(_)

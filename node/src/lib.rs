@@ -22,6 +22,7 @@ mod auth;
 pub mod cli;
 mod client_secret;
 pub mod clock;
+mod condition;
 pub mod config;
 pub mod demo;
 pub mod dialect;

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::{
     admin,
     auth::{self, Access, Authorised, Denied, Permit},
+    condition,
     dialect::{
         Action, Answer, Input, Operation, Rejection,
         slashid::{self, render},
@@ -93,10 +94,13 @@ async fn answer(
     let request = parse(permit, operation, &call.head, &body, parameter)?;
     if is_write(operation) {
         observed.required = Some(common.required);
+        condition::of_write(operation, &common)?;
         let digest = write::request_digest(&call.head, &body);
         Ok(write::answer(node, request, common, digest, timing).await)
     } else {
+        let if_match = common.if_match.clone();
         let answer = read::answer(node, request, common, timing).await;
+        let answer = condition::of_read(answer, if_match.as_ref());
         Ok(if is_proof_wanted { proved(answer) } else { answer })
     }
 }

@@ -61,8 +61,8 @@ pub enum Refusal {
         /// The credential's.
         actual: Provider,
     },
-    /// `If-Match` names another version.
-    #[error("the credential has another version than If-Match asks for")]
+    /// `If-Match` names another version, or `If-None-Match` this one.
+    #[error("the condition of If-Match or If-None-Match is false")]
     VersionMismatch,
     /// The authorising key is dead.
     #[error("unauthorized")]

@@ -62,18 +62,13 @@ fn parse_write(headers: &HeaderMap) -> Result<CommonHeaders, Rejection> {
         common.key_lifetime =
             header::parse_key_lifetime(text).map_err(|_| KEY_LIFETIME.expected())?;
     }
-    if let Some(text) = list(headers, &IF_MATCH)? {
-        common.if_match = Some(header::parse_if_match(&text).map_err(|_| IF_MATCH.expected())?);
-    }
+    read_conditions(headers, &mut common)?;
     Ok(common)
 }
 
 fn parse_read(headers: &HeaderMap) -> Result<CommonHeaders, Rejection> {
     let mut common = defaults();
-    if let Some(text) = list(headers, &IF_NONE_MATCH)? {
-        let tags = header::parse_if_none_match(&text).map_err(|_| IF_NONE_MATCH.expected())?;
-        common.if_none_match = Some(tags);
-    }
+    read_conditions(headers, &mut common)?;
     if let Some(text) = single(headers, &AT_LEAST)? {
         common.at_least = Some(text.parse().map_err(|_| AT_LEAST.expected())?);
         read_timeout(headers, &mut common)?;
@@ -85,6 +80,18 @@ fn parse_read(headers: &HeaderMap) -> Result<CommonHeaders, Rejection> {
         }
     }
     Ok(common)
+}
+
+/// Both conditions count on reads and on writes (RFC 9110, 13.1).
+fn read_conditions(headers: &HeaderMap, common: &mut CommonHeaders) -> Result<(), Rejection> {
+    if let Some(text) = list(headers, &IF_MATCH)? {
+        common.if_match = Some(header::parse_if_match(&text).map_err(|_| IF_MATCH.expected())?);
+    }
+    if let Some(text) = list(headers, &IF_NONE_MATCH)? {
+        let tags = header::parse_if_none_match(&text).map_err(|_| IF_NONE_MATCH.expected())?;
+        common.if_none_match = Some(tags);
+    }
+    Ok(())
 }
 
 fn read_timeout(headers: &HeaderMap, common: &mut CommonHeaders) -> Result<(), Rejection> {
