@@ -31,4 +31,5 @@ mod secrets;
 mod settings;
 mod tour;
 mod versions;
+mod wire;
 mod world;
