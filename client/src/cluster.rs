@@ -76,6 +76,9 @@ pub struct ReplicaStatus {
     pub role: String,
     /// The log index that it has applied, where known.
     pub applied: Option<u64>,
+    /// For how long the node that tells this has shown what this replica has not reported; none where
+    /// it is not late.
+    pub late_ms: Option<u64>,
 }
 
 /// A Raft group.

@@ -109,11 +109,13 @@ pub enum Bug {
     SeedsAskedForMissing,
     /// Whoever registers another node's address ends that node.
     AddressIsIdentity,
+    /// A replica that cannot report what it shows goes on renewing its leases.
+    LateKeepsLease,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 51] = [
+    pub const ALL: [Self; 52] = [
         Self::AckBeforeSync,
         Self::LogNotSynced,
         Self::VoteNotSaved,
@@ -165,6 +167,7 @@ impl Bug {
         Self::LoggedAddressesUnread,
         Self::SeedsAskedForMissing,
         Self::AddressIsIdentity,
+        Self::LateKeepsLease,
     ];
 
     /// What it is called.
@@ -222,6 +225,7 @@ impl Bug {
             Self::LoggedAddressesUnread => "logged addresses unread",
             Self::SeedsAskedForMissing => "seeds asked for missing",
             Self::AddressIsIdentity => "address is identity",
+            Self::LateKeepsLease => "late keeps lease",
         }
     }
 }

@@ -3,7 +3,9 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use concordat_cluster::raft::{ClusterStatus, GroupStatus, NodeStatus, Obstacle};
+use concordat_cluster::raft::{
+    ClusterStatus, GroupStatus, NodeHealth, NodeStatus, Obstacle, Purpose,
+};
 use concordat_proto::{id::GroupId, lease::LeaseTerms, region::Region};
 use serde::Serialize;
 
@@ -23,6 +25,40 @@ struct Cluster {
     regions: Vec<RegionShown>,
     groups: Vec<GroupShown>,
     would_succeed: WouldSucceed,
+    this_node: PartsShown,
+}
+
+/// The node that tells this.
+#[derive(Serialize)]
+struct PartsShown {
+    node_id: String,
+    ready_for_reads: Forecast,
+    ready_for_writes: Forecast,
+    disk: DiskShown,
+    /// The longest within the last minute.
+    runtime_stall_ms: u64,
+    clock_ahead_ms: i64,
+}
+
+#[derive(Serialize)]
+struct DiskShown {
+    ok: bool,
+    unsynced_ms: u64,
+}
+
+fn parts(health: &NodeHealth) -> PartsShown {
+    PartsShown {
+        node_id: health.node.to_string(),
+        ready_for_reads: Forecast::without(health.obstacles(Purpose::Reads)),
+        ready_for_writes: Forecast::without(health.obstacles(Purpose::Writes)),
+        disk: DiskShown { ok: !health.is_disk_late, unsynced_ms: ms(health.unsynced) },
+        runtime_stall_ms: ms(health.stall),
+        clock_ahead_ms: health.clock_ahead_ms,
+    }
+}
+
+fn ms(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[derive(Serialize)]
@@ -45,6 +81,9 @@ struct ReplicaShown {
     group: u32,
     role: &'static str,
     applied: u64,
+    /// For how long the node that tells this has shown what this replica has not reported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    late_ms: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -58,6 +97,8 @@ struct GroupShown {
     learners: Vec<String>,
     regions: Vec<LagShown>,
     would_succeed: WouldSucceed,
+    /// Replicas that the node that tells this, as the leader, grants no lease, for they are late.
+    leases_refused: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -77,7 +118,6 @@ struct LeaseShown {
 }
 
 fn lease(terms: &LeaseTerms) -> LeaseShown {
-    let ms = |length: Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
     LeaseShown {
         home_ms: ms(terms.home),
         away_ms: ms(terms.away),
@@ -113,6 +153,7 @@ pub(crate) async fn cluster(node: &Arc<Node>) -> Answer {
             local_region: forecast(&status, |group| &group.local_region),
             all_regions: forecast(&status, |group| &group.all_regions),
         },
+        this_node: parts(&status.health),
     };
     freshness::mark(render::result(&shown), fresh)
 }
@@ -120,16 +161,22 @@ pub(crate) async fn cluster(node: &Arc<Node>) -> Answer {
 fn regions(status: &ClusterStatus) -> Vec<RegionShown> {
     let mut by_region: BTreeMap<&Region, Vec<NodeShown>> = BTreeMap::new();
     for node in &status.nodes {
-        by_region.entry(&node.region).or_default().push(shown(node));
+        by_region.entry(&node.region).or_default().push(shown(node, &status.groups));
     }
     let shown = |(region, nodes): (&Region, _)| RegionShown { region: region.to_string(), nodes };
     by_region.into_iter().map(shown).collect()
 }
 
-fn shown(node: &NodeStatus) -> NodeShown {
+fn shown(node: &NodeStatus, groups: &[GroupStatus]) -> NodeShown {
+    let late = |group: GroupId| {
+        let of = groups.iter().find(|it| it.group == group)?;
+        let (_, late) = of.late.iter().find(|(late, _)| *late == node.id)?;
+        Some(ms(*late))
+    };
     let replica = |(group, role, applied): &(GroupId, concordat_cluster::raft::Role, _)| {
         let applied: &concordat_proto::log::LogIndex = applied;
-        ReplicaShown { group: group.0, role: role.as_str(), applied: applied.0 }
+        let late_ms = late(*group);
+        ReplicaShown { group: group.0, role: role.as_str(), applied: applied.0, late_ms }
     };
     NodeShown {
         node_id: node.id.to_string(),
@@ -161,6 +208,7 @@ fn group(group: &GroupStatus) -> GroupShown {
             local_region: Forecast::without(told(&group.local_region)),
             all_regions: Forecast::without(told(&group.all_regions)),
         },
+        leases_refused: group.refused.iter().map(|(node, _)| node.to_string()).collect(),
     }
 }
 
@@ -221,6 +269,8 @@ pub(crate) async fn digest(node: &Arc<Node>) -> Answer {
 
 #[cfg(test)]
 mod tests {
+    use concordat_proto::id::NodeId;
+
     use super::*;
 
     fn status(obstacles: Vec<Obstacle>) -> ClusterStatus {
@@ -235,8 +285,11 @@ mod tests {
             regions: Vec::new(),
             local_region: Vec::new(),
             all_regions: obstacles,
+            late: Vec::new(),
+            refused: Vec::new(),
         };
-        ClusterStatus { cluster: None, nodes: Vec::new(), groups: vec![group] }
+        let health = NodeHealth::unknown(NodeId(1));
+        ClusterStatus { cluster: None, nodes: Vec::new(), groups: vec![group], health }
     }
 
     #[test]

@@ -58,9 +58,14 @@ struct HealthArgs {
     /// Address of the node's HTTP API
     #[arg(long, env = "CONCORDAT_LISTEN")]
     listen: Option<String>,
-    /// Ask whether it is ready: a full member, in a cluster that can be written to
+    /// Ask whether it is ready to be sent requests: a full member with a state worth reading, which
+    /// a node that is cut off still is
     #[arg(long)]
     ready: bool,
+    /// Ask whether it sees every group led and whole: what a rolling restart asks of all nodes before
+    /// it takes the next one
+    #[arg(long, conflicts_with = "ready")]
+    writes: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -95,7 +100,11 @@ impl HealthArgs {
         let file = self.config.as_deref().map(Settings::read).transpose()?;
         let given = Settings { listen: self.listen, ..Settings::default() };
         let listen = given.over(file.unwrap_or_default()).api_address()?;
-        let path = if self.ready { "/readyz?verbose" } else { "/livez" };
+        let path = match (self.ready, self.writes) {
+            (true, _) => "/readyz?verbose",
+            (_, true) => "/readyz?for=writes&verbose",
+            (false, false) => "/livez",
+        };
         let answer = observe::probe::ask(listen, path);
         say(&answer
             .map_err(|error| Failure::fault(format!("asking {listen} for {path}"), error))?)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use concordat_tests::http::Request;
+use concordat_tests::{http::Request, wait};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -84,7 +84,7 @@ async fn a_wrong_method_is_405_and_says_which_are_right() {
 #[tokio::test]
 async fn probes_need_no_key() {
     for url in demo().await.all_urls() {
-        for path in ["/livez", "/readyz", "/readyz?verbose"] {
+        for path in ["/livez", "/readyz", "/readyz?verbose", "/readyz?for=reads"] {
             let answer = Request::new("GET", path).send(&url).await;
             assert_eq!(answer.status, 200, "{path}: {answer:?}");
         }
@@ -92,6 +92,13 @@ async fn probes_need_no_key() {
             let answer = Request::new("HEAD", path).send(&url).await;
             assert_eq!((answer.status, answer.body.len()), (200, 0), "{path}: {answer:?}");
         }
+        wait::eventually("it is ready for writes", async || {
+            let answer = Request::new("GET", "/readyz?for=writes&verbose").send(&url).await;
+            if answer.status == 200 { Ok(()) } else { Err(answer.text()) }
+        })
+        .await;
+        let answer = Request::new("GET", "/readyz?for=everything").send(&url).await;
+        assert_eq!(answer.status, 400, "{answer:?}");
         let answer = Request::new("GET", "/metrics").send(&url).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         assert!(answer.header("content-type").is_some_and(|it| it.starts_with("text/plain")));

@@ -190,7 +190,7 @@ impl Engine {
     pub(crate) async fn ready(&self, place: usize) {
         let url = self.url(place);
         within("a node is ready", LIMIT, async || {
-            match Request::new("GET", "/readyz?verbose").try_send(&url).await {
+            match Request::new("GET", "/readyz?for=writes&verbose").try_send(&url).await {
                 Ok(answer) if answer.status == 200 => Ok(()),
                 other => Err(format!("{}: {other:?}", nodes()[place])),
             }

@@ -28,6 +28,8 @@ use crate::{
 
 /// The workspace's own server.
 pub const SERVER: &str = "concordatd";
+/// What a node is asked that all others may rest on.
+const WHOLE: &str = "/readyz?for=writes&verbose";
 
 /// How a cluster is started.
 #[derive(Debug, Clone)]
@@ -156,7 +158,8 @@ impl Nine {
         nine
     }
 
-    /// Waits until every node that runs says that it is ready.
+    /// Waits until every node that runs says that it is ready for writes: it sees every group led, and
+    /// whole.
     ///
     /// # Panics
     /// When one does not in time.
@@ -168,7 +171,7 @@ impl Nine {
                 if let Some(status) = process.ended() {
                     panic!("node {place} has ended, {status}: {}", process::tail(&node.log()));
                 }
-                let asked = Request::new("GET", "/readyz?verbose").try_send(&node.url).await;
+                let asked = Request::new("GET", WHOLE).try_send(&node.url).await;
                 match asked {
                     Ok(response) if response.status == 200 => {}
                     other => return Err(format!("node {place}: {other:?}; {}", self.complaints())),
@@ -259,7 +262,7 @@ impl Nine {
             if let Some(status) = self.ended(node) {
                 return Ok(Some(status));
             }
-            let asked = Request::new("GET", "/readyz?verbose").try_send(self.url(node)).await;
+            let asked = Request::new("GET", WHOLE).try_send(self.url(node)).await;
             match asked {
                 Ok(response) if response.status == 200 => Ok(None),
                 other => Err(format!("node {node}: {other:?}")),

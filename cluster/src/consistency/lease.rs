@@ -6,6 +6,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use super::pace::{Pace, Terms};
 use crate::planted::{self, Bug};
 use concordat_proto::{
     id::NodeId,
@@ -52,6 +53,8 @@ pub struct LeaseTable {
     /// When that term began, and the longest lease that an earlier leader may have granted.
     began: Option<(Duration, Duration)>,
     granted: BTreeMap<NodeId, Vec<Granted>>,
+    /// How those keep pace that have asked in this term.
+    paces: BTreeMap<NodeId, Pace>,
 }
 
 impl LeaseTable {
@@ -68,6 +71,10 @@ impl LeaseTable {
             Some((began, _)) if term <= self.term => began,
             _ => now,
         };
+        if term > self.term {
+            // What a node that did not lead saw of reports says nothing of who is prompt.
+            self.paces.clear();
+        }
         self.term = self.term.max(term);
         self.began = Some((began, longest));
     }
@@ -78,6 +85,33 @@ impl LeaseTable {
         if let Some((_, known)) = &mut self.began {
             *known = longest.max(*known);
         }
+    }
+
+    /// A replica asks for a lease whose reports are late by so much: whether it keeps pace. One that
+    /// does not is granted none, for it would hold up each write by it. To be asked before
+    /// [`LeaseTable::register`].
+    pub fn keeps_pace(
+        &mut self,
+        node: NodeId,
+        late: Duration,
+        lease: Duration,
+        now: Duration,
+    ) -> bool {
+        self.paces.entry(node).or_default().look(late, &Terms::of_reports(lease), now)
+    }
+
+    /// A replica has reported, late by so much.
+    pub fn on_report(&mut self, node: NodeId, late: Duration, now: Duration) {
+        if let Some(pace) = self.paces.get_mut(&node) {
+            pace.on_report(late, now);
+        }
+    }
+
+    /// Who is granted no lease, for it does not keep pace, and for how long it has not.
+    #[must_use]
+    pub fn refused(&self, now: Duration) -> BTreeMap<NodeId, Duration> {
+        let refused = |(node, pace): (&NodeId, &Pace)| Some((*node, pace.behind_for(now)?));
+        self.paces.iter().filter_map(refused).collect()
     }
 
     /// Notes that a replica is about to be granted a lease of this length (stretched). From here on
@@ -180,6 +214,8 @@ pub struct HeldLeases {
     as_of: Option<LogTime>,
     /// The same by the steady clock.
     proven: Option<Duration>,
+    /// When the last lease that the state has caught up with was over.
+    ended: Option<Duration>,
 }
 
 impl HeldLeases {
@@ -216,6 +252,13 @@ impl HeldLeases {
         let caught_up = self.held.iter().filter(|lease| lease.covers <= visible);
         self.proven = self.proven.max(caught_up.map(|lease| lease.asked).max());
         self.proven
+    }
+
+    /// The moment, by the steady clock, up to which reads could be answered unmarked.
+    pub fn ended(&mut self, visible: LogIndex) -> Option<Duration> {
+        let caught_up = self.held.iter().filter(|lease| lease.covers <= visible);
+        self.ended = self.ended.max(caught_up.map(|lease| lease.until).max());
+        self.ended
     }
 
     /// Since the newest lease was asked for.
@@ -305,6 +348,23 @@ mod tests {
     }
 
     #[test]
+    fn who_does_not_keep_pace_is_refused_until_the_next_leader() {
+        let mut table = led();
+        table.on_report(NODE, ms(9000), ms(0));
+        assert!(table.keeps_pace(NODE, ms(250), L, ms(0)), "nobody had asked");
+        table.on_report(NODE, ms(301), ms(100));
+        assert_eq!(table.refused(ms(150)), [(NODE, ms(50))].into());
+        assert!(table.keeps_pace(NODE, ms(0), L, ms(200)));
+        assert!(!table.keeps_pace(NODE, ms(301), L, ms(300)));
+        assert!(!table.keeps_pace(NODE, ms(0), L, ms(400)), "it rests");
+        table.begin(Term(1), L, ms(500));
+        assert!(!table.keeps_pace(NODE, ms(0), L, ms(500)), "the same term");
+        table.begin(Term(2), L, ms(500));
+        assert!(table.keeps_pace(NODE, ms(0), L, ms(500)));
+        assert!(table.refused(ms(500)).is_empty());
+    }
+
+    #[test]
     fn a_holder_counts_from_its_question() {
         let mut held = HeldLeases::default();
         let grant = LeaseGrant { group: GroupId(1), term: Term(1), covers: LogIndex(5), length: L };
@@ -315,6 +375,7 @@ mod tests {
         assert!(!held.is_current(LogIndex(5), ms(600)));
         assert_eq!((held.as_of(LogIndex(5)), held.age(ms(600))), (Some(LogTime(7)), Some(L)));
         assert_eq!(held.proven(LogIndex(5)), Some(ms(100)));
+        assert_eq!((held.ended(LogIndex(4)), held.ended(LogIndex(5))), (None, Some(ms(600))));
     }
 
     #[test]
@@ -329,6 +390,28 @@ mod tests {
     }
 
     proptest! {
+        /// A process that stalls again and again, and asks for a lease and reports whenever it wakes, in
+        /// either order, while writes go on: it is granted leases in its first wakings only.
+        #[test]
+        fn a_process_that_stutters_costs_a_few_leases(
+            stalls in vec((301_u64..3000, 1_u64..60, any::<bool>()), 20..60),
+        ) {
+            let (mut table, mut now, mut grants) = (led(), ms(1000), 0);
+            prop_assert!(table.keeps_pace(NODE, ms(0), L, now));
+            for (stall, awake, asks_first) in stalls {
+                now += ms(stall);
+                // The first entry of the stall waits since then.
+                if asks_first {
+                    grants += u32::from(table.keeps_pace(NODE, ms(stall), L, now));
+                }
+                table.on_report(NODE, ms(stall), now);
+                grants += u32::from(table.keeps_pace(NODE, ms(0), L, now));
+                now += ms(awake);
+                table.on_report(NODE, ms(1), now);
+            }
+            prop_assert!(grants <= 1, "{grants}");
+        }
+
         /// Whatever is granted and withdrawn: while a holder answers unmarked without an entry, the
         /// table counts it in that entry's danger set, with all the time it has.
         #[test]

@@ -28,6 +28,12 @@
 //! dead, hung or behind delays a write by one lease at most; a region that is dead as a whole is
 //! never reached, and only those who ask for it notice.
 //!
+//! # Keeping pace ([`pace`])
+//! A replica that shows entries and does not report them, because its disk hangs or its reports do not
+//! get through, would hold up each write by the lease that it goes on renewing. So it stops asking for
+//! leases when its disk is late, and a leader refuses leases to a replica whose reports are late. Then
+//! such a replica, too, costs one lease, once.
+//!
 //! # Coming and going
 //! A replica serves (is granted leases, and makes its region count) once the group's log marks it as
 //! serving; it is removed when the log marks it as leaving (no lease from then on) and its last lease
@@ -55,9 +61,11 @@ pub mod lease;
 #[cfg(test)]
 mod model;
 pub mod outlook;
+pub mod pace;
 pub mod progress;
 #[cfg(test)]
 mod progress_test;
+pub mod readiness;
 pub mod receipt;
 pub mod runs;
 pub mod shown;

@@ -86,13 +86,16 @@ fn of_commit(known: &Known<'_>) -> Vec<Obstacle> {
     if known.leader.is_none_or(|leader| !known.live.contains(&leader)) {
         obstacles.push(Obstacle::NoLeader(known.leader));
     }
-    for voters in &known.quorums {
-        if voters.intersection(&known.live).count() <= voters.len() / 2 {
-            let silent = voters.difference(&known.live).copied().collect();
-            obstacles.push(Obstacle::NoQuorum(silent));
-        }
-    }
+    obstacles.extend(of_quorums(&known.quorums, &known.live));
     obstacles
+}
+
+/// Each set that has no majority among those that are heard of.
+#[must_use]
+pub fn of_quorums(quorums: &[BTreeSet<NodeId>], live: &BTreeSet<NodeId>) -> Vec<Obstacle> {
+    let lacks = |voters: &&BTreeSet<NodeId>| voters.intersection(live).count() <= voters.len() / 2;
+    let silent = |voters: &BTreeSet<NodeId>| voters.difference(live).copied().collect();
+    quorums.iter().filter(lacks).map(|voters| Obstacle::NoQuorum(silent(voters))).collect()
 }
 
 fn of_arrival(known: &Known<'_>, region: &Region) -> Option<Obstacle> {

@@ -30,7 +30,10 @@ use tokio::{sync::Notify, time::Instant};
 use super::{config::SteadyClock, convert, group::Replica, groups::Groups, transport::Channel};
 use crate::planted::{self, Bug};
 use crate::{
-    consistency::{HeldLeases, LeaseTable, Members},
+    consistency::{
+        HeldLeases, LeaseTable, Members,
+        pace::{DISK_LATE_MIN, Pace, Terms},
+    },
     machine::query,
 };
 
@@ -78,8 +81,13 @@ impl Facts {
     /// How long a replica's lease is; none for one that may hold none.
     fn length(&self, node: NodeId, home: Option<&Region>) -> Option<Duration> {
         let region = self.region_of(node).filter(|_| self.is_serving(node))?;
+        Some(self.length_in(region, home))
+    }
+
+    /// How long leases are in a region.
+    pub(crate) fn length_in(&self, region: &Region, home: Option<&Region>) -> Duration {
         let terms = self.leases.terms;
-        Some(if Some(region) == home { terms.home } else { terms.away })
+        if Some(region) == home { terms.home } else { terms.away }
     }
 }
 
@@ -88,6 +96,8 @@ impl Facts {
 pub(crate) struct Leasing {
     table: Mutex<LeaseTable>,
     held: Mutex<HeldLeases>,
+    /// How this node's disk keeps pace with what the replica shows.
+    disk: Mutex<Pace>,
     /// In the newest term that this node led in: the first index it could have read at.
     own_entry: Mutex<(Term, LogIndex)>,
 }
@@ -115,6 +125,26 @@ impl Leasing {
     /// Since the newest lease was asked for, and how many others this node has granted.
     pub(crate) fn ages(&self, now: Duration) -> (Option<Duration>, usize) {
         (locked(&self.held).age(now), locked(&self.table).holders(now))
+    }
+
+    /// Up to when reads could be answered unmarked, by the steady clock.
+    pub(crate) fn ended(&self, visible: LogIndex) -> Option<Duration> {
+        locked(&self.held).ended(visible)
+    }
+
+    /// For how long this node's disk has not kept pace.
+    pub(crate) fn disk_behind_for(&self, now: Duration) -> Option<Duration> {
+        locked(&self.disk).behind_for(now)
+    }
+
+    /// This node has reported what its disk was late with by so much.
+    pub(crate) fn on_own_report(&self, late: Duration, now: Duration) {
+        locked(&self.disk).on_report(late, now);
+    }
+
+    /// Whom this node grants no lease, for its reports are late, and for how long they have been.
+    pub(crate) fn refused(&self, now: Duration) -> BTreeMap<NodeId, Duration> {
+        locked(&self.table).refused(now)
     }
 
     /// This node leads in a term.
@@ -214,6 +244,44 @@ impl Groups {
         replica.leasing.left_in(term, (node, index), &facts, now)
     }
 
+    /// A replica has reported; where this node leads, late reports cost it its lease.
+    pub(crate) fn on_report(&self, node: NodeId, group: GroupId, applied: LogIndex) {
+        let late = self.tracker().on_report(node, group, applied);
+        // Most reports: no limit is lower.
+        if late < DISK_LATE_MIN {
+            return;
+        }
+        let Some(replica) = self.replica(group) else { return };
+        let now = self.environment().steady.now();
+        if node == self.node() {
+            replica.leasing.on_own_report(late, now);
+        }
+        if replica.leader() == Some(self.node()) {
+            locked(&replica.leasing.table).on_report(node, late, now);
+        }
+    }
+
+    /// Whom this node grants no lease of a group that it leads, for its reports are late.
+    pub(crate) fn refused(&self, replica: &Replica) -> BTreeMap<NodeId, Duration> {
+        match replica.leader() == Some(self.node()) {
+            true => replica.leasing.refused(self.environment().steady.now()),
+            false => BTreeMap::new(),
+        }
+    }
+
+    /// For how long this node has shown what it could not report yet, for its disk has not synced it.
+    pub(crate) fn disk_late(&self, replica: &Replica) -> Duration {
+        self.tracker().shown_beyond(replica.group, replica.reportable())
+    }
+
+    /// For how long this node has shown what another one has not reported of a group; and for how long
+    /// any lease may be that was ever granted in it.
+    #[must_use]
+    pub fn lateness(&self, group: GroupId, node: NodeId) -> (Duration, Duration) {
+        let leases = self.tracker().facts(group).leases;
+        (self.tracker().late(group, node), leases.stretched(leases.longest))
+    }
+
     /// Grants a peer, or this node itself, what it may be granted.
     pub(crate) async fn grant_leases(&self, to: NodeId, groups: &[GroupId]) -> Vec<LeaseGrant> {
         let mut grants = Vec::new();
@@ -231,6 +299,10 @@ impl Groups {
         let home = self.system().seat_of(replica.group);
         let length = facts.length(to, home.as_ref())?;
         let stretched = facts.leases.stretched(length);
+        let late = self.tracker().late(replica.group, to);
+        if !locked(&replica.leasing.table).keeps_pace(to, late, length, clock.now()) {
+            return None;
+        }
         let early = match planted::is(Bug::IndexBeforeRegistration) {
             true => Some(self.prove_lead(replica).await),
             false => None,
@@ -370,6 +442,13 @@ fn what_is_due(groups: &Groups, asked: &mut BTreeMap<GroupId, Due>) -> (Vec<Ques
             asked.remove(&replica.group);
             continue;
         };
+        let late = groups.disk_late(&replica);
+        if !locked(&replica.leasing.disk).look(late, &Terms::of_disk(length), now) {
+            // It would hold up each write by its lease: it lets it run out, and marks its reads.
+            asked.remove(&replica.group);
+            next = next.min(length / ALONG_PART);
+            continue;
+        }
         let last = asked.get(&replica.group).filter(|due| due.leader == leader);
         let due = last.map_or(now, |due| due.asked.saturating_add(length / 3));
         next = next.min(due.saturating_sub(now).max(length / ALONG_PART));

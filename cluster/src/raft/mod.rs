@@ -43,6 +43,7 @@ mod formation;
 mod group;
 mod group_time;
 mod groups;
+mod health;
 pub mod in_process;
 mod lease;
 mod log_store;
@@ -76,6 +77,7 @@ pub use config::{
 pub use failover::Divergence;
 pub use fault::Fault;
 pub use groups::Groups;
+pub use health::NodeHealth;
 pub use operate::{NodeStanding, RegionStanding};
 pub use propose::Proposed;
 pub use status::{
@@ -87,6 +89,7 @@ pub use crate::consistency::{
     Danger,
     cost::{Buckets, DangerCost},
     outlook::Obstacle,
+    readiness::{Lack, Lead, Purpose, ReplicaHealth, Staleness},
 };
 
 /// For the Raft library's own storage test suite, run on our log and state.

@@ -20,7 +20,10 @@ use concordat_proto::{
         peer::{GroupProgress, Notice},
     },
 };
-use tokio::{sync::Notify, time::MissedTickBehavior};
+use tokio::{
+    sync::Notify,
+    time::{Instant, MissedTickBehavior},
+};
 
 use super::groups::Groups;
 
@@ -28,12 +31,17 @@ use super::groups::Groups;
 const TO_ALL_EVERY: Duration = Duration::from_millis(250);
 /// So many reports to everybody for each word on what time it is: about one a second.
 const CLOCK_EVERY: u64 = 4;
+/// For how long a stall is shown.
+const STALL_KEPT: Duration = Duration::from_mins(1);
 
 /// What has advanced since the last report, and who waits for it beside the leader.
 #[derive(Debug, Default)]
 pub(crate) struct Reporter {
     origins: Mutex<BTreeMap<GroupId, BTreeSet<NodeId>>>,
     advanced: Notify,
+    /// The longest time that the node was late with its reports to everybody, and when: it had no
+    /// processor, or something held the runtime's thread up.
+    stall: Mutex<Option<(Instant, Duration)>>,
 }
 
 impl Reporter {
@@ -43,6 +51,21 @@ impl Reporter {
         waiting.entry(group).or_default().extend(origins);
         drop(waiting);
         self.advanced.notify_one();
+    }
+
+    fn on_stall(&self, by: Duration) {
+        let mut stall = self.stall.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = stall.filter(|(at, _)| at.elapsed() < STALL_KEPT);
+        if known.is_none_or(|(_, known)| known <= by) {
+            *stall = Some((Instant::now(), by));
+        }
+    }
+
+    /// The longest stall of the runtime within the last minute.
+    pub(crate) fn stall(&self) -> Duration {
+        let stall = *self.stall.lock().unwrap_or_else(PoisonError::into_inner);
+        let recent = stall.filter(|(at, _)| at.elapsed() < STALL_KEPT);
+        recent.map_or(Duration::ZERO, |(_, by)| by)
     }
 
     fn take(&self) -> BTreeMap<GroupId, BTreeSet<NodeId>> {
@@ -61,7 +84,10 @@ pub(crate) async fn run(groups: Groups) {
     loop {
         let to_all = tokio::select! {
             () = groups.reporter().advanced.notified() => false,
-            _ = tick.tick() => true,
+            due = tick.tick() => {
+                groups.reporter().on_stall(due.elapsed());
+                true
+            }
         };
         for (group, origins) in groups.reporter().take() {
             waiting.entry(group).or_default().extend(origins);
@@ -101,7 +127,7 @@ fn send(
             continue;
         }
         sent.insert(group, applied);
-        groups.tracker().on_report(groups.node(), group, applied);
+        groups.on_report(groups.node(), group, applied);
         let progress = GroupProgress { group, applied };
         let mut targets: BTreeSet<NodeId> = peers.iter().copied().collect();
         targets.extend(origins.into_iter().flatten());

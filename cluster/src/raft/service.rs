@@ -92,7 +92,7 @@ impl PeerService for Service {
         match Notice::decode(&body) {
             Ok(Notice::Report { entries }) => {
                 for entry in entries {
-                    self.0.tracker().on_report(from, entry.group, entry.applied);
+                    self.0.on_report(from, entry.group, entry.applied);
                 }
             }
             Ok(Notice::Clock { now }) => self.0.on_clock(from, now),

@@ -19,6 +19,7 @@ use super::{
     fault::Fault,
     group::Replica,
     groups::{Groups, SystemView},
+    health::NodeHealth,
     machine_store::read_applied,
     membership,
     wait::DangerStats,
@@ -27,7 +28,6 @@ use crate::planted::{self, Bug};
 use crate::{
     consistency::outlook::{self, Obstacle},
     machine::digest,
-    placement,
     store::Store,
 };
 
@@ -77,6 +77,8 @@ pub struct ClusterStatus {
     pub nodes: Vec<NodeStatus>,
     /// Its groups, in order of id.
     pub groups: Vec<GroupStatus>,
+    /// How the node that tells this is itself.
+    pub health: NodeHealth,
 }
 
 /// One node as this node sees it.
@@ -119,6 +121,10 @@ pub struct GroupStatus {
     pub local_region: Vec<Obstacle>,
     /// What is in the way of an `all_regions` write.
     pub all_regions: Vec<Obstacle>,
+    /// For how long this node has shown what a replica has not reported, for those that are late.
+    pub late: Vec<(NodeId, Duration)>,
+    /// Whom this node, as the leader, grants no lease, for its reports are late, and for how long.
+    pub refused: Vec<(NodeId, Duration)>,
 }
 
 /// How far a region is with a group.
@@ -152,6 +158,8 @@ pub struct GroupsMetrics {
     pub danger: DangerStats,
     /// The groups as this node sees them.
     pub statuses: Vec<GroupStatus>,
+    /// How this node is itself.
+    pub health: NodeHealth,
 }
 
 impl Groups {
@@ -206,7 +214,8 @@ impl Groups {
                 groups: groups.iter().filter_map(|group| self.role(group, node.id)).collect(),
             }
         });
-        ClusterStatus { cluster: self.cluster(), nodes: nodes.collect(), groups }
+        let nodes = nodes.collect();
+        ClusterStatus { cluster: self.cluster(), nodes, groups, health: self.health() }
     }
 
     fn role(&self, group: &GroupStatus, node: NodeId) -> Option<(GroupId, Role, LogIndex)> {
@@ -252,6 +261,8 @@ impl Groups {
             regions: self.tracker().region_lags(replica.group),
             local_region: outlook::of_region(&known, self.region()),
             all_regions: outlook::of_all(&known),
+            late: self.tracker().late_replicas(replica.group),
+            refused: self.refused(replica).into_iter().collect(),
         }
     }
 
@@ -287,41 +298,6 @@ impl Groups {
         joined.map_err(|error| Fault::caused("computing the state's digest", error))?
     }
 
-    /// Whether this node is a full member: all its groups are open and led, and every membership
-    /// that it leads is as placement wants it.
-    ///
-    /// # Errors
-    /// What is in the way, for people.
-    pub fn ready(&self) -> Result<(), String> {
-        let system = self.system();
-        if !system.nodes.contains_key(&self.node()) {
-            return Err("this node has not joined a cluster yet".into());
-        }
-        let groups = std::iter::once(GroupId::SYSTEM)
-            .chain(system.regions.values().map(|record| record.group))
-            // One that is being failed over is no fault of this node's.
-            .filter(|group| !system.is_closed(*group));
-        for group in groups {
-            let replica =
-                self.replica(group).ok_or_else(|| format!("group {group} is not open yet"))?;
-            let leader = replica.leader().ok_or_else(|| format!("group {group} has no leader"))?;
-            let member = replica.metrics().membership_config;
-            if member.get_node(&self.node().0).is_none() {
-                return Err(format!("this node is not yet a member of group {group}"));
-            }
-            if !self.tracker().facts(group).is_serving(self.node()) {
-                return Err(format!("this node's replica of group {group} does not serve yet"));
-            }
-            if leader == self.node()
-                && let Some(view) = membership::view(self, &system, &replica)
-                && let Some(step) = placement::next_step(&view, &system.nodes)
-            {
-                return Err(format!("the membership of group {group} is being changed: {step:?}"));
-            }
-        }
-        Ok(())
-    }
-
     /// Gauges for the metrics page.
     #[must_use]
     pub fn metrics(&self) -> GroupsMetrics {
@@ -342,6 +318,7 @@ impl Groups {
             leases: self.replicas().iter().map(leases).collect(),
             danger: self.tracker().danger_stats(),
             statuses: self.group_statuses(&self.system()),
+            health: self.health(),
         }
     }
 

@@ -21,7 +21,7 @@ use tokio::{sync::Notify, time::Instant};
 use super::{config::SteadyClock, groups::Groups, lease::Facts, status::RegionLag};
 use crate::consistency::{
     self, Danger, DangerCost, ProgressTable, SeenHistory, ShownHistory, Standing, WaiterId,
-    Waiters, WaitersFull,
+    Waiters, WaitersFull, pace::REPORT_LATE_MIN,
 };
 use crate::planted::{self, Bug};
 
@@ -132,7 +132,9 @@ impl GroupState {
         }
     }
 
-    fn on_report(&mut self, node: NodeId, applied: LogIndex, now: Duration) {
+    fn on_report(&mut self, node: NodeId, applied: LogIndex, now: Duration) -> Duration {
+        let before = self.table.applied_of(node);
+        let late = before.map_or(Duration::ZERO, |before| self.lag(before, now));
         self.table.on_report(node, applied, now);
         for id in self.waiters.on_report(node, applied, now) {
             if let Some((wake, scope)) = self.wakes.get(&id)
@@ -141,6 +143,7 @@ impl GroupState {
                 wake.notify_one();
             }
         }
+        late
     }
 
     /// For how long at least this node has shown what comes after `applied`; zero when nothing does.
@@ -204,11 +207,38 @@ impl Tracker {
         state.groups.get(&group).map(|of| Arc::clone(&of.facts)).unwrap_or_default()
     }
 
-    pub(crate) fn on_report(&self, node: NodeId, group: GroupId, applied: LogIndex) {
+    /// The replicas that have not reported what this node has shown for longer than a report takes to
+    /// come again, and for how long.
+    pub(crate) fn late_replicas(&self, group: GroupId) -> Vec<(NodeId, Duration)> {
+        let now = self.now();
+        let state = self.state();
+        let Some(of) = state.groups.get(&group) else { return Vec::new() };
+        let nodes = of.facts.members.values().flat_map(|members| &members.nodes);
+        let late =
+            |node: &NodeId| (*node, of.lag(of.table.applied_of(*node).unwrap_or_default(), now));
+        nodes.map(late).filter(|(_, late)| *late > REPORT_LATE_MIN).collect()
+    }
+
+    /// A node has reported; for how long this node had shown what comes after its last report.
+    pub(crate) fn on_report(&self, node: NodeId, group: GroupId, applied: LogIndex) -> Duration {
         let now = self.now();
         let mut state = self.state();
         state.heard.insert(node, now);
-        state.group(group, now).on_report(node, applied, now);
+        state.group(group, now).on_report(node, applied, now)
+    }
+
+    /// For how long at least this node has shown what comes after an entry.
+    pub(crate) fn shown_beyond(&self, group: GroupId, index: LogIndex) -> Duration {
+        let now = self.now();
+        self.state().groups.get(&group).map_or(Duration::ZERO, |of| of.lag(index, now))
+    }
+
+    /// For how long at least this node has shown what a replica has not reported.
+    pub(crate) fn late(&self, group: GroupId, node: NodeId) -> Duration {
+        let now = self.now();
+        let state = self.state();
+        let Some(of) = state.groups.get(&group) else { return Duration::ZERO };
+        of.lag(of.table.applied_of(node).unwrap_or_default(), now)
     }
 
     /// This node's own state of a group has advanced.

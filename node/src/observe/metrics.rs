@@ -180,8 +180,8 @@ fn gauge(text: &mut String, name: &str, help: &str, value: u64) {
 
 #[cfg(test)]
 mod tests {
-    use concordat_cluster::raft::DangerStats;
-    use concordat_proto::id::GroupId;
+    use concordat_cluster::raft::{DangerStats, NodeHealth};
+    use concordat_proto::id::{GroupId, NodeId};
 
     use super::*;
 
@@ -198,6 +198,7 @@ mod tests {
             leases: Vec::new(),
             danger: DangerStats::default(),
             statuses: Vec::new(),
+            health: NodeHealth::unknown(NodeId(1)),
         };
         let page = metrics.page(&groups, &log::LogStats::default(), 6);
         for expected in [

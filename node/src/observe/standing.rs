@@ -2,12 +2,15 @@
 //! succeed now, and what leases cost the writes that they hold up. The same as `GET /v1/cluster`
 //! tells, as this node sees it.
 //!
-//! Labels are a group's number, a region of its membership and a level: as many lines as groups
-//! times regions, whatever anybody asks for.
+//! Labels are a group's number, a region of its membership, a level, and the id of a node that is
+//! late: as many lines as groups times regions, or nodes, no matter what clients ask for.
+
+use std::time::Duration;
 
 use concordat_cluster::raft::{
-    Buckets, DangerCost, GroupStatus, GroupsMetrics, Obstacle, RegionLag,
+    Buckets, DangerCost, GroupStatus, GroupsMetrics, Obstacle, RegionLag, ReplicaHealth,
 };
+use concordat_proto::id::NodeId;
 
 use super::histogram::{head, line, seconds};
 
@@ -20,6 +23,7 @@ pub(crate) fn write(text: &mut String, groups: &GroupsMetrics) {
     write_regions(text, &groups.statuses);
     write_forecasts(text, &groups.statuses);
     write_leases(text, groups);
+    write_parts(text, groups);
     write_costs(text, groups);
 }
 
@@ -89,6 +93,85 @@ fn write_leases(text: &mut String, groups: &GroupsMetrics) {
     }
 }
 
+/// Which part of which node is late, and what that has cost it.
+fn write_parts(text: &mut String, groups: &GroupsMetrics) {
+    let micros = |span: Duration| seconds(u64::try_from(span.as_micros()).unwrap_or(u64::MAX));
+    let health = &groups.health;
+    for (name, help, value) in [
+        (
+            "concordat_disk_unsynced_seconds",
+            "For how long this node has shown what its disk has not synced",
+            micros(health.unsynced),
+        ),
+        (
+            "concordat_disk_is_late",
+            "Whether the disk does not keep pace, so that this node asks for no leases",
+            u8::from(health.is_disk_late).to_string(),
+        ),
+        (
+            "concordat_runtime_stall_seconds",
+            "For how long at most the runtime stood still at a stretch within a minute",
+            micros(health.stall),
+        ),
+        (
+            "concordat_clock_ahead_seconds",
+            "By how much the wall clock is ahead of what most clocks say",
+            signed_seconds(health.clock_ahead_ms),
+        ),
+        (
+            "concordat_peers_silent",
+            "Other nodes that are not heard of",
+            health.silent_peers.len().to_string(),
+        ),
+    ] {
+        head(text, name, "gauge", help);
+        line(text, &format!("{name} {value}"));
+    }
+    type Read = fn(&ReplicaHealth) -> bool;
+    let gauges: [(&str, &str, Read); 2] = [
+        ("concordat_group_is_led", "Whether a leader has proved its lead within a lease", |it| {
+            it.lead.is_led()
+        }),
+        ("concordat_group_is_current", "Whether reads of the group are unmarked here", |it| {
+            it.is_open && it.stale.is_none()
+        }),
+    ];
+    for (name, help, read) in gauges {
+        head(text, name, "gauge", help);
+        for replica in &health.replicas {
+            let value = u8::from(read(replica));
+            line(text, &format!("{name}{{group=\"{}\"}} {value}", replica.group));
+        }
+    }
+    type Late = fn(&GroupStatus) -> &[(NodeId, Duration)];
+    let gauges: [(&str, &str, Late); 2] = [
+        (
+            "concordat_replica_late_seconds",
+            "For how long this node has shown what a replica has not reported",
+            |it| &it.late,
+        ),
+        (
+            "concordat_lease_refused_seconds",
+            "For how long this node, as leader, has refused a replica leases for being late",
+            |it| &it.refused,
+        ),
+    ];
+    for (name, help, read) in gauges {
+        head(text, name, "gauge", help);
+        for group in &groups.statuses {
+            for (node, span) in read(group) {
+                let labels = format!("group=\"{}\",node=\"{node}\"", group.group);
+                line(text, &format!("{name}{{{labels}}} {}", micros(*span)));
+            }
+        }
+    }
+}
+
+fn signed_seconds(ms: i64) -> String {
+    let sign = if ms < 0 { "-" } else { "" };
+    format!("{sign}{}", milliseconds(ms.unsigned_abs()))
+}
+
 fn write_costs(text: &mut String, groups: &GroupsMetrics) {
     let levels: [(&str, &DangerCost); 2] =
         [(LOCAL_REGION, &groups.danger.local_region), (ALL_REGIONS, &groups.danger.all_regions)];
@@ -135,9 +218,10 @@ fn write_buckets<const N: usize>(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use concordat_cluster::{consistency::WaitCost, raft::DangerStats};
+    use concordat_cluster::{
+        consistency::WaitCost,
+        raft::{DangerStats, NodeHealth},
+    };
     use concordat_proto::{id::GroupId, log::LogIndex, region::Region};
 
     use super::*;
@@ -164,6 +248,8 @@ mod tests {
             regions: vec![current, lag],
             local_region: Vec::new(),
             all_regions: vec![Obstacle::NotServed(there)],
+            late: vec![(NodeId(3), Duration::from_millis(1250))],
+            refused: vec![(NodeId(3), Duration::from_millis(750))],
         }
     }
 
@@ -179,10 +265,27 @@ mod tests {
             leases: vec![(GroupId(1), Some(Duration::from_micros(7500)), 8)],
             danger,
             statuses: vec![group()],
+            health: NodeHealth {
+                unsynced: Duration::from_millis(600),
+                is_disk_late: true,
+                clock_ahead_ms: -2500,
+                ..NodeHealth::unknown(NodeId(1))
+            },
         };
         let mut page = String::new();
         write(&mut page, &groups);
+        let late = format!("{{group=\"1\",node=\"{}\"}}", NodeId(3));
         for expected in [
+            format!("concordat_replica_late_seconds{late} 1.25"),
+            format!("concordat_lease_refused_seconds{late} 0.75"),
+        ] {
+            assert!(page.lines().any(|line| line == expected), "{expected}\n{page}");
+        }
+        for expected in [
+            "concordat_disk_unsynced_seconds 0.6",
+            "concordat_disk_is_late 1",
+            "concordat_clock_ahead_seconds -2.5",
+            "concordat_peers_silent 0",
             "concordat_region_applied_index{group=\"1\",region=\"there\"} 40",
             "concordat_region_lag_entries{group=\"1\",region=\"there\"} 2",
             "concordat_region_lag_seconds{group=\"1\",region=\"there\"} 1.5",

@@ -86,10 +86,10 @@ fn outlook(
 }
 
 fn node_row(region: &RegionStatus, node: &NodeStatus) -> [String; 6] {
-    let replicas = node
-        .groups
-        .iter()
-        .map(|replica| format!("{}:{}@{}", replica.group, replica.role, or_dash(replica.applied)));
+    let replicas = node.groups.iter().map(|replica| {
+        let late = replica.late_ms.map_or_else(String::new, |ms| format!(" (late by {ms} ms)"));
+        format!("{}:{}@{}{late}", replica.group, replica.role, or_dash(replica.applied))
+    });
     [
         region.region.clone(),
         node.node_id.clone(),
