@@ -39,6 +39,8 @@ mod recovery;
 mod region_down;
 mod regions;
 mod sdk;
+mod sick;
+mod sick_disk;
 mod truth_of_408;
 mod two_builds;
 mod watch;
