@@ -2,7 +2,7 @@
 //! whether one was never hit. A long sweep that misses one tests less than it says.
 
 /// All kinds of faults.
-pub(crate) const KINDS: [&str; 55] = [
+pub(crate) const KINDS: [&str; 57] = [
     "add node",
     "address reused",
     "addresses exchanged",
@@ -14,7 +14,9 @@ pub(crate) const KINDS: [&str; 55] = [
     "clock drift",
     "clock jump",
     "crash",
+    "deaf follower",
     "disk full",
+    "disk hangs",
     "drain",
     "fence setting",
     "home move",

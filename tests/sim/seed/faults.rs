@@ -8,6 +8,7 @@ mod addresses;
 mod disks;
 pub(crate) mod many_moves;
 mod scenes;
+mod sick;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -56,7 +57,7 @@ pub(crate) struct Trouble {
 type Stroke = fn(&mut Trouble, &mut World);
 
 /// Strokes, and how often each of them falls where a seed does not say otherwise.
-const CLASSES: [(u64, Stroke); 21] = [
+const CLASSES: [(u64, Stroke); 23] = [
     (5, Trouble::stop_one),
     (2, Trouble::pause_one),
     (5, Trouble::cut_something),
@@ -78,6 +79,8 @@ const CLASSES: [(u64, Stroke); 21] = [
     (1, Trouble::everybody),
     (2, Trouble::lose_a_disk),
     (3, Trouble::move_addresses),
+    (3, Trouble::hang_a_disk),
+    (2, Trouble::deafen_one),
 ];
 
 /// By what a seed multiplies each weight: what a run leaves out makes room for more of the rest, and
@@ -188,7 +191,7 @@ impl Trouble {
                 world.doors.cut(self.regions_cut.clone());
             }
             Mend::Weather => world.weather.set(Conditions::default()),
-            Mend::Disk(number) => world.hosts[number].sync_ms = 3,
+            Mend::Disk(number) => world.hosts[number].mend_syncs(),
             Mend::Clock(number) => world.hosts[number].wall.jump(0),
             Mend::Undrain(number) => {
                 operator::drain(world, number, false);

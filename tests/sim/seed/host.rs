@@ -86,6 +86,8 @@ pub(crate) struct Host {
     pub(crate) is_paused: bool,
     /// How long a sync takes, in milliseconds, at most.
     pub(crate) sync_ms: u64,
+    /// Its disk does nothing that it is asked to until it is let go on; the process lives.
+    pub(crate) is_hung: bool,
     /// Its disk can never be started from again.
     pub(crate) damaged: Option<String>,
     /// Something of what its disk had synced was altered on purpose.
@@ -122,6 +124,7 @@ impl Host {
             files: SimFiles::new(),
             is_paused: false,
             sync_ms: 3,
+            is_hung: false,
             damaged: None,
             is_harmed: false,
             unexplained: None,
@@ -346,7 +349,9 @@ impl Host {
         let target = process.base + local;
         process.runtime.block_on(async move { sleep_until(target).await });
         let waits = self.chance.below(sync_ms + 1);
-        process.write(now, Duration::from_millis(waits));
+        if !self.is_hung {
+            process.write(now, Duration::from_millis(waits));
+        }
         if process.starting.as_ref().is_some_and(JoinHandle::is_finished)
             && let Some(starting) = process.starting.take()
         {
@@ -370,11 +375,17 @@ impl Host {
         process.runtime.block_on(advance(behind));
     }
 
+    /// Its syncs take as long as they ought to.
+    pub(crate) const fn mend_syncs(&mut self) {
+        self.sync_ms = 3;
+        self.is_hung = false;
+    }
+
     /// Its disk is a good one from now on; what it has done to the process stays.
     pub(crate) fn mend_disk(&mut self) {
         self.files.mend();
         self.store.mend();
-        self.sync_ms = 3;
+        self.mend_syncs();
     }
 }
 

@@ -24,7 +24,7 @@ use tokio::{
 use crate::{
     clients::Doors,
     host::{Common, End, Host, beginning},
-    invariants::{leaders::Leaders, promise::Promise},
+    invariants::{late::Late, leaders::Leaders, promise::Promise},
     outside::{SimWall, SimWeather, TrueTime},
     shape::Shape,
     trace::Trace,
@@ -51,6 +51,7 @@ pub(crate) struct World {
     pub(crate) doors: Doors,
     pub(crate) promise: Promise,
     pub(crate) leaders: Leaders,
+    pub(crate) late: Late,
     pub(crate) trace: Trace,
     pub(crate) operator_key: String,
     pub(crate) now: Duration,
@@ -99,6 +100,7 @@ impl World {
             doors: Doors::new(seed ^ 0xd0025, &shape, promise.told()),
             promise,
             leaders: Leaders::default(),
+            late: Late::default(),
             hosts,
             taken_away: Vec::new(),
             seeds,
@@ -155,6 +157,7 @@ impl World {
         self.clients.runtime.block_on(async move { sleep_until(until).await });
         self.promise.look(&self.hosts, self.now);
         self.leaders.look(&self.hosts);
+        self.late.look(&self.hosts, self.now);
     }
 
     /// Goes on for so long.

@@ -1,6 +1,6 @@
 //! What must hold, one invariant a file. Those here look into the nodes while the simulation goes on:
-//! `promise`, `synced` and `leaders` in every step, `frozen` while many organizations move and nothing is
-//! in the way, the others between two faults and at the end;
+//! `promise`, `synced`, `leaders` and `late` in every step, `frozen` while many organizations move and
+//! nothing is in the way, the others between two faults and at the end;
 //! those of `tests/harness/checker` judge what clients saw, at the end: linearizability of each
 //! organisation, the promises about reads, at most once, no acknowledged write lost, what is unknown.
 //!
@@ -11,6 +11,7 @@ mod disks;
 pub(crate) mod features;
 pub(crate) mod frozen;
 mod homes;
+pub(crate) mod late;
 pub(crate) mod leaders;
 mod logs;
 mod progress;
@@ -36,6 +37,7 @@ impl Watch {
     pub(crate) fn look(&mut self, world: &World) -> Result<(), String> {
         world.promise.holds()?;
         world.leaders.holds()?;
+        world.late.holds()?;
         world.weather.has_leaked()?;
         disks::look(world)?;
         features::look(world)?;
