@@ -1,7 +1,8 @@
 //! `GET …/client-secret`: a client secret in the clear, for login services whose key may read them.
 //!
 //! From local state like any read, and marked; an organisation that has set so gets no stale one. Each
-//! reading is audited. A secret must never reach a log line, a trace or an error.
+//! reading is audited, and none is given while its line would be lost. A secret must never reach a log
+//! line, a trace or an error.
 
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ use crate::{
     dialect::{Answer, CommonHeaders, slashid::render},
     freshness, locate,
     node::Node,
+    observe::log,
     refuse,
     seal::{DataKey, Field},
 };
@@ -62,6 +64,7 @@ pub(crate) fn answer(
     let mut answer = match found.credential {
         _ if wants_current && fresh != Freshness::Current => refuse::not_current(),
         None => render::not_found("credential"),
+        Some(_) if !log::takes_audit() => refuse::not_audited(),
         Some(credential) => {
             let (org_id, key) = (org.id(), org.key);
             tracing::info!(

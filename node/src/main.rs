@@ -1,18 +1,17 @@
 //! `concordatd`: reads its command line, runs, and says how it ended.
 
-use std::{
-    io::{self, Write},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
-use concordat_node::cli::Cli;
+use concordat_node::{cli::Cli, observe::log::last_words};
 
 fn main() -> ExitCode {
     match Cli::read().run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => {
+            last_words("");
+            ExitCode::SUCCESS
+        }
         Err(failure) => {
-            // Without standard error there is nobody to tell.
-            drop(writeln!(io::stderr(), "concordatd: {}", failure.chain()));
+            last_words(&format!("concordatd: {}\n", failure.chain()));
             failure.exit_code()
         }
     }

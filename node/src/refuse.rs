@@ -43,6 +43,11 @@ pub(crate) fn too_many_moves() -> Answer {
     render::too_many("too many moves wait for their turn here; nothing was stored", RETRY_AFTER)
 }
 
+/// 503: nobody reads the log, and a reading of a secret must be audited.
+pub(crate) fn not_audited() -> Answer {
+    render::unavailable("this node cannot write its audit trail now", RETRY_AFTER)
+}
+
 /// 503: the organisation is on its way to another home, and had not arrived there in time. What was
 /// proposed was refused where it no longer is.
 pub(crate) fn moving() -> Answer {

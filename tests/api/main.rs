@@ -30,6 +30,7 @@ mod routes;
 mod secrets;
 mod settings;
 mod tour;
+mod unread_log;
 mod versions;
 mod wire;
 mod world;

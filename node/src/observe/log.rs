@@ -1,12 +1,21 @@
 //! Log lines: to standard error, as text or as one JSON object a line.
 //!
+//! They are written by a thread of their own (`lines.rs`): the code that logs never waits for the reader.
+//!
 //! Some libraries trace the bytes that pass through them. Whatever level is asked for, their
 //! targets are held at `info`, so that no log line can hold what a caller sent.
 //!
 //! A stop in order writes no error: the Raft library calls it one when a peer or a client asks a
 //! replica that is being stopped, so its lines end when the stop begins.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    io::Write,
+    sync::{
+        LazyLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use tracing::{Metadata, Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
@@ -17,7 +26,16 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
+use super::lines::Lines;
 use crate::{config::LogFormat, failure::Failure};
+
+/// For the last lines to be read.
+const LAST_WORDS_LIMIT: Duration = Duration::from_secs(1);
+
+/// Those of the process: as there is one standard error.
+static LINES: LazyLock<Lines> = LazyLock::new(Lines::default);
+/// Whether a thread writes them.
+static IS_WRITTEN: AtomicBool = AtomicBool::new(false);
 
 /// What may see bytes of requests or of peers.
 const HELD: &[&str] =
@@ -65,7 +83,11 @@ pub fn levels(text: &str) -> Result<Targets, Failure> {
 pub fn init(level: &str, format: LogFormat) -> Result<(), Failure> {
     let targets = levels(level)?;
     let filter = filter(targets, &STOPPING);
-    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = fmt::layer().with_writer(LINES.clone());
+    let report = match format {
+        LogFormat::Text => lost_as_text,
+        LogFormat::Json => lost_as_json,
+    };
     let started = match format {
         LogFormat::Text => tracing_subscriber::registry()
             .with(lines.with_ansi(false).with_filter(filter))
@@ -74,15 +96,45 @@ pub fn init(level: &str, format: LogFormat) -> Result<(), Failure> {
             .with(lines.json().flatten_event(true).with_filter(filter))
             .try_init(),
     };
-    started.map_err(|error| Failure::fault("starting the log", error))
+    started.map_err(|error| Failure::fault("starting the log", error))?;
+    let written = LINES.write_to(std::io::stderr(), report);
+    written.map_err(|error| Failure::fault("starting the log", error))?;
+    IS_WRITTEN.store(true, Ordering::Release);
+    Ok(())
+}
+
+fn lost_as_text(lost: u64) -> String {
+    format!(" WARN concordatd: {lost} log lines were lost: standard error was not read\n")
+}
+
+fn lost_as_json(lost: u64) -> String {
+    format!("{{\"level\":\"WARN\",\"message\":\"log lines were lost\",\"lost\":{lost}}}\n")
+}
+
+/// The process's last line. Nothing keeps a process from ending: not even a standard error that
+/// nobody reads.
+pub fn last_words(line: &str) {
+    if IS_WRITTEN.load(Ordering::Acquire) {
+        LINES.last_words(line.to_owned(), LAST_WORDS_LIMIT);
+    } else {
+        // Without standard error there is nobody to tell.
+        drop(std::io::stderr().write_all(line.as_bytes()));
+    }
+}
+
+/// Whether what has to be audited can be: a line would be taken now.
+pub(crate) fn takes_audit() -> bool {
+    LINES.takes_audit()
+}
+
+/// How many lines were lost, for nobody read them.
+pub(crate) fn lost() -> u64 {
+    LINES.lost()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        io::Write,
-        sync::{Arc, Mutex},
-    };
+    use std::sync::{Arc, Mutex};
 
     use super::*;
 

@@ -112,6 +112,9 @@ impl Metrics {
         write_groups(&mut text, groups);
         standing::write(&mut text, groups);
         write_log(&mut text, log);
+        let name = "concordat_log_lines_lost_total";
+        head(&mut text, name, "counter", "Lines of the process's log that were lost");
+        line(&mut text, &format!("{name} {}", super::log::lost()));
         text
     }
 

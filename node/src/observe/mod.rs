@@ -5,6 +5,7 @@ pub mod log;
 
 pub(crate) mod health;
 pub(crate) mod histogram;
+mod lines;
 pub(crate) mod metrics;
 pub(crate) mod probe;
 pub(crate) mod standing;
