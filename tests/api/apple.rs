@@ -7,7 +7,7 @@ use p256::{
 };
 use serde_json::{Value, json};
 
-use crate::world::{Caller, SECRET, assert_written, caller};
+use crate::world::{Caller, SECRET, assert_success, assert_written, caller, one};
 
 /// A new P-256 key in PKCS#8 PEM.
 pub(crate) fn private_key() -> String {
@@ -64,6 +64,27 @@ async fn a_key_that_parses_is_kept_and_shown_as_redacted() {
     let shown = caller.shown("kept").await;
     assert_eq!(shown["options"]["apple"]["private_key"], "[redacted]");
     assert_eq!(shown["options"]["apple"]["secret_lifetime"], "720h0m0s", "replaced whole");
+}
+
+/// As editors, key stores and copy and paste leave them (RFC 7468 lets a reader take all of these). The
+/// secret that is minted with it shows that the stored key can be used.
+#[tokio::test]
+async fn a_key_is_taken_in_every_form_of_a_file() {
+    let (caller, key) = kept("forms of keys").await;
+    let body: String = key.lines().filter(|line| !line.starts_with('-')).collect();
+    let on_one_line = format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----");
+    for (number, form) in
+        [format!("{key}\n\n"), key.replace('\n', "\r\n"), format!("\u{feff}{key}"), on_one_line]
+            .iter()
+            .enumerate()
+    {
+        let id = format!("form-{number}");
+        caller.create(&draft(&id, &options(form))).await;
+        let secret = format!("{}/client-secret", one(&id));
+        let read = caller.request("GET", &secret).send(&caller.urls[0]).await;
+        let minted = assert_success(&read, 200)["result"].take();
+        assert!(minted.to_string().contains("eyJ"), "{form:?}: no token");
+    }
 }
 
 #[tokio::test]

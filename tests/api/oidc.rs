@@ -62,6 +62,22 @@ async fn the_least_shows_the_defaults_and_never_a_secret() {
     }
 }
 
+/// What a form shows in the place of a secret, sent back as if it were one, would end all logins.
+#[tokio::test]
+async fn a_mask_is_no_secret() {
+    let caller = caller("masks").await;
+    caller.create(&draft("kept")).await;
+    for mask in ["*", "********", "•••••", "●●●", "[redacted]", " **** "] {
+        let change = caller.patch("kept", &json!({"client_secret": mask}));
+        caller.refuses(&change, 400, "client_secret").await;
+        let mut made = draft("new");
+        made["client_secret"] = json!(mask);
+        caller.refuses(&caller.post(&made), 400, "client_secret").await;
+    }
+    let change = caller.patch("kept", &json!({"client_secret": "*not a mask*"}));
+    assert_eq!(caller.send(&change).await.status, 200);
+}
+
 #[tokio::test]
 async fn a_change_of_nothing_changes_nothing() {
     let caller = caller("nothing").await;

@@ -18,6 +18,7 @@ mod parse;
 mod percent;
 mod query;
 pub mod render;
+mod secrets;
 mod shown;
 mod status;
 

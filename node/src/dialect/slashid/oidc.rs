@@ -7,6 +7,7 @@ use super::{
     json::Object,
     options::{self, Purpose},
     query::provider_names,
+    secrets,
 };
 use crate::dialect::{OidcDraft, OidcPatchDraft, Rejection};
 
@@ -86,6 +87,11 @@ fn client_secret(body: &mut Object) -> Result<Option<Secret>, Rejection> {
     let Some(secret) = body.text(CLIENT_SECRET)?.map(Secret::new) else { return Ok(None) };
     if !(1..=limits::CLIENT_SECRET_BYTES_MAX).contains(&secret.expose().len()) {
         return Err(body.expected(CLIENT_SECRET, "1 to 4096 bytes long"));
+    }
+    if secrets::is_mask(secret.expose()) {
+        let expected = "the secret itself, not what is shown in its place; left out of a change, the \
+                        stored one stays";
+        return Err(body.expected(CLIENT_SECRET, expected));
     }
     Ok(Some(secret))
 }

@@ -9,10 +9,9 @@ use concordat_proto::{
     scopes,
     secret::Secret,
 };
-use p256::pkcs8::DecodePrivateKey;
 use url::Url;
 
-use super::{REDACTED, bad_request, json::Object};
+use super::{REDACTED, bad_request, json::Object, secrets};
 use crate::dialect::{OptionsDraft, Rejection, SpecificDraft};
 
 const PRIVATE_KEY: &str = "private_key";
@@ -162,11 +161,9 @@ fn private_key(object: &mut Object, purpose: Purpose) -> Result<Option<Secret>, 
     if purpose == Purpose::Change && key.expose() == REDACTED {
         return Ok(None);
     }
-    let parses = key.expose().len() <= limits::PRIVATE_KEY_BYTES_MAX
-        && p256::SecretKey::from_pkcs8_pem(key.expose()).is_ok();
-    if !parses {
-        return Err(object.expected(PRIVATE_KEY, "a P-256 private key in PKCS#8 PEM"));
-    }
+    let key = secrets::private_key(&key).map_err(|wrong| {
+        object.expected(PRIVATE_KEY, &format!("a P-256 private key in PKCS#8 PEM: {wrong}"))
+    })?;
     Ok(Some(key))
 }
 
