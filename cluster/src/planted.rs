@@ -111,11 +111,15 @@ pub enum Bug {
     AddressIsIdentity,
     /// A replica that cannot report what it shows goes on renewing its leases.
     LateKeepsLease,
+    /// A node that has never been current says that something is not there.
+    NeverCurrentSaysNo,
+    /// An organisation may have the id under which the store keeps what belongs to none.
+    NilOrganisation,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 52] = [
+    pub const ALL: [Self; 54] = [
         Self::AckBeforeSync,
         Self::LogNotSynced,
         Self::VoteNotSaved,
@@ -168,6 +172,8 @@ impl Bug {
         Self::SeedsAskedForMissing,
         Self::AddressIsIdentity,
         Self::LateKeepsLease,
+        Self::NeverCurrentSaysNo,
+        Self::NilOrganisation,
     ];
 
     /// What it is called.
@@ -226,6 +232,8 @@ impl Bug {
             Self::SeedsAskedForMissing => "seeds asked for missing",
             Self::AddressIsIdentity => "address is identity",
             Self::LateKeepsLease => "late keeps lease",
+            Self::NeverCurrentSaysNo => "never current says no",
+            Self::NilOrganisation => "nil organisation",
         }
     }
 }

@@ -146,6 +146,14 @@ fn permit(
     if matches!(principal, Err(Denied::Unauthorized)) {
         fresh = freshness::of_absence(node);
         principal = who();
+        let headers = &call.head.headers;
+        match auth::is_arriving(node.state(), &home_groups, headers) {
+            Ok(true) if access != Access::Operator && principal.is_err() => {
+                return Err(freshness::mark(refuse::moving(), fresh));
+            }
+            Ok(_) => {}
+            Err(error) => return Err(refuse::broken("authenticating", &error)),
+        }
     }
     let principal = principal.map_err(|denied| match denied {
         Denied::OrgIdMissing => render::rejected(&Rejection {

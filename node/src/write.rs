@@ -207,7 +207,7 @@ pub(crate) fn proposal(
 }
 
 /// An operator's proposal to an organisation's own group, where its key stands among those of the
-/// organisation: under a name that none of its clients uses by chance.
+/// organisation: under a name that none of its clients can use.
 pub(crate) fn operators(mut proposal: Proposal) -> Proposal {
     if let Some(idempotency) = &mut proposal.idempotency {
         idempotency.key = operators_key(&idempotency.key);
@@ -219,7 +219,7 @@ pub(crate) fn operators(mut proposal: Proposal) -> Proposal {
 pub(crate) fn operators_key(key: &str) -> String {
     let hash = Sha256::digest(key.as_bytes());
     let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("operator {hash}")
+    format!("{}{hash}", header::OPERATORS_KEY_PREFIX)
 }
 
 /// What a repeat under the client's own name is answered with, as far as this node's state has the

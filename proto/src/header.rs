@@ -62,6 +62,9 @@ pub const READ_CURRENT: &str = "current";
 /// [`READ_MODE`]: current or nothing.
 pub const READ_MODE_CURRENT: &str = "current";
 
+/// [`READ`]: not current, and of no time: nothing is there.
+pub const READ_STALE: &str = "stale";
+
 /// [`READ`]: perhaps not current; `as_of` is a time of RFC 3339.
 #[must_use]
 pub fn read_stale(as_of: &str) -> String {
@@ -73,6 +76,18 @@ pub fn read_stale(as_of: &str) -> String {
 pub fn is_idempotency_key(text: &str) -> bool {
     (1..=limits::IDEMPOTENCY_KEY_CHARS_MAX).contains(&text.len())
         && text.bytes().all(|b| (b' '..=b'~').contains(&b))
+}
+
+/// What the cluster's own names among an organization's idempotency keys begin with. Behind it stand 64
+/// hex digits.
+pub const OPERATORS_KEY_PREFIX: &str = "operator ";
+
+/// Whether an idempotency key has the form of the cluster's own: an operator's word on an organization is
+/// remembered beside the organization's own keys, under a hash of the operator's key.
+#[must_use]
+pub fn is_operators_key(text: &str) -> bool {
+    text.strip_prefix(OPERATORS_KEY_PREFIX)
+        .is_some_and(|hash| hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// The seconds of [`KEY_LIFETIME`]: decimal digits only, 60..=86400.
@@ -261,6 +276,10 @@ mod tests {
     #[test]
     fn idempotency_keys() {
         assert!(is_idempotency_key("a key, printable: ~"));
+        assert!(is_operators_key(&format!("operator {}", "0aF".repeat(22).split_at(64).0)));
+        for own in ["operator ", "operator 1", "an operator", &"a".repeat(73)] {
+            assert!(!is_operators_key(own), "{own:?}");
+        }
         for bad in ["", "a\tb", "ü", &"x".repeat(256)] {
             assert!(!is_idempotency_key(bad), "{bad:?}");
         }

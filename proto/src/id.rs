@@ -31,6 +31,13 @@ macro_rules! uuid_id {
             pub const fn to_bytes(self) -> [u8; 16] {
                 self.0.into_bytes()
             }
+            /// Whether it is the nil or the max UUID (RFC 9562, 5.9 and 5.10). Nothing has one of
+            /// these: the store keeps under the nil one what belongs to no organization, and the
+            /// other one is where ranges of ids end.
+            #[must_use]
+            pub const fn is_reserved(self) -> bool {
+                self.0.is_nil() || self.0.is_max()
+            }
         }
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -44,7 +51,9 @@ macro_rules! uuid_id {
                 if text.len() != 36 {
                     return Err(IdError { kind: $kind });
                 }
-                Uuid::try_parse(text).map(Self).map_err(|_| IdError { kind: $kind })
+                let uuid = Uuid::try_parse(text).map_err(|_| IdError { kind: $kind })?;
+                let id = Self(uuid);
+                if id.is_reserved() { Err(IdError { kind: $kind }) } else { Ok(id) }
             }
         }
     };
@@ -79,6 +88,8 @@ pub struct GroupId(pub u32);
 impl GroupId {
     /// The group of regions, nodes, claims and operator keys.
     pub const SYSTEM: Self = Self(0);
+    /// The greatest number of a group: what is beyond means other things in the stores' keys.
+    pub const LAST: Self = Self(0x7eff_ffff);
 }
 
 impl fmt::Display for GroupId {
@@ -111,7 +122,10 @@ impl FromStr for NodeId {
         if text.len() != 16 {
             return Err(IdError { kind: "node id" });
         }
-        u64::from_str_radix(text, 16).map(Self).map_err(|_| IdError { kind: "node id" })
+        // Digits alone: the parser would take a sign.
+        let digits = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let id = u64::from_str_radix(text, 16).ok().filter(|_| digits);
+        id.map(Self).ok_or(IdError { kind: "node id" })
     }
 }
 
@@ -145,5 +159,27 @@ impl ClientId {
 impl fmt::Display for ClientId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_that_mean_nobody_are_no_ids() {
+        let nil = "00000000-0000-0000-0000-000000000000";
+        for bad in [nil, &nil.replace('0', "f"), &nil.replace('0', "F"), &nil.replace('-', "")] {
+            assert!(OrgId::from_str(bad).is_err(), "{bad}");
+            assert!(WriteId::from_str(bad).is_err(), "{bad}");
+            assert!(KeyId::from_str(bad).is_err(), "{bad}");
+            assert!(ClusterId::from_str(bad).is_err(), "{bad}");
+        }
+        let least = "00000000-0000-0000-0000-000000000001";
+        assert_eq!(OrgId::from_str(least).map(|id| id.to_string()).as_deref(), Ok(least));
+        for bad in ["+000000000000001", "1", "", "000000000000000g"] {
+            assert!(NodeId::from_str(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(NodeId::from_str("00000000000000ff"), Ok(NodeId(255)));
     }
 }

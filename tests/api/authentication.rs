@@ -129,3 +129,24 @@ async fn checks_come_in_their_order() {
     assert_failure(&caller.send(&found).await, 400);
     assert_failure(&caller.send(&caller.patch("unknown", &json!({}))).await, 404);
 }
+
+/// Under the nil UUID the store keeps what belongs to no organization, and a text that is no id was
+/// looked for under it: any text let the maker of that organization in.
+#[tokio::test]
+async fn no_organization_has_an_id_that_means_nobody() {
+    let demo = demo().await;
+    let nil = "00000000-0000-0000-0000-000000000000";
+    for id in [nil, &nil.replace('0', "f")] {
+        let body = json!({"org_name": "Nobody", "id": id});
+        let request = demo.by_operator("POST", "/v1/organizations").json(&body);
+        let told = assert_failure(&request.send(&demo.urls()[0]).await, 400);
+        assert!(told.contains("id must be a UUID"), "{told}");
+        let request = demo.by_operator("GET", &format!("/v1/organizations/{id}"));
+        assert_failure(&request.send(&demo.urls()[0]).await, 400);
+    }
+    let operators = format!("operator {}", "a".repeat(64));
+    let caller = caller("reserved names").await;
+    let request = caller.post(&draft("new")).header("Idempotency-Key", &operators);
+    let told = assert_failure(&caller.send(&request).await, 400);
+    assert!(told.contains("Idempotency-Key"), "{told}");
+}

@@ -84,6 +84,10 @@ async fn wrong_organisations_are_400() {
         (json!({"org_name": "x", "home_region": "Atlantis"}), "region"),
         (json!({"org_name": "x", "home_region": "atlantis"}), "region"),
         (json!({"org_name": "x", "id": "what"}), "id"),
+        (json!({"org_name": " \t "}), "org_name"),
+        (json!({"org_name": "\u{a0}\u{2003}"}), "white space"),
+        (json!({"org_name": "x\ny"}), "control characters"),
+        (json!({"org_name": "x", "tenant_name": "\u{1b}[31mx"}), "tenant_name"),
     ] {
         let answer = make(&body).await.send(demo.url(0, 0)).await;
         let told = assert_failure(&answer, 400);

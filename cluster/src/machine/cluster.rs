@@ -105,7 +105,7 @@ fn find_or_make_region(
     if there().count() >= limits::REGIONS_MAX {
         return Err(Refusal::ClusterFull { what: FullOf::Regions }.into());
     }
-    let group = next_group(&regions);
+    let group = next_group(&regions)?;
     let region = node.region.clone();
     let (seat, state) = (region.clone(), RegionState::Open);
     let record = RegionRecord { region, group, founder: node.id, state, seat };
@@ -113,8 +113,11 @@ fn find_or_make_region(
     Ok(group)
 }
 
-/// A group's number that no group ever had.
-pub(super) fn next_group(regions: &[RegionRecord]) -> GroupId {
-    let newest = regions.iter().map(|record| record.group.0).max().unwrap_or(GroupId::SYSTEM.0);
-    GroupId(newest.saturating_add(1))
+/// A group's number that no group ever had; refused where there is none left.
+pub(super) fn next_group(regions: &[RegionRecord]) -> Result<GroupId, Halt> {
+    let newest = regions.iter().map(|record| record.group).max().unwrap_or(GroupId::SYSTEM);
+    if newest >= GroupId::LAST {
+        return Err(Refusal::ClusterFull { what: FullOf::Regions }.into());
+    }
+    Ok(GroupId(newest.0 + 1))
 }

@@ -157,7 +157,7 @@ pub(super) fn found_successor(
     if record.group != expected {
         return Err(Refusal::StaleFailover.into());
     }
-    let group = next_group(&query::regions(turn.view())?);
+    let group = next_group(&query::regions(turn.view())?)?;
     let seat = closed.to.clone();
     let region = record.region.clone();
     turn.put(keys::region(&region), &RegionRecord { group, founder, seat, ..record });

@@ -152,7 +152,7 @@ pub(super) fn refound_region(turn: &mut Turn<'_>, region: &Region, founder: Node
     if !nodes.get(&founder).is_some_and(|node| node.region == *region && node.may_vote()) {
         return Err(Refusal::NotOfRegion.into());
     }
-    let group = next_group(&query::regions(turn.view())?);
+    let group = next_group(&query::regions(turn.view())?)?;
     let seat = region.clone();
     turn.put(keys::region(region), &RegionRecord { group, founder, seat, ..record });
     Ok(Reply::Done)

@@ -11,8 +11,8 @@
 //! # The order of checks
 //! 1. A write id that is remembered is answered as it was answered first.
 //! 2. After `not_after` it is refused as expired: certainly not done.
-//! 3. A command that its group does not carry out is refused; so is a write of an organisation that
-//!    is on a move or has moved (`movement.rs`).
+//! 3. A command that its group does not carry out is refused, and one under an id that means nobody;
+//!    so is a write of an organisation that is on a move or has moved (`movement.rs`).
 //! 4. An idempotency key that is remembered is answered from the first one's outcome, or refused
 //!    when it named another request.
 //! 5. The key that authorised it must still live.
@@ -21,7 +21,7 @@
 
 use concordat_proto::{
     command::{Command, Proposal},
-    id::GroupId,
+    id::{GroupId, OrgId},
     refusal::Refusal,
     reply::Applied,
 };
@@ -69,6 +69,7 @@ pub use cluster::{ADDRESS_IS_NO_NAME, is_ended_by};
 pub use context::ApplyContext;
 pub use view::Overlay;
 
+use crate::planted::{self, Bug};
 use crate::store::{Reader, StoreError};
 use turn::{Ruling, Turn};
 
@@ -101,13 +102,14 @@ pub fn apply(
 }
 
 fn decide(turn: &mut Turn<'_>, proposal: &Proposal) -> Result<Applied, StoreError> {
-    // None of these three leaves a record: the first two will be answered alike for ever, and what
+    // None of these leaves a record: the first three will be answered alike for ever, and what
     // was refused by an organisation's old home must be tried under the same name in its new one,
     // which may be this group again.
     if turn.log_time > proposal.not_after {
         return Ok(turn.answer(Err(Refusal::Expired)));
     }
-    if let Some(refusal) = refuse_misplaced(turn.group, &proposal.command) {
+    let refusal = refuse_misplaced(turn.group, &proposal.command);
+    if let Some(refusal) = refusal.or_else(|| refuse_reserved(&proposal.command)) {
         return Ok(turn.answer(Err(refusal)));
     }
     if let Some(refusal) = movement::refuse_elsewhere(turn, proposal)? {
@@ -207,4 +209,20 @@ fn refuse_misplaced(group: GroupId, command: &Command) -> Option<Refusal> {
         Command::MarkReplicas { .. } | Command::SetLeases(_) => return None,
     };
     (of_system != (group == GroupId::SYSTEM)).then_some(refusal)
+}
+
+/// Why nothing is carried out under an id that means nobody: under the nil organization the store keeps
+/// what belongs to none, the group's remembered writes among it, and a move would clear that. The API
+/// takes no such id; what another node lets through ends here.
+fn refuse_reserved(command: &Command) -> Option<Refusal> {
+    let is_reserved = command.org().is_some_and(OrgId::is_reserved);
+    if !is_reserved || planted::is(Bug::NilOrganisation) {
+        return None;
+    }
+    Some(match command {
+        Command::ClaimOrg(_) | Command::CreateOrg(_) | Command::AdoptBegin { .. } => {
+            Refusal::OrgExists
+        }
+        _ => Refusal::OrgNotFound,
+    })
 }

@@ -58,6 +58,52 @@ fn a_cluster_is_formed_once_and_before_its_nodes() {
     assert!(query::cluster(&*replica.store).unwrap().is_some());
 }
 
+/// The store keeps what belongs to no organisation under the nil id: an organisation of that id that
+/// moved took the remembered writes of all others in its group with it.
+#[test]
+fn nothing_is_done_under_an_id_that_means_nobody() {
+    use concordat_proto::id::OrgId;
+    let home = Replica::with_orgs();
+    let system = Replica::formed();
+    system.done(1, Command::RegisterNode(node(1, 0, 1)));
+    home.done(60, create(1, Provider::Google));
+    let remembered = || home.keys_of(Kind::Write);
+    let before = remembered();
+    assert!(before > 0);
+    for id in [OrgId::from_bytes([0; 16]), OrgId::from_bytes([0xff; 16])] {
+        let begun = Org { id, ..org(3) };
+        assert_eq!(system.refused(61, Command::ClaimOrg(begun.clone())), Refusal::OrgExists);
+        assert_eq!(home.refused(61, Command::CreateOrg(begun.clone())), Refusal::OrgExists);
+        let release = Command::Release { org: id, to: GroupId(2), epoch: 2 };
+        assert_eq!(home.refused(62, release), Refusal::OrgNotFound);
+        let past = concordat_proto::movement::PastHome {
+            epoch: 1,
+            group: GroupId(2),
+            release: concordat_proto::log::LogIndex(1),
+        };
+        let adopt = Command::AdoptBegin {
+            org: Org { epoch: 2, ..begun },
+            past: vec![past],
+            floor: LogTime(0),
+        };
+        assert_eq!(home.refused(63, adopt), Refusal::OrgExists);
+        assert_eq!(home.refused(64, Command::Forget { org: id, epoch: 2 }), Refusal::OrgNotFound);
+        assert_eq!(remembered(), before, "another organisation's writes are remembered");
+    }
+}
+
+#[test]
+fn a_region_is_refused_where_no_group_has_a_number_left() {
+    let replica = Replica::formed();
+    replica.done(1, Command::RegisterNode(node(1, 0, 1)));
+    let mut last = query::region(&*replica.store, &region(0)).unwrap().unwrap();
+    last.group = GroupId::LAST;
+    let changes = vec![(keys::region(&region(0)), Some(last.encode()))];
+    replica.store.write(WriteBatch { changes, ..WriteBatch::default() }).unwrap();
+    let refused = replica.refused(2, Command::RegisterNode(node(2, 1, 2)));
+    assert_eq!(refused, Refusal::ClusterFull { what: FullOf::Regions });
+}
+
 #[test]
 fn the_first_node_of_a_region_founds_its_group() {
     let replica = Replica::formed();

@@ -5,9 +5,12 @@ use std::cell::Cell;
 use concordat_cluster::store::{Pair, Store, WriteBatch, keys, memory::MemoryStore};
 use concordat_proto::{
     id::WriteId,
+    log::LogIndex,
+    movement::{Adoption, AwayRecord, PastHome},
     org::{Org, WrappedKey},
     region::Region,
     secret::Sealed,
+    time::LogTime,
     wire::Wire,
 };
 
@@ -94,6 +97,58 @@ fn all_that_is_wrong_with_a_key_is_one_answer_after_the_same_work() {
     let found = authenticate(&counted, &HOMES, &headers(Some(&one), Some(&key)), Access::Org);
     assert!(matches!(found, Ok(Principal::Org(org)) if org.at.group == GroupId(2)));
     assert_eq!(counted.gets.get(), HOMES.len() + 1, "a right key costs as much as a wrong one");
+}
+
+#[test]
+fn what_is_no_id_is_nobody_even_where_the_store_has_the_nil_organisation() {
+    let store = MemoryStore::default();
+    // As a cluster may hold it that made it when nothing refused the id.
+    let key = add_org(&store, GroupId(2), 1, OrgId::from_bytes([0; 16]));
+    let nil = "00000000-0000-0000-0000-000000000000";
+    for org in ["not an id", "what'); --", nil, &"f".repeat(32), &nil.replace('0', "f")] {
+        let denied = authenticate(&store, &HOMES, &headers(Some(org), Some(&key)), Access::Org);
+        assert!(matches!(denied, Err(Denied::Unauthorized)), "{org} was let in");
+    }
+}
+
+#[test]
+fn no_key_is_no_operators_key() {
+    let store = MemoryStore::default();
+    let (_, record) = new_operator_key(&OsEntropy);
+    let hash = hash_key(b"");
+    put(&store, keys::operator_key(&hash), ApiKey { hash, ..record }.encode());
+    for key in [None, Some("")] {
+        let denied = authenticate(&store, &HOMES, &headers(None, key), Access::Operator);
+        assert!(matches!(denied, Err(Denied::Unauthorized)));
+    }
+}
+
+#[test]
+fn an_organisation_on_its_way_is_known_to_be() {
+    let store = MemoryStore::default();
+    let id = org_id(&SystemClock, &OsEntropy);
+    let text = id.to_string();
+    let is_arriving = || is_arriving(&store, &HOMES, &headers(Some(&text), Some("k"))).unwrap();
+    assert!(!is_arriving(), "nobody knows it");
+    // What a move makes of it at the group where it is to be at home.
+    let key = add_org(&store, GroupId(1), 1, id);
+    let org = query::home(&store, GroupId(1), id).unwrap().unwrap().org;
+    let adoption = Adoption {
+        attempt: WriteId::from_bytes([8; 16]),
+        org,
+        floor: LogTime(1),
+        past: vec![PastHome { epoch: 1, group: GroupId(1), release: LogIndex(9) }],
+        next: 0,
+        digest: [0; 32],
+        is_whole: false,
+    };
+    let away = AwayRecord { epoch: 1, to: Some(GroupId(3)), adoption: Some(adoption) };
+    put(&store, keys::away(GroupId(2), id), away.encode());
+    assert!(!is_arriving(), "it is here as well, with its keys");
+    assert!(authenticate(&store, &HOMES, &headers(Some(&text), Some(&key)), Access::Org).is_ok());
+    let changes = vec![(keys::org(GroupId(1), id), None)];
+    store.write(WriteBatch { changes, ..WriteBatch::default() }).unwrap();
+    assert!(is_arriving());
 }
 
 #[test]

@@ -7,6 +7,6 @@ mod authenticate;
 mod authorise;
 mod key;
 
-pub(crate) use authenticate::{Access, Denied, OrgPrincipal, Principal, authenticate};
+pub(crate) use authenticate::{Access, Denied, OrgPrincipal, Principal, authenticate, is_arriving};
 pub(crate) use authorise::{Authorised, Forbidden, Permit, authorise};
 pub(crate) use key::{hash_key, new_operator_key, new_org_key};

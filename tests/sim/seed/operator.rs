@@ -75,6 +75,15 @@ pub(crate) fn new_org(world: &mut World, name: &str, home: &Region) -> Result<Or
     }
 }
 
+/// Tries to make an organisation under the id that the store uses for what belongs to none.
+pub(crate) fn no_nil_org(world: &mut World) -> Result<(), String> {
+    let body = json!({"org_name": "Nobody", "id": "00000000-0000-0000-0000-000000000000"});
+    match ask(world, "POST", "/v1/organizations", Some(&body), 4) {
+        Some((400, _)) | None => Ok(()),
+        other => Err(format!("sentinels: an organisation under the nil id: {other:?}")),
+    }
+}
+
 /// Begins to move an organisation's home.
 pub(crate) fn move_home(world: &mut World, org: &str, to: &Region) -> bool {
     let body = json!({"home_region": to.as_str()});

@@ -186,6 +186,7 @@ impl Run {
             let home = regions[number % regions.len()].clone();
             orgs.push(operator::new_org(&mut self.world, &format!("Org {number}"), &home)?);
         }
+        operator::no_nil_org(&mut self.world)?;
         self.world.weather.must_not_carry(secrets::of(&self.world.operator_key, &orgs));
         self.trouble.orgs = orgs.iter().map(|org| org.id.clone()).collect();
         let places = self

@@ -56,6 +56,12 @@ fn parse_write(headers: &HeaderMap) -> Result<CommonHeaders, Rejection> {
         if !header::is_idempotency_key(text) {
             return Err(IDEMPOTENCY_KEY.expected());
         }
+        if header::is_operators_key(text) {
+            return Err(bad_request(
+                "Idempotency-Key must not be the word operator and 64 hex digits: such names are the \
+                 cluster's own",
+            ));
+        }
         common.idempotency_key = Some(text.to_owned());
     }
     if let Some(text) = single(headers, &KEY_LIFETIME)? {

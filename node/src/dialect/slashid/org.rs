@@ -1,6 +1,8 @@
 //! The bodies that create an organisation (contract 7) and cut or heal the demo's network.
 
+use concordat_cluster::planted::{self, Bug};
 use concordat_proto::{
+    id::OrgId,
     limits,
     org::{OrgSettings, StaleSecrets},
 };
@@ -19,7 +21,7 @@ pub(super) fn parse_create(mut body: Object) -> Result<OrgDraft, Rejection> {
     let org_name = body.required(ORG_NAME, org_name)?;
     let tenant_name = name(&mut body, TENANT_NAME)?.unwrap_or_else(|| org_name.clone());
     let home_region = parsed(&mut body, "home_region", REGION_FORM)?;
-    let id = parsed(&mut body, "id", "a UUID")?;
+    let id = id(&mut body)?;
     Ok(OrgDraft { id, org_name, tenant_name, home_region })
 }
 
@@ -60,15 +62,28 @@ pub(super) fn parse_target(mut body: Object) -> Result<DemoTarget, Rejection> {
     }
 }
 
-fn name(body: &mut Object, member: &str) -> Result<Option<String>, Rejection> {
-    let text = body.text(member)?;
-    let allowed = 1..=limits::ORG_NAME_CHARS_MAX;
-    match text {
-        Some(text) if !allowed.contains(&text.chars().count()) => {
-            Err(body.expected(member, "1 to 256 characters long"))
-        }
-        text => Ok(text),
+fn id(body: &mut Object) -> Result<Option<OrgId>, Rejection> {
+    const ID: &str = "id";
+    if planted::is(Bug::NilOrganisation) {
+        let text = body.text(ID)?;
+        return Ok(text.and_then(|text| text.parse().ok()).map(OrgId));
     }
+    parsed(body, ID, "a UUID other than the nil and the max one")
+}
+
+/// What people are shown in lists and logs: something to see, in one line.
+fn name(body: &mut Object, member: &str) -> Result<Option<String>, Rejection> {
+    let Some(text) = body.text(member)? else { return Ok(None) };
+    if !(1..=limits::ORG_NAME_CHARS_MAX).contains(&text.chars().count()) {
+        return Err(body.expected(member, "1 to 256 characters long"));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(body.expected(member, "without control characters, line breaks among them"));
+    }
+    if text.trim().is_empty() {
+        return Err(body.expected(member, "more than white space"));
+    }
+    Ok(Some(text))
 }
 
 fn parsed<T: std::str::FromStr>(
