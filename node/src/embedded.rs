@@ -11,7 +11,11 @@ use concordat_cluster::{
     raft::{self, Freshness, Groups, GroupsConfig},
     store::{Reader, StoreError},
 };
-use concordat_proto::{id::OrgId, org::ApiKey, secret::Secret};
+use concordat_proto::{
+    id::{GroupId, OrgId},
+    org::ApiKey,
+    secret::Secret,
+};
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use tokio::time::Instant;
@@ -23,6 +27,7 @@ use crate::{
     entropy::Entropy,
     environment::Environment,
     failure::Failure,
+    freshness,
     http::{body::Body, respond::response},
     keyring::Keyring,
     locate,
@@ -76,6 +81,17 @@ impl EmbeddedNode {
         let Some(located) = locate::now(&self.node, org)? else { return Ok(None) };
         let fresh = locate::freshness(&self.node, &located)?;
         Ok(Some((located.home.org.epoch, fresh)))
+    }
+
+    /// Whether this process has been current with a group, or with all that a word on all organisations
+    /// rests on: else it must not say that something is not there.
+    #[must_use]
+    pub fn knows_absence(&self, group: Option<GroupId>) -> bool {
+        let fresh = match group {
+            Some(group) => self.node.groups.freshness(group),
+            None => freshness::of_all(&self.node),
+        };
+        fresh.knows_absence()
     }
 
     /// Answers a request. Dropped, it is what a client is that hangs up.

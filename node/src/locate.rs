@@ -23,7 +23,7 @@ use concordat_proto::{
 use futures::future::select_all;
 use tokio::time::Instant;
 
-use crate::node::Node;
+use crate::{freshness, node::Node};
 
 /// Between two looks, however fast a group advances.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -44,8 +44,7 @@ pub(crate) fn freshness(node: &Node, located: &Located) -> Result<Freshness, Sto
     if is_settled || fresh != Freshness::Current {
         return Ok(fresh);
     }
-    let as_of = query::applied(node.state(), located.group)?.log_time;
-    Ok(Freshness::Stale { as_of })
+    Ok(freshness::at(fresh, query::applied(node.state(), located.group)?.log_time))
 }
 
 /// Reads an organisation's records, with the freshness of what was read; `None` when it has gone from
@@ -69,8 +68,8 @@ pub(crate) fn reading<T>(
             return Ok(Some((answer, fresh)));
         }
         if looks >= LOOKS_MAX {
-            let as_of = query::applied(node.state(), located.group)?.log_time;
-            return Ok(Some((answer, Freshness::Stale { as_of })));
+            let time = query::applied(node.state(), located.group)?.log_time;
+            return Ok(Some((answer, freshness::at(fresh, time))));
         }
         located = again;
     }

@@ -31,6 +31,7 @@ use crate::{
     dialect::{Answer, Operation, OrgDraft, Page, slashid::render},
     entropy, freshness, moves,
     node::Node,
+    read::Found,
     refuse,
     seal::{Field, SealError},
     write::{self, Asked, Committed, Home},
@@ -196,7 +197,7 @@ fn has_begun(node: &Node, group: GroupId, org: OrgId) -> Result<bool, StoreError
 }
 
 /// A page of all organisations, in order of id.
-pub(crate) async fn list(node: &Arc<Node>, page: Page) -> Answer {
+pub(crate) async fn list(node: &Arc<Node>, page: Page) -> Found {
     let home_groups = node.home_groups();
     let store = Arc::clone(&node.store);
     // It looks at every organisation to count them: not on the threads that answer requests.
@@ -208,12 +209,13 @@ pub(crate) async fn list(node: &Arc<Node>, page: Page) -> Answer {
             let shown = Page { limit: is_cut.then_some(page_items(page)), ..page };
             let standing = |home| moves::standing(node, home);
             let orgs: Vec<_> = orgs.into_iter().map(standing).collect();
-            render::org_list(&orgs, shown, total_count)
+            let answer = render::org_list(&orgs, shown, total_count);
+            if total_count == 0 { Found::Nothing(answer) } else { Found::Something(answer) }
         }
-        Ok(Err(error)) => refuse::broken("listing organisations", &error),
+        Ok(Err(error)) => Found::Something(refuse::broken("listing organisations", &error)),
         Err(error) => {
             tracing::error!(%error, "listing organisations");
-            refuse::overloaded()
+            Found::Something(refuse::overloaded())
         }
     }
 }

@@ -53,14 +53,15 @@ pub(crate) async fn answer(
             of_org(node, &org, |at| oidc_list(node, at, provider, page))
         }
         (Principal::Org(org), Action::OidcGet(client_id)) => {
-            of_org(node, &org, |at| oidc_get(node, at, &client_id, common.if_none_match.as_ref()))
+            let tags = common.if_none_match.as_ref();
+            of_org(node, &org, |at| Found::Something(oidc_get(node, at, &client_id, tags)))
         }
         (Principal::Org(org), Action::SecretGet(client_id)) => {
             client_secret::answer(node, &org, &common, &client_id)
         }
         (Principal::Operator { .. }, Action::OrgList(page)) => {
             let fresh = freshness::of_absence(node);
-            freshness::mark(orgs::list(node, page).await, fresh)
+            orgs::list(node, page).await.marked(fresh)
         }
         (Principal::Operator { .. }, Action::OrgGet(org)) => moves::show(node, org),
         (Principal::Operator { .. }, Action::ClusterGet) => admin::cluster(node).await,
@@ -137,15 +138,37 @@ fn of_system(node: &Node, read: impl FnOnce() -> Answer) -> Answer {
     freshness::mark(read(), fresh)
 }
 
+/// What a look has found. A refusal says of itself what it is.
+pub(crate) enum Found {
+    /// Something, or a refusal.
+    Something(Answer),
+    /// An empty list.
+    Nothing(Answer),
+}
+
+impl Found {
+    /// The answer with its mark.
+    pub(crate) fn marked(self, fresh: Freshness) -> Answer {
+        match self {
+            Self::Something(answer) => freshness::mark(answer, fresh),
+            Self::Nothing(answer) => freshness::mark_absence(answer, fresh),
+        }
+    }
+
+    fn with_position(mut self, position: Position) -> Self {
+        let (Self::Something(answer) | Self::Nothing(answer)) = &mut self;
+        answer.headers.push((header::POSITION, position.to_string()));
+        self
+    }
+}
+
 /// Judges freshness, then reads, then marks: how fresh, and how far at least.
-fn of_org(node: &Node, org: &OrgPrincipal, read: impl Fn(&Located) -> Answer) -> Answer {
+fn of_org(node: &Node, org: &OrgPrincipal, read: impl Fn(&Located) -> Found) -> Answer {
     // The look that let the principal in may be old: it has waited for a position since.
     let read = |at: &Located| {
         let (epoch, group) = (at.home.org.epoch, at.group);
         let position = Position { epoch, group, index: node.groups.applied(group) };
-        let mut answer = read(at);
-        answer.headers.push((header::POSITION, position.to_string()));
-        answer
+        read(at).with_position(position)
     };
     let read = match locate::now(node, org.id()) {
         Ok(Some(at)) => locate::reading(node, at, read),
@@ -153,18 +176,22 @@ fn of_org(node: &Node, org: &OrgPrincipal, read: impl Fn(&Located) -> Answer) ->
         Err(error) => Err(error),
     };
     match read {
-        Ok(Some((answer, fresh))) => freshness::mark(answer, fresh),
+        Ok(Some((found, fresh))) => found.marked(fresh),
         // It has left, and has not arrived here yet: another node may know more.
         Ok(None) => freshness::mark(refuse::moving(), freshness::of_absence(node)),
         Err(error) => refuse::broken("locating an organisation", &error),
     }
 }
 
-fn oidc_list(node: &Node, at: &Located, provider: Option<Provider>, page: Page) -> Answer {
+fn oidc_list(node: &Node, at: &Located, provider: Option<Provider>, page: Page) -> Found {
     let filter = query::OidcFilter { provider, offset: page.offset, limit: page.limit };
     match query::oidc_page(node.state(), at.group, at.home.org.id, &filter) {
-        Ok(found) => render::credential_list(&found.items, page, found.total_count),
-        Err(error) => refuse::broken("listing credentials", &error),
+        Ok(found) => {
+            let answer = render::credential_list(&found.items, page, found.total_count);
+            let is_empty = found.total_count == 0;
+            if is_empty { Found::Nothing(answer) } else { Found::Something(answer) }
+        }
+        Err(error) => Found::Something(refuse::broken("listing credentials", &error)),
     }
 }
 

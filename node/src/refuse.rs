@@ -48,6 +48,14 @@ pub(crate) fn not_audited() -> Answer {
     render::unavailable("this node cannot write its audit trail now", RETRY_AFTER)
 }
 
+/// 503: something is not in this node's state, and that state has never been current since the node was
+/// started: it may be there all the same.
+pub(crate) fn never_current() -> Answer {
+    let message = "this node has not caught up with its cluster since it was started, and cannot \
+                   say that something is not there; ask another node";
+    render::unavailable(message, RETRY_AFTER)
+}
+
 /// 503: the organisation is on its way to another home, and had not arrived there in time. What was
 /// proposed was refused where it no longer is.
 pub(crate) fn moving() -> Answer {

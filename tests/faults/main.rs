@@ -36,6 +36,7 @@ mod membership;
 mod moved;
 mod promises;
 mod recovery;
+mod refusals;
 mod region_down;
 mod regions;
 mod sdk;

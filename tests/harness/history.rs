@@ -334,6 +334,16 @@ impl fmt::Display for Question {
     }
 }
 
+/// A no that a node gave by itself, of a state that it does not say the moment of: its key does not
+/// live, or there is no such thing. Its operation counts as failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// What was asked.
+    pub operation: Operation,
+    /// The status.
+    pub status: u16,
+}
+
 /// All of a run.
 #[derive(Debug, Clone, Default)]
 pub struct History {
@@ -341,6 +351,8 @@ pub struct History {
     pub operations: Vec<Operation>,
     /// In any order.
     pub questions: Vec<Question>,
+    /// In any order.
+    pub denials: Vec<Denial>,
 }
 
 /// Takes operations down while clients work.
@@ -349,12 +361,17 @@ pub struct Recorder {
     began: Instant,
     operations: Mutex<Vec<Operation>>,
     questions: Mutex<Vec<Question>>,
+    denials: Mutex<Vec<Denial>>,
 }
 
 impl Default for Recorder {
     fn default() -> Self {
-        let (operations, questions) = (Mutex::default(), Mutex::default());
-        Self { began: Instant::now(), operations, questions }
+        Self {
+            began: Instant::now(),
+            operations: Mutex::default(),
+            questions: Mutex::default(),
+            denials: Mutex::default(),
+        }
     }
 }
 
@@ -373,6 +390,11 @@ impl Recorder {
     /// Takes a question down.
     pub fn record_question(&self, question: Question) {
         self.questions.lock().unwrap_or_else(PoisonError::into_inner).push(question);
+    }
+
+    /// Takes a denial down, beside its operation.
+    pub fn record_denial(&self, denial: Denial) {
+        self.denials.lock().unwrap_or_else(PoisonError::into_inner).push(denial);
     }
 
     /// When the first write was answered 2xx that was asked of an organisation after `since`, if one
@@ -401,7 +423,8 @@ impl Recorder {
     pub fn history(&self) -> History {
         let operations = self.operations.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let questions = self.questions.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        History { operations, questions }
+        let denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        History { operations, questions, denials }
     }
 }
 

@@ -12,8 +12,8 @@ use crate::{
     connection::{Answer, Connection, request},
     demo::Org,
     history::{
-        Action, Change, Found, Named, Operation, Outcome, Position, Question, Recorder, Standing,
-        Write,
+        Action, Change, Denial, Found, Named, Operation, Outcome, Position, Question, Recorder,
+        Standing, Write,
     },
     workload::CREDENTIALS,
 };
@@ -114,6 +114,9 @@ pub enum Told {
         status: u16,
         /// `Concordat-Read: current`.
         unmarked: bool,
+        /// Whether a mark says of which moment the answer is. One of a time before there were
+        /// clusters says nothing.
+        is_dated: bool,
         /// `ETag`.
         etag: Option<String>,
         /// Its body; null where it is no JSON.
@@ -128,6 +131,10 @@ impl Told {
         Self::Answer {
             status,
             unmarked: read == Some("current"),
+            is_dated: !read.is_some_and(|mark| {
+                let as_of = mark.split_once("as-of=").map(|(_, as_of)| as_of);
+                mark.starts_with("stale") && as_of.is_none_or(|as_of| as_of.starts_with("1970"))
+            }),
             etag: etag.map(str::to_owned),
             body: serde_json::from_slice(body).unwrap_or(Value::Null),
         }
@@ -166,9 +173,12 @@ impl<C: Carrier> Caller<C> {
         let asked = Asked { method: "GET", target, headers: identity(of.org).to_vec(), body: None };
         let outcome = match self.carrier.exchange(node, &asked, patience).await {
             Told::Nobody | Told::Nothing => Outcome::Failed,
-            Told::Answer { status: 200, unmarked, etag, body } => {
+            Told::Answer { status: 200, unmarked, etag, body, .. } => {
                 let found = Found { version: version(etag), value: text(&body["result"]["label"]) };
                 Outcome::Seen { found: Some(found), unmarked }
+            }
+            Told::Answer { status, is_dated: false, .. } if is_absence(status) => {
+                self.deny(&operation, status)
             }
             Told::Answer { status: 404, unmarked, .. } => Outcome::Seen { found: None, unmarked },
             Told::Answer { status: 401, unmarked: false, .. }
@@ -195,6 +205,9 @@ impl<C: Carrier> Caller<C> {
         let outcome = match self.carrier.exchange(node, &asked, patience.cut).await {
             Told::Nobody => Outcome::Failed,
             Told::Nothing => Outcome::Unknown,
+            Told::Answer { status, is_dated: false, .. } if is_absence(status) => {
+                self.deny(&operation, status)
+            }
             Told::Answer { status, unmarked, body, .. } => {
                 let receipt = &body["meta"]["consistency"];
                 write_id = receipt["write_id"].as_str().map(str::to_owned);
@@ -230,6 +243,27 @@ impl<C: Carrier> Caller<C> {
         let target = format!("{WRITES}/{}{wait}", named.write_id);
         let asked = Asked { method: "GET", target, headers: identity(org).to_vec(), body: None };
         let (standing, unmarked) = match self.carrier.exchange(node, &asked, patience).await {
+            Told::Answer { status, is_dated: false, .. } if is_absence(status) => {
+                let of = &named.attempt;
+                let (org, credential) = (of.org.clone(), of.credential.clone());
+                let (region, completed) = (self.places[node].region.clone(), self.recorder.now());
+                let (client, action, outcome) = (self.client, Action::Read, Outcome::Failed);
+                self.deny(
+                    &Operation {
+                        client,
+                        org,
+                        credential,
+                        node,
+                        region,
+                        invoked,
+                        completed,
+                        action,
+                        outcome,
+                    },
+                    status,
+                );
+                return None;
+            }
             Told::Nobody
             | Told::Nothing
             | Told::Answer { status: 401, unmarked: false, .. }
@@ -261,6 +295,13 @@ impl<C: Carrier> Caller<C> {
             action,
             outcome: Outcome::Failed,
         }
+    }
+
+    /// A no of a state of no known moment: it is worth nothing, and must not be given.
+    fn deny(&self, operation: &Operation, status: u16) -> Outcome {
+        let operation = Operation { completed: self.recorder.now(), ..operation.clone() };
+        self.recorder.record_denial(Denial { operation, status });
+        Outcome::Failed
     }
 
     fn end(&self, mut operation: Operation, outcome: Outcome) -> Outcome {
@@ -327,6 +368,11 @@ fn write_request(of: Subject<'_>, write: &Write, timeout_s: u64) -> Asked {
     Asked { method, target: target.to_owned(), headers, body }
 }
 
+/// Whether a status says that something is not there.
+const fn is_absence(status: u16) -> bool {
+    matches!(status, 401 | 403 | 404 | 409 | 412)
+}
+
 /// What an answer to a write says; nothing when no server may give it.
 fn judge(status: u16, unmarked: bool, receipt: &Value) -> Option<Outcome> {
     let position = receipt["position"].as_str().and_then(Position::of_token);
@@ -389,6 +435,20 @@ fn text(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mark_without_a_moment_is_known() {
+        let is_dated = |read| match Told::answer(404, read, None, b"") {
+            Told::Answer { is_dated, .. } => is_dated,
+            Told::Nobody | Told::Nothing => panic!("an answer"),
+        };
+        for read in [None, Some("current"), Some("stale; as-of=2026-01-02T03:04:05Z")] {
+            assert!(is_dated(read), "{read:?}");
+        }
+        for read in ["stale", "stale; as-of=1970-01-01T00:00:00Z"] {
+            assert!(!is_dated(Some(read)), "{read}");
+        }
+    }
 
     #[test]
     fn answers_are_told_apart() {

@@ -261,6 +261,12 @@ impl HeldLeases {
         self.ended
     }
 
+    /// What was known of the state before this replica was opened again, in the same process.
+    pub fn remember(&mut self, as_of: Option<LogTime>, proven: Option<Duration>) {
+        self.as_of = self.as_of.max(as_of);
+        self.proven = self.proven.max(proven);
+    }
+
     /// Since the newest lease was asked for.
     #[must_use]
     pub fn age(&self, now: Duration) -> Option<Duration> {

@@ -525,6 +525,7 @@ impl Groups {
         // Until the new one stands the old one answers that it does not know.
         old.stop().await?;
         let again = self.start_replica(group, Arc::clone(&old.visible), across).await?;
+        again.leasing.remember(&old.leasing, self.applied(group));
         again.reopened.store(true, Ordering::Release);
         Ok(())
     }

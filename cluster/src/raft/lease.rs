@@ -117,6 +117,12 @@ impl Leasing {
         locked(&self.held).as_of(visible)
     }
 
+    /// Takes over as of when a state is at least from the replica that kept it before.
+    pub(crate) fn remember(&self, before: &Self, visible: LogIndex) {
+        let (as_of, proven) = (before.as_of(visible), before.proven(visible));
+        locked(&self.held).remember(as_of, proven);
+    }
+
     /// Of which moment the state is at least, by the steady clock.
     pub(crate) fn proven(&self, visible: LogIndex) -> Option<Duration> {
         locked(&self.held).proven(visible)

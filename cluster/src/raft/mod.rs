@@ -81,7 +81,7 @@ pub use health::NodeHealth;
 pub use operate::{NodeStanding, RegionStanding};
 pub use propose::Proposed;
 pub use status::{
-    ClusterStatus, Freshness, GroupStatus, GroupsMetrics, NodeStatus, RegionLag, Role,
+    AsOf, ClusterStatus, Freshness, GroupStatus, GroupsMetrics, NodeStatus, RegionLag, Role,
 };
 pub use wait::{DangerStats, Progress, RegionProgress, Scope};
 

@@ -60,12 +60,58 @@ impl Role {
 pub enum Freshness {
     /// It is.
     Current,
-    /// It may not; its state is as of that time at least.
+    /// It may not.
     Stale {
-        /// This node's wall time when it asked for the newest lease whose index it has applied;
-        /// before the first one, the newest log time it has applied.
-        as_of: LogTime,
+        /// As of when its state is at least.
+        as_of: AsOf,
     },
+}
+
+/// As of when a state is, that is not proved to be current.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AsOf {
+    /// Nothing is here: no entry of the group that has a time has been applied.
+    Nothing,
+    /// The log time of the newest entry that was applied. This process has never been current with
+    /// the group, so nobody knows how much is missing: what is not in the state may be in the
+    /// cluster since long.
+    Applied(LogTime),
+    /// The process has been current with the group: its own wall time when it asked for the newest
+    /// lease whose index it has applied, or a log time beyond that. What is not in the state was not
+    /// in the cluster then.
+    Proven(LogTime),
+}
+
+impl AsOf {
+    /// Of two states that an answer is computed from: the earlier moment, and the weaker proof.
+    #[must_use]
+    pub fn earlier(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Nothing, _) | (_, Self::Nothing) => Self::Nothing,
+            (Self::Proven(one), Self::Proven(two)) => Self::Proven(one.min(two)),
+            (Self::Applied(one) | Self::Proven(one), Self::Applied(two) | Self::Proven(two)) => {
+                Self::Applied(one.min(two))
+            }
+        }
+    }
+
+    /// The moment; none where nothing is here.
+    #[must_use]
+    pub const fn time(self) -> Option<LogTime> {
+        match self {
+            Self::Nothing => None,
+            Self::Applied(time) | Self::Proven(time) => Some(time),
+        }
+    }
+}
+
+impl Freshness {
+    /// Whether it may be said that something is not there: the state is current, or this process has
+    /// been current with it.
+    #[must_use]
+    pub const fn knows_absence(self) -> bool {
+        matches!(self, Self::Current | Self::Stale { as_of: AsOf::Proven(_) })
+    }
 }
 
 /// The whole cluster as this node sees it.
@@ -180,8 +226,7 @@ impl Groups {
 
     fn freshness_at(&self, group: GroupId, shown: impl FnOnce(&Replica) -> LogIndex) -> Freshness {
         let Some(replica) = self.replica(group) else {
-            let applied = read_applied(&**self.slotted(), group).unwrap_or_default();
-            return Freshness::Stale { as_of: applied.log_time };
+            return Freshness::Stale { as_of: self.as_applied(group) };
         };
         let now = self.environment().steady.now();
         let visible = shown(&replica);
@@ -192,9 +237,19 @@ impl Groups {
         {
             return Freshness::Current;
         }
-        let applied = || read_applied(&**self.slotted(), group).unwrap_or_default();
-        let as_of = replica.leasing.as_of(visible).unwrap_or_else(|| applied().log_time);
-        Freshness::Stale { as_of }
+        let proven = replica.leasing.as_of(visible).map(AsOf::Proven);
+        Freshness::Stale { as_of: proven.unwrap_or_else(|| self.as_applied(group)) }
+    }
+
+    /// How far a state is by its own record. A record that cannot be read ends the process
+    /// elsewhere.
+    fn as_applied(&self, group: GroupId) -> AsOf {
+        let applied = read_applied(&**self.slotted(), group).unwrap_or_default();
+        // A log's first entries are the library's own, and have no time.
+        match applied.log_time {
+            LogTime(0) => AsOf::Nothing,
+            time => AsOf::Applied(time),
+        }
     }
 
     /// The cluster as this node sees it.

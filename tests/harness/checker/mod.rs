@@ -6,9 +6,10 @@
 //!
 //! Each was seen to reject what it must: a lost update, a stale unmarked read after `all_regions`
 //! and after `local_region`, a reordering, a doubled write, a lost acknowledged write, a receipt
-//! that lied (`samples_test.rs`), an answer about a write that took back another (`unknown_test.rs`),
+//! that lied, a no of a state of no moment (`samples_test.rs`), an answer about a write that took back another (`unknown_test.rs`),
 //! and every one of many correct runs with one answer spoilt (`random_test.rs`).
 
+mod absent;
 mod linearizable;
 mod once;
 mod order;
@@ -28,6 +29,7 @@ mod unknown_test;
 
 use std::fmt;
 
+pub use absent::absent;
 pub use linearizable::linearizable;
 pub use once::once;
 pub use promises::{broken_promises, promises};
@@ -104,6 +106,8 @@ pub enum Rule {
     NodeOrder,
     /// What was told of a write by its id is not taken back.
     Told,
+    /// No no of a state that has never been current.
+    Absent,
 }
 
 impl Violation {
@@ -139,6 +143,7 @@ impl std::error::Error for Violation {}
 /// # Errors
 /// With the first thing that must not be.
 pub fn check(history: &History, finals: &[Operation]) -> Result<Summary, Violation> {
+    absent(history)?;
     unknown(history)?;
     let history = told(history);
     let mut all = history.clone();

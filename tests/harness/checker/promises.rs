@@ -138,7 +138,8 @@ fn judge(
         | Rule::RealTime
         | Rule::Decided
         | Rule::Origin
-        | Rule::Told => "no promise at all",
+        | Rule::Told
+        | Rule::Absent => "no promise at all",
     };
     let seen = seen.map(Written::shown).into_iter().flatten();
     let shown = least.shown().into_iter().chain(seen).chain([floor.by, read]);

@@ -32,6 +32,16 @@ fn a_plain_history_is_accepted() {
 }
 
 #[test]
+fn a_no_of_a_state_that_has_never_been_current() {
+    let story = || Story::begun().read(3, Outcome::Failed);
+    story().end(0, Some(("v1", "one"))).accepted();
+    for status in [401, 404, 412] {
+        let denied = story().denied(status).end(0, Some(("v1", "one")));
+        denied.rejected(Rule::Absent);
+    }
+}
+
+#[test]
 fn a_lost_update() {
     let both = Story::begun()
         .write(0, patch("two").upon("v1"), committed("v2", 12, true, &NEAR))

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{Rule, Summary, Violation, check};
 use crate::history::{
-    Action, Change, Found, History, Named, Operation, Outcome, Position, Question, Required,
-    Standing, Write,
+    Action, Change, Denial, Found, History, Named, Operation, Outcome, Position, Question,
+    Required, Standing, Write,
 };
 
 /// Two regions of two nodes.
@@ -106,6 +106,13 @@ impl Story {
     pub(super) fn read(mut self, node: usize, outcome: Outcome) -> Self {
         let operation = self.operation(node, Action::Read, outcome);
         self.history.operations.push(operation);
+        self
+    }
+
+    /// The last operation was answered so, of a state of no known moment.
+    pub(super) fn denied(mut self, status: u16) -> Self {
+        let operation = self.history.operations.last().expect("an operation").clone();
+        self.history.denials.push(Denial { operation, status });
         self
     }
 

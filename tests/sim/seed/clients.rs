@@ -10,14 +10,14 @@ use std::{
 
 use bytes::Bytes;
 use concordat_node::embedded::EmbeddedNode;
-use concordat_proto::{header, region::Region};
+use concordat_proto::{consistency::Position, header, region::Region};
 use concordat_tests::{
     chance::Chance,
     demo::Org,
     history::{Change, Named, Outcome, Recorder, Required, Write},
     recorded::{self, Asked, Caller, Carrier, Patience, Place, Subject, Told},
 };
-use http::Request;
+use http::{Request, Response};
 use tokio::{
     runtime::Handle,
     time::{sleep, timeout},
@@ -166,6 +166,19 @@ fn request(asked: &Asked) -> Request<Bytes> {
     request.body(body).expect("a request")
 }
 
+/// Whether the node that has just given a marked answer has been current with what a no rests on: with
+/// the group that it names, or with all groups where it says that a key does not live. The moment that
+/// it names otherwise is one of its log, and says nothing of what it lacks.
+fn knows_absence(node: &EmbeddedNode, answer: &Response<Bytes>) -> bool {
+    let position = answer.headers().get(header::POSITION).and_then(|it| it.to_str().ok());
+    let position: Option<Position> = position.and_then(|position| position.parse().ok());
+    match (answer.status().as_u16(), position) {
+        (401, _) => node.knows_absence(None),
+        (_, Some(position)) => node.knows_absence(Some(position.group)),
+        (_, None) => true,
+    }
+}
+
 impl Carrier for Walk {
     async fn exchange(&mut self, node: usize, asked: &Asked, patience: Duration) -> Told {
         let Some(((handle, door), delay)) = self.doors.way(self.from.as_ref(), node) else {
@@ -175,14 +188,21 @@ impl Carrier for Walk {
         let delay = if self.is_there { Duration::ZERO } else { delay };
         sleep(delay).await;
         let request = request(asked);
-        let task = handle.spawn(async move { door.call(request).await });
+        let task = handle.spawn(async move {
+            let answer = door.call(request).await;
+            let knows = knows_absence(&door, &answer);
+            (answer, knows)
+        });
         let hang_up = task.abort_handle();
         let told = match timeout(patience, task).await {
-            Ok(Ok(answer)) => {
+            Ok(Ok((answer, knows))) => {
                 sleep(delay).await;
                 let header = |name| answer.headers().get(name).and_then(|it| it.to_str().ok());
                 let (read, etag) = (header("concordat-read"), header("etag"));
-                let told = Told::answer(answer.status().as_u16(), read, etag, answer.body());
+                let mut told = Told::answer(answer.status().as_u16(), read, etag, answer.body());
+                if let Told::Answer { is_dated, unmarked: false, .. } = &mut told {
+                    *is_dated &= knows;
+                }
                 self.doors.heard(asked, node, header(header::POSITION), &told);
                 told
             }
