@@ -23,6 +23,7 @@ use crate::{
     http::{route::Routes, server},
     identity::IdentityFile,
     keyring::Keyring,
+    keyring_check::{self, KeyringCheck},
     node::{Cuts, LogStats, Node},
     observe::metrics::Metrics,
     orgs,
@@ -82,17 +83,20 @@ pub(crate) fn rocks_options(sizes: &StorageSizes) -> Result<RocksOptions, Failur
     Ok(options.with_write_buffer_bytes(sizes.write_buffer_bytes))
 }
 
-/// Begins a cluster with a directory that belongs to none; on others it does nothing.
+/// Begins a cluster with a directory that belongs to none; on others it does nothing. The operator
+/// key's id says with which keyring.
 pub(crate) fn bootstrap(
     kept: &Kept,
     environment: &Environment,
+    keyring: &Keyring,
     operator_key: impl FnOnce() -> Result<ApiKey, Failure>,
 ) -> Result<(), Failure> {
     if !kept.identity.is_free() {
         return Ok(());
     }
     let cluster = entropy::cluster_id(&*environment.entropy);
-    kept.identity.found(Bootstrap { cluster, operator_key: operator_key()? })
+    let operator_key = ApiKey { id: keyring.mark(cluster), ..operator_key()? };
+    kept.identity.found(Bootstrap { cluster, operator_key })
 }
 
 /// Starts the replicas. The caller gives their service to the transport.
@@ -139,6 +143,7 @@ pub(crate) fn of_groups(
         groups,
         log: LogStats(log),
         sealer: Sealer::new(keyring, Arc::clone(&environment.entropy)),
+        keyring_check: KeyringCheck::default(),
         environment,
         routes: Routes::new(cuts.is_some()),
         metrics: Metrics::default(),
@@ -151,8 +156,8 @@ pub(crate) fn of_groups(
     }
 }
 
-/// Starts the tasks that keep a node: its API, the watch for faults, the finishing of what others
-/// began.
+/// Starts the tasks that keep a node: its API, the watch for faults, the look at its keyring, the
+/// finishing of what others began.
 pub(crate) fn keep(
     supervisor: &mut Supervisor,
     name: &str,
@@ -167,6 +172,8 @@ pub(crate) fn keep(
     });
     let faulted = faulted(node.groups.clone(), stop.clone());
     supervisor.spawn(format!("{name}: faults"), faulted);
+    let checked = keyring_check::run(Arc::clone(node), stop.clone());
+    supervisor.spawn(format!("{name}: keyring"), checked);
     supervisor.spawn(format!("{name}: interrupted claims"), finish(Arc::clone(node), stop));
 }
 

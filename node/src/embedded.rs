@@ -30,7 +30,7 @@ use crate::{
     freshness,
     http::{body::Body, respond::response},
     keyring::Keyring,
-    locate,
+    keyring_check, locate,
     node::Node,
     serve::{self, Call},
 };
@@ -57,6 +57,10 @@ impl EmbeddedNode {
         let groups = groups.map_err(|error| Failure::fault("starting the replicas", error))?;
         let http = HttpLimits::default();
         let node = assemble::of_groups(groups, log, keyring, environment, (http, None));
+        if let Err(foreign) = keyring_check::at_start(&node) {
+            node.groups.shutdown().await;
+            return Err(foreign);
+        }
         Ok(Self { node: Arc::new(node) })
     }
 
@@ -108,12 +112,18 @@ impl EmbeddedNode {
         Response::from_parts(head, body)
     }
 
-    /// Finishes what others began, for as long as it is polled.
+    /// Finishes what others began, and holds the keyring against the state, for as long as it is polled.
     ///
     /// # Errors
-    /// When the state cannot be read.
+    /// When the state cannot be read, or the keyring is not the cluster's.
     pub async fn finish(&self) -> Result<(), Failure> {
-        assemble::finish(Arc::clone(&self.node), CancellationToken::new()).await
+        let stop = CancellationToken::new();
+        let checked = keyring_check::run(Arc::clone(&self.node), stop.clone());
+        let finished = assemble::finish(Arc::clone(&self.node), stop);
+        tokio::select! {
+            checked = checked => checked,
+            finished = finished => finished,
+        }
     }
 }
 

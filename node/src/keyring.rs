@@ -7,7 +7,10 @@
 use std::{collections::BTreeMap, fmt, fs, path::Path};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use concordat_proto::id::{ClusterId, KeyId};
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use uuid::Builder;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::{
@@ -20,6 +23,8 @@ use crate::{
 pub const KEY_BYTES: usize = 32;
 /// Keys of one keyring.
 const KEYS_MAX: usize = 256;
+/// Of the UUID that a mark is.
+const MARK_VERSION: usize = 8;
 
 /// A key, wiped on drop.
 pub type Key = Zeroizing<[u8; KEY_BYTES]>;
@@ -123,11 +128,43 @@ impl Keyring {
         (self.active, key)
     }
 
+    /// The id of the first operator key of a cluster that is begun with this keyring: a node that has the
+    /// keyring can tell that it is the one, and nobody learns a key from it. A UUID of version 8, which
+    /// no other id is.
+    #[must_use]
+    pub fn mark(&self, cluster: ClusterId) -> KeyId {
+        mark_of(self.active().1, cluster)
+    }
+
+    /// Whether an id can be a mark.
+    #[must_use]
+    pub fn is_mark(id: KeyId) -> bool {
+        id.0.get_version_num() == MARK_VERSION
+    }
+
+    /// Whether one of the keys has made this mark.
+    #[must_use]
+    pub fn has_marked(&self, cluster: ClusterId, mark: KeyId) -> bool {
+        self.keys.values().any(|key| mark_of(key, cluster) == mark)
+    }
+
     /// A key by its id.
     #[must_use]
     pub fn get(&self, id: u32) -> Option<&Key> {
         self.keys.get(&id)
     }
+}
+
+/// A hash of the key, which is random and of fixed length, and of the cluster. Kept for ever.
+fn mark_of(key: &Key, cluster: ClusterId) -> KeyId {
+    let hash = Sha256::new()
+        .chain_update(b"concordat/keyring-mark")
+        .chain_update(&**key)
+        .chain_update(cluster.to_bytes());
+    let hash: [u8; 32] = hash.finalize().into();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash[..16]);
+    KeyId(Builder::from_custom_bytes(bytes).into_uuid())
 }
 
 #[cfg(test)]
@@ -170,5 +207,19 @@ mod tests {
         let keyring = Keyring::parse(&good).unwrap();
         assert_eq!(keyring.get(7).map(|key| key[31]), Some(31));
         assert!(!format!("{keyring:?}").contains("31"));
+    }
+
+    #[test]
+    fn a_mark_is_of_one_key_and_one_cluster() {
+        let text = format!("active = 7\n[[key]]\nid = 7\nsecret = \"{KEY}\"");
+        let keyring = Keyring::parse(&text).unwrap();
+        let (one, two) = (ClusterId::from_bytes([1; 16]), ClusterId::from_bytes([2; 16]));
+        let mark = keyring.mark(one);
+        // It is in the state of clusters: it must never change.
+        assert_eq!(mark.to_string(), "a2c5a49d-c838-83b1-bfb2-e40ebe701937");
+        assert!(Keyring::is_mark(mark) && keyring.has_marked(one, mark));
+        assert!(!keyring.has_marked(two, mark));
+        assert!(!Keyring::in_memory(&OsEntropy).has_marked(one, mark));
+        assert!(!Keyring::is_mark(entropy::key_id(&OsEntropy)));
     }
 }

@@ -37,6 +37,7 @@ mod hex;
 mod http;
 pub mod identity;
 pub mod keyring;
+mod keyring_check;
 mod locate;
 mod members;
 mod moves;

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     config::HttpLimits, dialect::DemoTarget, environment::Environment, http::route::Routes,
-    observe::metrics::Metrics, seal::Sealer, turnstile::Turnstile,
+    keyring_check::KeyringCheck, observe::metrics::Metrics, seal::Sealer, turnstile::Turnstile,
 };
 
 /// A node, as its requests see it.
@@ -28,6 +28,8 @@ pub(crate) struct Node {
     pub(crate) log: LogStats,
     /// Seals and opens secrets.
     pub(crate) sealer: Sealer,
+    /// Whether it does so with the cluster's keyring.
+    pub(crate) keyring_check: KeyringCheck,
     /// Clock and chance.
     pub(crate) environment: Environment,
     /// What may be asked.
@@ -76,6 +78,18 @@ impl Node {
     /// being failed over, its closed one.
     pub(crate) fn home_groups(&self) -> Vec<GroupId> {
         self.groups.readable_groups()
+    }
+
+    /// Whether it is a full member, with the cluster's keyring.
+    ///
+    /// # Errors
+    /// What is in the way, for people.
+    pub(crate) fn ready(&self) -> Result<(), String> {
+        self.groups.ready()?;
+        if self.keyring_check.has_passed() {
+            return Ok(());
+        }
+        Err("this node's keyring has not been held against the cluster's state yet".to_owned())
     }
 
     /// Wall time.

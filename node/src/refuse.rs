@@ -81,6 +81,13 @@ pub(crate) fn not_a_member() -> Answer {
     render::unavailable("this node has not joined its cluster yet", RETRY_AFTER)
 }
 
+/// 503: what this node seals may be for nobody else to open.
+pub(crate) fn keyring_unchecked() -> Answer {
+    let message = "this node has not held its keyring against the cluster's state yet; nothing was \
+                   stored";
+    render::unavailable(message, RETRY_AFTER)
+}
+
 /// 503: a secret cannot be sealed or opened here.
 pub(crate) fn no_key(error: crate::seal::SealError) -> Answer {
     tracing::error!(%error, "an organisation's data key cannot be used");

@@ -84,6 +84,11 @@ impl Sealer {
         Self { keyring, entropy }
     }
 
+    /// Its keyring.
+    pub(crate) fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
     /// A new data key for an organisation, ready for use and wrapped for keeping.
     #[must_use]
     pub fn new_data_key(&self, org: OrgId) -> (DataKey, WrappedKey) {

@@ -23,7 +23,7 @@ use crate::{
     failure::Failure,
     identity::IdentityFile,
     keyring::Keyring,
-    observe,
+    keyring_check, observe,
     peer::{self, Reach, SocketTransport},
     supervise::{self, Supervisor},
 };
@@ -114,13 +114,18 @@ async fn serve(
     };
     let kept = assemble::open(&parts, &assemble::rocks_options(&parts.sizes)?)?;
     if let Some(source) = &config.bootstrap {
-        assemble::bootstrap(&kept, &environment, || operator_key(source, &environment))?;
+        let key = || operator_key(source, &environment);
+        assemble::bootstrap(&kept, &environment, &parts.keyring, key)?;
     }
     let identity = kept.identity.identity();
     if identity.cluster.is_none() && identity.founded.is_none() && parts.seeds.is_empty() {
         return Err(belongs_nowhere());
     }
     let node = assemble::node(parts, kept).await?;
+    if let Err(foreign) = keyring_check::at_start(&node) {
+        assemble::close(&node).await;
+        return Err(foreign);
+    }
     transport.serve(node.groups.service());
     tracing::info!(node = %identity.node, region = %identity.region, %api, "started");
 

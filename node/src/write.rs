@@ -98,6 +98,9 @@ pub(crate) async fn answer(
     if node.groups.waits_are_full() {
         return refuse::too_many_waits();
     }
+    if !node.keyring_check.has_passed() {
+        return refuse::keyring_unchecked();
+    }
     let write_id = entropy::write_id(&*node.environment.clock, &*node.environment.entropy);
     let asked = Asked { write_id, common, digest, timing };
     let operation = request.operation();

@@ -28,6 +28,7 @@ mod in_process_features;
 mod in_process_members;
 mod in_process_move;
 mod in_process_queue;
+mod keyrings;
 mod kinds;
 mod leader_killed;
 mod leases;

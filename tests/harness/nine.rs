@@ -453,6 +453,18 @@ impl Nine {
         }
     }
 
+    /// Changes a setting of a node, for its next start.
+    ///
+    /// # Panics
+    /// When its file is not there.
+    pub fn set(&self, node: usize, name: &str, value: &str) {
+        let file = self.nodes[node].directory.join("config.toml");
+        let text = fs::read_to_string(&file).expect("its settings");
+        let mut config: toml::Table = toml::from_str(&text).expect("what was written");
+        config.insert(name.to_owned(), value.into());
+        fs::write(&file, config.to_string()).expect("a file");
+    }
+
     /// Removes the data of a node that does not run.
     ///
     /// # Panics

@@ -202,6 +202,19 @@ pub fn operator_key(reader: &dyn Reader, hash: &KeyHash) -> Result<Option<ApiKey
     load(reader, &keys::operator_key(hash))
 }
 
+/// All operators' keys, in order of hash.
+///
+/// # Errors
+/// When the store is broken.
+pub fn operator_keys(reader: &dyn Reader) -> Result<Vec<ApiKey>, StoreError> {
+    let mut found = Vec::new();
+    each(reader, &system_prefix(Kind::OperatorKey), |key, value| {
+        found.push(decode(key, value)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
 /// An OIDC credential.
 ///
 /// # Errors

@@ -18,6 +18,7 @@ use crate::{
     config::{HttpLimits, StorageSizes},
     environment::Environment,
     failure::Failure,
+    freshness,
     node::Node,
     supervise::Supervisor,
 };
@@ -84,7 +85,7 @@ impl Cluster {
         for (place, mut node) in prepared.into_iter().enumerate() {
             if place == 0 {
                 let key = || Ok(saved.operator_key_record(environment));
-                assemble::bootstrap(&node.kept, environment, key)?;
+                assemble::bootstrap(&node.kept, environment, &node.parts.keyring, key)?;
             }
             node.parts.cuts = Some(Arc::clone(&control) as _);
             let (region, url) = (node.parts.region.clone(), node.parts.api_url.clone());
@@ -96,11 +97,12 @@ impl Cluster {
         Ok(Self { members })
     }
 
-    /// Returns once every node is a full member.
+    /// Returns once every node is a full member, and has been current: it can say of what is not there
+    /// that it is not.
     pub(super) async fn ready(&self) -> Result<(), Failure> {
         let deadline = Instant::now() + READY_TIME_MAX;
         for member in &self.members {
-            while let Err(reason) = member.node.groups.ready() {
+            while let Err(reason) = ready(&member.node) {
                 if Instant::now() > deadline {
                     let doing = format!("waiting for {} in {}", member.url, member.region);
                     return Err(Failure::fault(doing, reason));
@@ -189,4 +191,10 @@ async fn bind(listen: SocketAddr, place: usize) -> Result<(TcpListener, String),
     let listener = listener.map_err(|error| Failure::bad_setting(doing(), error))?;
     let bound = listener.local_addr().map_err(|error| Failure::fault(doing(), error))?;
     Ok((listener, format!("http://{bound}")))
+}
+
+fn ready(node: &Node) -> Result<(), String> {
+    node.ready()?;
+    let has_been_current = freshness::of_all(node).knows_absence();
+    if has_been_current { Ok(()) } else { Err("it has not been current yet".to_owned()) }
 }

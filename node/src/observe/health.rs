@@ -45,10 +45,11 @@ pub(crate) fn ready(node: &Node, query: &str) -> Answer {
         }
     }
     let health = node.groups.health();
-    let is_ready = health.obstacles(purpose).is_empty();
+    let has_keyring = node.keyring_check.has_passed();
+    let is_ready = has_keyring && health.obstacles(purpose).is_empty();
     let status = if is_ready { OK } else { UNAVAILABLE };
     let body = match (is_verbose, is_ready) {
-        (true, _) => parts(&health, purpose),
+        (true, _) => parts(&health, has_keyring, purpose),
         (false, true) => "ok\n".to_owned(),
         (false, false) => "not ready\n".to_owned(),
     };
@@ -56,7 +57,7 @@ pub(crate) fn ready(node: &Node, query: &str) -> Answer {
 }
 
 /// One line for each part of a node, marked with `+` where nothing is wrong, then the verdict.
-fn parts(health: &NodeHealth, purpose: Purpose) -> String {
+fn parts(health: &NodeHealth, has_keyring: bool, purpose: Purpose) -> String {
     let mut body = String::new();
     let mut part = |is_good: bool, line: String| {
         body.push_str(if is_good { "[+] " } else { "[-] " });
@@ -65,6 +66,8 @@ fn parts(health: &NodeHealth, purpose: Purpose) -> String {
     };
     let joined = if health.has_joined { "ok" } else { "this node has not joined a cluster yet" };
     part(health.has_joined, format!("cluster: {joined}"));
+    let held = if has_keyring { "ok" } else { "not held against the cluster's state yet" };
+    part(has_keyring, format!("keyring: {held}"));
     for replica in &health.replicas {
         let of = replica.region.as_ref().map_or("system", |region| region.as_str());
         let lacks = replica.lacks();
@@ -93,7 +96,7 @@ fn parts(health: &NodeHealth, purpose: Purpose) -> String {
         let text = if obstacles.is_empty() { "ready".to_owned() } else { obstacles.join("; ") };
         part(obstacles.is_empty(), format!("{name}: {text}"));
     }
-    let is_ready = health.obstacles(purpose).is_empty();
+    let is_ready = has_keyring && health.obstacles(purpose).is_empty();
     body.push_str(if is_ready { "ready\n" } else { "not ready\n" });
     body
 }

@@ -21,6 +21,7 @@ use concordat_cluster::{
 use concordat_node::{embedded::EmbeddedNode, entropy, environment::Environment, keyring::Keyring};
 use concordat_proto::{
     id::{ClusterId, NodeId},
+    org::ApiKey,
     region::Region,
 };
 use concordat_tests::chance::Chance;
@@ -431,6 +432,8 @@ pub(crate) fn shown(id: NodeId) -> String {
 pub(crate) fn beginning(seed: u64) -> (String, Bootstrap, Arc<Keyring>) {
     let source = SimEntropy::new(seed);
     let (key, operator_key) = concordat_node::embedded::operator_key(&source);
-    let bootstrap = Bootstrap { cluster: entropy::cluster_id(&source), operator_key };
-    (key.expose().to_owned(), bootstrap, Arc::new(Keyring::in_memory(&source)))
+    let cluster = entropy::cluster_id(&source);
+    let keyring = Arc::new(Keyring::in_memory(&source));
+    let operator_key = ApiKey { id: keyring.mark(cluster), ..operator_key };
+    (key.expose().to_owned(), Bootstrap { cluster, operator_key }, keyring)
 }
