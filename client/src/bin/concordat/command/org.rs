@@ -64,7 +64,10 @@ async fn begun(client: &Client, org: OrgId, to: &Region, deadline: Instant) -> R
             Err(ClientError::Unavailable { .. }) if Instant::now() + ASK_AGAIN < deadline => {
                 sleep(ASK_AGAIN).await;
             }
-            begun => return Ok(begun?),
+            begun => {
+                begun?;
+                return Ok(());
+            }
         }
     }
 }
