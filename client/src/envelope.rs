@@ -114,7 +114,7 @@ impl ReceiptText {
     /// What a receipt promises is taken only from what is understood: an unknown outcome is
     /// `Unknown`, an unknown state is not `applied`.
     pub(crate) fn parse(&self) -> Option<Receipt> {
-        let known = [Outcome::Committed, Outcome::Lost];
+        let known = [Outcome::Committed, Outcome::Refused, Outcome::Lost];
         let known = known.into_iter().find(|outcome| outcome.as_str() == self.outcome);
         let regions = self.regions.iter().map(RegionText::parse).collect::<Option<Vec<_>>>()?;
         Some(Receipt {
@@ -237,6 +237,8 @@ mod tests {
         };
         let lost = text("lost", "pending", 0.0).parse().expect("a receipt");
         assert_eq!(lost.outcome, Outcome::Lost);
+        let refused = text("refused", "applied", 0.0).parse().expect("a receipt");
+        assert_eq!(refused.outcome, Outcome::Refused);
         let receipt = text("mislaid", "half", -1.0).parse().expect("a receipt");
         assert_eq!(receipt.outcome, Outcome::Unknown);
         assert!(!receipt.regions[0].applied && !receipt.achieved);

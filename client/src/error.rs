@@ -2,7 +2,7 @@
 //!
 //! | kind | was it done? |
 //! | --- | --- |
-//! | `Refused`, `Unavailable`, `Config` | no |
+//! | `Refused`, `Unavailable`, `Config` | no, as far as was required |
 //! | `Pending` | as its receipt says; it may go on |
 //! | `OutcomeUnknown` | not known; the same idempotency key asks again |
 //! | `Transport` | only of reads: there is no answer |
@@ -19,7 +19,9 @@ type Source = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
-    /// The request was understood and declined; nothing was changed.
+    /// The request was understood and declined; nothing was changed. Of a write that a log has
+    /// declined this has reached what the write required; a later failover of a lost region makes it
+    /// void where it had reached only that region.
     #[error("refused with status {status}{}", Listed(messages))]
     Refused {
         /// The HTTP status.

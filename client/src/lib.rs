@@ -5,6 +5,10 @@
 //! whose outcome nobody can tell is [`ClientError::OutcomeUnknown`], never a plain failure. Writes
 //! carry an idempotency key of their own making, so that trying again, at any node, is safe.
 //!
+//! A refusal that a log has decided has travelled as far as was required, like a success. When a region
+//! is lost for good and failed over, every answer that had reached only that region is void, successes
+//! and refusals alike: what must outlive that asks for `AllRegions`.
+//!
 //! ```no_run
 //! use std::time::Duration;
 //!

@@ -58,6 +58,7 @@ impl fmt::Display for Pending {
         let applied = regions.iter().filter(|region| region.applied).count();
         let outcome = match outcome {
             Outcome::Committed => "is committed",
+            Outcome::Refused => "is refused",
             Outcome::Unknown => "may or may not happen",
             Outcome::Lost => "was lost with its region",
         };

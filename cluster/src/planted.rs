@@ -115,11 +115,13 @@ pub enum Bug {
     NeverCurrentSaysNo,
     /// An organisation may have the id under which the store keeps what belongs to none.
     NilOrganisation,
+    /// A refusal is answered before it has reached what was required.
+    RefusalDoesNotWait,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 54] = [
+    pub const ALL: [Self; 55] = [
         Self::AckBeforeSync,
         Self::LogNotSynced,
         Self::VoteNotSaved,
@@ -174,6 +176,7 @@ impl Bug {
         Self::LateKeepsLease,
         Self::NeverCurrentSaysNo,
         Self::NilOrganisation,
+        Self::RefusalDoesNotWait,
     ];
 
     /// What it is called.
@@ -234,6 +237,7 @@ impl Bug {
             Self::LateKeepsLease => "late keeps lease",
             Self::NeverCurrentSaysNo => "never current says no",
             Self::NilOrganisation => "nil organisation",
+            Self::RefusalDoesNotWait => "refusal does not wait",
         }
     }
 }

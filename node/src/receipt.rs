@@ -8,13 +8,14 @@ use concordat_proto::{
     consistency::{Outcome, Position, Receipt, RegionReceipt, RequiredConsistency},
     id::WriteId,
     region::Region,
+    reply::Applied,
 };
 use tokio::time::Instant;
 
-/// Of a write that is known to be committed.
-pub(crate) fn committed(
+/// Of a write that the log has decided: done, or refused.
+pub(crate) fn decided(
     required: RequiredConsistency,
-    write_id: WriteId,
+    applied: &Applied,
     position: Position,
     progress: Progress,
     accepted: Instant,
@@ -22,8 +23,11 @@ pub(crate) fn committed(
     Receipt {
         required,
         achieved: progress.reached,
-        outcome: Outcome::Committed,
-        write_id,
+        outcome: match applied.outcome {
+            Ok(_) => Outcome::Committed,
+            Err(_) => Outcome::Refused,
+        },
+        write_id: applied.write_id,
         position: Some(position),
         elapsed: accepted.elapsed(),
         regions: progress.regions.into_iter().map(|region| line(region, accepted)).collect(),

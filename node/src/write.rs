@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use concordat_cluster::{
     machine::query,
+    planted::{self, Bug},
     raft::{Danger, Freshness, Progress, Proposed, Scope},
     store::keys,
 };
@@ -335,8 +336,9 @@ pub(crate) async fn propose(
     }
 }
 
-/// Waits for what the caller requires, and renders the outcome. A refusal waits for nothing: it has
-/// no effect that could be on its way.
+/// Waits for what the caller requires, and renders the outcome: a refusal like a success. What a
+/// failover does not carry over is void, and an earlier copy of a refused write, which only a survivor
+/// has, may then be carried out: only a refusal that has reached all regions holds for ever.
 pub(crate) async fn told(
     node: &Node,
     operation: Operation,
@@ -344,9 +346,15 @@ pub(crate) async fn told(
     committed: Committed,
     asked: &Asked,
 ) -> Answer {
-    let receipt = match &committed.applied.outcome {
-        Ok(_) => travelled(node, home, &committed, asked).await,
-        Err(_) => standing(node, home, &committed, asked),
+    let waits = committed.applied.outcome.is_ok() || !planted::is(Bug::RefusalDoesNotWait);
+    let receipt = if waits {
+        travelled(node, home, &committed, asked).await
+    } else {
+        let Committed { applied, danger } = &committed;
+        let scope = scope(node, asked.common.required);
+        let mut progress = node.groups.progress(home.group, applied.index, &scope, danger.clone());
+        progress.reached = true;
+        receipt_of(home, applied, progress, asked)
     };
     let answer = render::write(operation, &committed.applied.outcome, &receipt);
     freshness::mark(answer, Freshness::Current)
@@ -367,18 +375,11 @@ pub(crate) async fn travelled(
     receipt_of(home, applied, progress, asked)
 }
 
-fn standing(node: &Node, home: Home, committed: &Committed, asked: &Asked) -> Receipt {
-    let Committed { applied, danger } = committed;
-    let scope = scope(node, asked.common.required);
-    let progress = node.groups.progress(home.group, applied.index, &scope, danger.clone());
-    receipt_of(home, applied, progress, asked)
-}
-
 fn receipt_of(home: Home, applied: &Applied, progress: Progress, asked: &Asked) -> Receipt {
     let here = Position { epoch: home.epoch, group: home.group, index: applied.index };
     let position = applied.position.unwrap_or(here);
     let (required, accepted) = (asked.common.required, asked.timing.accepted);
-    receipt::committed(required, applied.write_id, position, progress, accepted)
+    receipt::decided(required, applied, position, progress, accepted)
 }
 
 /// The receipt of a write whose outcome is not known.

@@ -14,10 +14,8 @@ use concordat_proto::{
     consistency::{Position, Receipt, RequiredConsistency},
     id::{GroupId, WriteId},
     record::WriteRecord,
-    refusal::Refusal,
     reply::{Applied, Reply},
 };
-use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::{
@@ -69,7 +67,7 @@ pub(crate) async fn answer(
             Ok((Some(found), _)) => break found,
             Ok((None, fresh)) if Instant::now() >= deadline => {
                 let answer = match lost(node, principal, write_id, timing).await {
-                    Some(receipt) => render::receipt(&receipt),
+                    Some(receipt) => render::receipt(&receipt, None),
                     None => render::not_found("write"),
                 };
                 return freshness::mark(answer, fresh);
@@ -157,23 +155,7 @@ fn render_found(
     for region in &mut progress.regions {
         region.at = None;
     }
-    let write_id = found.applied.write_id;
-    let receipt = receipt::committed(required, write_id, found.position, progress, timing.accepted);
-    match &found.applied.outcome {
-        Ok(_) => render::receipt(&receipt),
-        Err(refusal) => refused(&receipt, refusal),
-    }
-}
-
-/// The receipt of a write that was refused says so: it is committed that nothing was done.
-fn refused(receipt: &Receipt, refusal: &Refusal) -> Answer {
-    let (mut answer, as_answered) =
-        (render::receipt(receipt), render::refused(refusal, Some(receipt)));
-    let body = answer.body.as_deref().unwrap_or_default();
-    if let Ok(mut body) = serde_json::from_slice::<Value>(body) {
-        body["result"]["refused"] =
-            json!({ "httpcode": as_answered.status, "message": refusal.to_string() });
-        answer.body = Some(body.to_string().into_bytes());
-    }
-    answer
+    let Found { position, applied, .. } = found;
+    let receipt = receipt::decided(required, &applied, position, progress, timing.accepted);
+    render::receipt(&receipt, applied.outcome.as_ref().err())
 }

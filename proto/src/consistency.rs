@@ -111,9 +111,12 @@ impl FromStr for Position {
 pub enum Outcome {
     /// Durable on a quorum; it cannot be lost or undone.
     Committed,
+    /// Decided in the log, and nothing was done. The regions of its receipt are those that know of
+    /// the decision.
+    Refused,
     /// Not known: it may have happened, may still happen, or never.
     Unknown,
-    /// It went with its region: a failover went on without it, and it never counts any more.
+    /// It went with its region: a failover provably went on without it, and it never counts any more.
     Lost,
 }
 
@@ -123,6 +126,7 @@ impl Outcome {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Committed => "committed",
+            Self::Refused => "refused",
             Self::Unknown => "unknown",
             Self::Lost => "lost",
         }
@@ -147,11 +151,11 @@ pub struct Receipt {
     pub required: RequiredConsistency,
     /// Whether that was reached.
     pub achieved: bool,
-    /// Whether the write is known to be committed.
+    /// Whether the write is known to be committed, or refused.
     pub outcome: Outcome,
     /// The write's name.
     pub write_id: WriteId,
-    /// Its place, once committed.
+    /// Its place, once committed or refused.
     pub position: Option<Position>,
     /// Since the request was accepted.
     pub elapsed: Duration,

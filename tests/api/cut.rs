@@ -74,6 +74,28 @@ async fn label_at(caller: &Caller, region: usize) -> Value {
     assert_success(&answer, 200)["result"]["label"].take()
 }
 
+/// A no that cannot arrive everywhere waits like a yes, and is no plain no: with its region it may be
+/// lost, and the write carried out after all.
+async fn a_refusal_times_out(caller: &Caller) {
+    let request = caller
+        .post(&draft("a"))
+        .header("SlashID-Required-Consistency", "all_regions")
+        .header("SlashID-Required-Consistency-Timeout", &TIMEOUT.as_secs().to_string());
+    let begun = Instant::now();
+    let answer = request.send(&caller.urls[HOME]).await;
+    assert_failure(&answer, 408);
+    assert!(begun.elapsed() >= TIMEOUT, "too early");
+    let receipt = answer.json()["meta"]["consistency"].take();
+    assert_eq!((&receipt["outcome"], &receipt["achieved"]), (&json!("refused"), &json!(false)));
+    assert_eq!(receipt["refused"]["httpcode"], 409, "{receipt}");
+    assert_eq!(states(&receipt)[REGIONS[HOME]], "applied", "{receipt}");
+    assert_eq!(states(&receipt)[REGIONS[CUT]], "pending", "{receipt}");
+    // At home it is decided, as far as was asked.
+    let local = caller.send(&caller.post(&draft("a"))).await;
+    assert_failure(&local, 409);
+    assert_eq!(local.json()["meta"]["consistency"]["achieved"], true, "{local:?}");
+}
+
 /// A write through the region that is cut off from the organisation's home: nothing is claimed.
 async fn from_the_cut_region(caller: &Caller) -> Response {
     let request = caller
@@ -152,6 +174,7 @@ async fn a_region_is_cut_off_and_comes_back() {
     assert_eq!(assert_written(&local, 200)["achieved"], true);
     let receipt = times_out(&caller, "everywhere").await;
     let write_id = receipt["write_id"].as_str().expect("an id");
+    a_refusal_times_out(&caller).await;
     // Nothing was rolled back where it did arrive, nothing arrived where it did not.
     assert_eq!(label_at(&caller, HOME).await, "everywhere");
     assert_eq!(label_at(&caller, NEAR).await, "everywhere");

@@ -16,7 +16,8 @@ fn assert_receipt(receipt: &Value) {
     assert_eq!(members(receipt), all.into(), "{receipt}");
     assert!(receipt["achieved"].is_boolean(), "{receipt}");
     assert!(["local_region", "all_regions"].map(Value::from).contains(&receipt["required"]));
-    assert!(["committed", "unknown"].map(Value::from).contains(&receipt["outcome"]), "{receipt}");
+    let outcomes = ["committed", "refused", "unknown"];
+    assert!(outcomes.map(Value::from).contains(&receipt["outcome"]), "{receipt}");
     let id: Uuid = receipt["write_id"].as_str().expect("an id").parse().expect("a UUID");
     assert_eq!(id.get_version_num(), 7, "{receipt}");
     assert!(!receipt["position"].as_str().expect("a position").is_empty());
@@ -76,14 +77,38 @@ async fn every_write_has_its_receipt() {
             assert_eq!(answer.status, status, "{answer:?}");
             let receipt = receipt(&answer);
             assert_eq!(receipt["required"], level);
-            assert_eq!(receipt["outcome"], "committed");
+            assert_eq!(receipt["outcome"], if status < 300 { "committed" } else { "refused" });
             assert!(ids.insert(receipt["write_id"].to_string()), "{receipt}");
             assert!(positions.insert(receipt["position"].to_string()), "{receipt}");
-            if status < 300 {
-                assert_eq!(receipt["achieved"], true, "{receipt}");
-                let all = if level == "all_regions" { &REGIONS[..] } else { &REGIONS[..1] };
-                assert!(all.iter().all(|region| state(&receipt, region) == "applied"), "{receipt}");
-            }
+            // A no has travelled as far as a yes.
+            assert_eq!(receipt["achieved"], true, "{receipt}");
+            let all = if level == "all_regions" { &REGIONS[..] } else { &REGIONS[..1] };
+            assert!(all.iter().all(|region| state(&receipt, region) == "applied"), "{receipt}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_receipt_of_a_refusal_says_refused_wherever_it_is_asked_for() {
+    let caller = caller("refusals").await;
+    caller.create(&draft("a")).await;
+    for (request, status) in [
+        (caller.post(&draft("a")), 409),
+        (caller.patch("none", &json!({"label": "x"})), 404),
+        (caller.delete("a").header("If-Match", "\"x\""), 412),
+    ] {
+        let request = request.header("SlashID-Required-Consistency", "all_regions");
+        let answer = caller.send(&request).await;
+        let message = assert_failure(&answer, status);
+        let id = receipt(&answer)["write_id"].as_str().expect("an id").to_owned();
+        for url in &caller.urls {
+            let asked = caller.request("GET", &format!("/v1/writes/{id}?wait=10")).send(url).await;
+            let mut now = assert_success(&asked, 200)["result"].take();
+            let refused = now.as_object_mut().expect("an object").remove("refused");
+            assert_receipt(&now);
+            assert_eq!((&now["outcome"], &now["achieved"]), (&json!("refused"), &json!(true)));
+            assert!(REGIONS.iter().all(|region| state(&now, region) == "applied"), "{now}");
+            assert_eq!(refused, Some(json!({"httpcode": status, "message": message})), "{now}");
         }
     }
 }

@@ -148,7 +148,9 @@ pub enum Outcome {
     },
     /// To a write: a no with a place in the order.
     Refused {
-        /// The status.
+        /// As far as was asked, or not in time (408).
+        achieved: bool,
+        /// The status of the no.
         status: u16,
         /// Its place.
         position: Position,
@@ -242,7 +244,10 @@ impl fmt::Display for Outcome {
                 let status = if *achieved { "2xx" } else { "408" };
                 write!(f, "{status} as …{} at {position}, applied in {applied:?}", short(version))
             }
-            Self::Refused { status, position } => write!(f, "{status} at {position}"),
+            Self::Refused { achieved, status, position } => {
+                let late = if *achieved { "" } else { "408: " };
+                write!(f, "{late}{status} at {position}")
+            }
             Self::Unknown => f.write_str("unknown"),
             Self::Failed => f.write_str("failed"),
         }
@@ -353,6 +358,9 @@ pub struct History {
     pub questions: Vec<Question>,
     /// In any order.
     pub denials: Vec<Denial>,
+    /// When all clocks were put forward beyond what a write is remembered for: what was asked before
+    /// may be forgotten since.
+    pub forgotten: Option<Duration>,
 }
 
 /// Takes operations down while clients work.
@@ -362,6 +370,7 @@ pub struct Recorder {
     operations: Mutex<Vec<Operation>>,
     questions: Mutex<Vec<Question>>,
     denials: Mutex<Vec<Denial>>,
+    forgotten: Mutex<Option<Duration>>,
 }
 
 impl Default for Recorder {
@@ -371,6 +380,7 @@ impl Default for Recorder {
             operations: Mutex::default(),
             questions: Mutex::default(),
             denials: Mutex::default(),
+            forgotten: Mutex::default(),
         }
     }
 }
@@ -395,6 +405,11 @@ impl Recorder {
     /// Takes a denial down, beside its operation.
     pub fn record_denial(&self, denial: Denial) {
         self.denials.lock().unwrap_or_else(PoisonError::into_inner).push(denial);
+    }
+
+    /// All clocks were put forward, beyond what a write is remembered for.
+    pub fn forget(&self) {
+        *self.forgotten.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.now());
     }
 
     /// When the first write was answered 2xx that was asked of an organisation after `since`, if one
@@ -424,7 +439,8 @@ impl Recorder {
         let operations = self.operations.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let questions = self.questions.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        History { operations, questions, denials }
+        let forgotten = *self.forgotten.lock().unwrap_or_else(PoisonError::into_inner);
+        History { operations, questions, denials, forgotten }
     }
 }
 

@@ -377,9 +377,10 @@ const fn is_absence(status: u16) -> bool {
 fn judge(status: u16, unmarked: bool, receipt: &Value) -> Option<Outcome> {
     let position = receipt["position"].as_str().and_then(Position::of_token);
     let is_committed = receipt["outcome"] == "committed";
+    let is_refused = receipt["outcome"] == "refused";
+    let achieved = receipt["achieved"] == true;
     match status {
         200 | 201 | 408 if is_committed => {
-            let achieved = receipt["achieved"] == true;
             let is_consistent = achieved == (status != 408);
             is_consistent.then_some(Outcome::Committed {
                 achieved,
@@ -391,7 +392,17 @@ fn judge(status: u16, unmarked: bool, receipt: &Value) -> Option<Outcome> {
         408 if receipt["outcome"] == "unknown" && applied(receipt).is_empty() => {
             Some(Outcome::Unknown)
         }
-        404 | 409 | 412 if is_committed => Some(Outcome::Refused { status, position: position? }),
+        // A no has travelled as far as was required, like a yes.
+        404 | 409 | 412 if is_refused && achieved => {
+            Some(Outcome::Refused { achieved, status, position: position? })
+        }
+        408 if is_refused && !achieved => match refused_as(receipt)? {
+            status @ (404 | 409 | 412) => {
+                Some(Outcome::Refused { achieved, status, position: position? })
+            }
+            // It came too late, or the like; what had reached one region only may be void.
+            _ => Some(Outcome::Unknown),
+        },
         // Of a replica that is behind and says so.
         401 | 404 if !unmarked => Some(Outcome::Failed),
         429 | 503 => Some(Outcome::Failed),
@@ -403,18 +414,22 @@ fn judge(status: u16, unmarked: bool, receipt: &Value) -> Option<Outcome> {
 /// What an answer to a question says; nothing when no server may give it.
 fn standing(receipt: &Value) -> Option<Standing> {
     let position = receipt["position"].as_str().and_then(Position::of_token);
-    match (receipt["outcome"].as_str()?, receipt["refused"]["httpcode"].as_u64()) {
+    match (receipt["outcome"].as_str()?, refused_as(receipt)) {
         ("lost", None) => Some(Standing::Lost),
+        ("unknown", None) if position.is_none() => Some(Standing::Nothing),
         ("committed", None) => Some(Standing::Committed {
             version: text(&receipt["write_id"]),
             position: position?,
             applied: applied(receipt),
         }),
-        ("committed", Some(status @ (404 | 409 | 412))) => {
-            Some(Standing::Refused { status: u16::try_from(status).ok()?, position: position? })
-        }
+        ("refused", Some(status)) => Some(Standing::Refused { status, position: position? }),
         _ => None,
     }
+}
+
+/// What a receipt says that a write was refused with.
+fn refused_as(receipt: &Value) -> Option<u16> {
+    u16::try_from(receipt["refused"]["httpcode"].as_u64()?).ok()
 }
 
 /// The regions that a receipt lists as applied.
@@ -470,8 +485,15 @@ mod tests {
         assert_eq!(judge(408, true, &receipt("unknown", false)), None, "it names a region");
         assert_eq!(judge(503, false, &Value::Null), Some(Outcome::Failed));
         assert_eq!(judge(401, true, &Value::Null), None, "an unmarked 401 to a key that lives");
-        assert_eq!(judge(422, true, &receipt("committed", true)), None);
-        let refused = judge(412, true, &receipt("committed", true)).unwrap();
-        assert!(matches!(refused, Outcome::Refused { status: 412, .. }));
+        assert_eq!(judge(422, true, &receipt("refused", true)), None);
+        let refused = judge(412, true, &receipt("refused", true)).unwrap();
+        assert!(matches!(refused, Outcome::Refused { achieved: true, status: 412, .. }));
+        assert_eq!(judge(412, true, &receipt("committed", true)), None, "it was not done");
+        assert_eq!(judge(412, true, &receipt("refused", false)), None, "it has not travelled");
+        let mut late = receipt("refused", false);
+        assert_eq!(judge(408, true, &late), None, "it does not say how it was refused");
+        late["refused"] = json!({"httpcode": 404});
+        let late = judge(408, true, &late).unwrap();
+        assert!(matches!(late, Outcome::Refused { achieved: false, status: 404, .. }));
     }
 }

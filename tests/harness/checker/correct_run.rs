@@ -184,7 +184,7 @@ impl World {
         let present = state.get(credential);
         let is_match =
             |found: &Found| write.if_match.as_ref().is_none_or(|it| *it == found.version);
-        let refused = |status| Outcome::Refused { status, position: at(index) };
+        let refused = |status| Outcome::Refused { achieved: true, status, position: at(index) };
         let version = format!("version {index}");
         let outcome = match (&write.change, present) {
             (Change::Create(_), Some(_)) => refused(409),
@@ -248,14 +248,19 @@ impl World {
             Some(index) => (0..2).filter(|region| self.reached(*region, index)).collect(),
             None => Vec::new(),
         };
-        if let (Outcome::Committed { achieved, position, applied, .. }, Action::Write(write)) =
-            (&mut outcome, &operation.action)
-        {
+        let Action::Write(write) = &operation.action else {
+            return self.record(operation, outcome);
+        };
+        let has_reached = match write.required {
+            Required::AllRegions => reached.len() == 2,
+            Required::LocalRegion => reached.contains(&(operation.node / 2)),
+        };
+        if let Outcome::Refused { achieved, .. } = &mut outcome {
+            *achieved = has_reached;
+        }
+        if let Outcome::Committed { achieved, position, applied, .. } = &mut outcome {
             *applied = reached.iter().map(|region| REGIONS[*region].to_owned()).collect();
-            *achieved = match write.required {
-                Required::AllRegions => reached.len() == 2,
-                Required::LocalRegion => reached.contains(&(operation.node / 2)),
-            };
+            *achieved = has_reached;
             for node in reached.iter().flat_map(|region| 2 * region..2 * region + 2) {
                 self.floors[node] = self.floors[node].max(position.index);
             }

@@ -302,7 +302,7 @@ fn written(attempts: Vec<&Operation>) -> Result<Written<'_>, Violation> {
             Outcome::Committed { version, position, .. } => {
                 (Fate::Committed(*position), Some(version.as_str()))
             }
-            Outcome::Refused { status, position } => (Fate::Refused(*status, *position), None),
+            Outcome::Refused { status, position, .. } => (Fate::Refused(*status, *position), None),
             Outcome::Seen { .. } | Outcome::Unknown | Outcome::Failed => continue,
         };
         let before = (written.fate, written.version);

@@ -1,7 +1,7 @@
 //! What an answer promises to reads: after 2xx to `all_regions` every unmarked read anywhere, after
 //! 2xx to `local_region` every one in the caller's region, after a receipt every one in a region
-//! that it lists as applied, sees the write or something newer. And unmarked reads of one node never
-//! go back.
+//! that it lists as applied, sees the write or something newer. A refusal promises as much of what it
+//! was decided on. And unmarked reads of one node never go back.
 //!
 //! Reads that are marked stale promise nothing but to show what was once true; that is judged with
 //! the origin of what they show.
@@ -99,6 +99,18 @@ fn floors<'a>(history: &'a History, order: &Order<'a>) -> Vec<Floor<'a>> {
                 }));
                 let listed = applied.iter().map(|region| Scope::Region(region));
                 floors.extend(listed.map(|scope| floor(scope, Rule::Receipt, *position)));
+            }
+            // What a no was decided on has travelled with it.
+            (Action::Write(write), Outcome::Refused { achieved: true, position, .. }) => {
+                let decided = order.placed(of).rev().filter(|it| it.is_committed());
+                let mut decided = decided.filter_map(|it| it.fate.position());
+                let upon = decided.find(|it| it < position);
+                floors.extend(upon.map(|position| match write.required {
+                    Required::AllRegions => floor(Scope::Everywhere, Rule::AllRegions, position),
+                    Required::LocalRegion => {
+                        floor(Scope::Region(&by.region), Rule::LocalRegion, position)
+                    }
+                }));
             }
             (Action::Read, Outcome::Seen { found: Some(found), unmarked: true }) => {
                 let seen = order.of_value(of, &found.value).and_then(|it| it.fate.position());

@@ -9,7 +9,7 @@ use crate::history::Outcome;
 const NEAR: [&str; 1] = ["near"];
 
 fn refused(status: u16, index: u64) -> Outcome {
-    Outcome::Refused { status, position: at(index) }
+    Outcome::Refused { achieved: true, status, position: at(index) }
 }
 
 #[test]
@@ -93,6 +93,22 @@ fn a_stale_unmarked_read_after_local_region() {
     };
     story(3).rejected(Rule::LocalRegion);
     story(1).accepted();
+}
+
+#[test]
+fn a_stale_unmarked_read_after_a_refusal() {
+    let story = |no: Outcome, write: crate::history::Write, node| {
+        Story::begun()
+            .write(0, patch("two"), committed("v2", 12, true, &NEAR))
+            .write(0, write.upon("v1"), no)
+            .read(node, seen(Some(("v1", "one")), true))
+            .end(0, Some(("v2", "two")))
+    };
+    let late = Outcome::Refused { achieved: false, status: 412, position: at(13) };
+    story(refused(412, 13), patch("no").everywhere(), 3).rejected(Rule::AllRegions);
+    story(refused(412, 13), patch("no"), 3).accepted();
+    story(late.clone(), patch("no").everywhere(), 3).accepted();
+    story(late, patch("no"), 0).rejected(Rule::LocalRegion);
 }
 
 #[test]

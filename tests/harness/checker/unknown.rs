@@ -31,7 +31,7 @@ pub fn unknown(history: &History) -> Result<(), Violation> {
                 (Standing::Committed { version, .. }, _) => own_name(question, version)?,
                 (Standing::Lost, known) => not_lost(history, question, known)?,
                 (Standing::Nothing, Some(known)) if has_own_place(questions) => {
-                    not_forgotten(&floors, question, known)?;
+                    not_forgotten(&floors, question, (known, history.forgotten))?;
                 }
                 (Standing::Nothing | Standing::Refused { .. }, _) => {}
             }
@@ -71,7 +71,9 @@ fn outcome(standing: &Standing) -> Option<Outcome> {
         Standing::Committed { version, position, applied } => {
             Some(Outcome::Committed { achieved: false, version, position, applied })
         }
-        Standing::Refused { status, position } => Some(Outcome::Refused { status, position }),
+        Standing::Refused { status, position } => {
+            Some(Outcome::Refused { achieved: false, status, position })
+        }
         Standing::Lost | Standing::Nothing => None,
     }
 }
@@ -80,7 +82,7 @@ fn outcome(standing: &Standing) -> Option<Outcome> {
 fn fate(outcome: &Outcome) -> Option<(Result<&str, u16>, Position)> {
     match outcome {
         Outcome::Committed { version, position, .. } => Some((Ok(version), *position)),
-        Outcome::Refused { status, position } => Some((Err(*status), *position)),
+        Outcome::Refused { status, position, .. } => Some((Err(*status), *position)),
         Outcome::Seen { .. } | Outcome::Unknown | Outcome::Failed => None,
     }
 }
@@ -199,10 +201,12 @@ fn floors(history: &History) -> Vec<Floor<'_>> {
 fn not_forgotten(
     floors: &[Floor<'_>],
     question: &Question,
-    position: Position,
+    (position, forgotten): (Position, Option<Duration>),
 ) -> Result<(), Violation> {
     let of = &question.named.attempt;
-    if !question.unmarked || question.completed.saturating_sub(of.invoked) >= REMEMBERED {
+    let is_over = question.completed.saturating_sub(of.invoked) >= REMEMBERED
+        || forgotten.is_some_and(|at| of.invoked < at && at < question.completed);
+    if !question.unmarked || is_over {
         return Ok(());
     }
     let covers = |floor: &&Floor<'_>| {

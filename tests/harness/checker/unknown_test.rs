@@ -108,6 +108,10 @@ fn what_was_told_and_is_forgotten() {
     let mut late = end(told(&NEAR).ask(0, "v2", Standing::Nothing));
     late.history.questions[1].completed += Duration::from_secs(300);
     late.accepted();
+    // Or once all clocks were put forward.
+    let mut forward = end(told(&NEAR).ask(0, "v2", Standing::Nothing));
+    forward.history.forgotten = Some(forward.history.questions[0].completed);
+    forward.accepted();
 }
 
 /// The answer to a repeat under a key has the place of the first attempt, and is remembered under its own
@@ -131,4 +135,11 @@ fn what_was_told_to_be_lost_was_never_there() {
     lost(unanswered().ask(0, "v2", there("v2", 12, &[])));
     lost(Story::begun().write(0, patch("two"), committed("v2", 12, true, &NEAR)));
     lost(unanswered().read(0, seen(Some(("v2", "two")), true)));
+    let no = Outcome::Refused { achieved: true, status: 404, position: at(12) };
+    let refused = Story::begun().write(0, patch("two"), no).ask(0, "v2", Standing::Lost);
+    refused.end(0, Some(("v1", "one"))).rejected(Rule::Told);
+    // Nor does it help that everything else was forgotten before it was told.
+    let mut forward = unanswered().ask(0, "v2", there("v2", 12, &[])).ask(0, "v2", Standing::Lost);
+    forward.history.forgotten = Some(forward.history.questions[0].completed);
+    forward.end(0, Some(("v2", "two"))).rejected(Rule::Told);
 }

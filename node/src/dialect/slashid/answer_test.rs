@@ -86,7 +86,9 @@ fn receipt(line: &str) -> Receipt {
         Duration::from_secs_f64(ms / 1000.0)
     };
     let words: Vec<&str> = line.split(' ').collect();
-    let outcome = if words[2] == "committed" { Outcome::Committed } else { Outcome::Unknown };
+    let known = [Outcome::Committed, Outcome::Refused];
+    let known = known.into_iter().find(|outcome| outcome.as_str() == words[2]);
+    let outcome = known.unwrap_or(Outcome::Unknown);
     let position = Position { epoch: 1, group: GroupId(2), index: LogIndex(300) };
     let regions = words[4..].iter().map(|word| {
         let parts: Vec<&str> = word.split(':').collect();
@@ -101,7 +103,7 @@ fn receipt(line: &str) -> Receipt {
         achieved: words[1] == "achieved",
         outcome,
         write_id: write_id(),
-        position: (outcome == Outcome::Committed).then_some(position),
+        position: known.map(|_| position),
         elapsed: milliseconds(words[3]),
         regions: regions.collect(),
     }
@@ -153,7 +155,8 @@ fn write_answer(words: &[&str], receipt: &Receipt) -> Answer {
     match *words {
         ["write", name, result] => render::write(operation(name), &outcome(result), receipt),
         ["timed_out"] => render::timed_out(receipt),
-        ["receipt"] => render::receipt(receipt),
+        ["receipt"] => render::receipt(receipt, None),
+        ["receipt", name] => render::receipt(receipt, Some(&refusal(name))),
         ["org_created"] => {
             render::org_created(&org(), &Secret::new("ck_the_key".to_owned()), receipt)
         }

@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
-use concordat_proto::consistency::{Receipt, RegionReceipt};
+use concordat_proto::{
+    consistency::{Receipt, RegionReceipt},
+    refusal::Refusal,
+};
 use serde::{Serialize, Serializer};
+
+use super::status;
 
 /// The envelope. Members stand in this order: a log that cuts answers off shows the error.
 #[derive(Serialize)]
@@ -47,6 +52,15 @@ pub(super) struct Consistency<'a> {
     position: Option<String>,
     elapsed_ms: Milliseconds,
     regions: Vec<RegionLine<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<Refused>,
+}
+
+/// What a refused write is answered, where the answer itself does not say it.
+#[derive(Serialize)]
+struct Refused {
+    httpcode: u16,
+    message: String,
 }
 
 #[derive(Serialize)]
@@ -81,7 +95,19 @@ impl<'a> From<&'a Receipt> for Consistency<'a> {
             position: receipt.position.map(|position| position.to_string()),
             elapsed_ms: Milliseconds(receipt.elapsed),
             regions: receipt.regions.iter().map(RegionLine::from).collect(),
+            refused: None,
         }
+    }
+}
+
+impl Consistency<'_> {
+    /// With what a refused write is answered.
+    pub(super) fn refused_as(self, refusal: Option<&Refusal>) -> Self {
+        let refused = refusal.map(|refusal| Refused {
+            httpcode: status::of_refusal(refusal.class()),
+            message: refusal.to_string(),
+        });
+        Self { refused, ..self }
     }
 }
 
@@ -107,7 +133,16 @@ pub(super) fn success<R: Serialize>(
 
 /// A failure.
 pub(super) fn failure(status: u16, message: &str, receipt: Option<&Receipt>) -> Vec<u8> {
-    let meta = Meta { pagination: None, consistency: receipt.map(Consistency::from) };
+    failure_of(status, message, receipt.map(Consistency::from))
+}
+
+/// A failure with a receipt that is ready.
+pub(super) fn failure_of(
+    status: u16,
+    message: &str,
+    consistency: Option<Consistency<'_>>,
+) -> Vec<u8> {
+    let meta = Meta { pagination: None, consistency };
     let errors = vec![ErrorItem { httpcode: status, message }];
     to_json(&Envelope::<()> { errors, meta, result: None })
 }

@@ -177,10 +177,11 @@ pub fn org_list(page: &[OrgStanding], asked: Page, total_count: usize) -> Answer
     json(status::OK, envelope::success(Some(shown), None, Some(pagination)))
 }
 
-/// What is known of a write: the result is its receipt.
+/// What is known of a write: the result is its receipt, and for one that was refused what it was
+/// answered.
 #[must_use]
-pub fn receipt(receipt: &Receipt) -> Answer {
-    let result = Some(Consistency::from(receipt));
+pub fn receipt(receipt: &Receipt, refusal: Option<&Refusal>) -> Answer {
+    let result = Some(Consistency::from(receipt).refused_as(refusal));
     json(status::OK, envelope::success(result, None, None))
 }
 
@@ -198,10 +199,12 @@ pub fn done() -> Answer {
 
 // Writes.
 
-/// A write whose outcome is known. A yes that has not travelled as far as was required is a 408.
+/// A write whose outcome is known. What has not travelled as far as was required is a 408: a yes, and
+/// a no just so. What only one region knows may go with it, and the write be carried out after all.
 #[must_use]
 pub fn write(operation: Operation, outcome: &Result<Reply, Refusal>, receipt: &Receipt) -> Answer {
     match outcome {
+        Err(refusal) if !receipt.achieved => refused_late(refusal, receipt),
         Err(refusal) => refused(refusal, Some(receipt)),
         Ok(_) if !receipt.achieved => timed_out(receipt),
         Ok(reply) => {
@@ -248,12 +251,24 @@ pub fn timed_out(receipt: &Receipt) -> Answer {
             "the required consistency was not reached within the timeout; the write is committed \
              and replication goes on"
         }
+        Outcome::Refused => "the write was refused, and not every required region knows that yet",
         Outcome::Unknown => {
             "the request was not handled within the timeout; it may still be handled after it"
         }
         Outcome::Lost => "the write was lost with its region",
     };
     let body = envelope::failure(status::TIMED_OUT, message, Some(receipt));
+    with_receipt(json(status::TIMED_OUT, body), receipt)
+}
+
+/// 408: refused, and the refusal has not reached the required consistency in time.
+fn refused_late(refusal: &Refusal, receipt: &Receipt) -> Answer {
+    let message = format!(
+        "the write was refused ({refusal}), and that has not reached the required consistency \
+         within the timeout; until it has, the loss of a region may undo it"
+    );
+    let consistency = Consistency::from(receipt).refused_as(Some(refusal));
+    let body = envelope::failure_of(status::TIMED_OUT, &message, Some(consistency));
     with_receipt(json(status::TIMED_OUT, body), receipt)
 }
 
