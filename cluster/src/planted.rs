@@ -117,11 +117,15 @@ pub enum Bug {
     NilOrganisation,
     /// A refusal is answered before it has reached what was required.
     RefusalDoesNotWait,
+    /// A write that a closed group may have is proposed elsewhere under its own name.
+    ClosedWriteRepeated,
+    /// What a returning node has beyond its successor is called lost without proof.
+    LostUnproved,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 55] = [
+    pub const ALL: [Self; 57] = [
         Self::AckBeforeSync,
         Self::LogNotSynced,
         Self::VoteNotSaved,
@@ -177,6 +181,8 @@ impl Bug {
         Self::NeverCurrentSaysNo,
         Self::NilOrganisation,
         Self::RefusalDoesNotWait,
+        Self::ClosedWriteRepeated,
+        Self::LostUnproved,
     ];
 
     /// What it is called.
@@ -238,6 +244,8 @@ impl Bug {
             Self::NeverCurrentSaysNo => "never current says no",
             Self::NilOrganisation => "nil organisation",
             Self::RefusalDoesNotWait => "refusal does not wait",
+            Self::ClosedWriteRepeated => "closed write repeated",
+            Self::LostUnproved => "lost unproved",
         }
     }
 }

@@ -99,6 +99,9 @@ pub(crate) async fn settled(
 
 /// Waits until whoever reads the organisation here sees what was written at a position: its group's
 /// replica has applied it, or the organisation came here, by way of later homes, with all of it.
+///
+/// That a replica of a closed group has applied it says nothing where the successor may have another
+/// entry in its place.
 pub(crate) async fn at_least(
     node: &Node,
     org: Option<OrgId>,
@@ -107,7 +110,9 @@ pub(crate) async fn at_least(
 ) -> Result<bool, StoreError> {
     loop {
         let seen = seen(node);
-        if node.groups.applied(position.group) >= position.index {
+        let succession = node.groups.closed(position.group).and_then(|closed| closed.succession);
+        let is_certain = succession.is_none_or(|it| position.index <= it.certain);
+        if is_certain && node.groups.applied(position.group) >= position.index {
             return Ok(true);
         }
         if let Some(org) = org

@@ -87,8 +87,10 @@ async fn at_least(
     timing: Timing,
 ) -> Result<(), Answer> {
     let closed = node.groups.closed(position.group);
+    // What stands between the newest entry that a survivor had applied and the end of the founder's
+    // log may be the very entry that was acknowledged: it is not called lost, but waited for in vain.
     if let Some(succession) = closed.as_ref().and_then(|closed| closed.succession)
-        && position.index > succession.certain
+        && position.index > succession.last.index
     {
         let fresh = freshness::of(&node.groups, &[GroupId::SYSTEM]);
         return Err(freshness::mark(render::position_lost(), fresh));

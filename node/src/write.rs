@@ -5,10 +5,10 @@
 use std::sync::Arc;
 
 use concordat_cluster::{
-    machine::query,
+    machine::{locate::Located, query, succession},
     planted::{self, Bug},
     raft::{Danger, Freshness, Progress, Proposed, Scope},
-    store::keys,
+    store::{StoreError, keys},
 };
 use concordat_proto::{
     command::{Command, Idempotency, Proposal, RequestDigest},
@@ -17,6 +17,8 @@ use concordat_proto::{
     id::{GroupId, KeyId, OrgId, WriteId},
     limits,
     movement::HomeRecord,
+    org::OrgSettings,
+    record::WriteRecord,
     refusal::Refusal,
     reply::Applied,
     time::LogTime,
@@ -26,7 +28,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
-    auth::{Authorised, Principal},
+    auth::{Authorised, OrgPrincipal, Principal},
     dialect::{
         Action, Answer, CommonHeaders, Operation,
         slashid::{self, render},
@@ -121,21 +123,18 @@ pub(crate) async fn answer(
             moves::change(node, org, draft, &asked).await
         }
         (Principal::Operator { .. }, Action::OrgPatch(org, settings)) => {
-            let command = Command::SetOrgSettings { org, settings };
-            let proposal = operators(proposal(node, &asked, None, command));
             match locate::now(node, org) {
-                Ok(Some(_)) => of_org(node, org, operation, proposal, &asked).await,
+                Ok(Some(_)) => {
+                    let draft = Draft::Settings { org, settings };
+                    of_org(node, operation, draft, asked).await
+                }
                 Ok(None) => moves::absent(node),
                 Err(error) => refuse::broken("locating an organisation", &error),
             }
         }
-        (Principal::Org(org), action) => match draft::command(node, &org, action, &asked) {
-            Ok(command) => {
-                let proposal = proposal(node, &asked, Some(org.key), command);
-                of_org(node, org.id(), operation, proposal, &asked).await
-            }
-            Err(answer) => answer,
-        },
+        (Principal::Org(org), action) => {
+            of_org(node, operation, Draft::Own { org, action }, asked).await
+        }
         (Principal::Operator { key }, action) => {
             members::change(node, key, operation, action, &asked).await
         }
@@ -145,28 +144,57 @@ pub(crate) async fn answer(
 /// A write of an organisation, in whichever group has it: where it is refused because the
 /// organisation has moved, it is proposed again under the same name in its new home, as soon as this
 /// node sees it there. Such a refusal leaves no trace, so the write happens at most once.
-async fn of_org(
-    node: &Node,
-    org: OrgId,
-    operation: Operation,
-    proposal: Proposal,
-    asked: &Asked,
-) -> Answer {
-    let (deadline, asked_id) = (asked.timing.deadline, asked.write_id);
+///
+/// A group that is closed meanwhile may have taken it. What took its place shows whether it lives on
+/// there; if it does not, it never will, and it is made anew under another name: so the closed group's
+/// replicas, when they return, can say for good that what they have under the first one is lost.
+async fn of_org(node: &Node, operation: Operation, draft: Draft, mut asked: Asked) -> Answer {
+    let (org, deadline) = (draft.org(), asked.timing.deadline);
+    let mut proposal = match draft.proposal(node, &asked) {
+        Ok(proposal) => proposal,
+        Err(answer) => return answer,
+    };
     let mut epoch_min = 0;
+    // The earliest time after which a copy of it under its present name was refused.
+    let mut over_after: Option<LogTime> = None;
     // A closed group that may have taken it: from then on nobody may say that nothing was stored.
     let mut closed = None;
-    let not_known = |group| render::timed_out(&unknown(node, group, asked_id, asked));
     loop {
-        let home = match locate::settled(node, org, epoch_min, deadline).await {
-            Ok(Some(at)) => Home { group: at.group, epoch: at.home.org.epoch },
+        let at = match locate::settled(node, org, epoch_min, deadline).await {
+            Ok(Some(at)) => at,
             Ok(None) => {
                 let moving = || freshness::mark(refuse::moving(), freshness::of_absence(node));
-                return closed.map_or_else(moving, not_known);
+                return closed.map_or_else(moving, |group| not_known(node, group, &asked));
             }
             Err(error) => return refuse::broken("locating an organisation", &error),
         };
-        let committed = match propose(node, home.group, proposal.clone(), asked).await {
+        let home = Home { group: at.group, epoch: at.home.org.epoch };
+        if let (Some(group), Some(limit)) = (closed, over_after) {
+            match carried_over(node, at, asked.write_id, limit) {
+                Ok(Some(CarriedOver::Yes(committed))) => {
+                    return told(node, operation, home, *committed, &asked).await;
+                }
+                Ok(Some(CarriedOver::No)) => {
+                    (closed, over_after) = (None, None);
+                    asked.write_id = repeated_as(asked.write_id, group);
+                    proposal = match draft.proposal(node, &asked) {
+                        Ok(proposal) => proposal,
+                        Err(answer) => return answer,
+                    };
+                }
+                Ok(Some(CarriedOver::Forgotten)) => {
+                    sleep_until(deadline).await;
+                    return not_known(node, group, &asked);
+                }
+                // It has moved meanwhile.
+                Ok(None) => continue,
+                Err(error) => return refuse::broken("looking for a write", &error),
+            }
+        }
+        let limit = not_after(node, home.group, &asked);
+        over_after = Some(over_after.map_or(limit, |before| before.min(limit)));
+        let proposal = Proposal { not_after: limit, ..proposal.clone() };
+        let committed = match propose_until(node, home.group, proposal, &asked).await {
             Ok(committed) => committed,
             // Its successor has the write, if the closed group had it and it lives on.
             Err(NotCommitted::Closed) => {
@@ -175,14 +203,97 @@ async fn of_org(
             }
             Err(NotCommitted::Answered(answer)) => {
                 let says_no = answer.status == 503 && Instant::now() >= deadline;
-                return closed.filter(|_| says_no).map_or(answer, not_known);
+                let maybe_done = closed.filter(|_| says_no);
+                return maybe_done.map_or(answer, |group| not_known(node, group, &asked));
             }
         };
         match committed.applied.outcome {
             Err(Refusal::Moved { epoch, .. } | Refusal::Moving { epoch }) => epoch_min = epoch,
-            Ok(_) | Err(_) => return told(node, operation, home, committed, asked).await,
+            Ok(_) | Err(_) => return told(node, operation, home, committed, &asked).await,
         }
     }
+}
+
+/// 408: a group that is closed may have taken it.
+fn not_known(node: &Node, group: GroupId, asked: &Asked) -> Answer {
+    render::timed_out(&unknown(node, group, asked.write_id, asked))
+}
+
+/// What is asked for of an organisation: made into a proposal under each name that it is tried by.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "it lives for one call, and a box costs more")]
+enum Draft {
+    /// By the organisation's own key.
+    Own { org: Box<OrgPrincipal>, action: Action },
+    /// By an operator.
+    Settings { org: OrgId, settings: OrgSettings },
+}
+
+impl Draft {
+    fn org(&self) -> OrgId {
+        match self {
+            Self::Own { org, .. } => org.id(),
+            Self::Settings { org, .. } => *org,
+        }
+    }
+
+    fn proposal(&self, node: &Node, asked: &Asked) -> Result<Proposal, Answer> {
+        match self {
+            Self::Own { org, action } => {
+                let command = draft::command(node, org, action.clone(), asked)?;
+                Ok(proposal(node, asked, Some(org.key), command))
+            }
+            Self::Settings { org, settings } => {
+                let command = Command::SetOrgSettings { org: *org, settings: *settings };
+                Ok(operators(proposal(node, asked, None, command)))
+            }
+        }
+    }
+}
+
+/// Whether a write that a closed group may have lives on where its organisation is at home now.
+enum CarriedOver {
+    /// It does.
+    Yes(Box<Committed>),
+    /// It does not, and never will: it was part of nothing that came here.
+    No,
+    /// It may have been forgotten.
+    Forgotten,
+}
+
+/// Looks for it here, in a state that holds all that was carried over; nothing where the organisation
+/// has left from here meanwhile. `over_after`: no copy of it was carried out later.
+fn carried_over(
+    node: &Node,
+    at: Located,
+    write_id: WriteId,
+    over_after: LogTime,
+) -> Result<Option<CarriedOver>, StoreError> {
+    if planted::is(Bug::ClosedWriteRepeated) {
+        return Ok(Some(CarriedOver::No));
+    }
+    let look = |at: &Located| {
+        let record = query::remembered(node.state(), at.group, Some(&at.home), write_id)?;
+        if let Some(WriteRecord { applied, .. }) = record {
+            let danger = node.groups.danger(at.group, applied.index);
+            return Ok(CarriedOver::Yes(Box::new(Committed { applied, danger })));
+        }
+        // Looked at after the record, which was there at least until then.
+        let log_time = query::applied(node.state(), at.group)?.log_time;
+        let floor = at.home.arrival.as_ref().map_or(log_time, |arrival| arrival.floor);
+        let is_forgotten = over_after < log_time.max(floor);
+        Ok(if is_forgotten { CarriedOver::Forgotten } else { CarriedOver::No })
+    };
+    let found = locate::reading(node, at, look)?;
+    found.map(|(found, _)| found).transpose()
+}
+
+/// The name under which it is made anew.
+fn repeated_as(write_id: WriteId, closed: GroupId) -> WriteId {
+    if planted::is(Bug::ClosedWriteRepeated) {
+        return write_id;
+    }
+    succession::repeated_as(write_id, closed)
 }
 
 /// What enters the log, under the client's own name for it if it has one.
@@ -309,8 +420,18 @@ pub(crate) async fn propose(
     proposal: Proposal,
     asked: &Asked,
 ) -> Result<Committed, NotCommitted> {
-    let write_id = proposal.write_id;
     let proposal = Proposal { not_after: not_after(node, group, asked), ..proposal };
+    propose_until(node, group, proposal, asked).await
+}
+
+/// The same, with its limit in the group's own time.
+async fn propose_until(
+    node: &Node,
+    group: GroupId,
+    proposal: Proposal,
+    asked: &Asked,
+) -> Result<Committed, NotCommitted> {
+    let write_id = proposal.write_id;
     match node.groups.propose(group, proposal, asked.timing.deadline).await {
         Proposed::Committed { applied, danger } => Ok(Committed { applied, danger }),
         Proposed::Closed => Err(NotCommitted::Closed),

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use concordat_cluster::{
     machine::{locate::Located, query},
-    raft::{Freshness, Progress},
+    raft::{Freshness, LeftBehind, Progress},
     store::StoreError,
 };
 use concordat_proto::{
-    consistency::{Position, Receipt, RequiredConsistency},
+    consistency::{Position, RequiredConsistency},
+    failover::DivergedWrite,
     id::{GroupId, WriteId},
     record::WriteRecord,
     reply::{Applied, Reply},
@@ -28,20 +29,36 @@ use crate::{
     write,
 };
 
-/// The receipt of a write that went with its region, if a node that answers had it.
-async fn lost(
+/// The answer about a write that no state knows: it is lost only where that is proved.
+async fn left_behind(
     node: &Node,
     principal: &Principal,
     write_id: WriteId,
     timing: Timing,
-) -> Option<Receipt> {
-    let (group, write) = node.groups.lost_write(write_id).await?;
-    let is_theirs = match principal {
+) -> Answer {
+    let (found, required) =
+        (node.groups.left_behind(write_id).await, RequiredConsistency::AllRegions);
+    match found {
+        LeftBehind::Lost { group, write } if is_theirs(principal, &write) => {
+            let regions = node.groups.member_regions(node.groups.successor(group));
+            render::receipt(&receipt::lost(write_id, regions, timing.accepted), None)
+        }
+        LeftBehind::Unproved { group, write } if is_theirs(principal, &write) => {
+            let regions = node.groups.member_regions(node.groups.successor(group));
+            render::receipt(&receipt::unknown(required, write_id, regions, timing.accepted), None)
+        }
+        LeftBehind::Lost { .. } | LeftBehind::Unproved { .. } | LeftBehind::Nothing => {
+            render::not_found("write")
+        }
+        LeftBehind::Busy => refuse::overloaded(),
+    }
+}
+
+fn is_theirs(principal: &Principal, write: &DivergedWrite) -> bool {
+    match principal {
         Principal::Org(org) => write.org == Some(org.id()),
         Principal::Operator { .. } => true,
-    };
-    let regions = node.groups.member_regions(node.groups.successor(group));
-    is_theirs.then(|| receipt::lost(write_id, regions, timing.accepted))
+    }
 }
 
 struct Found {
@@ -66,10 +83,7 @@ pub(crate) async fn answer(
         match look(node, principal, write_id) {
             Ok((Some(found), _)) => break found,
             Ok((None, fresh)) if Instant::now() >= deadline => {
-                let answer = match lost(node, principal, write_id, timing).await {
-                    Some(receipt) => render::receipt(&receipt, None),
-                    None => render::not_found("write"),
-                };
+                let answer = left_behind(node, principal, write_id, timing).await;
                 return freshness::mark(answer, fresh);
             }
             Ok((None, _)) => {}

@@ -99,6 +99,12 @@ pub const MOVES_LOOKED_AT_MAX: usize = 64;
 pub const MOVE_STEPS_MAX: usize = 32;
 /// Earlier homes that are remembered of an organisation.
 pub const PAST_HOMES_MAX: usize = 64;
+/// Names in one record of what a successor began with.
+pub const INHERITED_NAMES_MAX: usize = 16_384;
+/// Questions for writes that a lost region may have had, which one node asks others at once.
+pub const DIVERGED_QUESTIONS_MAX: usize = 32;
+/// Writes of a closed group that one node lists as its own alone.
+pub const DIVERGED_WRITES_MAX: usize = 10_000;
 
 /// Bytes of one frame between nodes.
 pub const FRAME_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -128,6 +134,7 @@ const _: () = {
     assert!(FRAME_BYTES_MAX > 4 * COMMAND_BYTES_MAX, "frames carry batches");
     assert!(SNAPSHOT_CHUNK_BYTES_MAX > RECORD_BYTES_MAX, "a chunk holds a record");
     assert!(SNAPSHOT_CHUNK_BYTES_MAX < FRAME_BYTES_MAX, "a chunk fits a frame");
+    assert!(RECORD_BYTES_MAX > 10 * INHERITED_NAMES_MAX, "a record holds its names");
     assert!(NOT_AFTER.as_secs() > CONSISTENCY_TIMEOUT_MAX.as_secs(), "a retry outlives its wait");
     assert!(KEY_LIFETIME_MAX.as_secs() > NOT_AFTER.as_secs(), "a key outlives its proposal");
 };

@@ -33,6 +33,28 @@ pub struct KeyRecord {
     pub applied: Applied,
 }
 
+/// A part of the names of all writes that a successor remembered when it began. They stay for good,
+/// unlike the records themselves: whether a write that a returning node still has was carried over can
+/// be said at any time. A missing name proves nothing of a write that was over before that
+/// (`not_after`): it may have been forgotten by then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InheritedNames {
+    /// The log time at which the successor began.
+    pub log_time: LogTime,
+    /// Of each write the last eight bytes of its id, in ascending order.
+    pub names: Vec<u64>,
+}
+
+impl InheritedNames {
+    /// What is kept of an id: its random half. Two ids that have it in common are taken for one, and
+    /// of the other it is then not known what became of it.
+    #[must_use]
+    pub fn name(write: WriteId) -> u64 {
+        let [.., a, b, c, d, e, f, g, h] = write.to_bytes();
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
+}
+
 /// How far a group's state has come.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AppliedRecord {

@@ -8,7 +8,7 @@ use concordat_cluster::{
         locate::{Located, locate},
         query,
     },
-    raft::{FENCE, Freshness, Groups, Proposed, Retention, Scope},
+    raft::{FENCE, Freshness, Groups, LeftBehind, Proposed, Retention, Scope},
 };
 use concordat_proto::{
     command::Command,
@@ -190,7 +190,8 @@ async fn diverged(nine: &Nine, group: GroupId, alone: WriteId) {
         let write = found.iter().flat_map(|of| &of.writes).find(|it| it.write_id == alone);
         let write = write.expect("it is listed");
         assert_eq!((write.operation.as_str(), write.org), ("oidc.patch", Some(ORG)));
-        assert!(nine.groups(via).lost_write(alone).await.is_some());
+        let told = nine.groups(via).left_behind(alone).await;
+        assert!(matches!(told, LeftBehind::Lost { .. }), "{told:?}");
     }
 }
 

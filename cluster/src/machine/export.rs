@@ -162,6 +162,7 @@ impl Packer<'_> {
             | Kind::Node
             | Kind::OperatorKey
             | Kind::ClosedGroup
+            | Kind::Inherited
             | Kind::Isolation
             | Kind::FeatureLevel => {
                 return Err(StoreError::new("a record that belongs to no organisation"));

@@ -62,6 +62,8 @@ mod movement_world;
 #[cfg(test)]
 mod rules_test;
 #[cfg(test)]
+mod succession_test;
+#[cfg(test)]
 mod testkit;
 
 pub use changes::Changes;

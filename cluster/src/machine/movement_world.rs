@@ -207,7 +207,7 @@ impl World {
         let (closed, group) = (&self.replicas[at], GroupId(number));
         let AppliedRecord { log_id, log_time, .. } = closed.applied();
         let certain = log_id.map(|id| id.index).unwrap_or_default();
-        let heir = Heir { closed: closed.group, group, certain };
+        let heir = Heir { closed: closed.group, group, certain, keeps_names: true };
         let successor = Replica::new(group);
         let first = LogId { term: Term(0), index: succession::FIRST_INDEX };
         let position = AppliedRecord { log_id: Some(first), log_time, membership: Vec::new() };

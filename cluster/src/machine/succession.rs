@@ -6,6 +6,13 @@
 //! stays exactly where its move is, in the same epoch: the other group takes part in that move, and
 //! knows nothing of this. Marks of replicas do not live on: the successor's replicas are others.
 //!
+//! # What was lost
+//! A returning node may still have a write of which the successor has nothing. Records of writes are
+//! forgotten, so later their absence proves nothing. Therefore the successor keeps the names of all
+//! writes that it began with, for good ([`Kind::Inherited`]): what is not among them was not carried
+//! over. And nothing brings it later: a write that a closed group may have is proposed to no other
+//! group under its own name, but under another one ([`repeated_as`]).
+//!
 //! Each kind of record decides here what becomes of it: a new kind does not compile until somebody
 //! has. It must never lose a record of an organisation, or give two of them one key.
 
@@ -16,11 +23,12 @@ use concordat_proto::{
     log::LogIndex,
     movement::{Arrival, HomeRecord, PastHome, Release},
     org::Org,
-    record::{KeyRecord, WriteRecord},
+    record::{InheritedNames, KeyRecord, WriteRecord},
     reply::Applied,
     time::LogTime,
     wire::Wire,
 };
+use sha2::{Digest as _, Sha256};
 
 use super::query;
 use crate::store::{
@@ -40,6 +48,62 @@ pub struct Heir {
     pub group: GroupId,
     /// The newest entry of the closed group whose positions are contained in the successor.
     pub certain: LogIndex,
+    /// Whether the names of all remembered writes are kept for good: only where every member of the
+    /// cluster knows records of that kind.
+    pub keeps_names: bool,
+}
+
+/// The name under which a write that a closed group may have is proposed once more elsewhere, when it
+/// is known that nothing of that group's state carries it over. Always the same one.
+#[must_use]
+pub fn repeated_as(write: WriteId, closed: GroupId) -> WriteId {
+    let hash = Sha256::new()
+        .chain_update(b"concordat: a write of a closed group, once more")
+        .chain_update(write.to_bytes())
+        .chain_update(closed.0.to_be_bytes())
+        .finalize();
+    let mut bytes = write.to_bytes();
+    // The time, the version and the variant stay: it is a UUIDv7 like any other.
+    bytes[6] = (bytes[6] & 0xf0) | (hash[6] & 0x0f);
+    bytes[7] = hash[7];
+    bytes[8] = (bytes[8] & 0xc0) | (hash[8] & 0x3f);
+    bytes[9..].copy_from_slice(&hash[9..16]);
+    WriteId::from_bytes(bytes)
+}
+
+/// What a successor's state can say of whether it began with a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Began {
+    /// It did, or another write with the same kept half of the name.
+    With,
+    /// It remembered no such write when it began, at this log time.
+    Without {
+        /// A write that was over before may have been forgotten.
+        log_time: LogTime,
+    },
+    /// The names were not kept.
+    NotKept,
+}
+
+/// Whether a group in a closed one's line of successors began with a write of that one.
+///
+/// # Errors
+/// When the store is broken.
+pub fn began(
+    reader: &dyn Reader,
+    group: GroupId,
+    closed: GroupId,
+    write: WriteId,
+) -> Result<Began, StoreError> {
+    let name = InheritedNames::name(write);
+    let before = name.checked_sub(1).map(|before| keys::inherited(group, closed, before));
+    let found = reader.scan(&keys::inherited_of(group, closed), before.as_deref(), 1)?;
+    let Some((key, value)) = found.first() else { return Ok(Began::NotKept) };
+    let part: InheritedNames = query::decode(key, value)?;
+    Ok(match part.names.binary_search(&name) {
+        Ok(_) => Began::With,
+        Err(_) => Began::Without { log_time: part.log_time },
+    })
 }
 
 fn write_name(parsed: Parsed<'_>) -> Result<WriteId, StoreError> {
@@ -57,18 +121,53 @@ pub fn inherit(
     heir: Heir,
     put: &mut dyn FnMut(Vec<Pair>) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let mut pairs = Vec::new();
+    let (mut pairs, mut names) = (Vec::new(), Vec::new());
     query::each(reader, &keys::group_prefix(heir.closed), |key, value| {
         heir.inherited(reader, key, value, &mut pairs)?;
+        names.extend(write_of(key).map(InheritedNames::name).filter(|_| heir.keeps_names));
         if pairs.len() >= query::PAGE_PAIRS {
             put(std::mem::take(&mut pairs))?;
         }
         Ok(())
     })?;
-    put(pairs)
+    put(pairs)?;
+    if heir.keeps_names {
+        let log_time = query::applied(reader, heir.closed)?.log_time;
+        for pair in heir.parts(log_time, names) {
+            put(vec![pair])?;
+        }
+    }
+    Ok(())
+}
+
+/// The write of which a key holds the record.
+fn write_of(key: &[u8]) -> Option<WriteId> {
+    let parsed = keys::parse(key)?;
+    matches!(parsed.kind, Kind::Write | Kind::MovedWrite).then(|| write_name(parsed).ok())?
 }
 
 impl Heir {
+    /// The records that keep the names. The last one answers for all names beyond, so there is always
+    /// one that answers.
+    fn parts(self, log_time: LogTime, mut names: Vec<u64>) -> Vec<Pair> {
+        names.sort_unstable();
+        names.dedup();
+        let mut parts: Vec<Vec<u64>> =
+            names.chunks(limits::INHERITED_NAMES_MAX).map(<[u64]>::to_vec).collect();
+        let last = parts.pop().unwrap_or_default();
+        let part = |up_to, names| {
+            let part = InheritedNames { log_time, names };
+            (keys::inherited(self.group, self.closed, up_to), part.encode())
+        };
+        let full = parts.into_iter().map(|names| {
+            let up_to = names.last().copied().unwrap_or_default();
+            part(up_to, names)
+        });
+        let mut pairs: Vec<Pair> = full.collect();
+        pairs.push(part(u64::MAX, last));
+        pairs
+    }
+
     fn inherited(
         self,
         reader: &dyn Reader,
@@ -105,6 +204,7 @@ impl Heir {
             | Kind::Away
             | Kind::OnMove
             | Kind::Leases
+            | Kind::Inherited
             | Kind::Isolation
             | Kind::FeatureLevel => out.push((self.renamed(parsed), value.to_vec())),
             Kind::Cluster | Kind::Region | Kind::Node | Kind::OperatorKey | Kind::ClosedGroup => {

@@ -25,9 +25,9 @@ use std::{cmp::Reverse, collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use concordat_proto::{
-    command::{Command, Proposal},
-    failover::{ClosedGroup, DivergedWrite, FailoverBasis, Succession},
-    id::{GroupId, NodeId, WriteId},
+    command::Command,
+    failover::{ClosedGroup, FailoverBasis, Succession},
+    id::{GroupId, NodeId},
     log::{LogId, LogIndex, Term},
     org::{NodeRecord, WhenIsolated},
     record::AppliedRecord,
@@ -38,7 +38,6 @@ use concordat_proto::{
     },
 };
 use futures::future::join_all;
-use openraft::{EntryPayload, entry::RaftEntry};
 
 use super::{
     blocking,
@@ -64,23 +63,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 /// Bytes of log entries read at a time.
 const READ_BYTES_MAX: usize = 1024 * 1024;
-/// Writes in one answer about what diverged.
-const DIVERGED_PAGE: usize = 500;
-/// Writes listed of one node.
-const DIVERGED_MAX: usize = 10_000;
-
-/// What one node's replica of a closed group has that nobody else had.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Divergence {
-    /// The node.
-    pub node: NodeId,
-    /// The closed group.
-    pub group: GroupId,
-    /// The writes, in order of index.
-    pub writes: Vec<DivergedWrite>,
-    /// Further entries, which its log does not hold any more or which are too many to list.
-    pub unlisted: u64,
-}
 
 /// Names successors until the node stops, whenever it leads the system group.
 pub(crate) async fn run(groups: Groups) {
@@ -235,7 +217,12 @@ pub(crate) async fn found(
         return Ok(());
     }
     let (store, log) = (Arc::clone(groups.slotted()), groups.environment().log.clone());
-    let heir = Heir { closed: closed.group, group: succession.group, certain: succession.certain };
+    let heir = Heir {
+        closed: closed.group,
+        group: succession.group,
+        certain: succession.certain,
+        keeps_names: keeps_names(&groups.system()),
+    };
     let member = (groups.node(), groups.region().clone());
     tracing::info!(closed = %closed.group, group = %heir.group, "founding a successor");
     let make = move || -> Result<(), Fault> {
@@ -244,6 +231,13 @@ pub(crate) async fn found(
     };
     let made = blocking::run(groups.slotted(), make).await;
     made.map_err(|error| Fault::caused("founding a successor", error))?
+}
+
+/// Whether a successor may keep the names of the writes that it begins with: every member of the
+/// cluster has to know records of that kind, and to propose no write under one name to two groups in
+/// a line of successors. Where it may not, no write of the closed group is ever called lost.
+const fn keeps_names(_system: &SystemView) -> bool {
+    true
 }
 
 /// Applies what a closed group's log holds behind its state.
@@ -410,175 +404,4 @@ impl Groups {
         let fences = noted == present && noted.when == WhenIsolated::Fence;
         fences.then_some(noted.generation)
     }
-
-    /// What the replicas of a region's closed groups have that their successors lack, of those nodes
-    /// that answer; and those that do not.
-    pub async fn divergence(&self, region: &Region) -> (Vec<Divergence>, Vec<NodeId>) {
-        let system = self.system();
-        let closed = system.closed.values().filter(|closed| closed.region == *region);
-        let mut found = Vec::new();
-        let mut silent = Vec::new();
-        for closed in closed.filter(|closed| closed.succession.is_some()) {
-            let there = system.nodes.values().filter(|node| node.is_there());
-            let asked: Vec<NodeId> = there.map(|node| node.id).collect();
-            let answers = join_all(asked.iter().map(|node| self.diverged_of(*node, closed.group)));
-            for (node, answer) in asked.iter().zip(answers.await) {
-                match answer {
-                    Some(of) if of.writes.is_empty() && of.unlisted == 0 => {}
-                    Some(of) => found.push(of),
-                    None => silent.push(*node),
-                }
-            }
-        }
-        silent.sort_unstable();
-        silent.dedup();
-        (found, silent)
-    }
-
-    async fn diverged_of(&self, node: NodeId, group: GroupId) -> Option<Divergence> {
-        let mut divergence = Divergence { node, group, writes: Vec::new(), unlisted: 0 };
-        let mut after = LogIndex(0);
-        loop {
-            let page = self.ask_diverged(node, group, after, None).await?;
-            divergence.writes.extend(page.writes);
-            divergence.unlisted += page.unlisted;
-            let Some(next) = page.next else { return Some(divergence) };
-            if divergence.writes.len() >= DIVERGED_MAX {
-                divergence.unlisted += 1;
-                return Some(divergence);
-            }
-            after = next;
-        }
-    }
-
-    async fn ask_diverged(
-        &self,
-        node: NodeId,
-        group: GroupId,
-        after: LogIndex,
-        write: Option<WriteId>,
-    ) -> Option<Diverged> {
-        if node == self.node() {
-            return self.diverged(group, after, write).await;
-        }
-        let body = Bytes::from(PeerRequest::Diverged { group, after, write }.encode());
-        let transport = &self.environment().transport;
-        let reply = transport.request(node, Channel::Control, body, ANSWER_LIMIT).await.ok()?;
-        match PeerReply::decode(&reply) {
-            Ok(PeerReply::Diverged { writes, next, unlisted }) => {
-                Some(Diverged { writes, next, unlisted })
-            }
-            Ok(_) | Err(_) => None,
-        }
-    }
-
-    /// A write that a closed group's replica has and its successor lacks, if any node that answers
-    /// knows of one by this name.
-    pub async fn lost_write(&self, write: WriteId) -> Option<(GroupId, DivergedWrite)> {
-        let system = self.system();
-        let nodes: Vec<NodeId> = system.nodes.keys().copied().collect();
-        for closed in system.closed.values().filter(|closed| closed.succession.is_some()) {
-            let (group, none) = (closed.group, LogIndex(0));
-            let asked = nodes.iter().map(|node| self.ask_diverged(*node, group, none, Some(write)));
-            let mut answers = join_all(asked).await.into_iter().flatten();
-            if let Some(found) = answers.find_map(|page| page.writes.into_iter().next()) {
-                return Some((group, found));
-            }
-        }
-        None
-    }
-
-    async fn diverged(
-        &self,
-        group: GroupId,
-        after: LogIndex,
-        write: Option<WriteId>,
-    ) -> Option<Diverged> {
-        let succession = self.closed(group)?.succession?;
-        let (store, log) = (Arc::clone(self.slotted()), self.environment().log.clone());
-        let look = move || {
-            let applied = read_applied(&*store, group).ok()?.log_id.unwrap_or_default().index;
-            page_of(&log, group, &succession, applied, after, write)
-        };
-        blocking::run(self.slotted(), look).await.ok()?
-    }
-}
-
-/// An answer to [`PeerRequest::Diverged`].
-pub(crate) async fn answer_diverged(
-    groups: &Groups,
-    group: GroupId,
-    after: LogIndex,
-    write: Option<WriteId>,
-) -> PeerReply {
-    match groups.diverged(group, after, write).await {
-        Some(Diverged { writes, next, unlisted }) => PeerReply::Diverged { writes, next, unlisted },
-        None => PeerReply::Refused("nothing is known of such a failover here".to_owned()),
-    }
-}
-
-/// A page of what diverged on this node.
-struct Diverged {
-    writes: Vec<DivergedWrite>,
-    next: Option<LogIndex>,
-    unlisted: u64,
-}
-
-fn page_of(
-    log: &crate::log::RaftLog,
-    group: GroupId,
-    succession: &Succession,
-    applied: LogIndex,
-    after: LogIndex,
-    write: Option<WriteId>,
-) -> Option<Diverged> {
-    let state = log.state(group.0);
-    let mut page = Diverged { writes: Vec::new(), next: None, unlisted: 0 };
-    let Some(last) = state.last else { return Some(page) };
-    let first_lacked = succession.last.index.0.saturating_add(1);
-    if after == LogIndex(0) {
-        page.unlisted = state.first_index.saturating_sub(first_lacked);
-    }
-    let mut next = state.first_index.max(after.0.saturating_add(1));
-    while next <= last.index {
-        let records = log.read(group.0, next, last.index + 1, READ_BYTES_MAX).ok()?;
-        for record in &records {
-            next = record.id.index + 1;
-            let diverged = diverged_write(record, succession, applied);
-            page.writes.extend(diverged.filter(|it| write.is_none_or(|id| it.write_id == id)));
-            if page.writes.len() >= DIVERGED_PAGE {
-                page.next = Some(LogIndex(record.id.index));
-                return Some(page);
-            }
-        }
-        if records.is_empty() {
-            break;
-        }
-    }
-    Some(page)
-}
-
-/// The write of an entry, if the successor lacks it and an organisation or an operator wanted it.
-fn diverged_write(
-    record: &crate::log::LogRecord,
-    succession: &Succession,
-    applied: LogIndex,
-) -> Option<DivergedWrite> {
-    let entry = convert::entry_of(record).ok()?;
-    let log_id = convert::log_id(entry.log_id());
-    let EntryPayload::Normal(payload) = &entry.payload else { return None };
-    if !succession.lacks(log_id) {
-        return None;
-    }
-    let proposal = Proposal::decode(&payload.0).ok()?;
-    let org = proposal.command.org()?;
-    Some(DivergedWrite {
-        log_id,
-        write_id: proposal.write_id,
-        at: proposal.stamped,
-        org: Some(org),
-        operation: proposal.command.name().to_owned(),
-        client_id: proposal.command.client_id().cloned(),
-        committed: log_id.index <= applied,
-    })
 }

@@ -29,6 +29,7 @@ use super::{
     addresses::Addresses,
     clearance::{self, Clearance},
     config::{Environment, GroupsConfig},
+    divergence::Rests,
     failover,
     fault::Fault,
     formation,
@@ -88,6 +89,7 @@ struct Inner {
     faulted: watch::Sender<Option<String>>,
     started: Instant,
     internal_writes: AtomicU64,
+    rests: Rests,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -211,6 +213,7 @@ impl Groups {
                 faulted,
                 started: Instant::now(),
                 internal_writes: AtomicU64::new(0),
+                rests: Rests::default(),
                 tasks: Mutex::default(),
             }),
         };
@@ -384,6 +387,10 @@ impl Groups {
 
     pub(crate) fn slotted(&self) -> &Arc<SlottedStore> {
         &self.inner.store
+    }
+
+    pub(crate) fn rests(&self) -> &Rests {
+        &self.inner.rests
     }
 
     pub(crate) fn times(&self) -> &GroupTimes {

@@ -36,6 +36,7 @@ mod clearance;
 mod closing;
 mod config;
 mod convert;
+mod divergence;
 mod failover;
 mod fault;
 mod features;
@@ -74,7 +75,7 @@ pub use config::{
     Bootstrap, Environment, GroupsConfig, Retention, RuntimeClock, SaveCluster, SteadyClock,
     Timings, WallClock,
 };
-pub use failover::Divergence;
+pub use divergence::{Divergence, LeftBehind};
 pub use fault::Fault;
 pub use groups::Groups;
 pub use health::NodeHealth;

@@ -24,7 +24,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 
 use super::{
-    convert, failover,
+    convert, divergence, failover,
     group::Replica,
     groups::Groups,
     propose::Proposed,
@@ -156,7 +156,7 @@ async fn answer(groups: &Groups, from: NodeId, body: &[u8]) -> PeerReply {
         Ok(PeerRequest::Recall { run }) if knows_more(groups) => groups.recalled(from, run),
         Ok(PeerRequest::Cleared) => PeerReply::Cleared { is_cleared: groups.is_cleared() },
         Ok(PeerRequest::Diverged { group, after, write }) => {
-            failover::answer_diverged(groups, group, after, write).await
+            divergence::answer_diverged(groups, group, after, write).await
         }
         // What a member does not ask, and what a node that passes for one of the first release
         // cannot read.

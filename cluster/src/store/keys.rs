@@ -55,6 +55,9 @@ pub enum Kind {
     ClosedGroup = 20,
     /// The feature level that a home group's log has noted (u64; no organisation, no name).
     FeatureLevel = 21,
+    /// An `InheritedNames`, by the closed group's number and the greatest name that this part answers
+    /// for (no organisation).
+    Inherited = 22,
     /// The home group's `Isolation` (no organisation, no name).
     Isolation = 14,
     /// An `OrgSettings` (no name).
@@ -86,6 +89,7 @@ impl Kind {
             19 => Self::OperatorKey,
             20 => Self::ClosedGroup,
             21 => Self::FeatureLevel,
+            22 => Self::Inherited,
             14 => Self::Isolation,
             15 => Self::OrgSettings,
             _ => return None,
@@ -250,6 +254,20 @@ pub fn isolation(group: GroupId) -> Vec<u8> {
 #[must_use]
 pub fn feature_level(group: GroupId) -> Vec<u8> {
     key(group, NO_ORG, Kind::FeatureLevel, &[])
+}
+
+/// All parts of what a successor remembered of a closed group when it began.
+#[must_use]
+pub fn inherited_of(group: GroupId, closed: GroupId) -> Vec<u8> {
+    key(group, NO_ORG, Kind::Inherited, &closed.0.to_be_bytes())
+}
+
+/// The part that answers for the names up to this one, and beyond those of the part before.
+#[must_use]
+pub fn inherited(group: GroupId, closed: GroupId, up_to: u64) -> Vec<u8> {
+    let mut key = inherited_of(group, closed);
+    key.extend_from_slice(&up_to.to_be_bytes());
+    key
 }
 
 /// That a home group is closed.

@@ -8,6 +8,7 @@ use crate::{
     id::{GroupId, NodeId},
     log::{LogId, LogIndex, Term},
     org::{Isolation, OrgSettings, StaleSecrets, WhenIsolated},
+    record::InheritedNames,
     time::LogTime,
 };
 
@@ -37,6 +38,15 @@ pub(super) fn closed_groups() -> Samples<ClosedGroup> {
     let succession = Some(Succession { group, founder, last, certain });
     let basis = FailoverBasis::Isolation { generation: 300 };
     vec![("closed", closed.clone()), ("succeeded", ClosedGroup { basis, succession, ..closed })]
+}
+
+pub(super) fn inherited_names() -> Samples<InheritedNames> {
+    let log_time = LogTime(1_764_000_000_123);
+    let names = vec![1, InheritedNames::name(write_id(0x01)), u64::MAX];
+    vec![
+        ("none", InheritedNames { log_time, names: Vec::new() }),
+        ("some", InheritedNames { log_time, names }),
+    ]
 }
 
 pub(super) fn settings() -> OrgSettings {

@@ -69,6 +69,7 @@ fn every_version_is_read_and_the_newest_written() {
     check("applied_record", version::RECORD, &samples::applied_records());
     check("lease_record", version::RECORD, &samples::lease_records());
     check("replica_mark", version::RECORD, &samples::replica_marks());
+    check("inherited_names", version::RECORD, &failover_samples::inherited_names());
     check("region_record", version::CLUSTER_RECORD, &samples::region_records());
     check("isolation", version::RECORD, &failover_samples::isolations());
     check("org_settings", version::RECORD, &failover_samples::org_settings());

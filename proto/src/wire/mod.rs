@@ -18,7 +18,7 @@ use crate::{
     movement::{AwayRecord, Belonging},
     oidc::OidcCredential,
     org::{ApiKey, ClusterRecord, Isolation, NodeRecord, Org, OrgSettings, RegionRecord},
-    record::{AppliedRecord, KeyRecord, WriteRecord},
+    record::{AppliedRecord, InheritedNames, KeyRecord, WriteRecord},
     reply::Applied,
     version,
 };
@@ -107,6 +107,8 @@ wire! {
         reads { 1 => record::V1KeyRecord }, at most limits::RECORD_BYTES_MAX;
     AppliedRecord: writes version::RECORD => record::V1AppliedRecord,
         reads { 1 => record::V1AppliedRecord }, at most limits::RECORD_BYTES_MAX;
+    InheritedNames: writes version::RECORD => record::V1InheritedNames,
+        reads { 1 => record::V1InheritedNames }, at most limits::RECORD_BYTES_MAX;
     RegionRecord: writes version::CLUSTER_RECORD => cluster::V3RegionRecord,
         reads {
             1 => cluster::V1RegionRecord,

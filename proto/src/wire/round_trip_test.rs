@@ -17,7 +17,7 @@ use crate::{
     movement::{AwayRecord, Belonging, HomeRecord},
     oidc::{OidcCredential, ProviderOptions},
     org::{ApiKey, ClusterRecord, Isolation, NodeRecord, Org, OrgSettings, RegionRecord, Rights},
-    record::{AppliedRecord, KeyRecord, WriteRecord},
+    record::{AppliedRecord, InheritedNames, KeyRecord, WriteRecord},
     reply::Applied,
 };
 
@@ -36,6 +36,7 @@ fn decode_all(bytes: &[u8]) {
     again::<WriteRecord>(bytes);
     again::<KeyRecord>(bytes);
     again::<AppliedRecord>(bytes);
+    again::<InheritedNames>(bytes);
     again::<RegionRecord>(bytes);
     again::<NodeRecord>(bytes);
     again::<ClusterRecord>(bytes);
