@@ -90,6 +90,7 @@ ifdef SEED
 	$(CARGO_TARGET_DIR)/debug/concordat-sim-seed --seed $(SEED) --show --log warn $(ARGS)
 else
 	$(CARGO_TARGET_DIR)/debug/concordat-sim-seed --latency
+	$(CARGO_TARGET_DIR)/debug/concordat-sim-seed --lost-log
 	$(CARGO_TARGET_DIR)/debug/concordat-sim twice --count 20 $(if $(GATE),--from 1,$(if $(FROM),--from $(FROM)))
 	$(CARGO_TARGET_DIR)/debug/concordat-sim sweep --count $(COUNT) --simulated-s $(SIM_S) $(if $(FROM),--from $(FROM)) $(GATE) $(ARGS)
 endif

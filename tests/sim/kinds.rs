@@ -2,7 +2,7 @@
 //! whether one was never hit. A long sweep that misses one tests less than it says.
 
 /// All kinds of faults.
-pub(crate) const KINDS: [&str; 57] = [
+pub(crate) const KINDS: [&str; 60] = [
     "add node",
     "address reused",
     "addresses exchanged",
@@ -39,6 +39,7 @@ pub(crate) const KINDS: [&str; 57] = [
     "power lost while forming",
     "process dies with requests",
     "read error",
+    "records forgotten",
     "region cut off",
     "region failed over",
     "region paused",
@@ -54,10 +55,12 @@ pub(crate) const KINDS: [&str; 57] = [
     "state write error",
     "survive setting",
     "sync error",
+    "two copies of a write",
     "upgraded",
     "vote given before a power loss",
     "voter changes sides",
     "wiped first node",
     "wiped node",
     "write error",
+    "writes into a lost log",
 ];

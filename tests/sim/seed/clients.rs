@@ -35,6 +35,8 @@ pub(crate) const CREDENTIALS: usize = 3;
 const READ_PATIENCE: Duration = Duration::from_secs(4);
 /// Attempts of a write before it is left in the unknown.
 const ATTEMPTS: usize = 3;
+/// The consistency timeout of who waits through the loss of a region.
+const WAITS_ON_S: u64 = 60;
 /// So few attempts are cut off by their client.
 const CUT_ONE_IN: u64 = 8;
 /// Of the writes that were not left in the unknown, so few are asked for by their id.
@@ -239,6 +241,8 @@ pub(crate) struct Work {
     pub(crate) seed: u64,
     /// Writes whose ids clients were told, with the place of their organisation.
     pub(crate) named: Mutex<Vec<(usize, Named)>>,
+    /// Those of clients that waited on through the loss of a region.
+    pub(crate) waited: Mutex<Vec<(usize, Named)>>,
     pub(crate) gate: tokio::sync::watch::Sender<Gate>,
     /// Clients that hold at the gate.
     pub(crate) waiting: tokio::sync::watch::Sender<usize>,
@@ -451,6 +455,69 @@ impl Client {
             self.pause(200, 300).await;
         }
         Err(format!("organisation {} takes no write: {last}", of.0))
+    }
+
+    /// One write without a key, and the patience to wait for whatever becomes of it.
+    pub(crate) async fn waits_on(mut self, org: usize, node: usize) {
+        let of = (org, 0);
+        let seen = self.read(of, node).await;
+        let value = format!("{}-waits-on", self.number);
+        let change = match seen {
+            Outcome::Seen { found: None, .. } => Change::Create(value),
+            _ => Change::Patch(value),
+        };
+        let required = [Required::LocalRegion, Required::AllRegions][self.chance.place(2)];
+        let write = Write { change, if_match: None, key: None, required };
+        let patience = Patience::seconds(WAITS_ON_S);
+        let Some(named) = self.write_once(of, node, (&write, patience)).await else { return };
+        let work = Arc::clone(&self.work);
+        work.waited.lock().unwrap_or_else(PoisonError::into_inner).push((org, named.clone()));
+        work.named.lock().unwrap_or_else(PoisonError::into_inner).push((org, named));
+    }
+
+    /// One write upon the present version, to all regions, and the patience to wait on.
+    pub(crate) async fn waits_on_a_version(mut self, org: usize, node: usize) {
+        let Outcome::Seen { found: Some(found), .. } = self.read((org, 0), node).await else {
+            return;
+        };
+        let change = Change::Patch(format!("{}-upon", self.number));
+        let required = Required::AllRegions;
+        let write = Write { change, if_match: Some(found.version), key: None, required };
+        let patience = Patience::seconds(WAITS_ON_S);
+        self.write_once((org, 0), node, (&write, patience)).await;
+    }
+
+    /// One write that is left in the unknown.
+    pub(crate) async fn comes_between(mut self, org: usize, node: usize) {
+        let change = Change::Patch(format!("{}-between", self.number));
+        let required = Required::AllRegions;
+        let write = Write { change, if_match: None, key: None, required };
+        let patience = Patience { timeout_s: WAITS_ON_S, cut: Duration::from_secs(2) };
+        self.write_once((org, 0), node, (&write, patience)).await;
+    }
+
+    async fn write_once(
+        &mut self,
+        of: (usize, usize),
+        node: usize,
+        (write, patience): (&Write, Patience),
+    ) -> Option<Named> {
+        let work = Arc::clone(&self.work);
+        let credential = credential(of.1);
+        let subject = Subject { org: &work.orgs[of.0], credential: &credential };
+        self.caller.write(subject, node, write, patience).await;
+        self.caller.named().cloned()
+    }
+
+    /// Asks every node for every write of those who waited on.
+    pub(crate) async fn asks_everywhere(mut self) {
+        let work = Arc::clone(&self.work);
+        let waited = work.waited.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for named in &waited {
+            for node in 0..work.places.len() {
+                self.ask(named, node, None).await;
+            }
+        }
     }
 
     fn learn(&mut self, of: (usize, usize), outcome: &Outcome) {

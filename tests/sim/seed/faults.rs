@@ -7,7 +7,7 @@
 mod addresses;
 mod disks;
 pub(crate) mod many_moves;
-mod scenes;
+pub(crate) mod scenes;
 mod sick;
 
 use std::{collections::BTreeMap, time::Duration};

@@ -42,7 +42,7 @@ static PANICS: AtomicU64 = AtomicU64::new(0);
 #[derive(Debug, Parser)]
 struct Args {
     /// The seed
-    #[arg(long, required_unless_present_any = ["bugs", "latency"], default_value_t = 0)]
+    #[arg(long, required_unless_present_any = ["bugs", "latency", "lost_log"], default_value_t = 0)]
     seed: u64,
     /// List the planted bugs of this build, and end
     #[arg(long)]
@@ -50,6 +50,9 @@ struct Args {
     /// Measure what a write from far away costs, instead of a seed
     #[arg(long)]
     latency: bool,
+    /// Tell the story of writes that only a lost leader had, instead of a seed
+    #[arg(long)]
+    lost_log: bool,
     /// Write everything that happens to this file
     #[arg(long)]
     trace: Option<PathBuf>,
@@ -98,6 +101,9 @@ fn main() -> ExitCode {
         }
         if args.latency {
             return latency::run(&trace).map(|()| None);
+        }
+        if args.lost_log {
+            return run::lost_log::story(&trace).map(|()| None);
         }
         Ok(Some(run::seed(args.seed, &trace)))
     });

@@ -180,3 +180,19 @@ pub(crate) fn fail_over(world: &mut World, lost: &Region, to: &Region) -> Result
     }
     Err(format!("failing {lost} over: {last:?}"))
 }
+
+/// The writes that a lost region had and nobody else, as the operator is told.
+pub(crate) fn left_behind(world: &mut World, region: &Region) -> Vec<String> {
+    let target = format!("/v1/cluster/regions/{region}/divergence");
+    let Some((200, body)) = ask(world, "GET", &target, None, 10) else { return Vec::new() };
+    let nodes = body["result"]["nodes"].as_array().cloned().unwrap_or_default();
+    let writes = nodes.iter().filter_map(|node| node["writes"].as_array()).flatten();
+    writes.filter_map(|write| write["write_id"].as_str()).map(str::to_owned).collect()
+}
+
+/// What has become of a write.
+pub(crate) fn outcome(world: &mut World, write: &str) -> Option<String> {
+    let (status, body) = ask(world, "GET", &format!("/v1/writes/{write}"), None, 10)?;
+    let outcome = body["result"]["outcome"].as_str().map(str::to_owned);
+    outcome.or_else(|| Some(format!("status {status}")))
+}

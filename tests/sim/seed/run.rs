@@ -1,5 +1,8 @@
 //! The course of one run: form, work, trouble, perhaps the loss of a region, mend, judge.
 
+pub(crate) mod lost_log;
+mod two_copies;
+
 use std::{
     sync::{Arc, PoisonError},
     time::Duration,
@@ -16,6 +19,7 @@ use concordat_tests::{
 use serde_json::json;
 use tokio::{sync::watch, task::JoinHandle};
 
+use self::lost_log::Waiting;
 use crate::{
     clients::{CREDENTIALS, Client, Gate, Work},
     faults::Trouble,
@@ -82,16 +86,7 @@ fn cpu_ms() -> u64 {
 
 /// Runs a seed.
 pub(crate) fn seed(seed: u64, trace: &Trace) -> Report {
-    let mut run = Run {
-        seed,
-        world: World::new(seed, trace.clone()),
-        watch: Watch::default(),
-        trouble: Trouble::new(seed, Vec::new()),
-        work: None,
-        clients: Vec::new(),
-        finals: Vec::new(),
-        chance: Chance::new(seed ^ 0x0c0_75e),
-    };
+    let mut run = Run::of(seed, World::new(seed, trace.clone()));
     let mut violation = run.course().err();
     let mut counts = [0; 6];
     let mut summary = String::new();
@@ -122,6 +117,17 @@ pub(crate) fn seed(seed: u64, trace: &Trace) -> Report {
     }
 }
 
+/// What the leader of a region does last before it is lost.
+#[derive(Debug, Clone, Copy)]
+enum Last {
+    /// Everything has arrived elsewhere.
+    Quiet,
+    /// It takes writes that nobody else hears of.
+    LostLog,
+    /// What it takes, its successor decides otherwise, and one survivor has the first.
+    TwoCopies,
+}
+
 struct Run {
     seed: u64,
     world: World,
@@ -134,6 +140,19 @@ struct Run {
 }
 
 impl Run {
+    fn of(seed: u64, world: World) -> Self {
+        Self {
+            seed,
+            world,
+            watch: Watch::default(),
+            trouble: Trouble::new(seed, Vec::new()),
+            work: None,
+            clients: Vec::new(),
+            finals: Vec::new(),
+            chance: Chance::new(seed ^ 0x0c0_75e),
+        }
+    }
+
     fn course(&mut self) -> Result<(), String> {
         self.form()?;
         self.populate()?;
@@ -144,8 +163,11 @@ impl Run {
             self.move_many()?;
         }
         if self.chance.below(4) == 0 && self.world.shape.regions.len() >= 3 {
-            self.lose_a_region()?;
+            let waiting = self.lose_a_region()?;
             self.mend("after a failover")?;
+            if let Some(waiting) = waiting {
+                self.forget_and_ask(waiting)?;
+            }
         }
         self.hold()?;
         self.finish()
@@ -205,6 +227,7 @@ impl Run {
             trace: self.world.trace.clone(),
             seed: self.seed,
             named: std::sync::Mutex::default(),
+            waited: std::sync::Mutex::default(),
             gate: watch::Sender::new(Gate::Open),
             waiting: watch::Sender::new(0),
         });
@@ -356,19 +379,31 @@ impl Run {
         agreed.map_err(|reason| format!("liveness: replicas do not agree: {reason}"))
     }
 
-    /// A region is lost when everything in it has arrived elsewhere, and comes back much later.
-    fn lose_a_region(&mut self) -> Result<(), String> {
-        self.hold()?;
-        self.agree()?;
-        self.watch.groups_may_close();
+    /// A region is lost when everything in it has arrived elsewhere, but perhaps for what its leader
+    /// took last, and comes back much later. Clients may wait on.
+    fn lose_a_region(&mut self) -> Result<Option<Waiting>, String> {
         let regions = self.world.shape.regions.clone();
         let lost = regions[self.chance.place(regions.len())].clone();
         let others: Vec<&Region> = regions.iter().filter(|region| **region != lost).collect();
         let to = others[self.chance.place(others.len())].clone();
+        let last = [Last::Quiet, Last::LostLog, Last::TwoCopies][self.chance.place(3)];
+        self.lose(lost, to, last)
+    }
+
+    /// Loses a region, and fails it over.
+    fn lose(&mut self, lost: Region, to: Region, last: Last) -> Result<Option<Waiting>, String> {
+        self.hold()?;
+        self.agree()?;
+        self.watch.groups_may_close();
         let of_lost: Vec<usize> = (0..self.world.hosts.len())
             .filter(|number| self.world.hosts[*number].region == lost)
             .collect();
         let how = [End::Killed, End::PowerLost][self.chance.place(2)];
+        let waiting = match last {
+            Last::Quiet => None,
+            Last::LostLog => self.write_into_a_lost_log(&lost, &of_lost)?,
+            Last::TwoCopies => self.write_two_copies(&of_lost)?.then(Vec::new),
+        };
         for number in &of_lost {
             self.world.end(*number, how);
         }
@@ -396,7 +431,7 @@ impl Run {
             self.world.doors.cut(Vec::new());
             self.run(Duration::from_secs(2))?;
         }
-        Ok(())
+        Ok(waiting)
     }
 
     /// The last word: everything is read at every node, and nothing that was written is a secret.

@@ -251,7 +251,7 @@ impl Trouble {
 }
 
 /// Whether a node leads the group of some region.
-fn leads_a_region(world: &World, number: usize) -> bool {
+pub(crate) fn leads_a_region(world: &World, number: usize) -> bool {
     let metrics = world.hosts[number].node().map(|node| node.groups().metrics());
     let mut groups = metrics.into_iter().flat_map(|metrics| metrics.groups);
     groups.any(|(group, .., leads)| leads && group != GroupId::SYSTEM)

@@ -1,0 +1,156 @@
+//! Writes that nobody but the dead leader of a lost region has, whose clients wait on; and what is said
+//! of them once the region is back and everything that can be forgotten is.
+//!
+//! Nobody else writes meanwhile. It must not judge: what was said stands in the history.
+
+use std::{sync::PoisonError, time::Duration};
+
+use concordat_proto::region::Region;
+use concordat_tests::{checker, history::Outcome};
+use tokio::task::JoinHandle;
+
+use super::{Last, Run};
+use crate::{
+    clients::Client, faults::scenes::leads_a_region, host::End, operator, shape::Shape,
+    trace::Trace, world::World,
+};
+
+/// By so much all clocks are put forward: beyond all that a write without a key is remembered for.
+const FORWARD_MS: i64 = 400_000;
+/// For clients that wait on to be answered.
+const ANSWER_LIMIT: Duration = Duration::from_secs(80);
+/// While the clocks are forward, everybody writes on: each entry forgets some of what is due.
+const FORGET_TIME: Duration = Duration::from_secs(8);
+
+/// Versions that were read last, which are asked for.
+const VERSIONS_ASKED: usize = 60;
+
+/// Clients that wait on.
+pub(super) type Waiting = Vec<JoinHandle<()>>;
+
+/// The story by itself, with nothing else in its way: a write that was answered is never called lost,
+/// and what was lost is called so, for good, when nobody remembers either.
+pub(crate) fn story(trace: &Trace) -> Result<(), String> {
+    let shape = Shape { tick: Duration::from_millis(2), orgs: 3, ..Shape::far_apart() };
+    let mut run = Run::of(1, World::of(shape, 1, trace.clone()));
+    run.form()?;
+    run.populate()?;
+    run.run(Duration::from_secs(2))?;
+    let regions = run.world.shape.regions.clone();
+    let [lost, to, _] = &regions[..] else { return Err("it takes three regions".into()) };
+    let waiting = run.lose(lost.clone(), to.clone(), Last::LostLog)?;
+    run.mend("after a failover")?;
+    run.forget_and_ask(waiting.ok_or("nobody could be lost")?)?;
+    run.hold()?;
+    let work = run.work();
+    let waited = work.waited.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let is_done = |it: &Outcome| matches!(it, Outcome::Committed { achieved: true, .. });
+    // The first organization is at home in the region that was lost.
+    if !waited.iter().any(|(org, named)| *org == 0 && is_done(&named.attempt.outcome)) {
+        return Err(format!("who waited was not answered: {waited:?}"));
+    }
+    let left = operator::left_behind(&mut run.world, lost);
+    if left.is_empty() {
+        return Err("nothing is left behind, so nothing is shown".into());
+    }
+    for write in left {
+        let told = operator::outcome(&mut run.world, &write);
+        if told.as_deref() != Some("lost") {
+            return Err(format!("{write} was lost, and is called {told:?}"));
+        }
+    }
+    run.finish()?;
+    let judged = checker::check(&work.recorder.history(), &run.finals);
+    judged.map(drop).map_err(|broken| format!("history: {broken}"))
+}
+
+impl Run {
+    /// The leader of a region that is about to be lost takes writes into its log that it can send to
+    /// nobody. The others of its region are down by then.
+    pub(super) fn write_into_a_lost_log(
+        &mut self,
+        lost: &Region,
+        of_lost: &[usize],
+    ) -> Result<Option<Waiting>, String> {
+        let leader = of_lost.iter().find(|number| leads_a_region(&self.world, **number)).copied();
+        let others: Vec<usize> =
+            (0..self.world.hosts.len()).filter(|number| !of_lost.contains(number)).collect();
+        // One that is alone commits alone: that is another story.
+        let (Some(leader), [_, _, ..]) = (leader, of_lost) else { return Ok(None) };
+        for number in of_lost.iter().filter(|number| **number != leader) {
+            self.world.end(*number, End::Killed);
+        }
+        self.say_nothing(leader);
+        self.world.trace.line(format_args!("{leader} of {lost} hears, and says nothing"));
+        let work = self.work();
+        let mut waiting = Vec::new();
+        {
+            let _here = self.world.clients().enter();
+            for org in 0..work.orgs.len() {
+                let node = others[self.chance.place(others.len())];
+                let client = Client::new(&work, 9000 + org);
+                waiting.push(tokio::spawn(client.waits_on(org, node)));
+            }
+        }
+        let time = Duration::from_millis(300 + self.chance.below(900));
+        self.run(time)?;
+        self.world.end(leader, End::Killed);
+        self.world.network.heal_all();
+        self.trouble.count("writes into a lost log", 1);
+        Ok(Some(waiting))
+    }
+
+    fn say_nothing(&self, number: usize) {
+        let World { hosts, network, .. } = &self.world;
+        for host in hosts.iter().filter(|host| host.number != number) {
+            network.cut_link(hosts[number].id, host.id);
+        }
+    }
+
+    /// Lets all that can be forgotten be forgotten, and asks every node for the writes of those who
+    /// waited on.
+    pub(super) fn forget_and_ask(&mut self, waiting: Waiting) -> Result<(), String> {
+        let answered = self.world.within(ANSWER_LIMIT, |_| {
+            let open = waiting.iter().filter(|client| !client.is_finished()).count();
+            if open == 0 { Ok(()) } else { Err(format!("{open} clients wait on")) }
+        });
+        answered.map_err(|reason| format!("liveness: {reason}"))?;
+        self.world.trace.line(format_args!("all clocks go forward"));
+        for host in &self.world.hosts {
+            host.wall.jump(FORWARD_MS);
+        }
+        let work = self.work();
+        {
+            let _here = self.world.clients().enter();
+            work.recorder.forget();
+        }
+        self.run(FORGET_TIME)?;
+        self.trouble.count("records forgotten", 1);
+        let client = {
+            let _here = self.world.clients().enter();
+            Client::new(&work, 9996)
+        };
+        self.world.ask(client.asks_everywhere());
+        self.ask_for_versions()
+    }
+
+    /// What somebody has read was written, and is never called lost.
+    fn ask_for_versions(&mut self) -> Result<(), String> {
+        let history = self.work().recorder.history();
+        let mut versions = Vec::new();
+        for read in history.operations.iter().rev() {
+            if let Outcome::Seen { found: Some(found), unmarked: true } = &read.outcome
+                && !versions.contains(&found.version)
+                && versions.len() < VERSIONS_ASKED
+            {
+                versions.push(found.version.clone());
+            }
+        }
+        for version in versions {
+            if operator::outcome(&mut self.world, &version).as_deref() == Some("lost") {
+                return Err(format!("told: {version} was read, and is called lost"));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,83 @@
+//! One write twice in the logs of a group that is lost: its first copy, of a leader that was deposed, is
+//! with one survivor only; the second one, of the next leader, stands behind another write and is
+//! decided otherwise, in the lost region alone. The survivor's log lives on, and carries the first one
+//! out (Raft's figure 8, seen by a client).
+//!
+//! Nobody else writes meanwhile. It must not judge: what was said stands in the history.
+
+use std::time::Duration;
+
+use super::Run;
+use crate::{clients::Client, faults::scenes::leads_a_region, host::End, world::World};
+
+/// So long a leader whom its voters do not hear is not deposed yet.
+const BEFORE_ELECTION: Duration = Duration::from_millis(180);
+
+impl Run {
+    /// Whether it could be done.
+    pub(super) fn write_two_copies(&mut self, of_lost: &[usize]) -> Result<bool, String> {
+        let leader = of_lost.iter().find(|number| leads_a_region(&self.world, **number)).copied();
+        let Some(leader) = leader else { return Ok(false) };
+        let voters: Vec<usize> = of_lost.iter().copied().filter(|it| *it != leader).collect();
+        let far: Vec<usize> =
+            (0..self.world.hosts.len()).filter(|number| !of_lost.contains(number)).collect();
+        let (&[one, other], Some(survivor)) = (&voters[..], far.first().copied()) else {
+            return Ok(false);
+        };
+        let work = self.work();
+        let new_client = |run: &Self, number| {
+            let _here = run.world.clients().enter();
+            Client::new(&work, number)
+        };
+        let mut first = new_client(self, 9100);
+        let orgs = work.orgs.len();
+        let written = self.world.ask(async move {
+            for org in 0..orgs {
+                first.must_write((org, 0)).await?;
+            }
+            Ok(())
+        });
+        written.map_err(|reason: String| format!("liveness: {reason}"))?;
+        self.agree()?;
+        // The leader hears one of its voters, and only the survivor hears the leader.
+        let world = &self.world;
+        world.trace.line(format_args!("only {survivor} hears {leader}, who hears only {one}"));
+        let rest: Vec<usize> = far.iter().copied().filter(|it| *it != survivor).collect();
+        cut(world, leader, &voters);
+        cut(world, leader, &rest);
+        for voter in &voters {
+            cut(world, *voter, &far);
+            far.iter().for_each(|far| cut(world, *far, &[*voter]));
+        }
+        cut(world, other, &[leader]);
+        for org in 0..orgs {
+            let client = new_client(self, 9200 + org);
+            let _here = self.world.clients().enter();
+            drop(tokio::spawn(client.waits_on_a_version(org, one)));
+        }
+        self.run(BEFORE_ELECTION)?;
+        cut(&self.world, one, &[leader]);
+        cut(&self.world, leader, &[survivor]);
+        // What its repeat stands behind, if it is quicker.
+        for org in 0..orgs {
+            let client = new_client(self, 9300 + org);
+            let _here = self.world.clients().enter();
+            drop(tokio::spawn(client.comes_between(org, other)));
+        }
+        let time = Duration::from_millis(2500 + self.chance.below(2500));
+        self.run(time)?;
+        for number in of_lost {
+            self.world.end(*number, End::Killed);
+        }
+        self.world.network.heal_all();
+        self.trouble.count("two copies of a write", 1);
+        Ok(true)
+    }
+}
+
+/// Nothing gets from one to these.
+fn cut(world: &World, from: usize, to: &[usize]) {
+    for number in to {
+        world.network.cut_link(world.hosts[from].id, world.hosts[*number].id);
+    }
+}
