@@ -233,11 +233,14 @@ pub(crate) async fn found(
     made.map_err(|error| Fault::caused("founding a successor", error))?
 }
 
+/// The feature level from which on a successor keeps the names of the writes that it begins with.
+const NAMES_ARE_KEPT: u32 = 2;
+
 /// Whether a successor may keep the names of the writes that it begins with: every member of the
 /// cluster has to know records of that kind, and to propose no write under one name to two groups in
 /// a line of successors. Where it may not, no write of the closed group is ever called lost.
-const fn keeps_names(_system: &SystemView) -> bool {
-    true
+fn keeps_names(system: &SystemView) -> bool {
+    system.cluster.as_ref().is_some_and(|cluster| cluster.feature_level >= NAMES_ARE_KEPT)
 }
 
 /// Applies what a closed group's log holds behind its state.
