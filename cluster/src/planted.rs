@@ -121,11 +121,17 @@ pub enum Bug {
     ClosedWriteRepeated,
     /// What a returning node has beyond its successor is called lost without proof.
     LostUnproved,
+    /// A replica reports an entry though its synced log has none of the leader's own term.
+    ReportByOldTerm,
+    /// A successor's first state does not have the regions that counted in the closed group.
+    RegionsNotInherited,
+    /// A write is judged though no region counts in its group yet.
+    JudgedByNobody,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 57] = [
+    pub const ALL: [Self; 60] = [
         Self::AckBeforeSync,
         Self::LogNotSynced,
         Self::VoteNotSaved,
@@ -183,6 +189,9 @@ impl Bug {
         Self::RefusalDoesNotWait,
         Self::ClosedWriteRepeated,
         Self::LostUnproved,
+        Self::ReportByOldTerm,
+        Self::RegionsNotInherited,
+        Self::JudgedByNobody,
     ];
 
     /// What it is called.
@@ -246,6 +255,9 @@ impl Bug {
             Self::RefusalDoesNotWait => "refusal does not wait",
             Self::ClosedWriteRepeated => "closed write repeated",
             Self::LostUnproved => "lost unproved",
+            Self::ReportByOldTerm => "report by old term",
+            Self::RegionsNotInherited => "regions not inherited",
+            Self::JudgedByNobody => "judged by nobody",
         }
     }
 }

@@ -143,6 +143,17 @@ impl Nine {
 
     /// The same, of builds that know only this feature level.
     pub(crate) async fn start_of(retention: Retention, feature_level: u32) -> Self {
+        let nine = Self::forming_of(retention, feature_level).await;
+        nine.settled().await;
+        nine
+    }
+
+    /// Nine nodes that have just been started for the first time.
+    pub(crate) async fn forming(retention: Retention) -> Self {
+        Self::forming_of(retention, version::FEATURE_LEVEL).await
+    }
+
+    async fn forming_of(retention: Retention, feature_level: u32) -> Self {
         let delays = DelayMatrix::new().elsewhere(Duration::from_millis(20));
         let mut nine = Self {
             network: InProcessNetwork::new(delays),
@@ -160,7 +171,6 @@ impl Nine {
         for place in 0..9 {
             nine.run(place).await;
         }
-        nine.settled().await;
         nine
     }
 
@@ -403,7 +413,7 @@ impl Nine {
 
     /// Makes the organisation with one credential for each name.
     pub(crate) async fn populate(&self, names: &[&str]) {
-        self.propose(0, self.proposal(0, Command::CreateOrg(org()))).await;
+        self.propose(0, self.proposal(0, create_org())).await;
         for name in names {
             let command = Command::CreateOidc { org: ORG, credential: credential(name) };
             self.propose(0, self.proposal(0, command)).await;
@@ -472,6 +482,10 @@ impl Nine {
         })
         .await;
     }
+}
+
+pub(crate) fn create_org() -> Command {
+    Command::CreateOrg(org())
 }
 
 pub(crate) fn patch(name: &str, label: u64) -> Command {

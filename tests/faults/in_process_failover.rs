@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     fleet,
-    in_process::{LIMIT, Nine, ORG, REGIONS, WRITE_LIMIT, patch},
+    in_process::{LIMIT, Nine, ORG, REGIONS, WRITE_LIMIT, create_org, patch},
     in_process_members::{region, say},
 };
 
@@ -105,6 +105,40 @@ async fn write_in(
     }
 }
 
+/// Waits until a node knows of the regions, in their order, which have a write; each of them counts.
+async fn counted(nine: &Nine, via: usize, (group, index): (GroupId, LogIndex), has: [bool; 3]) {
+    within("the regions have the write as expected", LIMIT, async || {
+        let groups = nine.groups(via);
+        let progress = groups.progress(group, index, &Scope::All, groups.danger(group, index));
+        let of = |name| progress.regions.iter().find(|it| it.region.as_str() == name);
+        let found = REGIONS.map(|name| of(name).map(|it| it.applied));
+        assert!(found.iter().all(Option::is_some), "one does not count: {progress:?}");
+        assert!(!progress.reached || !found.contains(&Some(false)), "{progress:?}");
+        if found == has.map(Some) { Ok(()) } else { Err(format!("{progress:?}")) }
+    })
+    .await;
+}
+
+/// Takes nodes away for good, by an operator's word.
+async fn remove(nine: &Nine, via: usize, nodes: impl IntoIterator<Item = NodeId>) {
+    for node in nodes {
+        for state in [NodeState::Leaving, NodeState::Removed] {
+            say(nine, via, Command::SetNodeState { node, state }).await;
+        }
+    }
+}
+
+/// Waits until a write has reached all regions that count, which are so many.
+async fn everywhere(nine: &Nine, via: usize, (group, index): (GroupId, LogIndex), regions: usize) {
+    within("it has reached all regions", LIMIT, async || {
+        let groups = nine.groups(via);
+        let progress = groups.progress(group, index, &Scope::All, groups.danger(group, index));
+        let is_there = progress.reached && progress.regions.len() == regions;
+        if is_there { Ok(()) } else { Err(format!("{progress:?}")) }
+    })
+    .await;
+}
+
 /// Watches a node's reads until it is told to stop: whether none was unmarked from the closed group.
 async fn watch(groups: Groups, closed: GroupId) {
     loop {
@@ -142,9 +176,8 @@ async fn a_lost_region_is_failed_over_and_comes_back() {
         assert_eq!(read(groups, "a").0.as_deref(), Some("1"), "node {number}");
     }
     let after = nine.patch(7, "a", 3).await;
-    let deadline = Instant::now() + WRITE_LIMIT;
-    let reached = nine.arrived(7, after, &Scope::All, deadline).await;
-    assert!(reached.reached && reached.regions.len() == 2, "{reached:?}");
+    // The lost region counts on: it is pending, until it is back or an operator removes it.
+    counted(&nine, 7, (new, after), [false, true, true]).await;
     // The lost region comes back: it neither proposes nor answers unmarked from what it had.
     let mut watches = Vec::new();
     for place in LOST {
@@ -346,11 +379,7 @@ async fn founder(nine: &Nine, via: usize, closed: GroupId) -> usize {
 
 /// Lets the system group stand the loss of one more node: two of the lost ones are removed.
 async fn spare_a_system_voter(nine: &Nine) {
-    for node in [nine.id(0), nine.id(1)] {
-        for state in [NodeState::Leaving, NodeState::Removed] {
-            say(nine, 3, Command::SetNodeState { node, state }).await;
-        }
-    }
+    remove(nine, 3, [nine.id(0), nine.id(1)]).await;
     within("four of the system group's voters live", LIMIT, async || {
         let status = nine.groups(3).status().await;
         let living = |id: &&NodeId| (3..9).any(|place| nine.id(place) == **id);
@@ -391,9 +420,76 @@ async fn a_founder_that_loses_its_power_founds_it_all_the_same() {
         assert_eq!((label.as_deref(), is_current), (Some("1"), false), "node {number}");
     }
     nine.run(founder).await;
-    stands_in(&nine, 1).await;
+    let new = stands_in(&nine, 1).await;
     let at = nine.patch(7, "a", 2).await;
-    assert!(nine.arrived(7, at, &Scope::All, Instant::now() + WRITE_LIMIT).await.reached);
+    counted(&nine, 7, (new, at), [false, true, true]).await;
+    // Of the lost region one node was left.
+    remove(&nine, 4, [nine.id(2)]).await;
+    everywhere(&nine, 7, (new, at), 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_region_cut_off_right_after_the_naming_counts_for_the_successor() {
+    let _turn = fleet::turn().await;
+    let mut nine = Nine::start(Retention::default()).await;
+    nine.populate(&["a"]).await;
+    let old = nine.home();
+    let at = nine.patch(4, "a", 1).await;
+    assert!(nine.arrived(4, at, &Scope::All, Instant::now() + WRITE_LIMIT).await.reached);
+    for place in LOST {
+        nine.stop(place).await;
+    }
+    until_silent(&nine, 3).await;
+    // Whoever founds is in the second region: nobody has more, and the seat is there.
+    nine.agreed().await;
+    say(&nine, 3, close(1, FailoverBasis::Fenced)).await;
+    within("the second region knows the successor", LIMIT, async || {
+        let knows =
+            |place| nine.groups(place).closed(old).is_some_and(|it| it.succession.is_some());
+        if [3, 4, 5].into_iter().all(knows) { Ok(()) } else { Err("not yet".into()) }
+    })
+    .await;
+    let third = region(REGIONS[2]);
+    nine.network.cut_region(&third);
+    let new = nine.groups(4).successor(old);
+    // Acknowledged in one region alone, it would be lost with that one.
+    for label in 2..=5 {
+        let proposal = nine.proposal(4, patch("a", label));
+        let proposed = nine.groups(4).propose(new, proposal, Instant::now() + WRITE_LIMIT).await;
+        let Proposed::Committed { applied, danger } = proposed else { panic!("{proposed:?}") };
+        let deadline = Instant::now() + Duration::from_secs(2);
+        let progress = nine.groups(4).wait(new, applied.index, &Scope::All, danger, deadline).await;
+        let has: Vec<(&str, bool)> =
+            progress.regions.iter().map(|it| (it.region.as_str(), it.applied)).collect();
+        let expected = [(REGIONS[2], false), (REGIONS[1], true), (REGIONS[0], false)];
+        assert_eq!((progress.reached, has), (false, expected.into()));
+    }
+    nine.network.heal_region(&third);
+    assert_eq!(stands_in(&nine, 1).await, new);
+    let last = nine.patch(7, "a", 6).await;
+    counted(&nine, 7, (new, last), [false, true, true]).await;
+    remove(&nine, 4, LOST.map(|place| nine.id(place))).await;
+    everywhere(&nine, 7, (new, last), 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_at_a_groups_founding_arrives_and_names_a_region() {
+    let _turn = fleet::turn().await;
+    let nine = Nine::forming(Retention::default()).await;
+    let home = within("the first region has a group", LIMIT, async || {
+        let known = nine.groups(0).home_groups();
+        let found = known.into_iter().find(|(_, region)| region.as_str() == REGIONS[0]);
+        found.map(|(group, _)| group).ok_or_else(|| "not yet".to_owned())
+    })
+    .await;
+    // Proposed before anybody leads, so that nothing comes before it but the leader's first entry.
+    let proposal = nine.proposal(0, create_org());
+    let proposed = nine.groups(0).propose(home, proposal, Instant::now() + WRITE_LIMIT).await;
+    let Proposed::Committed { applied, danger } = proposed else { panic!("{proposed:?}") };
+    assert!(danger.regions.values().any(|of| of.counts), "judged by nobody: {danger:?}");
+    let deadline = Instant::now() + WRITE_LIMIT;
+    let progress = nine.groups(0).wait(home, applied.index, &Scope::All, danger, deadline).await;
+    assert!(progress.reached && !progress.regions.is_empty(), "{progress:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

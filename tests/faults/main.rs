@@ -15,6 +15,7 @@ mod damage;
 mod exactly_once;
 mod expired;
 mod failover;
+mod failover_cut;
 mod fenced;
 mod figures;
 mod fleet;

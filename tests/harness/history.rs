@@ -349,6 +349,17 @@ pub struct Denial {
     pub status: u16,
 }
 
+/// What the receipt in the answer to an attempt of a write named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// The attempt, with its outcome.
+    pub attempt: Operation,
+    /// The regions that it lists as applied.
+    pub applied: Vec<String>,
+    /// Those that it lists as pending.
+    pub pending: Vec<String>,
+}
+
 /// All of a run.
 #[derive(Debug, Clone, Default)]
 pub struct History {
@@ -361,6 +372,8 @@ pub struct History {
     /// When all clocks were put forward beyond what a write is remembered for: what was asked before
     /// may be forgotten since.
     pub forgotten: Option<Duration>,
+    /// In any order.
+    pub receipts: Vec<Receipt>,
 }
 
 /// Takes operations down while clients work.
@@ -371,6 +384,7 @@ pub struct Recorder {
     questions: Mutex<Vec<Question>>,
     denials: Mutex<Vec<Denial>>,
     forgotten: Mutex<Option<Duration>>,
+    receipts: Mutex<Vec<Receipt>>,
 }
 
 impl Default for Recorder {
@@ -380,6 +394,7 @@ impl Default for Recorder {
             operations: Mutex::default(),
             questions: Mutex::default(),
             denials: Mutex::default(),
+            receipts: Mutex::default(),
             forgotten: Mutex::default(),
         }
     }
@@ -412,6 +427,11 @@ impl Recorder {
         *self.forgotten.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.now());
     }
 
+    /// Takes a receipt down.
+    pub fn record_receipt(&self, receipt: Receipt) {
+        self.receipts.lock().unwrap_or_else(PoisonError::into_inner).push(receipt);
+    }
+
     /// When the first write was answered 2xx that was asked of an organisation after `since`, if one
     /// was so far.
     #[must_use]
@@ -439,8 +459,9 @@ impl Recorder {
         let operations = self.operations.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let questions = self.questions.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let receipts = self.receipts.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let forgotten = *self.forgotten.lock().unwrap_or_else(PoisonError::into_inner);
-        History { operations, questions, denials, forgotten }
+        History { operations, questions, denials, receipts, forgotten }
     }
 }
 

@@ -12,8 +12,8 @@ use crate::{
     connection::{Answer, Connection, request},
     demo::Org,
     history::{
-        Action, Change, Denial, Found, Named, Operation, Outcome, Position, Question, Recorder,
-        Standing, Write,
+        Action, Change, Denial, Found, Named, Operation, Outcome, Position, Question, Receipt,
+        Recorder, Standing, Write,
     },
     workload::CREDENTIALS,
 };
@@ -202,6 +202,7 @@ impl<C: Carrier> Caller<C> {
         let operation = self.begin(of, node, Action::Write(write.clone()));
         let asked = write_request(of, write, patience.timeout_s);
         let mut write_id = None;
+        let mut lines = None;
         let outcome = match self.carrier.exchange(node, &asked, patience.cut).await {
             Told::Nobody => Outcome::Failed,
             Told::Nothing => Outcome::Unknown,
@@ -211,11 +212,17 @@ impl<C: Carrier> Caller<C> {
             Told::Answer { status, unmarked, body, .. } => {
                 let receipt = &body["meta"]["consistency"];
                 write_id = receipt["write_id"].as_str().map(str::to_owned);
+                lines = receipt.is_object().then(|| (applied(receipt), pending(receipt)));
                 judge(status, unmarked, receipt)
                     .unwrap_or_else(|| panic!("{operation}: {status}, unmarked {unmarked}: {body}"))
             }
         };
         let attempt = Operation { outcome: outcome.clone(), ..operation.clone() };
+        if let Some((applied, pending)) = lines {
+            let mut attempt = attempt.clone();
+            attempt.completed = self.recorder.now();
+            self.recorder.record_receipt(Receipt { attempt, applied, pending });
+        }
         self.named = write_id.map(|write_id| Named { attempt, write_id });
         self.end(operation, outcome)
     }
@@ -435,8 +442,16 @@ fn refused_as(receipt: &Value) -> Option<u16> {
 /// The regions that a receipt lists as applied.
 #[must_use]
 pub fn applied(receipt: &Value) -> Vec<String> {
+    listed(receipt, "applied")
+}
+
+fn pending(receipt: &Value) -> Vec<String> {
+    listed(receipt, "pending")
+}
+
+fn listed(receipt: &Value, state: &str) -> Vec<String> {
     let lines = receipt["regions"].as_array().into_iter().flatten();
-    lines.filter(|line| line["state"] == "applied").map(|line| text(&line["region"])).collect()
+    lines.filter(|line| line["state"] == state).map(|line| text(&line["region"])).collect()
 }
 
 fn version(etag: Option<String>) -> String {

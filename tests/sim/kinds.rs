@@ -2,7 +2,7 @@
 //! whether one was never hit. A long sweep that misses one tests less than it says.
 
 /// All kinds of faults.
-pub(crate) const KINDS: [&str; 60] = [
+pub(crate) const KINDS: [&str; 63] = [
     "add node",
     "address reused",
     "addresses exchanged",
@@ -33,6 +33,7 @@ pub(crate) const KINDS: [&str; 60] = [
     "moved on",
     "node cut off",
     "one-way cut",
+    "organisation made while forming",
     "pause",
     "power failing in a write",
     "power loss",
@@ -54,7 +55,9 @@ pub(crate) const KINDS: [&str; 60] = [
     "state gone back",
     "state write error",
     "survive setting",
+    "survivors that differ",
     "sync error",
+    "third region cut off after a failover",
     "two copies of a write",
     "upgraded",
     "vote given before a power loss",

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use crate::planted::{self, Bug};
 use concordat_proto::{
     id::NodeId,
     lease::{DangerSet, LeaseRecord},
@@ -18,7 +19,7 @@ use concordat_proto::{
 /// One region of a group's membership.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RegionMembers {
-    /// Whether it has a serving replica.
+    /// Whether it has a replica that is marked as serving.
     pub counts: bool,
     /// All its replicas.
     pub nodes: Vec<NodeId>,
@@ -55,7 +56,7 @@ impl Danger {
             let standing = RegionStanding { counts: region.counts, replicas: until };
             (region.region.clone(), standing)
         });
-        Self { regions: regions.collect() }
+        Self { regions: counted(regions.collect()) }
     }
 
     /// Without a leader's word, on a node whose own replica has applied the entry by `seen`: every
@@ -72,7 +73,7 @@ impl Danger {
             let replicas = members.nodes.iter().map(|node| (*node, until)).collect();
             (region.clone(), RegionStanding { counts: members.counts, replicas })
         });
-        Self { regions: regions.collect() }
+        Self { regions: counted(regions.collect()) }
     }
 
     /// How many replicas may still answer without the entry.
@@ -81,6 +82,15 @@ impl Danger {
         let all = self.regions.values().flat_map(|region| region.replicas.values());
         all.filter(|until| **until > now).count()
     }
+}
+
+/// In a group that has no serving replica yet every region of its membership counts: a write that is
+/// judged against no region could never arrive, and its receipt would name nothing.
+fn counted(mut regions: BTreeMap<Region, RegionStanding>) -> BTreeMap<Region, RegionStanding> {
+    if !planted::is(Bug::JudgedByNobody) && regions.values().all(|of| !of.counts) {
+        regions.values_mut().for_each(|of| of.counts = true);
+    }
+    regions
 }
 
 /// When this node's own replica first showed each entry, as far back as the longest lease reaches.
@@ -171,6 +181,26 @@ mod tests {
         let until = ms(1000) + leases.stretched(leases.longest);
         assert!(danger.regions[&region("a")].replicas.values().all(|found| *found == until));
         assert_eq!(Danger::untold(&members, &leases, None).size(ms(0)), 0);
+    }
+
+    #[test]
+    fn where_no_region_counts_yet_each_of_the_membership_does() {
+        let replicas = |node| vec![ReplicaDanger { node: NodeId(node), left: ms(0) }];
+        let of = |name, node| RegionDanger {
+            region: region(name),
+            counts: false,
+            replicas: replicas(node),
+        };
+        let set = DangerSet { regions: vec![of("a", 1), of("b", 2)] };
+        let told = Danger::told(&set, &LeaseRecord::default(), ms(0));
+        assert!(told.regions.len() == 2 && told.regions.values().all(|of| of.counts));
+        let members = |counts| {
+            let of = |counts, node| RegionMembers { counts, nodes: vec![NodeId(node)] };
+            Members::from([(region("a"), of(counts, 1)), (region("b"), of(false, 2))])
+        };
+        let untold = |counts| Danger::untold(&members(counts), &LeaseRecord::default(), None);
+        assert!(untold(false).regions.values().all(|of| of.counts));
+        assert!(!untold(true).regions[&region("b")].counts, "one that does not serve yet");
     }
 
     proptest! {

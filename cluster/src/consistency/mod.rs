@@ -37,7 +37,10 @@
 //! # Coming and going
 //! A replica serves (is granted leases, and makes its region count) once the group's log marks it as
 //! serving; it is removed when the log marks it as leaving (no lease from then on) and its last lease
-//! is over.
+//! is over. A region that counts goes on counting until an operator removes it or its nodes: a node
+//! that was replaced is marked as leaving once another one of its region serves, and the successor of
+//! a closed group begins with that group's members and marks. A group in which no replica serves yet
+//! takes no write of an organisation: it would be judged against no region.
 //!
 //! A new leader grants nothing until an entry of its own term is *applied* here: only then do the
 //! marks that it looks at stand as far as those before it committed. Danger sets are made from a

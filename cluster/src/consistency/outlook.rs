@@ -110,7 +110,9 @@ fn of_arrival(known: &Known<'_>, region: &Region) -> Option<Obstacle> {
     };
     let newest = known.applied.values().max().copied().unwrap_or_default();
     let behind = newest.0.saturating_sub(furthest.0);
-    (behind > BEHIND_MAX).then(|| Obstacle::Behind(region.clone(), behind))
+    // Where nobody has anything of the group yet, all of its state is still to come.
+    let has_nothing = furthest == LogIndex(0) && behind > 0;
+    (behind > BEHIND_MAX || has_nothing).then(|| Obstacle::Behind(region.clone(), behind))
 }
 
 #[cfg(test)]
@@ -179,6 +181,9 @@ mod tests {
         let mut late = known(&members, &[1, 2, 3, 4]);
         late.applied.insert(NodeId(4), LogIndex(3000));
         assert_eq!(of_all(&late), [Obstacle::Behind(region("b"), 2000)]);
+        // A successor's first entries, and a region that has nothing of it yet.
+        late.applied = (1..=3).map(|node| (NodeId(node), LogIndex(5))).collect();
+        assert_eq!(of_all(&late), [Obstacle::Behind(region("b"), 5)]);
     }
 
     #[test]

@@ -139,6 +139,13 @@ impl Index {
         self.groups.get(&group).map_or(0, |group| group.synced)
     }
 
+    /// The name of the last entry known to be synced, if it is kept.
+    pub(super) fn synced_id(&self, group: u32) -> Option<RecordId> {
+        let group = self.groups.get(&group)?;
+        let slot = group.slots[group.position(group.synced)?];
+        Some(RecordId { term: slot.term, index: group.synced })
+    }
+
     /// Whether these records follow the group's last one, each the one before it.
     pub(super) fn check_append(&self, group: u32, records: &[LogRecord]) -> Result<(), LogError> {
         let Some(head) = records.first() else { return Ok(()) };

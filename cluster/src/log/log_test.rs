@@ -211,6 +211,25 @@ fn an_idle_log_writes_one_mark_and_no_more() {
 }
 
 #[test]
+fn the_last_synced_entry_has_its_term() {
+    let log = open(&SimFiles::new(), &small()).expect("a new log");
+    log.append(1, vec![record(1, 1, 1), record(1, 2, 1)], ignore());
+    assert_eq!(log.synced_id(1), None);
+    run_all(&log);
+    let id = |term, index| Some(RecordId { term, index });
+    assert_eq!(log.synced_id(1), id(1, 2));
+    log.append(1, vec![record(2, 3, 1)], ignore());
+    assert_eq!(log.synced_id(1), id(1, 2), "what is queued is not on the disk");
+    log.truncate_after(1, Some(1), ignore());
+    assert_eq!(log.synced_id(1), id(1, 1));
+    log.append(1, vec![record(3, 2, 1)], ignore());
+    run_all(&log);
+    assert_eq!(log.synced_id(1), id(3, 2));
+    log.purge(1, 2, Bytes::new(), ignore());
+    assert_eq!(log.synced_id(1), None, "it is not kept");
+}
+
+#[test]
 fn who_listens_is_told_how_far_each_group_is_synced() {
     let log = open(&SimFiles::new(), &small()).expect("a new log");
     let heard = Arc::new(Mutex::new(Vec::new()));

@@ -356,6 +356,13 @@ impl RaftLog {
         self.owner.shared.lock().index.synced(group)
     }
 
+    /// The name of the group's last entry known to be synced; none where that one was purged, or
+    /// nothing is synced. Goes back when a truncation is queued.
+    #[must_use]
+    pub fn synced_id(&self, group: u32) -> Option<RecordId> {
+        self.owner.shared.lock().index.synced_id(group)
+    }
+
     /// Sets who is told after each sync, behind the `done` callbacks, of each group in the batch
     /// that got entries or a purge. Must not own this log, else neither is ever dropped.
     pub fn on_synced(&self, callback: SyncedCallback) {

@@ -8,7 +8,8 @@
 //!    the closed group can be held any more. It names the survivor whose replica lives on, and gives
 //!    the region a group with a number of its own.
 //! 3. The named survivor makes the new group's first state from its replica (`succession.rs`) and
-//!    founds the group alone; placement adds the others, who get that state as a snapshot.
+//!    founds the group as its only voter. The closed group's other members are learners there, get
+//!    that state as a snapshot, and placement makes voters of some.
 //!
 //! Nothing of this can be undone: a closed group stays closed for good. That the lost region does
 //! not go on is for whoever proposes the first step to see to; these rules see only the state of the

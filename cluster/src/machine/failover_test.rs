@@ -5,16 +5,20 @@ use concordat_proto::{
     command::Command,
     failover::{ClosedGroup, FailoverBasis},
     id::{GroupId, NodeId},
+    lease::ReplicaMark,
     log::{LogId, LogIndex, Term},
     org::{Isolation, NodeState, RegionRecord, RegionState, WhenIsolated},
     refusal::Refusal,
     reply::Reply,
+    wire::Wire,
 };
 
 use super::{
     query,
+    succession::{self, Heir},
     testkit::{HOME, Replica, form, node, region},
 };
+use crate::store::{Pair, keys};
 
 /// Two nodes in each of the regions `r0`, `r1` and `r2`, numbered through.
 fn formed() -> Replica {
@@ -119,6 +123,24 @@ fn a_group_is_closed_without_a_word_only_by_the_present_setting() {
     // A group that has noted the first may have noted that it was taken back.
     assert_eq!(replica.refused(8, by(1)), Refusal::NotFenced);
     replica.done(9, by(3));
+}
+
+#[test]
+fn a_successor_inherits_who_made_the_regions_count() {
+    let replica = Replica::with_orgs();
+    let marks = [(NodeId(1), ReplicaMark::Serving), (NodeId(2), ReplicaMark::Leaving)];
+    replica.done(1, Command::MarkReplicas { marks: marks.to_vec() });
+    let heir = Heir { closed: HOME, group: GroupId(9), certain: LogIndex(0) };
+    let mut inherited = Vec::new();
+    let put = &mut |pairs: Vec<Pair>| {
+        inherited.extend(pairs);
+        Ok(())
+    };
+    succession::inherit(&*replica.store, heir, put).unwrap();
+    for (node, mark) in marks {
+        let pair = (keys::replica_mark(heir.group, node), mark.encode());
+        assert!(inherited.contains(&pair), "{node} as {mark:?}");
+    }
 }
 
 #[test]

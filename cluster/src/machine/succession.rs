@@ -4,7 +4,9 @@
 //! group is at home in the successor in its next epoch, with its past, its keys, its credentials and
 //! all that is remembered of its writes. An organisation that was let go, or was on its way here,
 //! stays exactly where its move is, in the same epoch: the other group takes part in that move, and
-//! knows nothing of this. Marks of replicas do not live on: the successor's replicas are others.
+//! knows nothing of this. Marks of replicas live on with the members that they are of: a region that
+//! counted for `all_regions` in the closed group counts in the successor from its first entry on, also
+//! while its nodes have nothing of the successor yet. Only an operator takes a region away.
 //!
 //! # What was lost
 //! A returning node may still have a write of which the successor has nothing. Records of writes are
@@ -31,6 +33,7 @@ use concordat_proto::{
 use sha2::{Digest as _, Sha256};
 
 use super::query;
+use crate::planted::{self, Bug};
 use crate::store::{
     Pair, Reader, StoreError,
     keys::{self, Kind, Parsed},
@@ -177,8 +180,9 @@ impl Heir {
     ) -> Result<(), StoreError> {
         let parsed = keys::parse(key).ok_or_else(|| StoreError::new("a key of no known kind"))?;
         match parsed.kind {
-            // The caller's; made anew below; of other replicas.
-            Kind::Applied | Kind::Expiry | Kind::Forgotten | Kind::ReplicaMark => {}
+            // The caller's; made anew below; of members that are there no more.
+            Kind::Applied | Kind::Expiry | Kind::Forgotten => {}
+            Kind::ReplicaMark if planted::is(Bug::RegionsNotInherited) => {}
             Kind::Org => {
                 let home = self.at_home(query::decode(key, value)?);
                 out.push((keys::org(self.group, parsed.org), home.encode()));
@@ -197,7 +201,8 @@ impl Heir {
                 out.push(self.expiry(record.expires, &own));
                 out.push((own, record.encode()));
             }
-            Kind::ApiKey
+            Kind::ReplicaMark
+            | Kind::ApiKey
             | Kind::Oidc
             | Kind::OrgSettings
             | Kind::IdempotencyCount

@@ -4,10 +4,12 @@
 //!
 //! # Why nothing acknowledged everywhere is lost
 //! A survivor answers what it has only when its replica is closed: no entry comes to its log any
-//! more. Whoever has reported an entry as applied has it in its synced log ([`super::report`]); of the
-//! logs of all survivors the one that ends last, by term and then by index, holds every entry that any
-//! of them has applied (what elections rest on). That log is carried to its end. Its last entries may
-//! never have been committed: their writers were told nothing or "unknown", so they may happen.
+//! more. Whoever has reported an entry as applied has it in its synced log, and behind it an entry of
+//! the own term of a leader that had it committed ([`Replica::reportable`]); of the logs of all
+//! survivors the one that ends last, by term and then by index, holds every entry that any of them has
+//! reported (what elections rest on; `consistency/model/failover.rs` shows why the term is needed).
+//! That log is carried to its end. Its last entries may never have been committed: their writers were
+//! told nothing or "unknown", so they may happen.
 //!
 //! # Why nobody answers from the closed group unmarked
 //! A leader in the lost region grants nothing any more ([`super::clearance`]): on the operator's word
@@ -26,11 +28,10 @@ use std::{cmp::Reverse, collections::BTreeMap, sync::Arc, time::Duration};
 use bytes::Bytes;
 use concordat_proto::{
     command::Command,
-    failover::{ClosedGroup, FailoverBasis, Succession},
+    failover::{ClosedGroup, FailoverBasis},
     id::{GroupId, NodeId},
-    log::{LogId, LogIndex, Term},
+    log::{LogId, LogIndex},
     org::{NodeRecord, WhenIsolated},
-    record::AppliedRecord,
     region::Region,
     wire::{
         Wire,
@@ -43,19 +44,14 @@ use super::{
     blocking,
     clearance::FENCE,
     convert,
-    fault::Fault,
     group::Replica,
     groups::{Groups, SystemView},
-    machine_store::{MachineStore, SyncedState, read_applied},
+    machine_store::read_applied,
     operate,
     propose::Proposed,
     transport::Channel,
-    types::{Member, Membership, StoredMembership},
 };
-use crate::{
-    machine::succession::{self, Heir},
-    store::{Reader, StoreError, keys, slots::SlottedStore},
-};
+use crate::store::{Reader, keys};
 
 /// Between looks at what is closed.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -194,9 +190,12 @@ pub(crate) fn answer_closed(groups: &Groups, group: GroupId) -> PeerReply {
 }
 
 /// The newest entry that this node has of a closed group, in its log or applied, and the newest
-/// that it has applied; nothing while its replica is open.
+/// that it has applied; nothing while its replica is open. Nor where it has anything of the successor
+/// that was named: another one must not take that one's place.
 fn what_is_left(groups: &Groups, group: GroupId) -> Option<(LogId, LogIndex)> {
-    if !groups.system().is_closed(group) || groups.replica(group).is_some() {
+    let system = groups.system();
+    let closed = system.closed.get(&group).filter(|_| groups.replica(group).is_none())?;
+    if closed.succession.is_some_and(|succession| groups.has_state(succession.group)) {
         return None;
     }
     let applied = read_applied(&**groups.slotted(), group).ok()?.log_id.unwrap_or_default();
@@ -205,97 +204,6 @@ fn what_is_left(groups: &Groups, group: GroupId) -> Option<(LogId, LogIndex)> {
     let newest =
         if (last.term, last.index) > (applied.term, applied.index) { last } else { applied };
     Some((newest, applied.index))
-}
-
-/// Makes a successor's first state from this node's replica of the closed group, unless it is there.
-pub(crate) async fn found(
-    groups: &Groups,
-    closed: &ClosedGroup,
-    succession: Succession,
-) -> Result<(), Fault> {
-    if groups.has_state(succession.group) {
-        return Ok(());
-    }
-    let (store, log) = (Arc::clone(groups.slotted()), groups.environment().log.clone());
-    let heir = Heir {
-        closed: closed.group,
-        group: succession.group,
-        certain: succession.certain,
-        keeps_names: keeps_names(&groups.system()),
-    };
-    let member = (groups.node(), groups.region().clone());
-    tracing::info!(closed = %closed.group, group = %heir.group, "founding a successor");
-    let make = move || -> Result<(), Fault> {
-        finish_log(&store, &log, (heir.closed, succession.last))?;
-        inherit(&store, heir, member)
-    };
-    let made = blocking::run(groups.slotted(), make).await;
-    made.map_err(|error| Fault::caused("founding a successor", error))?
-}
-
-/// The feature level from which on a successor keeps the names of the writes that it begins with.
-const NAMES_ARE_KEPT: u32 = 2;
-
-/// Whether a successor may keep the names of the writes that it begins with: every member of the
-/// cluster has to know records of that kind, and to propose no write under one name to two groups in
-/// a line of successors. Where it may not, no write of the closed group is ever called lost.
-fn keeps_names(system: &SystemView) -> bool {
-    system.cluster.as_ref().is_some_and(|cluster| cluster.feature_level >= NAMES_ARE_KEPT)
-}
-
-/// Applies what a closed group's log holds behind its state.
-fn finish_log(
-    store: &Arc<SlottedStore>,
-    log: &crate::log::RaftLog,
-    (group, last): (GroupId, LogId),
-) -> Result<(), Fault> {
-    let doing = || format!("carrying the log of closed group {group} to its end");
-    let broken = |error: &dyn std::fmt::Display| Fault::caused(doing(), error.to_string());
-    let synced = Arc::new(SyncedState::new(group, Arc::clone(store)));
-    let machine = MachineStore::open(synced, Arc::new(drop));
-    let mut machine = machine.map_err(|error| broken(&error))?;
-    while machine.applied_index() < last.index {
-        let next = machine.applied_index().0.saturating_add(1);
-        let records = log.read(group.0, next, last.index.0.saturating_add(1), READ_BYTES_MAX);
-        let records = records.map_err(|error| broken(&error))?;
-        if records.is_empty() {
-            return Err(broken(&"the log ends before the entry that was told"));
-        }
-        let entries = records.iter().map(convert::entry_of).collect::<Result<Vec<_>, _>>();
-        machine.catch_up(entries.map_err(|error| broken(&error))?).map_err(|e| broken(&e))?;
-    }
-    Ok(())
-}
-
-/// Writes the successor's first state, whole or not at all.
-fn inherit(
-    store: &SlottedStore,
-    heir: Heir,
-    (founder, region): (NodeId, Region),
-) -> Result<(), Fault> {
-    let doing = || format!("making the first state of group {}", heir.group);
-    let write = || -> Result<(), StoreError> {
-        store.clear_spare(heir.group)?;
-        succession::inherit(store, heir, &mut |pairs| store.write_spare(heir.group, pairs))?;
-        let first = LogId { term: Term(0), index: succession::FIRST_INDEX };
-        let member = Member { region: region.to_string() };
-        let members = BTreeMap::from([(founder.0, member)]);
-        let voters = vec![std::iter::once(founder.0).collect()];
-        let membership = Membership::new(voters, members)
-            .map_err(|error| StoreError::caused("a membership of one", error))?;
-        let membership = StoredMembership::new(Some(convert::raft_log_id(first)), membership);
-        let log_time = read_applied(store, heir.closed)
-            .map_err(|error| StoreError::caused("reading a closed group's position", error))?
-            .log_time;
-        let record = AppliedRecord {
-            log_id: Some(first),
-            log_time,
-            membership: convert::encode(&membership).to_vec(),
-        };
-        store.write_spare(heir.group, vec![(keys::applied(heir.group), record.encode())])?;
-        store.swap(heir.group)
-    };
-    write().map_err(|error| Fault::caused(doing(), error))
 }
 
 impl Groups {

@@ -23,8 +23,8 @@ use super::{
     acquaintance::Logged,
     closing,
     config::Bootstrap,
-    failover,
     fault::Fault,
+    founding,
     groups::Groups,
     propose::Proposed,
     retime,
@@ -350,7 +350,7 @@ async fn settle(groups: &Groups) -> Result<(), Fault> {
         let is_founder = region.founder == groups.node();
         match system.predecessor(region.group) {
             Some((closed, succession)) if is_founder => {
-                failover::found(groups, closed, succession).await?;
+                founding::found(groups, closed, succession).await?;
                 groups.open(region.group).await?;
             }
             Some(_) => groups.open(region.group).await?,

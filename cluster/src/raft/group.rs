@@ -11,7 +11,7 @@ use std::{
 
 use concordat_proto::{
     id::{GroupId, NodeId},
-    log::LogIndex,
+    log::{LogIndex, Term},
     record::AppliedRecord,
 };
 use openraft::{Config, RaftMetrics, SnapshotPolicy, rt::WatchReceiver};
@@ -19,13 +19,14 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{
     config::{GroupsConfig, Timings},
+    convert,
     fault::Fault,
     groups::Groups,
     lease::Leasing,
     log_store::LogStore,
     machine_store::{MachineStore, OnAdvanced, SyncedState, read_applied},
     network::NetworkFactory,
-    types::{Raft, RaftTypes},
+    types::{Raft, RaftLogId, RaftTypes, RaftVote},
 };
 use crate::{
     log::{GroupState, RaftLog},
@@ -54,6 +55,8 @@ pub(crate) struct Replica {
     pub(crate) timings: Timings,
     /// The newest applied entry: visible to every read that starts now.
     pub(crate) visible: Arc<AtomicU64>,
+    /// The newest entry that a report has claimed.
+    reported: AtomicU64,
     /// The leases it holds and has granted.
     pub(crate) leasing: Leasing,
     /// Whether a snapshot is being received.
@@ -120,6 +123,23 @@ fn require_whole(log: &GroupState, applied: &AppliedRecord) -> Result<(), StoreE
     Ok(())
 }
 
+/// The term that this replica has voted in: at least that of the leader it follows.
+fn voted_term(state: &GroupState) -> Option<Term> {
+    let vote: RaftVote = convert::decode(state.vote.as_ref()?).ok()?;
+    Some(Term(vote.leader_id.term))
+}
+
+fn purged_term(state: &GroupState) -> Option<Term> {
+    let purged: RaftLogId = convert::decode(state.purged.as_ref()?).ok()?;
+    Some(convert::log_id(purged).term)
+}
+
+/// Whether a synced log ends with an entry of the term that was voted in. Without a vote there is
+/// no leader to follow.
+fn ends_in_term(synced: Option<Term>, voted: Option<Term>) -> bool {
+    synced >= voted
+}
+
 impl Replica {
     /// Starts the replica from what the log and the store hold.
     pub(crate) async fn open(
@@ -158,6 +178,7 @@ impl Replica {
             raft,
             timings,
             visible,
+            reported: AtomicU64::new(0),
             leasing: Leasing::default(),
             receiving: AtomicBool::new(false),
             leader: watch::Sender::new(None),
@@ -203,10 +224,19 @@ impl Replica {
         }
     }
 
-    /// The newest entry that is both visible here and in this node's synced log: what a report may
-    /// claim. The library may apply on a follower what its own disk has not got yet.
+    /// The newest entry that a report may claim: visible here and in this node's synced log. The
+    /// library may apply on a follower what its own disk has not got yet.
+    ///
+    /// # Why a report rises only by an entry of the leader's own term
+    /// A failover founds the successor from the surviving log that ends last, by term and then by
+    /// index. An entry of term 1 that a leader of term 3 commits can be applied here before this log
+    /// has any entry of term 3. A log that ends with an entry of term 2, which was never committed,
+    /// then ranks above this one and lacks the entry. Once an entry of the leader's own term is
+    /// synced here, this log ranks above every log that lacks what that leader had committed. A new
+    /// leader appends such an entry at once, so reports pause for one append at most.
     pub(crate) fn reportable(&self) -> LogIndex {
         let visible = self.visible.load(Ordering::Acquire);
+        // Read after `visible`: what is visible was committed under this vote or an earlier one.
         let state = self.log.state(self.group.0);
         if planted::is(Bug::ReportBeforeApply) {
             return LogIndex(state.last.map_or(visible, |last| last.index));
@@ -215,7 +245,18 @@ impl Replica {
             return LogIndex(visible);
         }
         let synced = self.log.synced_index(self.group.0).max(state.purged_index);
-        LogIndex(visible.min(synced))
+        let may_rise = planted::is(Bug::ReportByOldTerm)
+            || ends_in_term(self.synced_term(&state), voted_term(&state));
+        if may_rise {
+            self.reported.fetch_max(visible.min(synced), Ordering::AcqRel);
+        }
+        LogIndex(self.reported.load(Ordering::Acquire))
+    }
+
+    /// The term of the newest entry in the synced log, or of the newest that was purged from it.
+    fn synced_term(&self, state: &GroupState) -> Option<Term> {
+        let kept = self.log.synced_id(self.group.0).map(|id| Term(id.term));
+        kept.max(purged_term(state))
     }
 
     /// What the library says of itself now.
@@ -295,6 +336,26 @@ mod tests {
     use concordat_proto::log::{LogId, Term};
 
     use super::*;
+
+    fn state(vote: Option<u64>, purged: Option<(u64, u64)>) -> GroupState {
+        let vote = vote.map(|term| convert::encode(&RaftVote::new_committed(term, 1)));
+        let purged = purged.map(|(term, index)| RaftLogId::new_term_index(term, index));
+        GroupState { vote, purged: purged.map(|id| convert::encode(&id)), ..GroupState::default() }
+    }
+
+    #[test]
+    fn a_report_rises_only_by_an_entry_of_the_leaders_own_term() {
+        let may_rise = |synced: Option<u64>, vote, purged| {
+            let state = state(vote, purged);
+            ends_in_term(synced.map(Term).max(purged_term(&state)), voted_term(&state))
+        };
+        assert!(may_rise(Some(3), Some(3), None));
+        assert!(!may_rise(Some(1), Some(3), None), "committed by a leader whose entry is not here");
+        assert!(!may_rise(None, Some(3), None), "an empty log");
+        assert!(may_rise(None, Some(3), Some((3, 9))), "after a snapshot of the leader's term");
+        assert!(!may_rise(None, Some(3), Some((2, 9))), "after one of an earlier term");
+        assert!(may_rise(None, None, None), "nobody has led yet");
+    }
 
     #[test]
     fn a_state_that_ends_before_its_log_begins_is_damaged() {

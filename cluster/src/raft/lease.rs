@@ -71,6 +71,13 @@ impl Facts {
         self.marks.get(&node) == Some(&ReplicaMark::Serving)
     }
 
+    /// Whether another replica of a replica's region serves.
+    pub(crate) fn is_served_beside(&self, node: NodeId) -> bool {
+        let beside = self.region_of(node).and_then(|region| self.members.get(region));
+        let nodes = beside.into_iter().flat_map(|members| &members.nodes);
+        nodes.filter(|it| **it != node).any(|it| self.is_serving(*it))
+    }
+
     fn region_of(&self, node: NodeId) -> Option<&Region> {
         let holds = |(_, members): &(&Region, &crate::consistency::RegionMembers)| {
             members.nodes.contains(&node)

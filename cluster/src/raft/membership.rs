@@ -16,7 +16,7 @@ use concordat_proto::{
     id::{GroupId, NodeId},
     lease::ReplicaMark,
     log::LogIndex,
-    org::NodeRecord,
+    org::{NodeRecord, NodeState},
     wire::peer::ProposeReply,
 };
 use openraft::{ChangeMembers, raft::Precondition};
@@ -25,6 +25,7 @@ use super::{
     features::{self, Raising},
     group::Replica,
     groups::{Groups, SystemView},
+    lease::Facts,
     operate, retime,
     retire::Retiring,
     transfer,
@@ -174,7 +175,10 @@ fn due_note(groups: &Groups, system: &SystemView, view: &GroupView) -> Option<Co
         let mark =
             if has_left(&system.nodes, node) { ReplicaMark::Leaving } else { ReplicaMark::Serving };
         let is_due = facts.marks.get(&node) < Some(&mark);
-        let may = mark == ReplicaMark::Leaving || has_caught_up(groups, view, node);
+        let may = match mark {
+            ReplicaMark::Serving => has_caught_up(groups, view, node),
+            ReplicaMark::Leaving => may_leave(&system.nodes, &facts, node),
+        };
         (is_due && may).then_some((node, mark))
     };
     if system.nodes.contains_key(&groups.node()) {
@@ -200,6 +204,18 @@ fn due_note(groups: &Groups, system: &SystemView, view: &GroupView) -> Option<Co
 /// a mark as leaving is never taken back.
 fn has_left(nodes: &BTreeMap<NodeId, NodeRecord>, node: NodeId) -> bool {
     nodes.get(&node).is_some_and(|record| !record.is_there())
+}
+
+/// Whether a replica of a node that has left may be marked so. It goes on making its region count where
+/// nobody else does yet: when a node was replaced, its region would otherwise leave `all_regions` until
+/// the new one serves. Only an operator takes a region away, by removing it or its nodes.
+fn may_leave(nodes: &BTreeMap<NodeId, NodeRecord>, facts: &Facts, node: NodeId) -> bool {
+    let Some(record) = nodes.get(&node) else { return false };
+    let stays = |it: &NodeRecord| it.region == record.region && it.is_there();
+    record.state == NodeState::Removed
+        || !facts.is_serving(node)
+        || facts.is_served_beside(node)
+        || !nodes.values().any(stays)
 }
 
 /// Whether a replica is near enough to the leader to serve: it will have to show all that the
@@ -289,14 +305,15 @@ fn members(system: &SystemView, nodes: &BTreeSet<NodeId>) -> BTreeMap<u64, Membe
 
 #[cfg(test)]
 mod tests {
-    use concordat_proto::org::NodeState;
+    use concordat_proto::region::Region;
 
     use super::*;
+    use crate::consistency::RegionMembers;
 
     fn record(state: NodeState, replaced_by: Option<NodeId>) -> NodeRecord {
         NodeRecord {
             id: NodeId(1),
-            region: concordat_proto::region::Region::new("east").unwrap(),
+            region: Region::new("east").unwrap(),
             peer_address: "127.0.0.1:1".into(),
             api_url: String::new(),
             state,
@@ -313,5 +330,31 @@ mod tests {
         assert!(!left(None) && !left(Some(record(NodeState::Draining, None))));
         assert!(left(Some(record(NodeState::Removed, None))));
         assert!(left(Some(record(NodeState::Member, Some(NodeId(2))))));
+    }
+
+    #[test]
+    fn a_replaced_node_makes_its_region_count_until_another_one_serves() {
+        let (old, new) = (NodeId(1), NodeId(2));
+        let serving = |nodes: &[NodeId]| Facts {
+            members: [(
+                Region::new("east").unwrap(),
+                RegionMembers { counts: true, nodes: vec![old, new] },
+            )]
+            .into(),
+            marks: nodes.iter().map(|node| (*node, ReplicaMark::Serving)).collect(),
+            ..Facts::default()
+        };
+        let replaced = record(NodeState::Member, Some(new));
+        let removed = record(NodeState::Removed, None);
+        let by = |state| NodeRecord { id: new, ..record(state, None) };
+        let may = |one: &NodeRecord, other: NodeState, marked: &[NodeId]| {
+            let nodes = [(old, one.clone()), (new, by(other))].into();
+            may_leave(&nodes, &serving(marked), old)
+        };
+        assert!(!may(&replaced, NodeState::Member, &[old]), "the region would not count any more");
+        assert!(may(&replaced, NodeState::Member, &[old, new]));
+        assert!(may(&replaced, NodeState::Member, &[]), "it did not make the region count");
+        assert!(may(&removed, NodeState::Member, &[old]), "an operator's word");
+        assert!(may(&replaced, NodeState::Removed, &[old]), "nobody of the region is left");
     }
 }

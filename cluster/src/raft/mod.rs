@@ -26,7 +26,7 @@
 //!
 //! # Who fails a lost region over
 //! An operator closes its group; the system group's leader finds the most advanced survivor, and that
-//! one founds the successor (`failover.rs`). What keeps the closed group's leader from going on is in
+//! one founds the successor (`failover.rs`, `founding.rs`). What keeps the closed group's leader from going on is in
 //! `clearance.rs`.
 
 mod acquaintance;
@@ -41,6 +41,7 @@ mod failover;
 mod fault;
 mod features;
 mod formation;
+mod founding;
 mod group;
 mod group_time;
 mod groups;
@@ -56,6 +57,8 @@ mod operate;
 mod propose;
 mod recall;
 mod report;
+#[cfg(test)]
+mod report_test;
 mod retime;
 mod retire;
 mod service;

@@ -246,6 +246,13 @@ impl Groups {
         if !self.may_propose(&proposal.command) {
             return ProposeReply::NotLeader { leader: None };
         }
+        // Nor while no region counts, which is over once the leader's own mark is applied: there is
+        // nowhere yet that the write could be said to have arrived.
+        let judged_by_nobody = !planted::is(Bug::JudgedByNobody)
+            && !self.tracker().facts(group).members.values().any(|of| of.counts);
+        if proposal.command.org().is_some() && judged_by_nobody {
+            return ProposeReply::NotLeader { leader: None };
+        }
         proposal.stamped = self.log_now(group);
         // What its organisation's writes were given before it came is not over here sooner.
         if let Command::AdoptBegin { floor, .. } = &proposal.command {

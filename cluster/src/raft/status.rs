@@ -377,11 +377,22 @@ impl Groups {
         }
     }
 
-    /// The regions that count in a group's membership, for what a receipt lists.
+    /// The regions that count in a group's membership, for what a receipt lists. A node that has
+    /// nothing of the group yet goes by the group that this one has succeeded, and without one by
+    /// the cluster's list of regions: a receipt always names some.
     #[must_use]
     pub fn member_regions(&self, group: GroupId) -> Vec<Region> {
-        let facts = self.tracker().facts(group);
-        let counting = facts.members.iter().filter(|(_, members)| members.counts);
-        counting.map(|(region, _)| region.clone()).collect()
+        let system = self.system();
+        let mut of = Some(group);
+        while let Some(group) = of {
+            let facts = self.tracker().facts(group);
+            let counting = facts.members.iter().filter(|(_, members)| members.counts);
+            let counting: Vec<Region> = counting.map(|(region, _)| region.clone()).collect();
+            if !counting.is_empty() {
+                return counting;
+            }
+            of = system.predecessor(group).map(|(closed, _)| closed.group);
+        }
+        system.regions.keys().cloned().collect()
     }
 }

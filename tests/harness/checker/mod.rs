@@ -6,7 +6,8 @@
 //!
 //! Each was seen to reject what it must: a lost update, a stale unmarked read after `all_regions`
 //! and after `local_region`, a reordering, a doubled write, a lost acknowledged write, a receipt
-//! that lied, a no of a state of no moment (`samples_test.rs`), an answer about a write that took back another (`unknown_test.rs`),
+//! that lied, a no of a state of no moment (`samples_test.rs`), one that left a region out
+//! (`receipts_test.rs`), an answer about a write that took back another (`unknown_test.rs`),
 //! and every one of many correct runs with one answer spoilt (`random_test.rs`).
 
 mod absent;
@@ -14,12 +15,15 @@ mod linearizable;
 mod once;
 mod order;
 mod promises;
+mod receipts;
 mod unknown;
 
 #[cfg(test)]
 mod correct_run;
 #[cfg(test)]
 mod random_test;
+#[cfg(test)]
+mod receipts_test;
 #[cfg(test)]
 mod samples_test;
 #[cfg(test)]
@@ -33,6 +37,7 @@ pub use absent::absent;
 pub use linearizable::linearizable;
 pub use once::once;
 pub use promises::{broken_promises, promises};
+pub use receipts::receipts;
 pub use unknown::{told, unknown};
 
 use crate::history::{History, Operation};
@@ -108,6 +113,8 @@ pub enum Rule {
     Told,
     /// No no of a state that has never been current.
     Absent,
+    /// A receipt names every region that counts.
+    Regions,
 }
 
 impl Violation {
@@ -145,6 +152,7 @@ impl std::error::Error for Violation {}
 pub fn check(history: &History, finals: &[Operation]) -> Result<Summary, Violation> {
     absent(history)?;
     unknown(history)?;
+    receipts(history)?;
     let history = told(history);
     let mut all = history.clone();
     all.operations.extend_from_slice(finals);

@@ -151,7 +151,8 @@ fn judge(
         | Rule::Decided
         | Rule::Origin
         | Rule::Told
-        | Rule::Absent => "no promise at all",
+        | Rule::Absent
+        | Rule::Regions => "no promise at all",
     };
     let seen = seen.map(Written::shown).into_iter().flatten();
     let shown = least.shown().into_iter().chain(seen).chain([floor.by, read]);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Rule, Summary, Violation, check};
 use crate::history::{
-    Action, Change, Denial, Found, History, Named, Operation, Outcome, Position, Question,
+    Action, Change, Denial, Found, History, Named, Operation, Outcome, Position, Question, Receipt,
     Required, Standing, Write,
 };
 
@@ -99,6 +99,15 @@ impl Story {
     pub(super) fn write(mut self, node: usize, write: Write, outcome: Outcome) -> Self {
         let operation = self.operation(node, Action::Write(write), outcome);
         self.history.operations.push(operation);
+        self
+    }
+
+    /// What the receipt in the last answer named.
+    pub(super) fn naming(mut self, applied: &[&str], pending: &[&str]) -> Self {
+        let attempt = self.history.operations.last().expect("an operation").clone();
+        let [applied, pending] = [applied, pending]
+            .map(|regions| regions.iter().map(|region| (*region).to_owned()).collect());
+        self.history.receipts.push(Receipt { attempt, applied, pending });
         self
     }
 

@@ -50,6 +50,8 @@ struct State {
     cut: Vec<Region>,
     chance: Chance,
     met: Met,
+    /// The first receipt that named no region.
+    empty_receipt: Option<String>,
 }
 
 /// What clients have done and met.
@@ -72,7 +74,8 @@ impl Doors {
         let doors = shape.nodes.iter().map(|_| None).collect();
         let regions = shape.nodes.clone();
         let chance = Chance::new(seed);
-        let state = State { doors, regions, cut: Vec::new(), chance, met: Met::default() };
+        let (cut, met, empty_receipt) = (Vec::new(), Met::default(), None);
+        let state = State { doors, regions, cut, chance, met, empty_receipt };
         Self { state: Arc::new(Mutex::new(state)), told: told.clone() }
     }
 
@@ -98,6 +101,22 @@ impl Doors {
 
     fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether every receipt named some region, whoever it was for.
+    pub(crate) fn receipts_are_whole(&self) -> Result<(), String> {
+        self.with(|state| state.empty_receipt.clone()).map_or(Ok(()), Err)
+    }
+
+    /// Notes a receipt that names no region.
+    fn look_at_receipt(&self, asked: &Asked, node: usize, told: &Told) {
+        let Told::Answer { status, body, .. } = told else { return };
+        let lines = &body["meta"]["consistency"]["regions"];
+        if lines.as_array().is_some_and(Vec::is_empty) {
+            let (method, target) = (asked.method, &asked.target);
+            let said = format!("receipts: {method} {target} at {node}: {status} names no region");
+            self.with(|state| _ = state.empty_receipt.get_or_insert(said));
+        }
     }
 
     /// Notes what a client has just heard of how far a write has come.
@@ -205,6 +224,7 @@ impl Carrier for Walk {
                 if let Told::Answer { is_dated, unmarked: false, .. } = &mut told {
                     *is_dated &= knows;
                 }
+                self.doors.look_at_receipt(asked, node, &told);
                 self.doors.heard(asked, node, header(header::POSITION), &told);
                 told
             }

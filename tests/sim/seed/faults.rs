@@ -5,7 +5,9 @@
 //! and only while all others of its region are whole.
 
 mod addresses;
+pub(crate) mod differ;
 mod disks;
+pub(crate) mod lost;
 pub(crate) mod many_moves;
 pub(crate) mod scenes;
 mod sick;

@@ -39,13 +39,7 @@ fn ask_some(
     let nodes = nodes.to_vec();
     let first = usize::try_from(world.drawn(nodes.len() as u64)).unwrap_or(0);
     let mut walk = Walk::new(&world.doors, None, &world.trace);
-    let headers = vec![
-        ("slashid-api-key", world.operator_key.clone()),
-        ("slashid-required-consistency", "all_regions".to_owned()),
-        ("slashid-required-consistency-timeout", "3".to_owned()),
-    ];
-    let body = body.map(Value::to_string);
-    let asked = Asked { method, target: target.to_owned(), headers, body };
+    let asked = asked(world, method, target, body);
     world.ask(async move {
         for round in 0..rounds {
             match walk.exchange(nodes[(first + round) % nodes.len()], &asked, PATIENCE).await {
@@ -57,6 +51,35 @@ fn ask_some(
         }
         None
     })
+}
+
+fn asked(world: &World, method: &'static str, target: &str, body: Option<&Value>) -> Asked {
+    let headers = vec![
+        ("slashid-api-key", world.operator_key.clone()),
+        ("slashid-required-consistency", "all_regions".to_owned()),
+        ("slashid-required-consistency-timeout", "3".to_owned()),
+    ];
+    Asked { method, target: target.to_owned(), headers, body: body.map(Value::to_string) }
+}
+
+/// Has something asked again and again, of one node after the other, while the world goes on, until
+/// one says that it is done or has been done.
+fn ask_beside(world: &World, asked: Asked, rounds: usize) {
+    let mut walk = Walk::new(&world.doors, None, &world.trace);
+    let nodes = world.hosts.len();
+    drop(world.clients().spawn(async move {
+        for round in 0..rounds {
+            let told = walk.exchange(round % nodes, &asked, PATIENCE).await;
+            let Told::Answer { status, body, .. } = told else {
+                sleep(Duration::from_millis(50)).await;
+                continue;
+            };
+            if (200..300).contains(&status) || body.to_string().contains("already") {
+                return;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    }));
 }
 
 fn is_done(answer: Option<&(u16, Value)>) -> bool {
@@ -82,6 +105,13 @@ pub(crate) fn no_nil_org(world: &mut World) -> Result<(), String> {
         Some((400, _)) | None => Ok(()),
         other => Err(format!("sentinels: an organisation under the nil id: {other:?}")),
     }
+}
+
+/// Has an organisation made while the world goes on, if anybody can make it.
+pub(crate) fn new_org_beside(world: &World, id: u64, home: &Region) {
+    let id = format!("00000000-0000-4000-9000-{id:012x}");
+    let body = json!({"org_name": "Early", "home_region": home.as_str(), "id": id});
+    ask_beside(world, asked(world, "POST", "/v1/organizations", Some(&body)), 1000);
 }
 
 /// Begins to move an organisation's home.
@@ -163,10 +193,20 @@ fn has_left(world: &World, id: NodeId) -> bool {
     world.nodes().all(|(_, node)| node.groups().node_standing(id).is_none_or(|it| left(&it)))
 }
 
+/// Has a region failed over while the world goes on.
+pub(crate) fn fail_over_beside(world: &World, lost: &Region, to: &Region) {
+    let (target, body) = failover(lost, to);
+    ask_beside(world, asked(world, "POST", &target, Some(&body)), 200);
+}
+
+fn failover(lost: &Region, to: &Region) -> (String, Value) {
+    let body = json!({"to": to.as_str(), "fenced": true});
+    (format!("/v1/cluster/regions/{lost}/failover"), body)
+}
+
 /// Fails a region over.
 pub(crate) fn fail_over(world: &mut World, lost: &Region, to: &Region) -> Result<(), String> {
-    let body = json!({"to": to.as_str(), "fenced": true});
-    let target = format!("/v1/cluster/regions/{lost}/failover");
+    let (target, body) = failover(lost, to);
     let mut last = None;
     for _ in 0..60 {
         last = ask(world, "POST", &target, Some(&body), 4);

@@ -22,7 +22,7 @@ use tokio::{sync::watch, task::JoinHandle};
 use self::lost_log::Waiting;
 use crate::{
     clients::{CREDENTIALS, Client, Gate, Work},
-    faults::Trouble,
+    faults::{Trouble, differ, lost},
     host::End,
     invariants::{Watch, features, frozen::Frozen, secrets},
     operator,
@@ -137,6 +137,8 @@ struct Run {
     clients: Vec<JoinHandle<()>>,
     finals: Vec<Operation>,
     chance: Chance,
+    /// For scenes of their own: no other draw depends on them.
+    scenes: Chance,
 }
 
 impl Run {
@@ -150,6 +152,7 @@ impl Run {
             clients: Vec::new(),
             finals: Vec::new(),
             chance: Chance::new(seed ^ 0x0c0_75e),
+            scenes: Chance::new(seed ^ 0x5ce_2e5),
         }
     }
 
@@ -170,12 +173,21 @@ impl Run {
             }
         }
         self.hold()?;
-        self.finish()
+        self.finish()?;
+        if self.scenes.below(4) == 0 {
+            let answered = differ::play(self.seed, &self.world.trace)?;
+            self.trouble.count("survivors that differ", u64::from(answered));
+        }
+        Ok(())
     }
 
     fn form(&mut self) -> Result<(), String> {
         for number in 0..self.world.hosts.len() {
             self.world.start(number);
+        }
+        if self.scenes.below(3) == 0 {
+            lost::write_while_forming(&self.world, &mut self.scenes);
+            self.trouble.count("organisation made while forming", 1);
         }
         if self.chance.below(4) == 0 {
             // What a node has been told of the others may go back, and its votes and entries do not.
@@ -190,7 +202,8 @@ impl Run {
             self.trouble.count("power lost while forming", 1);
         }
         let formed = self.world.within(FORM_LIMIT, |world| world.ready());
-        formed.map_err(|reason| format!("liveness: the cluster does not form: {reason}"))
+        formed.map_err(|reason| format!("liveness: the cluster does not form: {reason}"))?;
+        self.world.doors.receipts_are_whole()
     }
 
     fn populate(&mut self) -> Result<(), String> {
@@ -247,6 +260,7 @@ impl Run {
                 return Err("clients: one has met what no server may answer".to_owned());
             }
         }
+        self.world.doors.receipts_are_whole()?;
         self.watch.look(&self.world)
     }
 
@@ -410,6 +424,10 @@ impl Run {
         self.world.trace.line(format_args!("{lost} is lost, and failed over to {to}"));
         self.work().gate.send_replace(Gate::Open);
         self.run(Duration::from_secs(2))?;
+        // The third region is cut off before it has anything of the successor: it counts all the same.
+        if self.scenes.below(2) == 0 && lost::cut_a_third(&mut self.world, &lost, &to) {
+            self.trouble.count("third region cut off after a failover", 1);
+        }
         // Where the system group or the seat had its quorum in the lost region there is none to ask.
         match operator::fail_over(&mut self.world, &lost, &to) {
             Ok(()) => self.trouble.count("region failed over", 1),

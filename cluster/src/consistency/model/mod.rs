@@ -6,9 +6,10 @@
 //! |---|---|---|
 //! | [`lease`] | votes, logs, leader leases, transfer, restarts, leases, danger sets, fallback | a fixed membership |
 //! | [`membership`] | serving, leaving, removal, regions that count, what a leader has applied | that a replaced leader proves nothing |
+//! | [`failover`] | elections, logs, commits, messages of leaders long gone, reports, who founds | that no lease of the closed group is held any more |
 //! | [`home_move`] | `Release`, `Adopt`, late `Adopt`, reads by the newest record, there and back | that a group's danger sets are right |
 //!
-//! The scene is two regions of two nodes. The promise is looked at from one replica, one write (or
+//! The scene is two regions of two nodes (of a failover: three voters, and two survivors). The promise is looked at from one replica, one write (or
 //! each write of a few) and one judge: others only keep that judge waiting, so what breaks the
 //! promise with them breaks it without. Each model says why that holds for what it leaves out.
 //!
@@ -23,6 +24,8 @@
 //! Must never be built on the code that it vouches for: it would share its mistakes.
 
 mod bits;
+mod failover;
+mod failover_test;
 mod home_move;
 mod home_move_test;
 mod lease;

@@ -258,7 +258,7 @@ pub(crate) fn leads_a_region(world: &World, number: usize) -> bool {
 }
 
 /// Nothing gets from one to the other.
-fn cut_apart(world: &World, these: &[usize], those: &[usize]) {
+pub(super) fn cut_apart(world: &World, these: &[usize], those: &[usize]) {
     for one in these {
         for other in those {
             let (one, other) = (world.hosts[*one].id, world.hosts[*other].id);

@@ -1,0 +1,97 @@
+//! The home region is killed for good and failed over, and a third region is cut off right after the
+//! successor was named. `all_regions` means the same as before: every region that counted in the closed
+//! group, until an operator removes one.
+
+use concordat_tests::{links::Way, nine::NineOptions, wait::within};
+use serde_json::Value;
+use tokio::time::Duration;
+
+use crate::{
+    fleet::{self, FAR, Fleet, HOME, LIMIT, Seen},
+    membership::{concordat, done},
+};
+
+const LOST: &str = "us-iowa";
+const TO: &str = "europe-belgium";
+const THIRD: &str = "asia-japan";
+const SEAT: std::ops::Range<usize> = 3..6;
+const CREDENTIAL: &str = "own";
+/// What a frame to the third region takes: its nodes get nothing of the successor before the cut.
+const DELAY: Duration = Duration::from_millis(150);
+
+/// Sets the label through a node of the successor's seat, for all regions.
+async fn write(fleet: &Fleet, label: u64) -> Result<Seen, String> {
+    let body = format!(r#"{{"label":"{label}"}}"#);
+    let headers = [
+        ("slashid-required-consistency", "all_regions"),
+        ("slashid-required-consistency-timeout", "2"),
+    ];
+    fleet.ask(4, &fleet.on_credential("PATCH", CREDENTIAL, &headers, Some(&body))).await
+}
+
+/// The regions of a receipt, in their order, and whether each has the write.
+fn named(seen: &Seen) -> Vec<(String, bool)> {
+    let lines = seen.body["meta"]["consistency"]["regions"].as_array();
+    let text = |line: &Value| line["region"].as_str().unwrap_or_default().to_owned();
+    lines.into_iter().flatten().map(|line| (text(line), line["state"] == "applied")).collect()
+}
+
+fn lines(regions: &[(&str, bool)]) -> Vec<(String, bool)> {
+    regions.iter().map(|(region, applied)| ((*region).to_owned(), *applied)).collect()
+}
+
+/// Waits until a write is answered with this status and receipt; none may leave a region out.
+async fn answered(fleet: &Fleet, label: u64, status: u16, expected: &[(&str, bool)]) {
+    within("a write is answered as expected", LIMIT, async || {
+        let seen = write(fleet, label).await?;
+        let found = named(&seen);
+        assert!([408, 503].contains(&seen.status) || seen.status == status, "{seen:?}");
+        if seen.status == status && found == lines(expected) {
+            return Ok(());
+        }
+        Err(format!("{seen:?}"))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_region_cut_off_right_after_a_failover_is_pending() {
+    let _turn = fleet::turn().await;
+    let mut fleet =
+        Fleet::start_with(NineOptions { has_links: true, ..NineOptions::default() }).await;
+    let all = [("slashid-required-consistency", "all_regions")];
+    let body = r#"{"client_id":"own","client_secret":"a secret","provider":"google"}"#;
+    let made = fleet.ask(0, &fleet.on_credential("POST", "", &all, Some(body))).await;
+    assert_eq!(made.expect("an answer").status, 201);
+    let mut lost = Vec::new();
+    for node in HOME {
+        lost.push(fleet.node_id(node).await.expect("its id"));
+    }
+    for node in HOME {
+        fleet.nine.kill(node).await;
+    }
+    let [seat, far] = [SEAT, FAR].map(Vec::from_iter);
+    fleet.nine.links().set(&seat, &far, Way::slow(DELAY));
+    within("the region is failed over", LIMIT, async || {
+        let failover = ["region", "failover", LOST, "--to", TO, "--fenced"];
+        let output = concordat(&fleet, &[3], &failover).await;
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        if output.status.success() { Ok(()) } else { Err(told) }
+    })
+    .await;
+    fleet.nine.links().set(&seat, &far, Way::CUT);
+    fleet.nine.links().set(&far, &seat, Way::CUT);
+
+    let alone = [(THIRD, false), (TO, true), (LOST, false)];
+    for label in 1..=5 {
+        answered(&fleet, label, 408, &alone).await;
+    }
+    fleet.nine.links().heal();
+    answered(&fleet, 6, 408, &[(THIRD, true), (TO, true), (LOST, false)]).await;
+    for id in lost {
+        done(&fleet, &[4], &["node", "remove", &id]).await;
+    }
+    answered(&fleet, 7, 200, &[(THIRD, true), (TO, true)]).await;
+    let others: Vec<usize> = SEAT.chain(FAR).collect();
+    fleet.reads(&[(CREDENTIAL.to_owned(), 7)], &others, true).await;
+}
