@@ -168,6 +168,6 @@ async fn http_2_is_spoken_too() {
             }
         }
     };
-    let fields = timeout(concordat_tests::wait::LIMIT, answered).await.expect("an answer");
+    let fields = timeout(wait::LIMIT, answered).await.expect("an answer");
     assert_eq!(fields.first(), Some(&0x88), ":status 200 of the static table: {fields:?}");
 }

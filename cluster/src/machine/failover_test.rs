@@ -130,7 +130,7 @@ fn a_successor_inherits_who_made_the_regions_count() {
     let replica = Replica::with_orgs();
     let marks = [(NodeId(1), ReplicaMark::Serving), (NodeId(2), ReplicaMark::Leaving)];
     replica.done(1, Command::MarkReplicas { marks: marks.to_vec() });
-    let heir = Heir { closed: HOME, group: GroupId(9), certain: LogIndex(0) };
+    let heir = Heir { closed: HOME, group: GroupId(9), certain: LogIndex(0), keeps_names: true };
     let mut inherited = Vec::new();
     let put = &mut |pairs: Vec<Pair>| {
         inherited.extend(pairs);

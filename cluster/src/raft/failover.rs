@@ -23,12 +23,12 @@
 //! that has them, writes of organisations are not proposed: the loss of one node must not cost what
 //! was acknowledged ([`Groups::is_founding_alone`]).
 
-use std::{cmp::Reverse, collections::BTreeMap, sync::Arc, time::Duration};
+use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use concordat_proto::{
     command::Command,
-    failover::{ClosedGroup, FailoverBasis},
+    failover::{ClosedGroup, FailoverBasis, Succession},
     id::{GroupId, NodeId},
     log::{LogId, LogIndex},
     org::{NodeRecord, WhenIsolated},
@@ -41,7 +41,6 @@ use concordat_proto::{
 use futures::future::join_all;
 
 use super::{
-    blocking,
     clearance::FENCE,
     convert,
     group::Replica,
@@ -57,8 +56,6 @@ use crate::store::{Reader, keys};
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// For a survivor's answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
-/// Bytes of log entries read at a time.
-const READ_BYTES_MAX: usize = 1024 * 1024;
 
 /// Names successors until the node stops, whenever it leads the system group.
 pub(crate) async fn run(groups: Groups) {

@@ -191,6 +191,7 @@ impl Groups {
         let visible = LogIndex(replica.visible.load(Ordering::Acquire));
         let ended = replica.leasing.ended(visible);
         let now = self.environment().steady.now();
+        let as_of = as_of.time().unwrap_or_default();
         Some(Staleness { as_of, since: ended.map(|ended| now.saturating_sub(ended)) })
     }
 

@@ -11,6 +11,7 @@ use concordat_proto::{
     log::LogIndex,
     region::Region,
     time::LogTime,
+    version,
 };
 use openraft::{
     EntryPayload,
@@ -69,6 +70,7 @@ async fn alone() -> Groups {
         home_timings: Timings::home(),
         system_timings: Timings::across(),
         retention: Retention::DEFAULT,
+        feature_level: version::FEATURE_LEVEL,
     };
     Groups::start(environment, config).await.expect("it starts")
 }

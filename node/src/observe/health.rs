@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn every_part_has_a_line() {
-        let text = parts(&health(), Purpose::Writes);
+        let text = parts(&health(), true, Purpose::Writes);
         let one = NodeId(1);
         for line in [
             "[+] cluster: ok".to_owned(),
@@ -198,7 +198,7 @@ mod tests {
         let since = Some(Duration::from_secs(32));
         cut.replicas[1].stale = Some(Staleness { as_of: LogTime(1000), since });
         cut.silent_peers = vec![NodeId(3)];
-        let text = parts(&cut, Purpose::Reads);
+        let text = parts(&cut, true, Purpose::Reads);
         let (one, three) = (NodeId(1), NodeId(3));
         let lost =
             format!("[-] group 1 (there): its leader {one} last proved its lead 33.0 s ago; ");
@@ -211,6 +211,6 @@ mod tests {
         }
         assert!(text.contains("[-] writes: group 1: "), "{text}");
         assert!(text.ends_with("\nready\n"), "{text}");
-        assert!(parts(&cut, Purpose::Writes).ends_with("\nnot ready\n"));
+        assert!(parts(&cut, true, Purpose::Writes).ends_with("\nnot ready\n"));
     }
 }
