@@ -25,6 +25,7 @@ pub mod http;
 pub mod links;
 pub mod model;
 pub mod nine;
+mod ports;
 pub mod process;
 pub mod recorded;
 pub mod wait;

@@ -6,7 +6,6 @@
 
 use std::{
     fs,
-    net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     process::ExitStatus,
     time::Duration,
@@ -14,14 +13,13 @@ use std::{
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use uuid::Uuid;
 
 use crate::{
-    chance::Chance,
     demo::{Org, REGIONS},
     disk::SmallDisk,
     http::{Request, Response},
     links::Links,
+    ports::free_ports,
     process::{self, Process, Start},
     wait::{self, LIMIT},
 };
@@ -593,22 +591,6 @@ fn write_nodes(options: &NineOptions, scratch: &Path, addresses: &Addresses<'_>)
         nodes.push(node);
     }
     nodes
-}
-
-/// Ports that nobody listens at, and that the system does not give to outgoing connections: those
-/// of the nodes themselves could take the port of one that is down for a moment.
-fn free_ports(count: usize) -> Vec<u16> {
-    const FIRST: u16 = 12_000;
-    const SPAN: u64 = 20_000;
-    let mut chance = Chance::new(Uuid::new_v4().as_u64_pair().1);
-    let mut held = Vec::new();
-    while held.len() < count {
-        let port = FIRST + u16::try_from(chance.below(SPAN)).expect("the span fits");
-        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-            held.push((port, listener));
-        }
-    }
-    held.into_iter().map(|(port, _)| port).collect()
 }
 
 /// For a cluster that was killed whole to be ready again.

@@ -66,6 +66,7 @@ mod snapshot;
 mod standing;
 mod status;
 mod sweep;
+mod system_view;
 mod transfer;
 pub mod transport;
 pub mod transport_contract;
