@@ -269,13 +269,14 @@ async fn admit(groups: &Groups, body: &[u8]) -> PeerReply {
     if let Some(gone) = gone(groups, record.id) {
         return gone;
     }
+    let is_member = groups.is_member(record.id);
     let level = groups.feature_level();
-    if known < level && !planted::is(Bug::NewCommandTooEarly) {
+    // A member has said what it knows before the level rose. It introduces itself by the older words.
+    if !is_member && known < level && !planted::is(Bug::NewCommandTooEarly) {
         return refused(format!(
             "the cluster is at feature level {level}, and this node's build knows {known}: upgrade it"
         ));
     }
-    let is_member = groups.is_member(record.id);
     if is_member || !planted::is(Bug::SeedsAskedForMissing) {
         groups.hear(&record);
     }

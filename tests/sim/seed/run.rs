@@ -347,8 +347,11 @@ impl Run {
 
     /// Everybody is a full member, and who never comes back has been removed.
     fn whole(&mut self) -> Result<(), String> {
+        // Before all are ready: at the first feature level a wiped node is let in at its predecessor's
+        // address only when that one has been removed.
+        let is_removed = operator::remove_lost(&mut self.world);
         self.world.ready()?;
-        match operator::remove_lost(&mut self.world) {
+        match is_removed {
             true => Ok(()),
             false => Err(format!("{:?} are not removed yet", self.world.lost)),
         }
