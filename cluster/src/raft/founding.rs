@@ -83,10 +83,14 @@ fn finish_log(
     let synced = Arc::new(SyncedState::new(group, Arc::clone(store)));
     let machine = MachineStore::open(synced, Arc::new(drop));
     let mut machine = machine.map_err(|error| broken(&error))?;
-    while machine.applied_index() < last.index {
-        let next = machine.applied_index().0.saturating_add(1);
+    // A power failure may have taken the whole state, which begins with entry 0.
+    while machine.next_index() <= last.index {
+        let next = machine.next_index().0;
         let records = log.read(group.0, next, last.index.0.saturating_add(1), READ_BYTES_MAX);
         let records = records.map_err(|error| broken(&error))?;
+        if records.is_empty() && last == LogId::default() {
+            break; // No survivor has anything.
+        }
         if records.is_empty() {
             return Err(broken(&"the log ends before the entry that was told"));
         }
@@ -141,4 +145,38 @@ fn heirs(
     }
     members.entry(founder.0).or_insert(own);
     Ok(members)
+}
+
+#[cfg(test)]
+mod tests {
+    use concordat_proto::log::LogIndex;
+    use openraft::entry::RaftEntry;
+
+    use super::*;
+    use crate::{
+        log::{LogOptions, RaftLog, SimFiles},
+        raft::types::{Entry, RaftLogId},
+        store::memory::MemoryStore,
+    };
+
+    const CLOSED: GroupId = GroupId(7);
+
+    /// Found by the simulation: the founder had lost its power, its state was gone and its log was
+    /// whole. It looked for the entry after the first one, and stopped.
+    #[test]
+    fn a_founder_whose_state_is_gone_begins_with_the_first_entry() {
+        let log = RaftLog::open(Arc::new(SimFiles::new()), LogOptions::default());
+        let log = log.expect("a new log");
+        let entry = |index| Entry::new_blank(RaftLogId::new_term_index(1, index));
+        let records = (0..=5).map(|index| convert::record_of(&entry(index))).collect();
+        assert!(log.append(CLOSED.0, records, Box::new(drop)).is_none());
+        let store = SlottedStore::open(Arc::new(MemoryStore::default())).expect("a new store");
+        let store = Arc::new(store);
+        let last = LogId { term: Term(1), index: LogIndex(5) };
+        finish_log(&store, &log, (CLOSED, last)).expect("the log is whole");
+        let applied = read_applied(&*store, CLOSED).expect("it reads");
+        assert_eq!(applied.log_id, Some(last));
+        // Nobody has anything: there is nothing to be carried on.
+        finish_log(&store, &log, (GroupId(8), LogId::default())).expect("nothing to do");
+    }
 }

@@ -221,9 +221,9 @@ impl MachineStore {
         }
     }
 
-    /// The newest applied entry.
-    pub(crate) fn applied_index(&self) -> LogIndex {
-        self.applied.log_id.map_or(LogIndex(0), |id| id.index)
+    /// The entry that is to be applied next: the first one where nothing was applied.
+    pub(crate) fn next_index(&self) -> LogIndex {
+        LogIndex(self.applied.log_id.map_or(0, |id| id.index.0.saturating_add(1)))
     }
 
     /// Applies entries that nobody waits for. Must not be called on the state of an open replica.
