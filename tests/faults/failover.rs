@@ -192,12 +192,15 @@ async fn a_region_lost_for_good_is_failed_over_under_load() {
     let alone = lose_the_region(&mut fleet).await;
     let (count, killed) = (alone.len(), Instant::now());
     fail_over(&fleet).await;
+    // The lost region counts on, and is pending until it is back.
+    workload.go_without(Some(LOST));
     everyone_writes(&workload).await;
     println!("failover: all clients write {:?} after the region's death", killed.elapsed());
     let lost = lost_of(&fleet, alone).await;
     assert!(!lost.is_empty(), "nothing is tested");
     println!("failover: of {count} writes of the region alone {} are lost", lost.len());
     let watch = come_back(&mut fleet).await;
+    workload.go_without(None);
     is_told(&fleet, &lost).await;
     everyone_writes(&workload).await;
     go_home(&fleet).await;

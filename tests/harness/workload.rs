@@ -102,6 +102,8 @@ struct Shared {
     signal: watch::Sender<Signal>,
     /// Clients that stand at the gate.
     waiting: watch::Sender<usize>,
+    /// A region that is lost and counts still.
+    without: Mutex<Option<String>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -130,6 +132,7 @@ impl Workload {
             violations: Mutex::default(),
             signal: watch::Sender::new(Signal::Go),
             waiting: watch::Sender::new(0),
+            without: Mutex::default(),
             plan,
         });
         let mut clients = JoinSet::new();
@@ -163,6 +166,12 @@ impl Workload {
             recent.filter(|it| it.asked >= since).map(|it| it.answered).min()
         };
         lock(&self.shared.ledgers).iter().map(first).collect()
+    }
+
+    /// From now on clients are content with a 408 that says that a write is committed, and applied
+    /// everywhere but in this region: it is lost, and counts until an operator removes it.
+    pub fn go_without(&self, region: Option<&str>) {
+        *lock(&self.shared.without) = region.map(str::to_owned);
     }
 
     /// What clients saw that must not be.
@@ -372,7 +381,8 @@ impl Client {
             let seen = self.exchange(&bytes, limit).await;
             let status = seen.as_ref().map_or(0, |seen| seen.status);
             *lock(&self.shared.ledgers)[self.number].statuses.entry(status).or_default() += 1;
-            match judge(seen, &mut committed) {
+            let without = lock(&self.shared.without).clone();
+            match judge(seen, &mut committed, without.as_deref()) {
                 Attempt::Acknowledged { write_id } => {
                     self.etag = format!("\"{write_id}\"");
                     let answered = Instant::now();
@@ -449,9 +459,16 @@ impl Seen {
     }
 }
 
+/// Whether a receipt lists every region as applied but this one.
+fn lacks_only(receipt: &Value, region: Option<&str>) -> bool {
+    let lines = receipt["regions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut pending = lines.iter().filter(|line| line["state"] != "applied").peekable();
+    pending.peek().is_some() && pending.all(|line| line["region"].as_str() == region)
+}
+
 /// Judges one answer; `committed` is the write id under which the same key is known to be
 /// committed.
-fn judge(seen: Option<Seen>, committed: &mut Option<String>) -> Attempt {
+fn judge(seen: Option<Seen>, committed: &mut Option<String>, without: Option<&str>) -> Attempt {
     let Some(seen) = seen else { return Attempt::Again };
     let receipt = &seen.body["meta"]["consistency"];
     let write_id = seen.write_id().to_owned();
@@ -471,6 +488,7 @@ fn judge(seen: Option<Seen>, committed: &mut Option<String>) -> Attempt {
         408 if receipt["achieved"] == true => {
             Attempt::Violation(format!("408 with the receipt {receipt}"))
         }
+        408 if is_committed && lacks_only(receipt, without) => Attempt::Acknowledged { write_id },
         408 | 429 | 503 => Attempt::Again,
         // A replica that is behind and says so may not know the organisation yet.
         401 | 404 if seen.stale => Attempt::Again,
