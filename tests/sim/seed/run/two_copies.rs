@@ -20,7 +20,7 @@ impl Run {
         let Some(leader) = leader else { return Ok(false) };
         let voters: Vec<usize> = of_lost.iter().copied().filter(|it| *it != leader).collect();
         let far: Vec<usize> =
-            (0..self.world.hosts.len()).filter(|number| !of_lost.contains(number)).collect();
+            (0..self.work().places.len()).filter(|number| !of_lost.contains(number)).collect();
         let (&[one, other], Some(survivor)) = (&voters[..], far.first().copied()) else {
             return Ok(false);
         };
