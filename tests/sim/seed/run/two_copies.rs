@@ -18,6 +18,10 @@ impl Run {
     pub(super) fn write_two_copies(&mut self, of_lost: &[usize]) -> Result<bool, String> {
         let leader = of_lost.iter().find(|number| leads_a_region(&self.world, **number)).copied();
         let Some(leader) = leader else { return Ok(false) };
+        // Clients know no place of a machine that was added.
+        if of_lost.iter().any(|number| *number >= self.work().places.len()) {
+            return Ok(false);
+        }
         let voters: Vec<usize> = of_lost.iter().copied().filter(|it| *it != leader).collect();
         let far: Vec<usize> =
             (0..self.work().places.len()).filter(|number| !of_lost.contains(number)).collect();
