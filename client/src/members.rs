@@ -63,14 +63,14 @@ pub struct Member {
 pub struct MemberRegion {
     /// Its name.
     pub region: String,
-    /// `open`, `leaving` or `failing_over`.
+    /// `open`, `leaving` or `failing_over`; `empty` where nodes may join and none has.
     #[serde(deserialize_with = "null_as_default")]
     pub state: String,
     /// The region in which its group's voters belong.
     #[serde(deserialize_with = "null_as_default")]
     pub seat: String,
-    /// The group of the organisations at home there.
-    pub group: u32,
+    /// The group of the organisations at home there; none before its first node has joined.
+    pub group: Option<u32>,
     /// The node that founds, or founded, that group.
     #[serde(deserialize_with = "null_as_default")]
     pub founder: String,
@@ -239,6 +239,14 @@ impl<'a> Regions<'a> {
     /// When there is no answer, or it is a refusal.
     pub async fn list(self) -> Result<Vec<MemberRegion>, ClientError> {
         Ok(page::one(self.client, Identity::Operator, REGIONS.to_owned()).await?.value)
+    }
+
+    /// Names a further region, so that its nodes may join. Naming it again changes nothing.
+    #[expect(clippy::should_implement_trait, reason = "regions are no numbers")]
+    pub fn add(self, region: &Region) -> Write<'a, Operate> {
+        let body = json!({"region": region.as_str()});
+        let (method, path) = (Method::POST, REGIONS.to_owned());
+        Write::new(self.client, Operate { method, path, body: Some(body) })
     }
 
     /// Removes a region that no organisation is at home in, with all its nodes. It is gone once it

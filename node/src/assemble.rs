@@ -45,6 +45,8 @@ pub(crate) struct Parts {
     pub(crate) environment: Environment,
     pub(crate) data_dir: PathBuf,
     pub(crate) region: Region,
+    /// The names of the regions that a cluster begins with.
+    pub(crate) regions: Vec<Region>,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) sizes: StorageSizes,
     pub(crate) http: HttpLimits,
@@ -110,6 +112,7 @@ pub(crate) async fn node(parts: Parts, kept: Kept) -> Result<Arc<Node>, Failure>
         api_url: parts.api_url,
         seeds: parts.seeds,
         bootstrap: identity.founded,
+        regions: parts.regions,
         home_timings: Timings::home(),
         system_timings: Timings::across(),
         retention: parts.sizes.retention,

@@ -36,7 +36,8 @@ pub(crate) fn of_write(operation: Operation, common: &CommonHeaders) -> Result<(
         | Operation::NodeDelete
         | Operation::RegionPatch
         | Operation::RegionDelete
-        | Operation::RegionFailover => {
+        | Operation::RegionFailover
+        | Operation::RegionAdd => {
             matches!(common.if_match, Some(Precondition::AnyOf(_)))
                 || common.if_none_match == Some(Precondition::Exists)
         }

@@ -14,6 +14,7 @@ use clap::{Args, ValueEnum};
 use concordat_cluster::raft::Retention;
 use concordat_proto::{
     duration::{DURATION_FORM, parse_duration},
+    limits,
     org::KeyHash,
     region::Region,
 };
@@ -57,6 +58,10 @@ pub struct Settings {
     /// node that belongs to one
     #[arg(long, env = "CONCORDAT_BOOTSTRAP", num_args = 0..=1, default_missing_value = "true")]
     pub bootstrap: Option<bool>,
+    /// With bootstrap: the regions whose nodes may join; nodes of any other are refused until it is added
+    /// by `concordat region add` [default: `region` alone]
+    #[arg(long, env = "CONCORDAT_REGIONS", value_delimiter = ',')]
+    pub regions: Option<Vec<String>>,
     /// With bootstrap: file that the first operator key is read from, or written to if there is none
     #[arg(long, env = "CONCORDAT_OPERATOR_KEY_FILE")]
     pub operator_key_file: Option<PathBuf>,
@@ -122,6 +127,8 @@ pub enum LogFormat {
 pub struct Config {
     /// The region.
     pub region: Region,
+    /// The names of the regions that a cluster begins with.
+    pub regions: Vec<Region>,
     /// Where everything is kept.
     pub data_dir: PathBuf,
     /// The API's address.
@@ -248,6 +255,7 @@ impl Settings {
             seeds: self.seeds.or(other.seeds),
             keyring: self.keyring.or(other.keyring),
             bootstrap: self.bootstrap.or(other.bootstrap),
+            regions: self.regions.or(other.regions),
             operator_key_file: self.operator_key_file.or(other.operator_key_file),
             operator_key_sha256: self.operator_key_sha256.or(other.operator_key_sha256),
             log_level: self.log_level.or(other.log_level),
@@ -278,6 +286,7 @@ impl Settings {
             Some(false) | None => Reach::Loopback,
         };
         Ok(Config {
+            regions: self.checked_regions(&region)?,
             region,
             data_dir: required("data_dir", self.data_dir.clone())?,
             listen: self.api_address()?,
@@ -329,6 +338,29 @@ impl Settings {
             wrong("seeds", &format!("more than {SEEDS_MAX} are too many: a few of each region do"))
         })?;
         Ok(seeds)
+    }
+
+    /// One that only a node with `bootstrap` needs; a mistake in it is one everywhere.
+    fn checked_regions(&self, own: &Region) -> Result<Vec<Region>, Failure> {
+        let Some(given) = &self.regions else { return Ok(vec![own.clone()]) };
+        let name = "regions";
+        if given.len() > limits::REGIONS_MAX {
+            return Err(wrong(name, &format!("a cluster has {} at most", limits::REGIONS_MAX)));
+        }
+        let mut regions: Vec<Region> = Vec::new();
+        for text in given {
+            let region =
+                Region::new(text.trim()).map_err(|e| wrong(name, &format!("{text:?}: {e}")))?;
+            if regions.contains(&region) {
+                return Err(wrong(name, &format!("{region} is named twice")));
+            }
+            regions.push(region);
+        }
+        if self.bootstrap == Some(true) && !regions.contains(own) {
+            let reason = format!("this node's own region is not among them: {own}");
+            return Err(wrong(name, &reason));
+        }
+        Ok(regions)
     }
 
     fn operator_key(&self) -> Result<Option<OperatorKeySource>, Failure> {

@@ -41,6 +41,9 @@ fn the_unknown_and_the_impossible_are_refused() {
         ("header_bytes_max", "header_bytes_max = 10"),
         ("segment_mib", "segment_mib = 1"),
         ("bootstrap", "bootstrap = true"),
+        ("regions", "regions = [\"us-iowa\", \"Asia\"]"),
+        ("regions", "regions = [\"us-iowa\", \"\"]"),
+        ("regions", "regions = [\"us-iowa\", \"asia-japan\", \"us-iowa\"]"),
         ("operator_key_sha256", "bootstrap = true\noperator_key_sha256 = \"zz\""),
     ];
     for (name, text) in cases {
@@ -91,6 +94,31 @@ fn an_address_that_nobody_could_be_found_at_is_refused_by_its_setting() {
             (Some(good), vec![good.to_owned()])
         );
     }
+}
+
+#[test]
+fn a_bootstrap_names_the_first_regions() {
+    let regions = |text: &str| {
+        let key = "bootstrap = true\noperator_key_file = \"operator\"\n";
+        settings(&format!("{key}{text}")).over(settings(WHOLE)).check()
+    };
+    let named = |text: &str| {
+        let config = regions(text).unwrap();
+        config.regions.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(named(""), "us-iowa", "its own alone");
+    assert_eq!(named("regions = [\"asia-japan\", \" us-iowa\"]"), "asia-japan us-iowa");
+    let misspelt = regions("regions = [\"asia-japan\", \"us-ioawa\"]").unwrap_err().chain();
+    assert!(misspelt.starts_with("regions: this node's own region is not among"), "{misspelt}");
+    let of = |count: usize| {
+        let names = (1..count).map(|number| format!("r{number}")).chain(["us-iowa".to_owned()]);
+        format!("regions = {:?}", names.collect::<Vec<_>>())
+    };
+    assert_eq!(regions(&of(limits::REGIONS_MAX)).unwrap().regions.len(), limits::REGIONS_MAX);
+    assert!(regions(&of(limits::REGIONS_MAX + 1)).unwrap_err().chain().starts_with("regions"));
+    // Others need not be named by a node that joins, and one that was added later is not.
+    let joins = settings("regions = [\"asia-japan\"]").over(settings(WHOLE)).check();
+    assert!(joins.is_ok());
 }
 
 #[test]

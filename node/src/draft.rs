@@ -68,7 +68,8 @@ pub(crate) fn command(
         | Action::RegionFailover(..)
         | Action::DivergenceGet(_)
         | Action::OrgPatch(..)
-        | Action::SecretGet(_) => Err(render::forbidden()),
+        | Action::SecretGet(_)
+        | Action::RegionAdd(_) => Err(render::forbidden()),
     }
 }
 

@@ -46,11 +46,30 @@ struct RegionShown {
     state: &'static str,
     /// Where the group's voters belong.
     seat: String,
-    group: u32,
-    founder: String,
+    /// A region that nodes may join in and none has is without a group, and its first node founds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    founder: Option<String>,
     leader: Option<String>,
     nodes: Vec<String>,
     voters: Vec<VoterShown>,
+}
+
+impl RegionShown {
+    /// Of a region that was named, and has no node yet.
+    fn without_nodes(region: &Region) -> Self {
+        Self {
+            region: region.to_string(),
+            state: "empty",
+            seat: region.to_string(),
+            group: None,
+            founder: None,
+            leader: None,
+            nodes: Vec::new(),
+            voters: Vec::new(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -92,13 +111,16 @@ pub(crate) fn regions(node: &Node) -> Answer {
         region: standing.record.region.to_string(),
         state: if standing.is_closed { "failing_over" } else { standing.record.state.as_str() },
         seat: standing.record.seat.to_string(),
-        group: standing.record.group.0,
-        founder: standing.record.founder.to_string(),
+        group: Some(standing.record.group.0),
+        founder: Some(standing.record.founder.to_string()),
         leader: standing.leader.map(|id| id.to_string()),
         nodes: standing.nodes.iter().map(ToString::to_string).collect(),
         voters: standing.voters.into_iter().map(voter).collect(),
     };
-    render::result(&node.groups.regions().into_iter().map(shown).collect::<Vec<_>>())
+    let mut regions: Vec<RegionShown> = node.groups.regions().into_iter().map(shown).collect();
+    regions.extend(node.groups.empty_regions().iter().map(RegionShown::without_nodes));
+    regions.sort_by(|one, other| one.region.cmp(&other.region));
+    render::result(&regions)
 }
 
 /// An operator's word on the cluster, a node or a region.
@@ -151,6 +173,7 @@ async fn command(node: &Node, action: Action) -> Result<Command, Answer> {
             Ok(Command::SetSeat { region, seat })
         }
         Action::RegionFailover(region, draft) => failover(node, region, draft),
+        Action::RegionAdd(region) => add_region(node, region),
         Action::RegionDelete(region) => {
             let obstacle = node.groups.region_obstacle(&region).await;
             refuse_if(obstacle.map_err(|e| refuse::broken("looking at a region", &e))?)?;
@@ -175,6 +198,18 @@ async fn command(node: &Node, action: Action) -> Result<Command, Answer> {
         | Action::OrgPatch(..)
         | Action::SecretGet(_) => Err(render::forbidden()),
     }
+}
+
+/// A name more. Below the feature level of names nodes of any region join, and there are none to add.
+fn add_region(node: &Node, region: Region) -> Result<Command, Answer> {
+    let (level, command) = (node.groups.feature_level(), Command::AddRegion(region));
+    let needed = command.feature_level();
+    let too_early = format!(
+        "the cluster is at feature level {level}: until every node is upgraded and it has come to level \
+         {needed}, a node of any region joins without this"
+    );
+    refuse_if((level < needed).then_some(too_early))?;
+    Ok(command)
 }
 
 /// The word that closes a lost region's group. It is given on a basis: the operator's word, or that

@@ -219,6 +219,7 @@ const fn is_write(operation: Operation) -> bool {
         | Operation::RegionPatch
         | Operation::RegionDelete
         | Operation::RegionFailover
+        | Operation::RegionAdd
         | Operation::OrgPatch
         | Operation::OrgMove => true,
         Operation::OidcList

@@ -103,6 +103,7 @@ async fn serve(
         environment: environment.clone(),
         data_dir: config.data_dir,
         region: config.region,
+        regions: config.regions,
         keyring,
         sizes: config.storage,
         http: config.http,

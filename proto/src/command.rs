@@ -254,6 +254,17 @@ pub enum Command {
     /// The cluster's feature level as a home group's own log has it: all replicas of the group change
     /// what they do at the same entry.
     NoteFeatureLevel(u32),
+    /// The cluster begins, with the names of the regions whose nodes may join (system group).
+    FormWithRegions {
+        /// The cluster.
+        cluster: ClusterRecord,
+        /// The first operator key.
+        operator_key: ApiKey,
+        /// The names.
+        regions: Vec<Region>,
+    },
+    /// The nodes of a further region may join (system group).
+    AddRegion(Region),
 }
 
 impl Command {
@@ -287,7 +298,10 @@ impl Command {
             | Self::CloseGroup { .. }
             | Self::FoundSuccessor { .. }
             | Self::SetOrgSettings { .. } => 1,
-            Self::RaiseFeatureLevel { .. } | Self::NoteFeatureLevel(_) => 2,
+            Self::RaiseFeatureLevel { .. }
+            | Self::NoteFeatureLevel(_)
+            | Self::FormWithRegions { .. }
+            | Self::AddRegion(_) => 2,
         }
     }
 
@@ -309,7 +323,9 @@ impl Command {
             | Self::CloseGroup { .. }
             | Self::FoundSuccessor { .. }
             | Self::RaiseFeatureLevel { .. }
-            | Self::NoteFeatureLevel(_) => None,
+            | Self::NoteFeatureLevel(_)
+            | Self::FormWithRegions { .. }
+            | Self::AddRegion(_) => None,
             Self::ClaimOrg(org) | Self::CreateOrg(org) | Self::AdoptBegin { org, .. } => {
                 Some(org.id)
             }
@@ -358,6 +374,8 @@ impl Command {
             Self::SetOrgSettings { .. } => "org.set",
             Self::RaiseFeatureLevel { .. } => "features.raise",
             Self::NoteFeatureLevel(_) => "features.note",
+            Self::FormWithRegions { .. } => "cluster.form",
+            Self::AddRegion(_) => "region.add",
         }
     }
 
@@ -423,7 +441,9 @@ impl Command {
             | Self::FoundSuccessor { .. }
             | Self::SetOrgSettings { .. }
             | Self::RaiseFeatureLevel { .. }
-            | Self::NoteFeatureLevel(_) => false,
+            | Self::NoteFeatureLevel(_)
+            | Self::FormWithRegions { .. }
+            | Self::AddRegion(_) => false,
         }
     }
 }

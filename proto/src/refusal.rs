@@ -4,6 +4,7 @@
 use crate::{
     id::{GroupId, NodeId},
     oidc::Provider,
+    region::Region,
 };
 
 /// What kind of no it is.
@@ -167,6 +168,22 @@ pub enum Refusal {
         /// The member.
         node: NodeId,
     },
+    /// Nobody has named the region whose node wants to join: most likely it is misspelt.
+    #[error(
+        "no region {region} was named in this cluster, only {}: mend the node's setting, or add the \
+         region first (concordat region add {region})",
+        listed(.named)
+    )]
+    RegionNotNamed {
+        /// The node's.
+        region: Region,
+        /// Those that were named.
+        named: Vec<Region>,
+    },
+}
+
+fn listed(regions: &[Region]) -> String {
+    regions.iter().map(Region::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// What there may be no more of.
@@ -215,7 +232,8 @@ impl Refusal {
             | Self::SeatOfOthers
             | Self::SeatedThere
             | Self::StaleFailover
-            | Self::FeatureLevelUnknown { .. } => RefusalClass::Conflict,
+            | Self::FeatureLevelUnknown { .. }
+            | Self::RegionNotNamed { .. } => RefusalClass::Conflict,
             Self::RegionNotFound
             | Self::ProviderFixed { .. }
             | Self::ForeignOptions { .. }

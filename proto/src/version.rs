@@ -24,7 +24,8 @@ pub const POSITION: u8 = 1;
 /// A level is what every member must know before anything of it is written:
 /// 1. all that the first release wrote;
 /// 2. the raising of the level itself (`RaiseFeatureLevel`, `NoteFeatureLevel`); registrations that end
-///    no other node of their address; successors that keep the names of the writes they began with.
+///    no other node of their address; successors that keep the names of the writes they began with;
+///    names of regions, without which no node joins (`FormWithRegions`, `AddRegion`).
 ///
 /// A command says which level it needs ([`crate::command::Command::feature_level`]). The cluster's
 /// level is raised through the log once every member has said that it knows it.

@@ -229,3 +229,33 @@ async fn the_demo_switches_only_what_there_is() {
     // What was never cut is healed without effect.
     demo.heal_region(REGIONS[2]).await;
 }
+
+#[tokio::test]
+async fn a_region_is_named_and_its_name_is_taken_back() {
+    const TARGET: &str = "/v1/cluster/regions";
+    const NAME: &str = "antarctica";
+    let demo = demo().await;
+    for body in [json!({}), json!({"region": 1}), json!({"region": "Antarctica"})] {
+        let answer = demo.by_operator("POST", TARGET).json(&body).send(demo.url(0, 0)).await;
+        assert_failure(&answer, 400);
+    }
+    let shown = async || {
+        let answer = demo.by_operator("GET", TARGET).send(demo.url(2, 0)).await;
+        let regions = assert_success(&answer, 200)["result"].take();
+        let mut regions = regions.as_array().expect("a list").iter();
+        regions.find(|region| region["region"] == NAME).cloned()
+    };
+    let named = json!({"region": NAME});
+    for _ in 0..2 {
+        let add = demo.by_operator("POST", TARGET).json(&named);
+        let add = add.header("SlashID-Required-Consistency", "all_regions");
+        assert_written(&add.send(demo.url(2, 0)).await, 200);
+        let region = shown().await.expect("it is listed");
+        assert_eq!((&region["state"], &region["nodes"]), (&json!("empty"), &json!([])));
+        assert!(region.get("group").is_none(), "{region}");
+    }
+    let one = format!("{TARGET}/{NAME}");
+    assert_written(&demo.by_operator("DELETE", &one).send(demo.url(2, 0)).await, 200);
+    assert_eq!(shown().await, None);
+    assert_failure(&demo.by_operator("DELETE", &one).send(demo.url(2, 0)).await, 400);
+}

@@ -59,7 +59,7 @@ async fn a_wrong_method_is_405_and_says_which_are_right() {
         ("/v1/cluster", &["GET", "HEAD", "PATCH"], &["POST"]),
         ("/v1/cluster/nodes", &["GET", "HEAD"], &["POST"]),
         ("/v1/cluster/nodes/x", &["PATCH", "DELETE"], &["GET", "PUT"]),
-        ("/v1/cluster/regions", &["GET", "HEAD"], &["POST"]),
+        ("/v1/cluster/regions", &["GET", "HEAD", "POST"], &["DELETE"]),
         ("/v1/cluster/regions/x", &["PATCH", "DELETE"], &["GET", "PUT"]),
         ("/v1/demo/cut", &["POST"], &["GET"]),
         ("/livez", &["GET", "HEAD"], &["POST"]),

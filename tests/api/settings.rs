@@ -46,6 +46,7 @@ async fn wrong_settings_are_refused_with_a_reason() {
         ("listen = \"nowhere\"", "listen"),
         ("log_level = \"=loud=\"", "log"),
         ("bootstrap = true", "operator_key"),
+        ("regions = [\"us-iowa\", \"us-iowa\"]", "regions: us-iowa is named twice"),
         ("segment_mib = 0", "segment_mib"),
         ("seeds = []", "seeds"),
         ("seeds = [\"node1\"]", "seeds: \"node1\" has no port"),

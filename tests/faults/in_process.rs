@@ -6,7 +6,7 @@
 //! torn by a seed.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -222,6 +222,7 @@ impl Nine {
             election_min: Duration::from_millis(heartbeat * 3),
             election_max: Duration::from_millis(heartbeat * 6),
         };
+        let regions: BTreeSet<_> = self.places.iter().map(|place| place.region.clone()).collect();
         GroupsConfig {
             node: place.id,
             region: place.region.clone(),
@@ -236,6 +237,7 @@ impl Nine {
             home_timings: quick(150),
             system_timings: quick(250),
             retention: self.retention,
+            regions: regions.into_iter().collect(),
             feature_level: place.feature_level,
         }
     }

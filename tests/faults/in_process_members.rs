@@ -263,6 +263,7 @@ async fn a_region_whose_founder_died_is_founded_by_another_node() {
         replaced_by: None,
         state: NodeState::Member,
     };
+    say(&nine, 0, Command::AddRegion(region("south"))).await;
     say(&nine, 0, Command::RegisterNode(dead.clone())).await;
     let place = tenth(&mut nine);
     nine.places[place].region = region("south");

@@ -35,6 +35,7 @@ mod leader_killed;
 mod leases;
 mod long_run;
 mod membership;
+mod misspelt;
 mod moved;
 mod promises;
 mod recovery;

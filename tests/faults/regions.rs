@@ -1,4 +1,4 @@
-//! A region is added by starting nodes in it, holds organisations, and is removed again, by the
+//! A region is added by its name and by starting nodes in it, holds organisations, and is removed again, by the
 //! operator's commands and while clients write; one of its nodes is removed while the leader of the
 //! system group, who carries that out, dies half-way.
 
@@ -176,6 +176,7 @@ async fn a_region_comes_holds_organisations_and_goes() {
     println!("regions: CONCORDAT_SEED={seed}");
     let mut fleet = Fleet::start(None).await;
     let workload = Workload::start(fleet.plan(0..NODES, CLIENTS, seed)).await;
+    done(&fleet, &[3], &["region", "add", NEW]).await;
     let mut added = Vec::new();
     for _ in 0..3 {
         added.push(fleet.nine.add(NEW).await);

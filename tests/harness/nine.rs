@@ -576,6 +576,9 @@ fn write_nodes(options: &NineOptions, scratch: &Path, addresses: &Addresses<'_>)
         set("segment_mib", 4.into());
         if place == 0 {
             set("bootstrap", true.into());
+            if options.program == SERVER {
+                set("regions", options.regions.clone().into()); // Earlier builds know no such setting.
+            }
             set("operator_key_file", path(&scratch.join("operator.key")));
         }
         // Three to ask: any one may be down when a node comes back.

@@ -21,11 +21,12 @@ use concordat_proto::{
     limits,
     org::{ApiKey, ClusterRecord, NodeRecord, NodeState, RegionRecord, RegionState},
     refusal::{FullOf, Refusal},
+    region::Region,
     reply::Reply,
 };
 
 use super::{
-    query,
+    naming, query,
     turn::{Halt, Ruling, Turn},
 };
 use crate::{
@@ -36,13 +37,19 @@ use crate::{
 /// The feature level from which on an address says nothing of who a node is.
 pub const ADDRESS_IS_NO_NAME: u32 = 2;
 
-/// Begins the cluster, once.
-pub(super) fn form(turn: &mut Turn<'_>, cluster: &ClusterRecord, operator_key: &ApiKey) -> Ruling {
+/// Begins the cluster, once, with the names of the regions that nodes may join in.
+pub(super) fn form(
+    turn: &mut Turn<'_>,
+    cluster: &ClusterRecord,
+    operator_key: &ApiKey,
+    regions: &[Region],
+) -> Ruling {
     if query::cluster(turn.view())?.is_some() {
         return Err(Refusal::AlreadyFormed.into());
     }
     turn.put(keys::cluster(), cluster);
     turn.put(keys::operator_key(&operator_key.hash), operator_key);
+    naming::record(turn, regions);
     Ok(Reply::Done)
 }
 
@@ -88,7 +95,8 @@ pub fn is_ended_by(feature_level: u32, node: &NodeRecord, other: &NodeRecord) ->
         && other.peer_address == node.peer_address
 }
 
-/// The group of a node's region. A region that was removed begins anew, with another group.
+/// The group of a node's region. A region that was removed begins anew, with another group, once it is
+/// named again.
 fn find_or_make_region(
     turn: &mut Turn<'_>,
     node: &NodeRecord,
@@ -102,6 +110,7 @@ fn find_or_make_region(
         }
         return Ok(present.group);
     }
+    naming::require_named(turn, &node.region)?;
     if there().count() >= limits::REGIONS_MAX {
         return Err(Refusal::ClusterFull { what: FullOf::Regions }.into());
     }
@@ -110,6 +119,7 @@ fn find_or_make_region(
     let (seat, state) = (region.clone(), RegionState::Open);
     let record = RegionRecord { region, group, founder: node.id, state, seat };
     turn.put(keys::region(&node.region), &record);
+    naming::note_made(turn, &node.region)?;
     Ok(group)
 }
 

@@ -164,7 +164,8 @@ impl Packer<'_> {
             | Kind::ClosedGroup
             | Kind::Inherited
             | Kind::Isolation
-            | Kind::FeatureLevel => {
+            | Kind::FeatureLevel
+            | Kind::RegionName => {
                 return Err(StoreError::new("a record that belongs to no organisation"));
             }
         }

@@ -32,7 +32,7 @@ use concordat_proto::{
 
 use super::{
     cluster::next_group,
-    query,
+    naming, query,
     turn::{Halt, Ruling, Turn},
 };
 use crate::store::{StoreError, keys};
@@ -65,7 +65,14 @@ pub(super) fn set_node_state(turn: &mut Turn<'_>, id: NodeId, state: NodeState) 
 
 /// A region's next state.
 pub(super) fn set_region_state(turn: &mut Turn<'_>, region: &Region, state: RegionState) -> Ruling {
-    let record = standing(turn, region)?;
+    let record = match standing(turn, region) {
+        Ok(record) => record,
+        // A name without a region.
+        Err(_) if state != RegionState::Open && naming::take_back(turn, region)? => {
+            return Ok(Reply::Done);
+        }
+        Err(halt) => return Err(halt),
+    };
     if record.state == state {
         return Ok(Reply::Done);
     }
@@ -82,6 +89,7 @@ pub(super) fn set_region_state(turn: &mut Turn<'_>, region: &Region, state: Regi
                 return Err(Refusal::RegionNotLeaving.into());
             }
             remove_nodes(turn, region)?;
+            naming::forget(turn, region);
         }
     }
     turn.put(keys::region(region), &RegionRecord { state, ..record });

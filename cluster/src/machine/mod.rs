@@ -36,6 +36,7 @@ mod feature;
 mod life;
 pub mod locate;
 mod movement;
+mod naming;
 mod oidc;
 mod org;
 pub mod query;
@@ -60,6 +61,8 @@ mod movement_test;
 #[cfg(test)]
 mod movement_world;
 #[cfg(test)]
+mod naming_test;
+#[cfg(test)]
 mod rules_test;
 #[cfg(test)]
 mod succession_test;
@@ -69,6 +72,7 @@ mod testkit;
 pub use changes::Changes;
 pub use cluster::{ADDRESS_IS_NO_NAME, is_ended_by};
 pub use context::ApplyContext;
+pub use naming::refuse_unnamed;
 pub use view::Overlay;
 
 use crate::planted::{self, Bug};
@@ -133,7 +137,10 @@ fn decide(turn: &mut Turn<'_>, proposal: &Proposal) -> Result<Applied, StoreErro
 
 fn carry_out(turn: &mut Turn<'_>, proposal: &Proposal) -> Ruling {
     match &proposal.command {
-        Command::Form { cluster, operator_key } => cluster::form(turn, cluster, operator_key),
+        Command::Form { cluster, operator_key } => cluster::form(turn, cluster, operator_key, &[]),
+        Command::FormWithRegions { cluster, operator_key, regions } => {
+            cluster::form(turn, cluster, operator_key, regions)
+        }
         Command::RegisterNode(node) => cluster::register_node(turn, node),
         Command::ClaimOrg(org) => org::claim(turn, org),
         Command::CreateOrg(org) => org::create(turn, org),
@@ -174,6 +181,7 @@ fn carry_out(turn: &mut Turn<'_>, proposal: &Proposal) -> Ruling {
         }
         Command::RaiseFeatureLevel { level, known_by } => feature::raise(turn, *level, known_by),
         Command::NoteFeatureLevel(level) => feature::note(turn, *level),
+        Command::AddRegion(region) => naming::add(turn, region),
     }
 }
 
@@ -181,7 +189,7 @@ fn carry_out(turn: &mut Turn<'_>, proposal: &Proposal) -> Ruling {
 /// organisations to home groups; what a log says of its group's own replicas belongs to any. Only a fault of the proposing node brings one to the wrong group.
 fn refuse_misplaced(group: GroupId, command: &Command) -> Option<Refusal> {
     let (of_system, refusal) = match command {
-        Command::Form { .. } => (true, Refusal::AlreadyFormed),
+        Command::Form { .. } | Command::FormWithRegions { .. } => (true, Refusal::AlreadyFormed),
         Command::RegisterNode(_) => (true, Refusal::NodeRefused),
         Command::SetNodeState { .. } => (true, Refusal::NodeNotFound),
         Command::ClaimOrg(_)
@@ -192,7 +200,8 @@ fn refuse_misplaced(group: GroupId, command: &Command) -> Option<Refusal> {
         | Command::SetSeat { .. }
         | Command::CloseGroup { .. }
         | Command::FoundSuccessor { .. }
-        | Command::RaiseFeatureLevel { .. } => (true, Refusal::RegionNotFound),
+        | Command::RaiseFeatureLevel { .. }
+        | Command::AddRegion(_) => (true, Refusal::RegionNotFound),
         Command::NoteIsolation(_) | Command::NoteFeatureLevel(_) => {
             (false, Refusal::RegionNotFound)
         }

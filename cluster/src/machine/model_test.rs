@@ -142,6 +142,8 @@ impl Model {
             | Command::RaiseFeatureLevel { .. }
             | Command::NoteFeatureLevel(_)
             | Command::Form { .. }
+            | Command::FormWithRegions { .. }
+            | Command::AddRegion(_)
             | Command::RegisterNode(_)
             | Command::ClaimOrg(_)
             | Command::SetNodeState { .. }

@@ -57,6 +57,8 @@ impl Model {
             | Command::RefoundRegion { .. }
             | Command::SetSurvive(_)
             | Command::Form { .. }
+            | Command::FormWithRegions { .. }
+            | Command::AddRegion(_)
             | Command::RegisterNode(_)
             | Command::ClaimOrg(_)
             | Command::CreateOrg(_)

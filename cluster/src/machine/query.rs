@@ -3,7 +3,7 @@
 //! Nothing here decides or changes anything. Bytes that cannot be read are a fault, never an
 //! absence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use concordat_proto::{
     failover::ClosedGroup,
@@ -11,7 +11,10 @@ use concordat_proto::{
     lease::{LeaseRecord, ReplicaMark},
     movement::{AwayRecord, HomeRecord},
     oidc::{OidcCredential, Provider},
-    org::{ApiKey, ClusterRecord, Isolation, KeyHash, NodeRecord, Org, OrgSettings, RegionRecord},
+    org::{
+        ApiKey, ClusterRecord, Isolation, KeyHash, NodeRecord, Org, OrgSettings, RegionRecord,
+        RegionState,
+    },
     record::{AppliedRecord, KeyRecord, WriteRecord},
     region::Region,
     reply::Applied,
@@ -345,6 +348,33 @@ pub fn regions(reader: &dyn Reader) -> Result<Vec<RegionRecord>, StoreError> {
         Ok(())
     })?;
     Ok(found)
+}
+
+/// The names of the regions that nodes may join in: the recorded ones; where none is recorded, those
+/// of the regions that are there.
+///
+/// # Errors
+/// When the store is broken.
+pub fn region_names(reader: &dyn Reader) -> Result<BTreeSet<Region>, StoreError> {
+    let recorded = recorded_names(reader)?;
+    if !recorded.is_empty() {
+        return Ok(recorded);
+    }
+    let there = regions(reader)?.into_iter();
+    let there = there.filter(|record| record.state != RegionState::Removed);
+    Ok(there.map(|record| record.region).collect())
+}
+
+/// The recorded names of regions.
+pub(super) fn recorded_names(reader: &dyn Reader) -> Result<BTreeSet<Region>, StoreError> {
+    let mut names = BTreeSet::new();
+    each(reader, &system_prefix(Kind::RegionName), |key, _| {
+        let name = keys::parse(key).and_then(|parsed| std::str::from_utf8(parsed.name).ok());
+        let name = name.and_then(|name| Region::new(name).ok());
+        names.insert(name.ok_or_else(|| StoreError::new("the name of no region"))?);
+        Ok(())
+    })?;
+    Ok(names)
 }
 
 /// A node.

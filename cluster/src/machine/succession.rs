@@ -212,7 +212,12 @@ impl Heir {
             | Kind::Inherited
             | Kind::Isolation
             | Kind::FeatureLevel => out.push((self.renamed(parsed), value.to_vec())),
-            Kind::Cluster | Kind::Region | Kind::Node | Kind::OperatorKey | Kind::ClosedGroup => {
+            Kind::Cluster
+            | Kind::Region
+            | Kind::Node
+            | Kind::OperatorKey
+            | Kind::ClosedGroup
+            | Kind::RegionName => {
                 return Err(StoreError::new("a record of the system group in a home group"));
             }
         }

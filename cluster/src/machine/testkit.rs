@@ -321,6 +321,7 @@ pub(super) fn system_command() -> impl Strategy<Value = Command> {
             home_region: region(home),
             ..org(number)
         })),
+        1 => (0_u8..4).prop_map(|number| Command::AddRegion(region(number))),
         3 => life_command(),
     ]
 }

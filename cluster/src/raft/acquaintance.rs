@@ -214,7 +214,9 @@ impl Logged {
         let EntryPayload::Normal(payload) = &entry.payload else { return };
         // One that cannot be read stops the replica when it is applied; here it is passed over.
         let Ok(proposal) = Proposal::decode(&payload.0) else { return };
-        if let Command::Form { cluster, .. } = proposal.command {
+        if let Command::Form { cluster, .. } | Command::FormWithRegions { cluster, .. } =
+            proposal.command
+        {
             self.cluster = Some(cluster.id);
         } else if let Command::RegisterNode(record) = proposal.command {
             self.nodes.insert(record.id, record);

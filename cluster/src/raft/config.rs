@@ -151,6 +151,9 @@ pub struct GroupsConfig {
     pub seeds: Vec<String>,
     /// Begin a cluster. Does nothing on a node that belongs to one.
     pub bootstrap: Option<Bootstrap>,
+    /// The names of the regions that a cluster begins with which this node begins, its own among them;
+    /// none stands for its own alone.
+    pub regions: Vec<Region>,
     /// The newest feature level that it knows: [`concordat_proto::version::FEATURE_LEVEL`]. Tests let
     /// a node pass for one of an earlier release.
     pub feature_level: u32,

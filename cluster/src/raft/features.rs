@@ -49,8 +49,12 @@ impl Groups {
     pub(crate) fn may_propose(&self, command: &Command) -> bool {
         // The first entry of a cluster, and the first of the system group that is beyond the level:
         // their rules see to it themselves.
-        let sees_to_it =
-            matches!(command, Command::Form { .. } | Command::RaiseFeatureLevel { .. });
+        let sees_to_it = matches!(
+            command,
+            Command::Form { .. }
+                | Command::FormWithRegions { .. }
+                | Command::RaiseFeatureLevel { .. }
+        );
         sees_to_it
             || command.feature_level() <= self.feature_level()
             || planted::is(Bug::NewCommandTooEarly)

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use concordat_proto::{
     command::Command,
     id::{ClusterId, GroupId, NodeId},
-    org::{ClusterRecord, Isolation, NodeRecord, Survive},
+    org::{ApiKey, ClusterRecord, Isolation, NodeRecord, Survive},
+    region::Region,
     version,
     wire::{
         Wire,
@@ -96,7 +97,7 @@ async fn belong(groups: &Groups) -> Result<(), Fault> {
     }
     let is_in = || groups.system().nodes.contains_key(&groups.node());
     while !(groups.cluster().is_some() && is_in()) {
-        match join(groups).await? {
+        match join(groups, &mut complaint).await? {
             Joining::Done => break,
             ended => complaint.of(ended, false),
         }
@@ -123,7 +124,7 @@ async fn may_found(
     complaint: &mut Complaint,
 ) -> Result<bool, Fault> {
     loop {
-        match join(groups).await? {
+        match join(groups, complaint).await? {
             Joining::Done => return Ok(false),
             Joining::Nobody if !logged.has_entries => return Ok(true),
             ended @ (Joining::Nobody | Joining::Silent | Joining::NotNow) => {
@@ -134,18 +135,20 @@ async fn may_found(
     }
 }
 
-/// Says now and then that a node waits for its seeds.
+/// Says now and then that a node waits for its seeds, or why they refuse it.
 #[derive(Debug, Default)]
 struct Complaint {
     since: Option<Instant>,
     said: Option<Instant>,
+    /// Why it was refused, as it was said last, and when.
+    refused: Option<(String, Instant)>,
 }
 
 impl Complaint {
     /// What asking came to; said aloud when that has lasted.
     fn of(&mut self, ended: Joining, is_to_found: bool) {
         if ended != Joining::Silent {
-            *self = Self::default();
+            (self.since, self.said) = (None, None);
             return;
         }
         let now = Instant::now();
@@ -162,6 +165,19 @@ impl Complaint {
             );
         } else {
             tracing::warn!("this node belongs to no cluster, and not all of its seeds answer");
+        }
+    }
+
+    /// A seed has refused this node. It is asked again: an operator may have seen to the reason meanwhile.
+    fn of_refusal(&mut self, seed: &str, reason: String) {
+        let now = Instant::now();
+        let is_new = self.refused.as_ref().is_none_or(|(said, when)| {
+            let least = if *said == reason { COMPLAIN_EVERY } else { COMPLAIN_AFTER };
+            now - *when >= least
+        });
+        if is_new {
+            tracing::warn!(%seed, reason, "not admitted to the cluster; this node goes on asking");
+            self.refused = Some((reason, now));
         }
     }
 }
@@ -194,8 +210,7 @@ async fn form(groups: &Groups, bootstrap: &Bootstrap) -> Result<(), Fault> {
             survive: Survive::Node,
             isolation: Isolation::default(),
         };
-        let operator_key = bootstrap.operator_key.clone();
-        let formed = propose(groups, Command::Form { cluster, operator_key }).await;
+        let formed = propose(groups, beginning(groups, cluster, &bootstrap.operator_key)).await;
         if let Proposed::Committed { .. } = formed {
             // A refusal says that it is formed already: by this node, before it was stopped.
             break;
@@ -211,6 +226,28 @@ async fn form(groups: &Groups, bootstrap: &Bootstrap) -> Result<(), Fault> {
         groups.reload_system()?;
     }
     groups.reload_system()
+}
+
+/// The first entry of a cluster: the names of its first regions are in it, so that none has a moment
+/// without names. A node that passes for one of the first release knows of no names.
+fn beginning(groups: &Groups, cluster: ClusterRecord, operator_key: &ApiKey) -> Command {
+    let operator_key = operator_key.clone();
+    if cluster.feature_level == version::FEATURE_LEVEL_FIRST {
+        return Command::Form { cluster, operator_key };
+    }
+    let mut regions = groups.config().regions.clone();
+    if !regions.contains(groups.region()) {
+        regions.push(groups.region().clone());
+    }
+    tracing::info!(
+        regions = %listed(&regions),
+        "a cluster is begun; nodes of any other region are refused until it is added (concordat region add)"
+    );
+    Command::FormWithRegions { cluster, operator_key, regions }
+}
+
+fn listed(regions: &[Region]) -> String {
+    regions.iter().map(Region::as_str).collect::<Vec<_>>().join(", ")
 }
 
 async fn propose(groups: &Groups, command: Command) -> Proposed {
@@ -253,7 +290,7 @@ impl Joining {
 }
 
 /// Asks every seed once.
-async fn join(groups: &Groups) -> Result<Joining, Fault> {
+async fn join(groups: &Groups, complaint: &mut Complaint) -> Result<Joining, Fault> {
     let mut joining = Joining::Nobody;
     for seed in &groups.config().seeds {
         if *seed == groups.config().peer_address {
@@ -281,7 +318,7 @@ async fn join(groups: &Groups) -> Result<Joining, Fault> {
             Ok(PeerReply::Removed { replaced_by }) => standing::require(false, replaced_by)?,
             Ok(PeerReply::NoCluster) => tracing::debug!(%seed, "a seed belongs to no cluster yet"),
             Ok(PeerReply::Refused(reason)) => {
-                tracing::info!(%seed, reason, "not admitted");
+                complaint.of_refusal(seed, reason);
                 joining = Joining::NotNow;
             }
             Ok(other) => {

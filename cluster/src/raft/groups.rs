@@ -445,6 +445,7 @@ impl Groups {
             cluster: query::cluster(store).map_err(doing)?,
             regions: regions.into_iter().map(|record| (record.region.clone(), record)).collect(),
             nodes,
+            names: query::region_names(store).map_err(doing)?,
             removed: removed.into_iter().map(|record| record.group).collect(),
             closed: closed.into_iter().map(|closed| (closed.group, closed)).collect(),
             proven,

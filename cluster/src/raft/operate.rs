@@ -89,6 +89,14 @@ impl Groups {
         system.regions.values().map(|record| self.region_standing(&system, record)).collect()
     }
 
+    /// The names of regions that nodes may join in and none has.
+    #[must_use]
+    pub fn empty_regions(&self) -> Vec<Region> {
+        let system = self.system();
+        let is_empty = |name: &&Region| !system.regions.contains_key(*name);
+        system.names.iter().filter(is_empty).cloned().collect()
+    }
+
     /// Whether a region stays, as far as this node knows: it may take organisations in.
     #[must_use]
     pub fn is_open(&self, region: &Region) -> bool {

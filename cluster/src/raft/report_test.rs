@@ -70,6 +70,7 @@ async fn alone() -> Groups {
         home_timings: Timings::home(),
         system_timings: Timings::across(),
         retention: Retention::DEFAULT,
+        regions: Vec::new(),
         feature_level: version::FEATURE_LEVEL,
     };
     Groups::start(environment, config).await.expect("it starts")

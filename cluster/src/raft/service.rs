@@ -12,6 +12,7 @@ use concordat_proto::{
     command::{Command, Proposal},
     id::{GroupId, NodeId, WriteId},
     org::NodeRecord,
+    refusal::Refusal,
     version,
     wire::{
         Wire,
@@ -32,7 +33,7 @@ use super::{
     transport::{FrameReceiver, FrameStream, PeerService},
 };
 use crate::{
-    machine::is_ended_by,
+    machine::{is_ended_by, refuse_unnamed},
     planted::{self, Bug},
 };
 
@@ -302,6 +303,9 @@ async fn admit(groups: &Groups, body: &[u8]) -> PeerReply {
             record.peer_address
         ));
     }
+    if let Some(refusal) = unnamed(groups, &record) {
+        return refused(refusal.to_string());
+    }
     match register(groups, record).await {
         Proposed::Committed { applied, .. } => match applied.outcome {
             Ok(_) => {
@@ -350,6 +354,16 @@ fn ended_by(groups: &Groups, record: &NodeRecord) -> Option<NodeId> {
     let level = system.cluster.as_ref()?.feature_level;
     let ended = system.nodes.values().find(|node| is_ended_by(level, record, node));
     ended.map(|node| node.id).filter(|_| !planted::is(Bug::AddressIsIdentity))
+}
+
+/// Why the log would refuse the first node of a region, as this node sees it: one that asks again and
+/// again must not fill the log.
+fn unnamed(groups: &Groups, record: &NodeRecord) -> Option<Refusal> {
+    let system = groups.system();
+    if system.regions.contains_key(&record.region) {
+        return None;
+    }
+    refuse_unnamed(groups.feature_level(), &system.names, &record.region)
 }
 
 /// Proposes a node's registration. One that would end another node is not proposed: until the cluster's

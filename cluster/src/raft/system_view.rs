@@ -3,7 +3,10 @@
 //! A value of one moment. It must never be taken for current where a promise rests on it: `proven`
 //! says of which moment it is.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use concordat_proto::{
     failover::{ClosedGroup, Succession},
@@ -19,6 +22,8 @@ pub(crate) struct SystemView {
     pub(crate) cluster: Option<ClusterRecord>,
     pub(crate) regions: BTreeMap<Region, RegionRecord>,
     pub(crate) nodes: BTreeMap<NodeId, NodeRecord>,
+    /// The names of the regions that nodes may join in.
+    pub(crate) names: BTreeSet<Region>,
     /// The groups of regions that were removed.
     pub(crate) removed: Vec<GroupId>,
     /// The closed groups.

@@ -58,6 +58,8 @@ pub enum Kind {
     /// An `InheritedNames`, by the closed group's number and the greatest name that this part answers
     /// for (no organisation).
     Inherited = 22,
+    /// That a region of this name may have nodes, by name (system group); the value is empty.
+    RegionName = 23,
     /// The home group's `Isolation` (no organisation, no name).
     Isolation = 14,
     /// An `OrgSettings` (no name).
@@ -90,6 +92,7 @@ impl Kind {
             20 => Self::ClosedGroup,
             21 => Self::FeatureLevel,
             22 => Self::Inherited,
+            23 => Self::RegionName,
             14 => Self::Isolation,
             15 => Self::OrgSettings,
             _ => return None,
@@ -286,6 +289,12 @@ pub fn cluster() -> Vec<u8> {
 #[must_use]
 pub fn region(region: &Region) -> Vec<u8> {
     key(GroupId::SYSTEM, NO_ORG, Kind::Region, region.as_str().as_bytes())
+}
+
+/// That a region of this name may have nodes.
+#[must_use]
+pub fn region_name(region: &Region) -> Vec<u8> {
+    key(GroupId::SYSTEM, NO_ORG, Kind::RegionName, region.as_str().as_bytes())
 }
 
 /// A key beyond all keys of an organisation and before those of the next one.

@@ -32,7 +32,8 @@ const fn needed(operation: Operation) -> Option<Rights> {
         | Operation::RegionDelete
         | Operation::RegionFailover
         | Operation::DivergenceGet
-        | Operation::OrgPatch => None,
+        | Operation::OrgPatch
+        | Operation::RegionAdd => None,
     }
 }
 
@@ -102,6 +103,7 @@ const fn operation_of(action: &Action) -> Operation {
         Action::DivergenceGet(_) => Operation::DivergenceGet,
         Action::OrgPatch(..) => Operation::OrgPatch,
         Action::SecretGet(_) => Operation::SecretGet,
+        Action::RegionAdd(_) => Operation::RegionAdd,
     }
 }
 
@@ -138,7 +140,7 @@ mod tests {
     use super::*;
     use crate::auth::authenticate::OrgPrincipal;
 
-    const ALL: [Operation; 24] = [
+    const ALL: [Operation; 25] = [
         Operation::OidcList,
         Operation::OidcCreate,
         Operation::OidcGet,
@@ -163,6 +165,7 @@ mod tests {
         Operation::DivergenceGet,
         Operation::OrgPatch,
         Operation::SecretGet,
+        Operation::RegionAdd,
     ];
 
     fn org(rights: Rights) -> Principal {
@@ -224,6 +227,7 @@ mod tests {
             Operation::RegionFailover,
             Operation::DivergenceGet,
             Operation::OrgPatch,
+            Operation::RegionAdd,
         ];
         assert_eq!(allowed(&operator), expected);
     }

@@ -162,6 +162,7 @@ async fn prepare(
             environment: environment.clone(),
             data_dir: saved.directory.join(&name),
             region: region.clone(),
+            regions: plan.regions.clone(),
             keyring: Arc::clone(&keyring),
             sizes: SIZES,
             http: HttpLimits::default(),

@@ -44,6 +44,7 @@ pub enum Operation {
     DivergenceGet,
     OrgPatch,
     SecretGet,
+    RegionAdd,
 }
 
 /// What arrived, after routing and authentication. The body is empty where none was read.
@@ -145,6 +146,8 @@ pub enum Action {
     OrgPatch(OrgId, OrgSettings),
     /// Read a client secret in the clear.
     SecretGet(ClientId),
+    /// Let the nodes of a further region join.
+    RegionAdd(Region),
 }
 
 /// A setting of the cluster.

@@ -44,6 +44,7 @@ const OIDC_ONE: &str = "/organizations/sso/oidc/provider-credentials/{oauth_clie
 const SECRET: &str = "/organizations/sso/oidc/provider-credentials/{oauth_client_id}/client-secret";
 const ORGS: &str = "/v1/organizations";
 const NODE: &str = "/v1/cluster/nodes/{node_id}";
+const REGIONS: &str = "/v1/cluster/regions";
 const REGION: &str = "/v1/cluster/regions/{region}";
 const FAILOVER: &str = "/v1/cluster/regions/{region}/failover";
 const DIVERGENCE: &str = "/v1/cluster/regions/{region}/divergence";
@@ -68,7 +69,8 @@ const ROUTES: &[Route] = &[
     route(Method::GET, "/v1/cluster/nodes", Operation::NodeList, Access::Operator),
     route(Method::PATCH, NODE, Operation::NodePatch, Access::Operator),
     route(Method::DELETE, NODE, Operation::NodeDelete, Access::Operator),
-    route(Method::GET, "/v1/cluster/regions", Operation::RegionList, Access::Operator),
+    route(Method::GET, REGIONS, Operation::RegionList, Access::Operator),
+    route(Method::POST, REGIONS, Operation::RegionAdd, Access::Operator),
     route(Method::PATCH, REGION, Operation::RegionPatch, Access::Operator),
     route(Method::DELETE, REGION, Operation::RegionDelete, Access::Operator),
     route(Method::POST, FAILOVER, Operation::RegionFailover, Access::Operator),

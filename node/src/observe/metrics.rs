@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{dialect::Operation, http::status};
 
-const OPERATIONS: [(Operation, &str); 24] = [
+const OPERATIONS: [(Operation, &str); 25] = [
     (Operation::OidcList, "oidc_list"),
     (Operation::OidcCreate, "oidc_create"),
     (Operation::OidcGet, "oidc_get"),
@@ -38,6 +38,7 @@ const OPERATIONS: [(Operation, &str); 24] = [
     (Operation::DivergenceGet, "divergence_get"),
     (Operation::OrgPatch, "org_patch"),
     (Operation::SecretGet, "secret_get"),
+    (Operation::RegionAdd, "region_add"),
 ];
 
 /// What is counted apart; all others together as 0.

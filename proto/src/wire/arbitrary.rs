@@ -203,7 +203,24 @@ fn command() -> impl Strategy<Value = Command> {
         (any::<u32>(), vec(any::<u64>().prop_map(NodeId), 0..4))
             .prop_map(|(level, known_by)| Command::RaiseFeatureLevel { level, known_by }),
         any::<u32>().prop_map(Command::NoteFeatureLevel),
+        naming(),
         move_command(),
+    ]
+}
+
+/// Commands that name regions.
+fn naming() -> impl Strategy<Value = Command> {
+    let cluster = any::<[u8; 16]>().prop_map(|id| ClusterRecord {
+        id: ClusterId::from_bytes(id),
+        feature_level: 2,
+        survive: Survive::Node,
+        isolation: Isolation::default(),
+    });
+    prop_oneof![
+        (cluster, api_key(), vec(region(), 0..4)).prop_map(|(cluster, operator_key, regions)| {
+            Command::FormWithRegions { cluster, operator_key, regions }
+        }),
+        region().prop_map(Command::AddRegion),
     ]
 }
 
@@ -340,6 +357,8 @@ fn refusal() -> impl Strategy<Value = Refusal> {
         select(simple.to_vec()),
         (provider(), provider())
             .prop_map(|(given, actual)| Refusal::ForeignOptions { given, actual }),
+        (region(), vec(region(), 0..4))
+            .prop_map(|(region, named)| Refusal::RegionNotNamed { region, named }),
     ]
 }
 

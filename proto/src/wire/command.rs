@@ -81,6 +81,12 @@ mirror_enum! {
         SetOrgSettings { org: V1Id, settings: V1OrgSettings },
         RaiseFeatureLevel { level: u32, known_by: Vec<u64> },
         NoteFeatureLevel(level: u32),
+        FormWithRegions {
+            cluster: V1ClusterRecord,
+            operator_key: V1ApiKey,
+            regions: Vec<Text>,
+        },
+        AddRegion(region: Text),
     }
 }
 
@@ -95,6 +101,9 @@ fn check_command(command: &Command) -> Result<(), WireError> {
         }
         Command::RaiseFeatureLevel { known_by, .. } => {
             ensure(known_by.len() <= limits::NODES_MAX, "number of nodes that know a level")
+        }
+        Command::FormWithRegions { regions, .. } => {
+            ensure(regions.len() <= limits::REGIONS_MAX, "number of regions")
         }
         Command::Form { .. }
         | Command::RegisterNode(_)
@@ -119,7 +128,8 @@ fn check_command(command: &Command) -> Result<(), WireError> {
         | Command::SetSeat { .. }
         | Command::FoundSuccessor { .. }
         | Command::SetOrgSettings { .. }
-        | Command::NoteFeatureLevel(_) => Ok(()),
+        | Command::NoteFeatureLevel(_)
+        | Command::AddRegion(_) => Ok(()),
     }
 }
 

@@ -4,11 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     WireError,
-    mirror::{Mirror, V1Id, V1Position, mirror_enum},
+    error::ensure,
+    mirror::{Mirror, Text, V1Id, V1Position, mirror_enum},
     oidc::V1Provider,
     org::V1Org,
 };
 use crate::{
+    limits,
     refusal::{FullOf, Refusal},
     reply::{Applied, Reply},
 };
@@ -62,7 +64,7 @@ mirror_enum! {
         NodeRegistered { group: u32 },
         AdoptionDropped,
     }
-    V1Refusal for Refusal {
+    V1Refusal for Refusal, check check_refusal {
         CredentialNotFound,
         CredentialExists,
         OrgNotFound,
@@ -99,6 +101,12 @@ mirror_enum! {
         SeatedThere,
         StaleFailover,
         FeatureLevelUnknown { node: u64 },
+        RegionNotNamed { region: Text, named: Vec<Text> },
     }
     V1FullOf for FullOf { Regions, Nodes }
+}
+
+fn check_refusal(refusal: &Refusal) -> Result<(), WireError> {
+    let Refusal::RegionNotNamed { named, .. } = refusal else { return Ok(()) };
+    ensure(named.len() <= limits::REGIONS_MAX, "number of regions")
 }

@@ -303,8 +303,20 @@ pub(super) fn proposals() -> Samples<Proposal> {
         ),
         ("survive_region", proposal(Command::SetSurvive(Survive::Region))),
     ];
-    samples.extend([move_proposals(), failover::proposals()].concat());
+    samples.extend([naming_proposals(), move_proposals(), failover::proposals()].concat());
     samples
+}
+
+/// Commands that name regions.
+fn naming_proposals() -> Samples<Proposal> {
+    let mut form = proposal(Command::FormWithRegions {
+        cluster: cluster(),
+        operator_key: api_key(),
+        regions: vec![region("us-iowa"), region("asia-japan")],
+    });
+    form.authorised_by = None;
+    let add = proposal(Command::AddRegion(region("europe-belgium")));
+    vec![("form_with_regions", form), ("add_region", add)]
 }
 
 fn set_node_state(state: NodeState) -> Command {
@@ -340,6 +352,13 @@ fn applied_elsewhere() -> Samples<Applied> {
         (
             "feature_level_unknown",
             applied_with(Err(Refusal::FeatureLevelUnknown { node: NodeId(5) })),
+        ),
+        (
+            "region_not_named",
+            applied_with(Err(Refusal::RegionNotNamed {
+                region: region("asia-jpan"),
+                named: vec![region("asia-japan"), region("us-iowa")],
+            })),
         ),
     ]
 }

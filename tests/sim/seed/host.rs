@@ -316,6 +316,7 @@ impl Host {
             home_timings: Timings::home(),
             system_timings: Timings::across(),
             retention: self.common.shape.retention,
+            regions: self.common.shape.regions.clone(),
             feature_level: self.feature_level,
         }
     }

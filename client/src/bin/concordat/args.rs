@@ -117,7 +117,7 @@ pub(crate) enum Noun {
     /// Manages nodes (operator). A node is added by starting it with seeds
     #[command(subcommand)]
     Node(Node),
-    /// Manages regions (operator). A region is added by starting nodes in it
+    /// Manages regions (operator). A region is added by its name, and then by starting nodes in it
     #[command(subcommand)]
     Region(RegionVerb),
     /// Manages settings of the whole cluster (operator)
@@ -157,6 +157,12 @@ pub(crate) enum Node {
 pub(crate) enum RegionVerb {
     /// Lists regions, their groups and who votes in them
     List,
+    /// Lets the nodes of a further region join; a node of a region that nobody has named is refused
+    Add {
+        /// Its name
+        #[arg(value_parser = values::region)]
+        region: Region,
+    },
     /// Removes a region and its nodes, and waits until it is gone; organizations must have moved
     Remove {
         /// Its name

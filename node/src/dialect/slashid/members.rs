@@ -17,6 +17,7 @@ const STATE: &str = "state";
 const SURVIVE: &str = "survive";
 const LEASE: &str = "lease";
 const WHEN_ISOLATED: &str = "when_isolated";
+const REGION: &str = "region";
 const SEAT: &str = "seat";
 const TO: &str = "to";
 const WITHOUT: &str = "without";
@@ -85,6 +86,13 @@ pub(super) fn parse_node_state(mut body: Object) -> Result<NodeState, Rejection>
         "draining" => Ok(NodeState::Draining),
         _ => Err(body.expected(STATE, "member or draining")),
     }
+}
+
+/// The body of `POST /v1/cluster/regions`.
+pub(super) fn parse_region(mut body: Object) -> Result<Region, Rejection> {
+    let region = body.text(REGION)?;
+    let region = body.required(REGION, region)?;
+    region.parse().map_err(|_| body.expected(REGION, REGION_FORM))
 }
 
 /// The body of `PATCH /v1/cluster/regions/{region}`.

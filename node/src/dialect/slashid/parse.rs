@@ -62,6 +62,7 @@ pub fn parse(operation: Operation, input: &Input<'_>) -> Result<Action, Rejectio
         }
         Operation::NodeDelete => Ok(Action::NodeDelete(members::node(input.path_parameter)?)),
         Operation::RegionList => Ok(Action::RegionList),
+        Operation::RegionAdd => Ok(Action::RegionAdd(members::parse_region(body(input)?)?)),
         Operation::RegionPatch => {
             let region = members::region(input.path_parameter)?;
             Ok(Action::RegionPatch(region, members::parse_region_patch(body(input)?)?))

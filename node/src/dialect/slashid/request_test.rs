@@ -7,7 +7,7 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use super::{parse, parse_common, script};
 use crate::dialect::{Input, Operation, Rejection};
 
-const OPERATIONS: [Operation; 20] = [
+const OPERATIONS: [Operation; 21] = [
     Operation::OidcList,
     Operation::OidcCreate,
     Operation::OidcGet,
@@ -28,6 +28,7 @@ const OPERATIONS: [Operation; 20] = [
     Operation::RegionList,
     Operation::RegionPatch,
     Operation::RegionDelete,
+    Operation::RegionAdd,
 ];
 
 fn answer(input: &str) -> String {

@@ -60,6 +60,7 @@ pub(super) const fn of_success(operation: Operation) -> u16 {
         | Operation::RegionList
         | Operation::RegionPatch
         | Operation::RegionDelete
+        | Operation::RegionAdd
         | Operation::DivergenceGet
         | Operation::OrgPatch
         | Operation::SecretGet => OK,

@@ -57,6 +57,7 @@ pub(super) async fn region(
             let head = ["REGION", "STATE", "SEAT", "GROUP", "LEADER", "VOTERS", "NODES"];
             Ok(Shown::new(json!(regions), table(head, &rows)))
         }
+        RegionVerb::Add { region } => done(regions.add(&region), course).await,
         RegionVerb::Keep { region } => done(regions.keep(&region), course).await,
         RegionVerb::Seat { region, seat } => done(regions.seat(&region, &seat), course).await,
         RegionVerb::Failover { region, to, fenced, without, gone } => {
@@ -226,7 +227,7 @@ fn region_row(region: &MemberRegion) -> [String; 7] {
         region.region.clone(),
         region.state.clone(),
         region.seat.clone(),
-        region.group.to_string(),
+        or_dash(region.group.map(|group| group.to_string()).as_ref()),
         or_dash(region.leader.as_ref()),
         voters.collect::<Vec<_>>().join(" "),
         region.nodes.len().to_string(),
