@@ -127,11 +127,13 @@ pub enum Bug {
     RegionsNotInherited,
     /// A write is judged though no region counts in its group yet.
     JudgedByNobody,
+    /// A node of a region that nobody has named is let in, and makes that region.
+    UnnamedRegionLetIn,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 60] = [
+    pub const ALL: [Self; 61] = [
         Self::AckBeforeSync,
         Self::LogNotSynced,
         Self::VoteNotSaved,
@@ -192,6 +194,7 @@ impl Bug {
         Self::ReportByOldTerm,
         Self::RegionsNotInherited,
         Self::JudgedByNobody,
+        Self::UnnamedRegionLetIn,
     ];
 
     /// What it is called.
@@ -258,6 +261,7 @@ impl Bug {
             Self::ReportByOldTerm => "report by old term",
             Self::RegionsNotInherited => "regions not inherited",
             Self::JudgedByNobody => "judged by nobody",
+            Self::UnnamedRegionLetIn => "unnamed region let in",
         }
     }
 }

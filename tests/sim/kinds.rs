@@ -2,7 +2,7 @@
 //! whether one was never hit. A long sweep that misses one tests less than it says.
 
 /// All kinds of faults.
-pub(crate) const KINDS: [&str; 63] = [
+pub(crate) const KINDS: [&str; 65] = [
     "add node",
     "address reused",
     "addresses exchanged",
@@ -28,6 +28,7 @@ pub(crate) const KINDS: [&str; 63] = [
     "lease terms",
     "lost messages",
     "many moves at once",
+    "misspelt region",
     "move taken back behind a cut",
     "move taken back",
     "moved on",
@@ -41,6 +42,7 @@ pub(crate) const KINDS: [&str; 63] = [
     "process dies with requests",
     "read error",
     "records forgotten",
+    "region added",
     "region cut off",
     "region failed over",
     "region paused",

@@ -34,7 +34,10 @@ use super::{
     query,
     turn::{Halt, Ruling, Turn},
 };
-use crate::store::{StoreError, keys};
+use crate::{
+    planted::{self, Bug},
+    store::{StoreError, keys},
+};
 
 /// The feature level from which on a node joins only in a region that was named.
 const REGIONS_ARE_NAMED: u32 = 2;
@@ -72,7 +75,10 @@ pub(super) fn require_named(turn: &Turn<'_>, region: &Region) -> Result<(), Halt
 #[must_use]
 pub fn refuse_unnamed(level: u32, names: &BTreeSet<Region>, region: &Region) -> Option<Refusal> {
     // Without any name the cluster has no node yet: its first one begins it.
-    let may_join = level < REGIONS_ARE_NAMED || names.is_empty() || names.contains(region);
+    let may_join = level < REGIONS_ARE_NAMED
+        || names.is_empty()
+        || names.contains(region)
+        || planted::is(Bug::UnnamedRegionLetIn);
     let refusal = || Refusal::RegionNotNamed {
         region: region.clone(),
         named: names.iter().cloned().collect(),

@@ -79,8 +79,12 @@ impl Doors {
         Self { state: Arc::new(Mutex::new(state)), told: told.clone() }
     }
 
-    pub(crate) fn add(&self, region: &Region) {
+    /// The door of a machine that is new, under its number.
+    pub(crate) fn add(&self, number: usize, region: &Region) {
         self.with(|state| {
+            // Another machine with that number may have been taken away.
+            state.doors.truncate(number);
+            state.regions.truncate(number);
             state.doors.push(None);
             state.regions.push(region.clone());
         });

@@ -148,6 +148,12 @@ pub(crate) fn set(world: &mut World, what: &str, to: &str) -> bool {
     is_done(ask(world, "PATCH", "/v1/cluster", Some(&body), 2).as_ref())
 }
 
+/// Names a region whose nodes may join.
+pub(crate) fn add_region(world: &mut World, region: &Region) -> bool {
+    let body = json!({"region": region.as_str()});
+    is_done(ask(world, "POST", "/v1/cluster/regions", Some(&body), 4).as_ref())
+}
+
 /// Drains a node, or takes it back; whether that was done.
 pub(crate) fn drain(world: &mut World, number: usize, is_drained: bool) -> bool {
     let id = host::shown(world.hosts[number].id);

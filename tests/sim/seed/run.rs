@@ -1,6 +1,7 @@
 //! The course of one run: form, work, trouble, perhaps the loss of a region, mend, judge.
 
 pub(crate) mod lost_log;
+mod misspelt;
 mod two_copies;
 
 use std::{
@@ -171,6 +172,10 @@ impl Run {
             if let Some(waiting) = waiting {
                 self.forget_and_ask(waiting)?;
             }
+        }
+        let mut chance = Chance::new(self.seed ^ 0x3155_be17);
+        if chance.below(3) == 0 {
+            self.misspell_a_region(&mut chance)?;
         }
         self.hold()?;
         self.finish()?;

@@ -5,6 +5,7 @@
 //! those that have to be looked at in each step.
 
 use std::{
+    collections::BTreeSet,
     future::Future,
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
@@ -53,6 +54,8 @@ pub(crate) struct World {
     pub(crate) leaders: Leaders,
     pub(crate) late: Late,
     pub(crate) trace: Trace,
+    /// The regions that the settings or the operator have named.
+    pub(crate) named: BTreeSet<Region>,
     pub(crate) operator_key: String,
     pub(crate) now: Duration,
     common: Common,
@@ -108,6 +111,7 @@ impl World {
             network,
             weather,
             trace,
+            named: shape.regions.iter().cloned().collect(),
             operator_key,
             now: Duration::ZERO,
             common,
@@ -122,10 +126,13 @@ impl World {
     pub(crate) fn add_host(&mut self, region: &Region) -> usize {
         let number = self.hosts.len();
         let wall = SimWall::new(&self.time);
-        let mut host = Host::new(number, region.clone(), wall, &self.common);
+        // Not the ids again of one with its number that was taken away.
+        let mut common = self.common.clone();
+        common.seed ^= (self.taken_away.len() as u64) << 20;
+        let mut host = Host::new(number, region.clone(), wall, &common);
         host.feature_level = self.shape.upgraded_to;
         self.hosts.push(host);
-        self.doors.add(region);
+        self.doors.add(number, region);
         self.name_seeds();
         number
     }

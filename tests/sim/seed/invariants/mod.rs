@@ -16,6 +16,7 @@ pub(crate) mod leaders;
 mod logs;
 mod progress;
 pub(crate) mod promise;
+mod regions;
 pub(crate) mod secrets;
 mod synced;
 
@@ -41,6 +42,7 @@ impl Watch {
         world.weather.has_leaked()?;
         disks::look(world)?;
         features::look(world)?;
+        regions::look(world)?;
         if !self.groups_may_close {
             self.homes.look(world)?;
         }
