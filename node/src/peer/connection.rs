@@ -1,8 +1,7 @@
 //! One connection: requests, notices and many streams over one pair of byte pipes.
 //!
-//! Whoever dialled asks, opens and notifies; the other end answers. One task writes and one reads;
-//! the reader never waits for a service, a stream's owner or the writer. When either task ends,
-//! everything on the connection breaks at once.
+//! The end that dialed asks, opens and notifies; the other end answers. The tasks that write and read
+//! are in [`super::session`].
 
 use std::{
     collections::BTreeMap,
@@ -10,9 +9,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use concordat_cluster::raft::transport::{FrameStream, TransportError};
+use concordat_cluster::raft::transport::TransportError;
 use tokio::{
-    io::split,
     sync::{Semaphore, oneshot},
     time::{Instant, timeout_at},
 };
@@ -21,12 +19,8 @@ use tokio_util::sync::CancellationToken;
 use super::{
     bounds::{REQUESTS_MAX, STREAMS_MAX},
     frame::{Frame, Kind, NEVER_BEGUN, fits},
-    outbox::{Closed, Outbox, outbox},
-    pump,
-    reader::read_from,
-    serve::Serving,
-    streams::Streams,
-    wire::Wire,
+    outbox::{Closed, Drain, Outbox, outbox},
+    streams::{Ends, Streams},
 };
 
 type Answer = Result<Bytes, TransportError>;
@@ -39,7 +33,7 @@ struct Table {
     over: bool,
 }
 
-/// See above.
+/// A connection, as its tasks and the callers of its peer share it.
 #[derive(Debug)]
 pub(super) struct Connection {
     /// For messages.
@@ -48,17 +42,6 @@ pub(super) struct Connection {
     closed: CancellationToken,
     table: Mutex<Table>,
     requests: Semaphore,
-    /// What the accepting end answers with.
-    serving: Option<Serving>,
-}
-
-/// Ends the connection with its reader, also when a service panicked in it.
-struct EndWith(Arc<Connection>);
-
-impl Drop for EndWith {
-    fn drop(&mut self) {
-        self.0.end();
-    }
 }
 
 /// Forgets a request when its caller does.
@@ -74,41 +57,27 @@ impl Drop for Waiting<'_> {
 }
 
 impl Connection {
-    /// Starts the tasks of a connection that `closed` closes. The future ends with it.
-    pub(super) fn start(
-        peer: String,
-        io: impl Wire,
-        serving: Option<Serving>,
-        closed: CancellationToken,
-    ) -> (Arc<Self>, impl Future<Output = ()> + Send + 'static) {
+    /// A connection that `closed` closes, and what its writer sends.
+    pub(super) fn new(peer: String, closed: CancellationToken) -> (Arc<Self>, Drain) {
         let (outbox, drain) = outbox(closed.clone());
-        let connection = Arc::new(Self {
+        let connection = Self {
             peer,
             outbox,
-            closed: closed.clone(),
+            closed,
             table: Mutex::default(),
             requests: Semaphore::new(REQUESTS_MAX),
-            serving,
-        });
-        let (read_half, write_half) = split(io);
-        let (writer, reader) = (Arc::clone(&connection), EndWith(Arc::clone(&connection)));
-        let write = async move {
-            let written = writer.closed.run_until_cancelled(drain.write_to(write_half)).await;
-            if let Some(Err(error)) = written {
-                tracing::debug!(peer = %writer.peer, %error, "peer connection cannot be written");
-            }
-            writer.closed.cancel();
         };
-        let run = async move {
-            let write = tokio::spawn(write);
-            let read = closed.run_until_cancelled(read_from(read_half, &reader.0)).await;
-            if let Some(Err(fault)) = read {
-                tracing::debug!(peer = %reader.0.peer, %fault, "peer connection ends");
-            }
-            drop(reader);
-            drop(write.await); // The connection has ended, whatever became of its writer.
-        };
-        (connection, run)
+        (Arc::new(connection), drain)
+    }
+
+    /// The other end, for messages.
+    pub(super) fn peer(&self) -> &str {
+        &self.peer
+    }
+
+    /// What closes it.
+    pub(super) const fn closed(&self) -> &CancellationToken {
+        &self.closed
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -125,12 +94,8 @@ impl Connection {
         self.closed.is_cancelled()
     }
 
-    /// What answers here; nothing at the dialler's end.
-    pub(super) fn serving(&self) -> Option<&Serving> {
-        self.serving.as_ref()
-    }
-
-    fn end(&self) {
+    /// Breaks everything on it at once.
+    pub(super) fn end(&self) {
         self.closed.cancel();
         self.outbox.close();
         let mut table = self.table();
@@ -151,7 +116,7 @@ impl Connection {
         self.outbox.send_control(frame);
     }
 
-    fn unreachable(&self, reason: &str) -> TransportError {
+    pub(super) fn unreachable(&self, reason: &str) -> TransportError {
         TransportError::Unreachable { peer: self.peer.clone(), reason: reason.to_owned() }
     }
 
@@ -186,35 +151,17 @@ impl Connection {
         }
     }
 
-    /// Opens a stream.
-    pub(super) async fn open(
-        self: &Arc<Self>,
-        head: Bytes,
-        deadline: Instant,
-    ) -> Result<FrameStream, TransportError> {
-        if !fits(&head) {
-            return Err(self.unreachable("the head is larger than a frame may be"));
+    /// A place for a stream of its own.
+    pub(super) fn place(&self) -> Result<(u64, Ends), TransportError> {
+        let mut table = self.table();
+        if table.over {
+            return Err(self.unreachable("the connection has ended"));
         }
-        let (id, ends) = {
-            let mut table = self.table();
-            if table.over {
-                return Err(self.unreachable("the connection has ended"));
-            }
-            if table.streams.count() >= STREAMS_MAX {
-                return Err(self.unreachable("too many streams are open"));
-            }
-            let id = table.streams.next_id();
-            (id, table.streams.open(id))
-        };
-        let sent = timeout_at(deadline, self.send(Frame::new(Kind::Open, id, head))).await;
-        if !matches!(sent, Ok(Ok(()))) {
-            self.streams(|streams| {
-                streams.end_sending(id);
-                streams.end_receiving(id);
-            });
-            return Err(self.unreachable("its queue is full or has ended"));
+        if table.streams.count() >= STREAMS_MAX {
+            return Err(self.unreachable("too many streams are open"));
         }
-        Ok(pump::start(self, id, ends))
+        let id = table.streams.next_id();
+        Ok((id, table.streams.open(id)))
     }
 
     /// Sends without an answer, or drops it.
@@ -251,28 +198,11 @@ impl Connection {
 mod tests {
     use std::time::Duration;
 
-    use concordat_cluster::raft::transport::PeerService;
-    use concordat_cluster::raft::transport_contract::{ALPHA, PATIENCE, Subject, soon};
-    use concordat_proto::id::NodeId;
-    use futures::future::BoxFuture;
-    use tokio::io::duplex;
-
     use super::*;
-
-    fn connect(service: Arc<dyn PeerService>) -> Arc<Connection> {
-        let (near, far) = duplex(65_536);
-        let (dialler, run) =
-            Connection::start("far".to_owned(), near, None, CancellationToken::new());
-        drop(tokio::spawn(run));
-        let serving = Some(Serving::new(service, Some(ALPHA)));
-        let (_, run) = Connection::start("near".to_owned(), far, serving, CancellationToken::new());
-        drop(tokio::spawn(run));
-        dialler
-    }
 
     #[tokio::test]
     async fn request_that_timed_out_leaves_nothing_behind() {
-        let connection = connect(Arc::new(Subject::new().0));
+        let (connection, _drain) = Connection::new("far".to_owned(), CancellationToken::new());
         for _ in 0..3 {
             let deadline = Instant::now() + Duration::from_millis(20);
             let asked = connection.request(Bytes::from("never"), deadline).await;
@@ -280,33 +210,5 @@ mod tests {
         }
         assert!(connection.table().waiting.is_empty());
         assert_eq!(connection.requests.available_permits(), REQUESTS_MAX);
-    }
-
-    struct Panics;
-
-    impl PeerService for Panics {
-        fn on_request(&self, _: NodeId, body: Bytes) -> BoxFuture<'static, Bytes> {
-            Box::pin(async move { body })
-        }
-        fn on_join(&self, body: Bytes) -> BoxFuture<'static, Bytes> {
-            Box::pin(async move { body })
-        }
-        fn on_stream(&self, _: NodeId, _: Bytes, stream: FrameStream) -> BoxFuture<'static, ()> {
-            Box::pin(async move { stream.tx.closed().await })
-        }
-        fn on_notice(&self, _: NodeId, _: Bytes) {
-            panic!("as planned");
-        }
-    }
-
-    #[tokio::test]
-    async fn service_that_panics_breaks_its_connection() {
-        let connection = connect(Arc::new(Panics));
-        let mut stream =
-            connection.open(Bytes::new(), Instant::now() + PATIENCE).await.expect("opens");
-        connection.notify(Bytes::new());
-        let broken = soon("break", stream.rx.recv()).await;
-        assert_eq!(broken, Some(Err(TransportError::Lost)));
-        assert!(connection.is_over());
     }
 }

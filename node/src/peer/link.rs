@@ -26,6 +26,7 @@ use super::{
     client::dial,
     connection::Connection,
     handshake::{Hello, Identity},
+    session,
     wire::Reach,
 };
 
@@ -165,7 +166,7 @@ impl Link {
             Err(_) => return self.failed("no answer"),
         };
         let name = self.peer.id.to_string();
-        let (connection, run) = Connection::start(name, io, None, self.closed.child_token());
+        let (connection, run) = session::start(name, io, None, self.closed.child_token());
         drop(tokio::spawn(run));
         let mut state = self.lock();
         state.failures = 0;

@@ -19,6 +19,7 @@
 //! hyper is not used outside this folder for peers, and nothing here looks into a payload or reads
 //! the wall clock.
 
+mod book;
 mod bounds;
 mod client;
 mod connection;
@@ -30,6 +31,7 @@ mod pump;
 mod reader;
 mod serve;
 mod server;
+mod session;
 mod streams;
 #[cfg(test)]
 #[path = "peer_test.rs"]
@@ -40,7 +42,7 @@ use std::{
     collections::BTreeMap,
     fmt, future,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -60,90 +62,10 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::wire::may_listen;
 pub use self::wire::{BindError, Reach};
 use self::{
+    book::{Entry, Shared},
     bounds::{CONNECT_LIMIT, LIMIT_MAX},
-    connection::Connection,
-    handshake::{Hello, Identity},
-    link::Link,
+    handshake::Hello,
 };
-
-/// A peer of the address book and its links, made at first use.
-#[derive(Debug)]
-struct Entry {
-    peer: Peer,
-    links: BTreeMap<Channel, Arc<Link>>,
-    closed: CancellationToken,
-}
-
-#[derive(Debug, Default)]
-struct Book {
-    identity: Option<Identity>,
-    peers: BTreeMap<NodeId, Entry>,
-    /// The present connection of each peer to us.
-    inbound: BTreeMap<(NodeId, Channel), CancellationToken>,
-}
-
-impl Book {
-    fn close_inbound(&self, node: NodeId) {
-        for channel in Channel::ALL {
-            if let Some(closed) = self.inbound.get(&(node, channel)) {
-                closed.cancel();
-            }
-        }
-    }
-}
-
-/// What the tasks of a transport share. It does not own the transport, which closes when it is
-/// dropped.
-pub(in crate::peer) struct Shared {
-    reach: Reach,
-    runtime: Handle,
-    closed: CancellationToken,
-    service: OnceLock<Arc<dyn PeerService>>,
-    book: Mutex<Book>,
-}
-
-impl Shared {
-    fn book(&self) -> MutexGuard<'_, Book> {
-        // Nothing under the lock panics half way.
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn identity(&self) -> Option<Identity> {
-        self.book().identity
-    }
-
-    fn service(&self) -> Option<Arc<dyn PeerService>> {
-        self.service.get().map(Arc::clone)
-    }
-
-    /// Notes a peer's new connection to us and closes the one before: its last frames must not
-    /// come after the first of this one.
-    fn note_inbound(&self, node: NodeId, channel: Channel, closed: CancellationToken) {
-        if let Some(before) = self.book().inbound.insert((node, channel), closed) {
-            before.cancel();
-        }
-    }
-
-    /// The way to a peer.
-    fn link(&self, to: NodeId, channel: Channel) -> Result<Arc<Link>, TransportError> {
-        let refuse = |reason: &str| TransportError::Unreachable {
-            peer: to.to_string(),
-            reason: reason.to_owned(),
-        };
-        if self.closed.is_cancelled() {
-            return Err(refuse("this node is closing"));
-        }
-        let mut book = self.book();
-        let identity = book.identity;
-        let entry = book.peers.get_mut(&to).ok_or(TransportError::UnknownPeer(to))?;
-        let from = identity.ok_or_else(|| refuse("this node has no name yet"))?;
-        let link = entry.links.entry(channel).or_insert_with(|| {
-            let (runtime, closed) = (self.runtime.clone(), entry.closed.child_token());
-            Arc::new(Link::new(from, entry.peer.clone(), channel, self.reach, runtime, closed))
-        });
-        Ok(Arc::clone(link))
-    }
-}
 
 /// Reaches peers over TCP; dropping it closes everything.
 ///
@@ -253,7 +175,7 @@ impl PeerTransport for SocketTransport {
                 .map_err(unreachable)?;
             // Closes the connection also when the caller gives up.
             let _close = closed.clone().drop_guard();
-            let (connection, run) = Connection::start(address.clone(), io, None, closed);
+            let (connection, run) = session::start(address.clone(), io, None, closed);
             drop(tokio::spawn(run));
             connection.request(body, deadline).await
         })
@@ -267,9 +189,9 @@ impl PeerTransport for SocketTransport {
     ) -> BoxFuture<'static, Result<FrameStream, TransportError>> {
         let deadline = Instant::now() + CONNECT_LIMIT;
         match self.shared.link(to, channel) {
-            Ok(link) => {
-                Box::pin(async move { link.connected(deadline).await?.open(head, deadline).await })
-            }
+            Ok(link) => Box::pin(async move {
+                session::open(&link.connected(deadline).await?, head, deadline).await
+            }),
             Err(error) => Box::pin(future::ready(Err(error))),
         }
     }

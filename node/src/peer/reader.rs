@@ -15,6 +15,7 @@ use super::{
     bounds::{DEAD_AFTER, PING_AFTER, READ_BYTES},
     connection::Connection,
     frame::{Frame, FrameError, Kind},
+    serve::Serving,
     streams::{Arrival, StreamFault},
 };
 
@@ -39,6 +40,7 @@ pub(super) enum ReadFault {
 pub(super) async fn read_from(
     mut io: impl AsyncRead + Unpin,
     connection: &Arc<Connection>,
+    serving: Option<&Serving>,
 ) -> Result<(), ReadFault> {
     let mut received = BytesMut::with_capacity(READ_BYTES);
     let mut heard = Instant::now();
@@ -57,7 +59,7 @@ pub(super) async fn read_from(
                     if connection.is_over() {
                         return Ok(());
                     }
-                    dispatch(connection, frame)?;
+                    dispatch(connection, serving, frame)?;
                 }
             }
             () = &mut silence => {
@@ -76,12 +78,16 @@ pub(super) async fn read_from(
     }
 }
 
-fn dispatch(connection: &Arc<Connection>, frame: Frame) -> Result<(), ReadFault> {
+fn dispatch(
+    connection: &Arc<Connection>,
+    serving: Option<&Serving>,
+    frame: Frame,
+) -> Result<(), ReadFault> {
     let Frame { kind, id, .. } = frame;
     match kind {
-        Kind::Request | Kind::Open | Kind::Notice => return ask(connection, frame),
+        Kind::Request | Kind::Open | Kind::Notice => return ask(connection, serving, frame),
         Kind::Response => {
-            if connection.serving().is_some() {
+            if serving.is_some() {
                 return Err(ReadFault::Unexpected(kind));
             }
             connection.on_answer(id, Ok(frame.payload));
@@ -106,9 +112,13 @@ fn dispatch(connection: &Arc<Connection>, frame: Frame) -> Result<(), ReadFault>
 }
 
 /// What only a dialler may send, and one without a name only in part.
-fn ask(connection: &Arc<Connection>, frame: Frame) -> Result<(), ReadFault> {
+fn ask(
+    connection: &Arc<Connection>,
+    serving: Option<&Serving>,
+    frame: Frame,
+) -> Result<(), ReadFault> {
     let Frame { kind, id, payload } = frame;
-    let serving = connection.serving().ok_or(ReadFault::Unexpected(kind))?;
+    let serving = serving.ok_or(ReadFault::Unexpected(kind))?;
     match (kind, serving.from()) {
         (Kind::Request, _) => serving.on_request(connection, id, payload),
         (Kind::Open, Some(from)) => serving.on_open(connection, from, id, payload)?,

@@ -18,12 +18,11 @@ use tokio::{
 };
 
 use super::{
-    Shared,
+    book::Shared,
     bounds::{ACCEPT_PAUSE, HELLO_BYTES_MAX, HELLO_LIMIT, INBOUND_MAX},
-    connection::Connection,
     handshake::{Hello, parse_request, render_granted},
     serve::Serving,
-    wire,
+    session, wire,
 };
 
 /// Accepts until the transport closes.
@@ -110,6 +109,6 @@ async fn serve(shared: &Shared, hello: Hello, io: impl wire::Wire) {
         Hello::Join { .. } => ("joining".to_owned(), None),
     };
     let serving = Serving::new(service, from);
-    let (_connection, run) = Connection::start(name, io, Some(serving), closed);
+    let (_connection, run) = session::start(name, io, Some(serving), closed);
     run.await;
 }
