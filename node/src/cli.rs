@@ -8,13 +8,16 @@ use std::{
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
-    config::{LogFormat, Settings},
+    boot::{
+        config::{LogFormat, Settings},
+        failure::Failure,
+        start,
+    },
     demo::{self, DemoArgs},
     entropy::OsEntropy,
     environment::Environment,
-    failure::Failure,
     keyring::Keyring,
-    observe, start,
+    observe,
 };
 
 /// Keeps the SSO credentials of organisations in every region of a cluster.

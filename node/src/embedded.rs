@@ -17,22 +17,22 @@ use concordat_proto::{
     secret::Secret,
 };
 use http::{Request, Response};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Collected};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    assemble, auth,
-    config::HttpLimits,
+    auth,
+    boot::{assemble, config::HttpLimits, failure::Failure, keyring_check},
     entropy::Entropy,
     environment::Environment,
-    failure::Failure,
-    freshness,
-    http::{body::Body, respond::response},
+    http::body::Body,
     keyring::Keyring,
-    keyring_check, locate,
     node::Node,
-    serve::{self, Call},
+    request::{
+        freshness, locate,
+        serve::{self, Call},
+    },
 };
 
 /// A node, its API called as a function.
@@ -103,12 +103,9 @@ impl EmbeddedNode {
         let accepted = Instant::now();
         let (head, body) = request.into_parts();
         let mut call = Call { accepted, head, body: Body::Bytes(body) };
-        let answer = serve::serve(&self.node, &mut call).await;
-        let (head, body) = response(answer, &call.head.method).into_parts();
-        let body = match body.collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(never) => match never {},
-        };
+        let (head, body) = serve::serve(&self.node, &mut call).await.into_parts();
+        // A body that is whole is always read.
+        let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
         Response::from_parts(head, body)
     }
 

@@ -4,7 +4,12 @@
 //! The keys are in memory for as long as the process lives, and nowhere else: no Display, a
 //! redacted Debug, wiped on drop. The file must be its owner's alone.
 
-use std::{collections::BTreeMap, fmt, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use concordat_proto::id::{ClusterId, KeyId};
@@ -14,9 +19,8 @@ use uuid::Builder;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::{
-    durable,
+    boot::{durable, failure::Failure},
     entropy::{self, Entropy},
-    failure::Failure,
 };
 
 /// Bytes of a key.
@@ -165,6 +169,24 @@ fn mark_of(key: &Key, cluster: ClusterId) -> KeyId {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&hash[..16]);
     KeyId(Builder::from_custom_bytes(bytes).into_uuid())
+}
+
+/// How far the check of a keyring against the cluster's state has come (`keyring_check`).
+#[derive(Debug, Default)]
+pub(crate) struct KeyringCheck {
+    passed: AtomicBool,
+}
+
+impl KeyringCheck {
+    /// Whether the node may take writes.
+    pub(crate) fn has_passed(&self) -> bool {
+        self.passed.load(Ordering::Acquire)
+    }
+
+    /// The node may take writes from now on.
+    pub(crate) fn pass(&self) {
+        self.passed.store(true, Ordering::Release);
+    }
 }
 
 #[cfg(test)]

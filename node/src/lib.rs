@@ -6,9 +6,10 @@
 //! - [`identity`], [`keyring`], [`seal`], [`durable`]: what is kept beside log and state, and how
 //!   secrets become ciphertext before anything else sees them.
 //! - `assemble`, `supervise`: a node is put together, kept, and stopped in order.
-//! - `http` → `serve` → `auth` → `write`, `read`, `writes`, `orgs`, `moves`, `admin`: a request's
-//!   path. `serve` is that path as a function. `locate` says where an organisation stands.
-//! - [`dialect`]: bytes to typed requests, outcomes to bytes. [`peer`]: sockets between nodes.
+//! - `http` → `request::serve` → `auth` → `request::read` or `request::write`: a request's path.
+//!   `request::serve` is that path as a function.
+//! - `api`: operations, typed requests and typed outcomes. `dialect`: bytes to those, and back.
+//! - [`peer`]: sockets between nodes.
 //! - [`embedded`]: the same node as a function, for simulation.
 //! - [`observe`]: log lines, counters, probes.
 //!
@@ -16,44 +17,25 @@
 //! No rule of what a write does (`concordat_cluster::machine`), no Raft (`concordat_cluster::raft`),
 //! no secret in the clear beyond the request that brought it.
 
-mod admin;
-mod assemble;
+pub mod api;
 mod auth;
+pub mod boot;
 pub mod cli;
-mod client_secret;
 pub mod clock;
-mod condition;
-pub mod config;
 pub mod demo;
 pub mod dialect;
-mod draft;
-pub mod durable;
 pub mod embedded;
 pub mod entropy;
 pub mod environment;
-pub mod failure;
-mod freshness;
 mod hex;
 mod http;
-pub mod identity;
 pub mod keyring;
-mod keyring_check;
-mod locate;
-mod members;
-mod moves;
 mod node;
 pub mod observe;
-mod orgs;
 pub mod peer;
-mod read;
-mod receipt;
-mod refuse;
+mod percent;
+mod request;
 pub mod seal;
-mod serve;
-pub mod start;
-mod supervise;
 mod turnstile;
-mod write;
-mod writes;
 
-pub use start::run;
+pub use boot::start::run;

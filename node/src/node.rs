@@ -13,8 +13,9 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    config::HttpLimits, dialect::DemoTarget, environment::Environment, http::route::Routes,
-    keyring_check::KeyringCheck, observe::metrics::Metrics, seal::Sealer, turnstile::Turnstile,
+    api::draft::DemoTarget, boot::config::HttpLimits, environment::Environment,
+    http::route::Routes, keyring::KeyringCheck, observe::metrics::Metrics, seal::Sealer,
+    turnstile::Turnstile,
 };
 
 /// A node, as its requests see it.

@@ -48,7 +48,7 @@ fn add_org(store: &MemoryStore, group: GroupId, epoch: u32, id: OrgId) -> String
     let write = WriteId::from_bytes([7; 16]);
     let org = Org {
         id,
-        org_name: "an organisation".into(),
+        org_name: "an organization".into(),
         tenant_name: "a tenant".into(),
         home_region: Region::new("us").unwrap(),
         epoch,
@@ -61,14 +61,15 @@ fn add_org(store: &MemoryStore, group: GroupId, epoch: u32, id: OrgId) -> String
     text.expose().to_owned()
 }
 
-fn headers(org: Option<&str>, key: Option<&str>) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    for (name, value) in [(header::ORG_ID, org), (header::API_KEY, key)] {
-        if let Some(value) = value {
-            headers.insert(name, value.parse().unwrap());
-        }
-    }
-    headers
+const ORG: Caller = Caller::Organization(Rights::READ);
+
+fn presented<'a>(org: Option<&'a str>, key: Option<&'a str>) -> Presented<'a> {
+    let organization = match org {
+        None => ClaimedOrg::Absent,
+        Some("") => ClaimedOrg::Ambiguous,
+        Some(text) => ClaimedOrg::Named(text.as_bytes()),
+    };
+    Presented { key: key.unwrap_or_default().as_bytes(), organization }
 }
 
 #[test]
@@ -89,25 +90,25 @@ fn all_that_is_wrong_with_a_key_is_one_answer_after_the_same_work() {
     ];
     for (org, key) in cases {
         let counted = Counted { store: &store, gets: Cell::new(0) };
-        let denied = authenticate(&counted, &HOMES, &headers(Some(org), key), Access::Org);
-        assert!(matches!(denied, Err(Denied::Unauthorized)), "{org} {key:?}");
+        let denied = authenticate(&counted, &HOMES, &presented(Some(org), key), ORG);
+        assert!(matches!(denied, Err(Denied::Unauthenticated)), "{org} {key:?}");
         assert_eq!(counted.gets.get(), HOMES.len() + 1, "{org} {key:?}");
     }
     let counted = Counted { store: &store, gets: Cell::new(0) };
-    let found = authenticate(&counted, &HOMES, &headers(Some(&one), Some(&key)), Access::Org);
+    let found = authenticate(&counted, &HOMES, &presented(Some(&one), Some(&key)), ORG);
     assert!(matches!(found, Ok(Principal::Org(org)) if org.at.group == GroupId(2)));
     assert_eq!(counted.gets.get(), HOMES.len() + 1, "a right key costs as much as a wrong one");
 }
 
 #[test]
-fn what_is_no_id_is_nobody_even_where_the_store_has_the_nil_organisation() {
+fn what_is_no_id_is_nobody_even_where_the_store_has_the_nil_organization() {
     let store = MemoryStore::default();
     // As a cluster may hold it that made it when nothing refused the id.
     let key = add_org(&store, GroupId(2), 1, OrgId::from_bytes([0; 16]));
     let nil = "00000000-0000-0000-0000-000000000000";
     for org in ["not an id", "what'); --", nil, &"f".repeat(32), &nil.replace('0', "f")] {
-        let denied = authenticate(&store, &HOMES, &headers(Some(org), Some(&key)), Access::Org);
-        assert!(matches!(denied, Err(Denied::Unauthorized)), "{org} was let in");
+        let denied = authenticate(&store, &HOMES, &presented(Some(org), Some(&key)), ORG);
+        assert!(matches!(denied, Err(Denied::Unauthenticated)), "{org} was let in");
     }
 }
 
@@ -118,17 +119,17 @@ fn no_key_is_no_operators_key() {
     let hash = hash_key(b"");
     put(&store, keys::operator_key(&hash), ApiKey { hash, ..record }.encode());
     for key in [None, Some("")] {
-        let denied = authenticate(&store, &HOMES, &headers(None, key), Access::Operator);
-        assert!(matches!(denied, Err(Denied::Unauthorized)));
+        let denied = authenticate(&store, &HOMES, &presented(None, key), Caller::Operator);
+        assert!(matches!(denied, Err(Denied::Unauthenticated)));
     }
 }
 
 #[test]
-fn an_organisation_on_its_way_is_known_to_be() {
+fn an_organization_on_its_way_is_known_to_be() {
     let store = MemoryStore::default();
     let id = org_id(&SystemClock, &OsEntropy);
     let text = id.to_string();
-    let is_arriving = || is_arriving(&store, &HOMES, &headers(Some(&text), Some("k"))).unwrap();
+    let is_arriving = || is_arriving(&store, &HOMES, &presented(Some(&text), Some("k"))).unwrap();
     assert!(!is_arriving(), "nobody knows it");
     // What a move makes of it at the group where it is to be at home.
     let key = add_org(&store, GroupId(1), 1, id);
@@ -145,48 +146,45 @@ fn an_organisation_on_its_way_is_known_to_be() {
     let away = AwayRecord { epoch: 1, to: Some(GroupId(3)), adoption: Some(adoption) };
     put(&store, keys::away(GroupId(2), id), away.encode());
     assert!(!is_arriving(), "it is here as well, with its keys");
-    assert!(authenticate(&store, &HOMES, &headers(Some(&text), Some(&key)), Access::Org).is_ok());
+    assert!(authenticate(&store, &HOMES, &presented(Some(&text), Some(&key)), ORG).is_ok());
     let changes = vec![(keys::org(GroupId(1), id), None)];
     store.write(WriteBatch { changes, ..WriteBatch::default() }).unwrap();
     assert!(is_arriving());
 }
 
 #[test]
-fn a_missing_organisation_is_told_from_a_wrong_one() {
+fn a_missing_organization_is_told_from_a_wrong_one() {
     let store = MemoryStore::default();
     for org in [None, Some("")] {
-        let denied = authenticate(&store, &HOMES, &headers(org, Some("x")), Access::Org);
+        let denied = authenticate(&store, &HOMES, &presented(org, Some("x")), ORG);
         assert!(matches!(denied, Err(Denied::OrgIdMissing)));
     }
-    let mut twice = headers(Some("a"), Some("x"));
-    twice.append(header::ORG_ID, "b".parse().unwrap());
-    assert!(matches!(authenticate(&store, &HOMES, &twice, Access::Org), Err(Denied::OrgIdMissing)));
 }
 
 #[test]
-fn operators_come_without_an_organisation() {
+fn operators_come_without_an_organization() {
     let store = MemoryStore::default();
     let (text, record) = new_operator_key(&OsEntropy);
     put(&store, keys::operator_key(&record.hash), record.encode());
-    for access in [Access::Operator, Access::Either] {
-        let found = authenticate(&store, &HOMES, &headers(None, Some(text.expose())), access);
+    for caller in [Caller::Operator, Caller::Either] {
+        let found = authenticate(&store, &HOMES, &presented(None, Some(text.expose())), caller);
         assert!(matches!(found, Ok(Principal::Operator { key }) if key == record.id));
-        let denied = authenticate(&store, &HOMES, &headers(None, Some("op_wrong")), access);
-        assert!(matches!(denied, Err(Denied::Unauthorized)));
+        let denied = authenticate(&store, &HOMES, &presented(None, Some("op_wrong")), caller);
+        assert!(matches!(denied, Err(Denied::Unauthenticated)));
     }
-    let denied = authenticate(&store, &HOMES, &headers(None, Some(text.expose())), Access::Org);
+    let denied = authenticate(&store, &HOMES, &presented(None, Some(text.expose())), ORG);
     assert!(matches!(denied, Err(Denied::OrgIdMissing)));
 }
 
 #[test]
-fn the_highest_epoch_says_where_an_organisation_stands() {
+fn the_highest_epoch_says_where_an_organization_stands() {
     let store = MemoryStore::default();
     let org = org_id(&SystemClock, &OsEntropy);
     let old = add_org(&store, GroupId(1), 1, org);
     let new = add_org(&store, GroupId(3), 2, org);
     let id = org.to_string();
-    let found = authenticate(&store, &HOMES, &headers(Some(&id), Some(&new)), Access::Either);
+    let found = authenticate(&store, &HOMES, &presented(Some(&id), Some(&new)), Caller::Either);
     assert!(matches!(found, Ok(Principal::Org(org)) if org.at.group == GroupId(3)));
-    let denied = authenticate(&store, &HOMES, &headers(Some(&id), Some(&old)), Access::Org);
-    assert!(matches!(denied, Err(Denied::Unauthorized)), "a key left behind opens nothing");
+    let denied = authenticate(&store, &HOMES, &presented(Some(&id), Some(&old)), ORG);
+    assert!(matches!(denied, Err(Denied::Unauthenticated)), "a key left behind opens nothing");
 }

@@ -1,12 +1,12 @@
-//! Who asks, and what they may do. The path is one way: headers → [`Principal`] → [`Permit`] →
-//! [`Authorised`], and each is made only by the step before.
+//! Who asks, and what they may do. The path is one way: presented credentials → [`Principal`] → [`Permit`] →
+//! [`Authorized`], and each is made only by the step before.
 //!
 //! Never here: keys in the clear beyond the header they came in, statuses, bodies.
 
 mod authenticate;
-mod authorise;
+mod authorize;
 mod key;
 
-pub(crate) use authenticate::{Access, Denied, OrgPrincipal, Principal, authenticate, is_arriving};
-pub(crate) use authorise::{Authorised, Forbidden, Permit, authorise};
+pub(crate) use authenticate::{Denied, OrgPrincipal, Principal, authenticate, is_arriving};
+pub(crate) use authorize::{Allowed, Authorized, Forbidden, Permit, authorize};
 pub(crate) use key::{hash_key, new_operator_key, new_org_key};

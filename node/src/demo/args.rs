@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{Args, ValueEnum};
 use concordat_proto::region::Region;
 
-use crate::failure::Failure;
+use crate::boot::failure::Failure;
 
 const REGIONS: [&str; 3] = ["us-iowa", "europe-belgium", "asia-japan"];
 const RTT_MS: [u64; 3] = [80, 140, 100];

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use concordat_proto::{consistency::RequiredConsistency, header, region::Region};
 use http::{Request, request::Builder};
+use http_body_util::{BodyExt, Collected};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -13,10 +14,11 @@ use super::{
     saved::{Saved, SavedOrg},
 };
 use crate::{
-    failure::Failure,
+    boot::failure::Failure,
+    dialect::NATIVE,
     http::body::Body,
     node::Node,
-    serve::{self, Call},
+    request::serve::{self, Call},
 };
 
 /// Who asks, and whom.
@@ -38,7 +40,7 @@ impl Api {
         Self { cluster: firsts.collect(), operator_key, org: None }
     }
 
-    /// And as an organisation.
+    /// And as an organization.
     pub(super) fn with_org(mut self, org: &SavedOrg) -> Self {
         self.org = Some(org.clone());
         self
@@ -47,18 +49,18 @@ impl Api {
     /// A request of the operator, to the home region.
     pub(super) fn operator(&self, method: &str, path: &str, body: &Value) -> Sending {
         let (_, node) = self.cluster.first().expect("a cluster has a region");
-        let head = Request::builder().header(header::API_KEY, &self.operator_key);
+        let head = Request::builder().header(NATIVE.key.lower, &self.operator_key);
         Sending::new(Arc::clone(node), head, method, path, body)
     }
 
-    /// A request of the organisation, to a region.
+    /// A request of the organization, to a region.
     pub(super) fn org(&self, region: &Region, method: &str, path: &str, body: &Value) -> Sending {
         let found = self.cluster.iter().find(|(at, _)| at == region);
         let (_, node) = found.expect("every region of the plan has nodes");
-        let org = self.org.as_ref().expect("the organisation is made before it asks");
+        let org = self.org.as_ref().expect("the organization is made before it asks");
         let head = Request::builder()
-            .header(header::ORG_ID, &org.id)
-            .header(header::API_KEY, &org.api_key);
+            .header(NATIVE.organization.lower, &org.id)
+            .header(NATIVE.key.lower, &org.api_key);
         Sending::new(Arc::clone(node), head, method, path, body)
     }
 }
@@ -84,8 +86,8 @@ impl Sending {
     pub(super) fn consistency(mut self, required: RequiredConsistency, seconds: u64) -> Self {
         self.head = self
             .head
-            .header(header::REQUIRED_CONSISTENCY, required.as_str())
-            .header(header::REQUIRED_CONSISTENCY_TIMEOUT, seconds);
+            .header(NATIVE.required.lower, required.as_str())
+            .header(NATIVE.timeout.lower, seconds);
         self
     }
 
@@ -101,10 +103,11 @@ impl Sending {
         let (head, ()) = request.into_parts();
         let body = Body::Bytes(self.body);
         let mut call = Call { accepted: Instant::now(), head, body };
-        let answer = serve::serve(&self.node, &mut call).await;
-        let body = answer.body.unwrap_or_default();
+        let (head, body) = serve::serve(&self.node, &mut call).await.into_parts();
+        // A body that is whole is always read.
+        let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
         let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-        Reply { status: answer.status, body }
+        Reply { status: head.status.as_u16(), body }
     }
 }
 

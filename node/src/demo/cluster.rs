@@ -14,13 +14,15 @@ use tokio::{
 
 use super::{args::Plan, control::Control, saved::Saved};
 use crate::{
-    assemble::{self, Kept, Parts},
-    config::{HttpLimits, StorageSizes},
+    boot::{
+        assemble::{self, Kept, Parts},
+        config::{HttpLimits, StorageSizes},
+        failure::Failure,
+        supervise::Supervisor,
+    },
     environment::Environment,
-    failure::Failure,
-    freshness,
     node::Node,
-    supervise::Supervisor,
+    request::freshness,
 };
 
 /// Small, because there are many in one process.

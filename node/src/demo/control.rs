@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use concordat_cluster::raft::in_process::InProcessNetwork;
 use concordat_proto::{id::NodeId, region::Region};
 
-use crate::{dialect::DemoTarget, node::Cuts};
+use crate::{api::draft::DemoTarget, node::Cuts};
 
 /// The network, and who is on it.
 #[derive(Debug)]

@@ -29,10 +29,13 @@ use self::{
     saved::{Saved, SavedOrg},
 };
 use crate::{
+    boot::{
+        failure::Failure,
+        start,
+        supervise::{self, Supervisor},
+    },
     environment::Environment,
-    failure::Failure,
-    observe, start,
-    supervise::{self, Supervisor},
+    observe,
 };
 
 const WORKER_THREADS: usize = 2;

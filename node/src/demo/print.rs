@@ -14,7 +14,8 @@ use super::{
     cluster::Addresses,
     saved::{Saved, SavedOrg},
 };
-use crate::failure::Failure;
+use crate::boot::failure::Failure;
+use crate::dialect::NATIVE;
 
 /// Characters of the longest bar.
 const BAR_CHARS: usize = 40;
@@ -208,17 +209,19 @@ fn ready_text(ready: &Ready<'_>) -> String {
 
 fn curl_lines(home: &str, far: &str, operator: &str, org: &SavedOrg) -> String {
     let path = "/organizations/sso/oidc/provider-credentials";
-    let keys = format!("-H 'SlashID-OrgID: {}' -H 'SlashID-API-Key: {}'", org.id, org.api_key);
+    let (org_name, key_name) = (NATIVE.organization.shown, NATIVE.key.shown);
+    let (required, timeout) = (NATIVE.required.shown, NATIVE.timeout.shown);
+    let keys = format!("-H '{org_name}: {}' -H '{key_name}: {}'", org.id, org.api_key);
     let json = "-H 'Content-Type: application/json'";
     format!(
         "\nTry it:\n\
          curl -i {home}{path} {keys} {json} \\\n  \
          -d '{{\"client_id\":\"my-app\",\"client_secret\":\"s3cret\",\"provider\":\"google\"}}'\n\
          curl -i -X PATCH {home}{path}/my-app {keys} {json} \\\n  \
-         -H 'SlashID-Required-Consistency: all_regions' \\\n  \
-         -H 'SlashID-Required-Consistency-Timeout: 5' -d '{{\"label\":\"everywhere\"}}'\n\
+         -H '{required}: all_regions' \\\n  \
+         -H '{timeout}: 5' -d '{{\"label\":\"everywhere\"}}'\n\
          curl -i {far}{path}/my-app {keys}\n\
-         curl -s {home}/v1/cluster -H 'SlashID-API-Key: {operator}'\n"
+         curl -s {home}/v1/cluster -H '{key_name}: {operator}'\n"
     )
 }
 

@@ -10,7 +10,13 @@ use concordat_proto::org::ApiKey;
 use serde::{Deserialize, Serialize};
 
 use super::args::{DemoArgs, Plan};
-use crate::{auth, durable, entropy, environment::Environment, failure::Failure, keyring::Keyring};
+use crate::{
+    auth,
+    boot::{durable, failure::Failure},
+    entropy,
+    environment::Environment,
+    keyring::Keyring,
+};
 
 const FILE: &str = "demo.json";
 const KEYRING: &str = "keyring.toml";

@@ -12,7 +12,7 @@ use super::{
     print::Printer,
 };
 use crate::{
-    failure::Failure,
+    boot::failure::Failure,
     http::status::{CONFLICT, OK, TIMED_OUT},
 };
 

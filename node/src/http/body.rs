@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use concordat_proto::limits;
-use http::{HeaderMap, header::EXPECT};
+use http::{
+    HeaderMap,
+    header::{CONTENT_ENCODING, EXPECT},
+};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use tokio::time::timeout;
@@ -109,4 +112,14 @@ async fn discard(incoming: &mut Incoming) -> bool {
         left -= length;
     }
     true
+}
+
+/// Whether a body is sent as it is: no content coding, or `identity` alone. What a coding has made
+/// would be taken for the body itself.
+pub(crate) fn is_plain(headers: &HeaderMap) -> bool {
+    let is_identity = |line: &http::HeaderValue| {
+        let mut codings = line.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        codings.all(|coding| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity"))
+    };
+    headers.get_all(CONTENT_ENCODING).iter().all(is_identity)
 }

@@ -9,8 +9,7 @@ use http::{
     request::Parts,
 };
 
-use super::status::{BAD_REQUEST, HEADERS_TOO_LARGE, NOT_IMPLEMENTED};
-use crate::dialect::Rejection;
+use crate::api::outcome::Malformed;
 
 /// What an entry of a list of headers counts beside its name and value (RFC 9113, 6.5.2).
 const HEADER_BYTES_MORE: usize = 32;
@@ -19,22 +18,12 @@ const HEADER_BYTES_MORE: usize = 32;
 ///
 /// # Errors
 /// When it has no right host, another transfer coding than `chunked`, or more bytes than allowed.
-pub(super) fn check(head: &Parts, bytes_max: usize) -> Result<(), Rejection> {
+pub(super) fn check(head: &Parts, bytes_max: usize) -> Result<(), Malformed> {
     if head.version == Version::HTTP_2 && list_bytes(head) > bytes_max {
-        return Err(too_large(bytes_max));
+        return Err(Malformed::HeadTooLarge(bytes_max));
     }
     check_host(head)?;
     check_transfer_coding(&head.headers)
-}
-
-/// 431.
-pub(super) fn too_large(bytes_max: usize) -> Rejection {
-    let message = format!("the request's headers may have at most {bytes_max} bytes");
-    Rejection { status: HEADERS_TOO_LARGE, message }
-}
-
-fn bad_request(message: &str) -> Rejection {
-    Rejection { status: BAD_REQUEST, message: message.to_owned() }
 }
 
 /// As HTTP/2 counts them. The library bounds what it reads of HTTP/1.1.
@@ -49,20 +38,22 @@ fn list_bytes(head: &Parts) -> usize {
 /// `:authority` may stand for it, and one that says otherwise is an error (RFC 9113, 8.3.1).
 ///
 /// An empty one is well-formed: some load balancers probe with it.
-fn check_host(head: &Parts) -> Result<(), Rejection> {
+fn check_host(head: &Parts) -> Result<(), Malformed> {
     let mut hosts = head.headers.get_all(HOST).iter();
     let host = hosts.next();
     if hosts.next().is_some() {
-        return Err(bad_request("Host is given more than once"));
+        return Err(Malformed::Head("Host is given more than once"));
     }
     let authority = head.uri.authority().filter(|_| head.version == Version::HTTP_2);
     match (host, authority) {
-        (None, None) if head.version >= Version::HTTP_11 => Err(bad_request("Host is required")),
+        (None, None) if head.version >= Version::HTTP_11 => {
+            Err(Malformed::Head("Host is required"))
+        }
         (None, None) => Ok(()),
         (Some(host), Some(authority))
             if !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()) =>
         {
-            Err(bad_request("Host and :authority differ"))
+            Err(Malformed::Head("Host and :authority differ"))
         }
         (Some(host), _) if !is_host(host.as_bytes()) => Err(malformed_host()),
         (_, Some(authority)) if !is_host(authority.as_str().as_bytes()) => Err(malformed_host()),
@@ -70,8 +61,8 @@ fn check_host(head: &Parts) -> Result<(), Rejection> {
     }
 }
 
-fn malformed_host() -> Rejection {
-    bad_request("Host must be a name or an address, and at most a port")
+fn malformed_host() -> Malformed {
+    Malformed::Head("Host must be a name or an address, and at most a port")
 }
 
 /// `uri-host [ ":" port ]` (RFC 9110, 7.2; RFC 3986, 3.2.2).
@@ -105,14 +96,13 @@ fn is_name(text: &[u8]) -> bool {
 
 /// Only `chunked` is undone here: what another coding has made of a body would be taken for it
 /// (RFC 9112, 6.1).
-fn check_transfer_coding(headers: &HeaderMap) -> Result<(), Rejection> {
+fn check_transfer_coding(headers: &HeaderMap) -> Result<(), Malformed> {
     let codings = || headers.get_all(TRANSFER_ENCODING).iter();
     let is_chunked = |line: &[u8]| line.trim_ascii().eq_ignore_ascii_case(b"chunked");
     if codings().all(|line| is_chunked(line.as_bytes())) && codings().count() <= 1 {
         return Ok(());
     }
-    let message = "the only transfer coding that is understood is chunked, once".to_owned();
-    Err(Rejection { status: NOT_IMPLEMENTED, message })
+    Err(Malformed::TransferCoding)
 }
 
 #[cfg(test)]
@@ -127,7 +117,12 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (head, ()) = request.body(()).unwrap().into_parts();
-        check(&head, 8192).map_or_else(|rejection| rejection.status, |()| 200)
+        match check(&head, 8192) {
+            Ok(()) => 200,
+            Err(Malformed::HeadTooLarge(_)) => 431,
+            Err(Malformed::TransferCoding) => 501,
+            Err(_) => 400,
+        }
     }
 
     #[test]

@@ -1,95 +1,54 @@
-//! Which method and path is which operation, and who may ask: a table, not code.
+//! Which method and path is which operation of which dialect: a table, not code.
 //!
-//! Matched on the path as it was sent, before any decoding, so that an id holding `%2F` is one
-//! segment.
+//! The table is made from the dialects' own; the probes are added here. It is matched on the path as it
+//! was sent, before any decoding, so that an id holding `%2F` is one segment.
 
 use http::Method;
 
-use crate::{auth::Access, dialect::Operation};
+use crate::dialect::{
+    REGISTRY,
+    traits::{Dialect, Route},
+};
 
 /// What a route leads to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) enum Target {
-    /// An operation of the native API.
-    Operation(Operation, Access),
+    /// An operation, by a route of a dialect.
+    Operation(&'static dyn Dialect, &'static Route),
+    /// A probe, which needs no key.
+    Probe(Probe),
+}
+
+/// What is asked of the process itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Probe {
     /// Whether the process answers.
     Live,
     /// Whether the node is a full member.
     Ready,
     /// Prometheus.
     Metrics,
-    /// The state's digests, by which operators compare replicas.
-    Digest,
 }
 
-struct Route {
-    method: Method,
-    path: &'static str,
-    target: Target,
-    demo_only: bool,
+const PROBES: [(&str, Probe); 3] =
+    [("/livez", Probe::Live), ("/readyz", Probe::Ready), ("/metrics", Probe::Metrics)];
+
+impl std::fmt::Debug for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Operation(_, route) => route.operation.fmt(f),
+            Self::Probe(probe) => probe.fmt(f),
+        }
+    }
 }
-
-const fn route(method: Method, path: &'static str, operation: Operation, access: Access) -> Route {
-    let target = Target::Operation(operation, access);
-    let demo_only = matches!(operation, Operation::DemoCut | Operation::DemoHeal);
-    Route { method, path, target, demo_only }
-}
-
-const fn plain(path: &'static str, target: Target) -> Route {
-    Route { method: Method::GET, path, target, demo_only: false }
-}
-
-const OIDC: &str = "/organizations/sso/oidc/provider-credentials";
-const OIDC_ONE: &str = "/organizations/sso/oidc/provider-credentials/{oauth_client_id}";
-const SECRET: &str = "/organizations/sso/oidc/provider-credentials/{oauth_client_id}/client-secret";
-const ORGS: &str = "/v1/organizations";
-const NODE: &str = "/v1/cluster/nodes/{node_id}";
-const REGIONS: &str = "/v1/cluster/regions";
-const REGION: &str = "/v1/cluster/regions/{region}";
-const FAILOVER: &str = "/v1/cluster/regions/{region}/failover";
-const DIVERGENCE: &str = "/v1/cluster/regions/{region}/divergence";
-const ORG: &str = "/v1/organizations/{organization_id}";
-const ORG_MOVE: &str = "/v1/organizations/{organization_id}/move";
-
-const ROUTES: &[Route] = &[
-    route(Method::GET, OIDC, Operation::OidcList, Access::Org),
-    route(Method::POST, OIDC, Operation::OidcCreate, Access::Org),
-    route(Method::GET, OIDC_ONE, Operation::OidcGet, Access::Org),
-    route(Method::PATCH, OIDC_ONE, Operation::OidcPatch, Access::Org),
-    route(Method::DELETE, OIDC_ONE, Operation::OidcDelete, Access::Org),
-    route(Method::GET, SECRET, Operation::SecretGet, Access::Org),
-    route(Method::GET, "/v1/writes/{write_id}", Operation::ReceiptGet, Access::Either),
-    route(Method::POST, ORGS, Operation::OrgCreate, Access::Operator),
-    route(Method::GET, ORGS, Operation::OrgList, Access::Operator),
-    route(Method::GET, ORG, Operation::OrgGet, Access::Operator),
-    route(Method::PATCH, ORG, Operation::OrgPatch, Access::Operator),
-    route(Method::POST, ORG_MOVE, Operation::OrgMove, Access::Operator),
-    route(Method::GET, "/v1/cluster", Operation::ClusterGet, Access::Operator),
-    route(Method::PATCH, "/v1/cluster", Operation::ClusterPatch, Access::Operator),
-    route(Method::GET, "/v1/cluster/nodes", Operation::NodeList, Access::Operator),
-    route(Method::PATCH, NODE, Operation::NodePatch, Access::Operator),
-    route(Method::DELETE, NODE, Operation::NodeDelete, Access::Operator),
-    route(Method::GET, REGIONS, Operation::RegionList, Access::Operator),
-    route(Method::POST, REGIONS, Operation::RegionAdd, Access::Operator),
-    route(Method::PATCH, REGION, Operation::RegionPatch, Access::Operator),
-    route(Method::DELETE, REGION, Operation::RegionDelete, Access::Operator),
-    route(Method::POST, FAILOVER, Operation::RegionFailover, Access::Operator),
-    route(Method::GET, DIVERGENCE, Operation::DivergenceGet, Access::Operator),
-    plain("/v1/cluster/digest", Target::Digest),
-    route(Method::POST, "/v1/demo/cut", Operation::DemoCut, Access::Operator),
-    route(Method::POST, "/v1/demo/heal", Operation::DemoHeal, Access::Operator),
-    plain("/livez", Target::Live),
-    plain("/readyz", Target::Ready),
-    plain("/metrics", Target::Metrics),
-];
 
 /// What was found for a method and a path.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Found<'a> {
     /// A target, and the path parameter as it was sent.
     Target(Target, &'a str),
     /// The path is known, the method is not; these are.
-    OtherMethods(Vec<&'static str>),
+    OtherMethods(Target, Vec<&'static str>),
     /// Neither.
     Nothing,
 }
@@ -106,17 +65,35 @@ impl std::fmt::Debug for Routes {
     }
 }
 
+/// All routes of all dialects, and the probes.
+fn all() -> impl Iterator<Item = (&'static str, Method, Target)> {
+    let of = |dialect: &'static dyn Dialect| {
+        dialect
+            .routes()
+            .iter()
+            .map(move |route| (route.path, route.method.clone(), Target::Operation(dialect, route)))
+    };
+    let probes = PROBES.iter().map(|(path, probe)| (*path, Method::GET, Target::Probe(*probe)));
+    REGISTRY.into_iter().flat_map(of).chain(probes)
+}
+
+fn is_demo(target: &Target) -> bool {
+    matches!(target, Target::Operation(_, route) if route.operation.spec().is_demo)
+}
+
 impl Routes {
     /// All routes, those of the demo only if this is one.
-    pub(crate) fn new(is_demo: bool) -> Self {
+    pub(crate) fn new(with_demo: bool) -> Self {
+        let mut paths: Vec<(&str, Vec<(Method, Target)>)> = Vec::new();
+        for (path, method, target) in all().filter(|(.., target)| with_demo || !is_demo(target)) {
+            match paths.iter_mut().find(|(known, _)| *known == path) {
+                Some((_, methods)) => methods.push((method, target)),
+                None => paths.push((path, vec![(method, target)])),
+            }
+        }
         let mut by_path = matchit::Router::new();
-        let there = || ROUTES.iter().filter(|route| is_demo || !route.demo_only);
-        let mut paths: Vec<&str> = there().map(|route| route.path).collect();
-        paths.dedup();
-        for path in paths {
-            let same_path = there().filter(|route| route.path == path);
-            let methods = same_path.map(|route| (route.method.clone(), route.target)).collect();
-            by_path.insert(path, methods).expect("the table's rows of one path stand together");
+        for (path, methods) in paths {
+            by_path.insert(path, methods).expect("no two dialects have the same path");
         }
         Self { by_path }
     }
@@ -132,7 +109,7 @@ impl Routes {
             }
             None => {
                 let known = matched.value.iter().flat_map(|(known, _)| names(known));
-                Found::OtherMethods(known.copied().collect())
+                Found::OtherMethods(matched.value[0].1, known.copied().collect())
             }
         }
     }
@@ -140,21 +117,46 @@ impl Routes {
 
 /// The names under which a method of the table is known.
 fn names(method: &Method) -> &'static [&'static str] {
-    const NAMES: [&[&str]; 4] = [&["GET", "HEAD"], &["POST"], &["PATCH"], &["DELETE"]];
+    const NAMES: [&[&str]; 5] = [&["GET", "HEAD"], &["POST"], &["PUT"], &["PATCH"], &["DELETE"]];
     let mut all = NAMES.into_iter();
     all.find(|names| names[0] == method.as_str()).expect("the table uses no other")
+}
+
+impl Target {
+    /// The dialect in which to answer.
+    pub(crate) fn dialect(&self) -> &'static dyn Dialect {
+        match self {
+            Self::Operation(dialect, _) => *dialect,
+            Self::Probe(_) => REGISTRY[0],
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::operation::Operation;
+
+    fn leads_to(target: &Target) -> Option<Operation> {
+        match target {
+            Target::Operation(_, route) => Some(route.operation),
+            Target::Probe(_) => None,
+        }
+    }
 
     fn operation<'a>(routes: &Routes, method: Method, path: &'a str) -> (Operation, &'a str) {
         let found = routes.find(&method, path);
-        let Found::Target(Target::Operation(operation, _), parameter) = found else {
+        let Found::Target(Target::Operation(_, route), parameter) = found else {
             panic!("{method} {path}: {found:?}")
         };
-        (operation, parameter)
+        (route.operation, parameter)
+    }
+
+    fn others(routes: &Routes, method: Method, path: &str) -> Vec<&'static str> {
+        match routes.find(&method, path) {
+            Found::OtherMethods(_, methods) => methods,
+            found => panic!("{method} {path}: {found:?}"),
+        }
     }
 
     #[test]
@@ -166,41 +168,36 @@ mod tests {
             (Operation::OidcPatch, "a%2Fb%20c.apps")
         );
         let path = "/organizations/sso/oidc/provider-credentials/a/b";
-        assert_eq!(routes.find(&Method::GET, path), Found::Nothing);
+        assert!(matches!(routes.find(&Method::GET, path), Found::Nothing));
         let path = "/organizations/sso/oidc/provider-credentials/";
-        assert_eq!(routes.find(&Method::GET, path), Found::Nothing);
+        assert!(matches!(routes.find(&Method::GET, path), Found::Nothing));
     }
 
     #[test]
     fn other_methods_are_named() {
         let routes = Routes::new(false);
-        assert_eq!(
-            routes.find(&Method::PUT, OIDC),
-            Found::OtherMethods(vec!["GET", "HEAD", "POST"])
-        );
+        let path = "/organizations/sso/oidc/provider-credentials";
+        assert_eq!(others(&routes, Method::PUT, path), ["GET", "HEAD", "POST"]);
         let path = "/organizations/sso/oidc/provider-credentials/x";
-        assert_eq!(
-            routes.find(&Method::POST, path),
-            Found::OtherMethods(vec!["GET", "HEAD", "PATCH", "DELETE"])
-        );
+        assert_eq!(others(&routes, Method::POST, path), ["GET", "HEAD", "PATCH", "DELETE"]);
         // Where GET is not, HEAD is not.
-        let path = "/v1/demo/cut";
-        let found = Routes::new(true).find(&Method::HEAD, path);
-        assert_eq!(found, Found::OtherMethods(vec!["POST"]));
+        assert_eq!(others(&Routes::new(true), Method::HEAD, "/v1/demo/cut"), ["POST"]);
     }
 
     #[test]
     fn head_leads_where_get_does() {
         let routes = Routes::new(true);
-        for route in ROUTES.iter().filter(|route| route.method == Method::GET) {
-            let path = route.path.replace(['{', '}'], "");
-            assert_eq!(routes.find(&Method::HEAD, &path), routes.find(&Method::GET, &path));
+        for (path, ..) in all().filter(|(_, method, _)| method == Method::GET) {
+            let path = path.replace(['{', '}'], "");
+            let (head, get) = (routes.find(&Method::HEAD, &path), routes.find(&Method::GET, &path));
+            assert_eq!(format!("{head:?}"), format!("{get:?}"));
         }
     }
 
     #[test]
     fn demo_routes_are_only_in_the_demo() {
-        assert_eq!(Routes::new(false).find(&Method::POST, "/v1/demo/cut"), Found::Nothing);
+        let found = Routes::new(false);
+        assert!(matches!(found.find(&Method::POST, "/v1/demo/cut"), Found::Nothing));
         let demo = Routes::new(true);
         assert_eq!(operation(&demo, Method::POST, "/v1/demo/cut"), (Operation::DemoCut, ""));
         assert_eq!(operation(&demo, Method::POST, "/v1/demo/heal"), (Operation::DemoHeal, ""));
@@ -209,13 +206,20 @@ mod tests {
     #[test]
     fn every_row_is_found() {
         let routes = Routes::new(true);
-        for route in ROUTES {
-            let path = route.path.replace(['{', '}'], "");
-            assert!(
-                matches!(routes.find(&route.method, &path), Found::Target(t, _) if t == route.target),
-                "{} {path}",
-                route.method
-            );
+        for (path, method, target) in all() {
+            let path = path.replace(['{', '}'], "");
+            let Found::Target(found, _) = routes.find(&method, &path) else {
+                panic!("{method} {path}")
+            };
+            assert_eq!(leads_to(&found), leads_to(&target), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn every_operation_has_a_route() {
+        for row in crate::api::operation::TABLE {
+            let is_its = |target: &Target| leads_to(target) == Some(row.operation);
+            assert!(all().any(|(.., target)| is_its(&target)), "{}", row.name);
         }
     }
 }

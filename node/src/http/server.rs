@@ -8,8 +8,9 @@ use std::{convert::Infallible, future::Future, io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use concordat_proto::limits;
-use http::{HeaderValue, Request, Response, Version, header::CONNECTION};
-use http_body_util::Full;
+use futures::FutureExt;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header::CONNECTION};
+use http_body_util::{BodyExt, Collected};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -28,15 +29,18 @@ use tokio_util::sync::CancellationToken;
 use super::{
     body::Body,
     head,
-    respond::response,
+    respond::finish,
     socket::{Link, Socket},
-    status,
 };
 use crate::{
-    config::HttpLimits,
-    dialect::{Answer, Rejection, slashid::render},
+    api::outcome::{Malformed, Outcome},
+    boot::config::HttpLimits,
+    dialect::{
+        REGISTRY,
+        traits::{Dialect, ResponseBody},
+    },
     node::Node,
-    serve::{self, Call},
+    request::serve::{self, Call},
 };
 
 /// Before accepting again after the system refused to (out of file descriptors, mostly).
@@ -138,9 +142,9 @@ async fn speaks(stream: &TcpStream, limit: Duration) -> bool {
 }
 
 /// Answers a request of the API. The call comes back with what is left of its body.
-async fn answered(node: Arc<Node>, mut call: Call) -> (Answer, Call) {
-    let answer = serve::serve(&node, &mut call).await;
-    (answer, call)
+async fn answered(node: Arc<Node>, mut call: Call) -> (Response<ResponseBody>, Call) {
+    let response = serve::serve(&node, &mut call).await;
+    (response, call)
 }
 
 /// Serves a connection until it ends.
@@ -152,7 +156,7 @@ pub(super) async fn converse<H, F>(
     handler: H,
 ) where
     H: Fn(Call) -> F + Clone + Send + 'static,
-    F: Future<Output = (Answer, Call)> + Send + 'static,
+    F: Future<Output = (Response<ResponseBody>, Call)> + Send + 'static,
 {
     let link = Arc::new(Link::default());
     let refusal = Box::new(move |status| refusal(status, header_bytes));
@@ -166,14 +170,24 @@ pub(super) async fn converse<H, F>(
     }
 }
 
-/// The body of an answer that the library gives by itself.
-fn refusal(status: u16, header_bytes: usize) -> Vec<u8> {
-    let rejection = if status == status::HEADERS_TOO_LARGE {
-        head::too_large(header_bytes)
-    } else {
-        Rejection { status, message: "the request is malformed HTTP".to_owned() }
+/// The dialect of what has no route yet.
+fn first_dialect() -> &'static dyn Dialect {
+    REGISTRY[0]
+}
+
+/// The response in the place of one that the library gives by itself.
+fn refusal(status: u16, header_bytes: usize) -> Response<Bytes> {
+    let malformed = match StatusCode::from_u16(status) {
+        Ok(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE) => Malformed::HeadTooLarge(header_bytes),
+        Ok(StatusCode::URI_TOO_LONG) => Malformed::UriTooLong,
+        Ok(_) | Err(_) => Malformed::NoHttp,
     };
-    render::rejected(&rejection).body.unwrap_or_default()
+    let dialect = first_dialect();
+    let response = dialect.render(None, Outcome::Malformed(malformed).into());
+    let (head, body) = finish(response, &Method::GET, dialect.vary()).into_parts();
+    // A refusal is whole: nothing is awaited.
+    let whole = body.collect().now_or_never().and_then(Result::ok);
+    Response::from_parts(head, whole.map(Collected::to_bytes).unwrap_or_default())
 }
 
 async fn handle<H, F>(
@@ -181,10 +195,10 @@ async fn handle<H, F>(
     link: Arc<Link>,
     header_bytes: usize,
     request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible>
+) -> Result<Response<ResponseBody>, Infallible>
 where
     H: Fn(Call) -> F,
-    F: Future<Output = (Answer, Call)>,
+    F: Future<Output = (Response<ResponseBody>, Call)>,
 {
     let accepted = Instant::now();
     let (head, body) = request.into_parts();
@@ -192,12 +206,14 @@ where
     let checked = head::check(&head, header_bytes);
     let call = Call { accepted, head, body };
     let is_right = checked.is_ok();
-    let (answer, mut call) = match checked {
+    let (mut response, mut call) = match checked {
         Ok(()) => handler(call).await,
-        Err(rejection) => (render::rejected(&rejection), call),
+        Err(malformed) => {
+            let outcome = Outcome::Malformed(malformed);
+            (serve::rejected(first_dialect(), &call, outcome), call)
+        }
     };
     let is_whole = call.body.discard().await;
-    let mut response = response(answer, &call.head.method);
     if call.head.version == Version::HTTP_2 {
         // Dropped, it would reset the stream: curl takes that for the answer.
         if !is_whole {

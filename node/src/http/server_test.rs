@@ -34,34 +34,37 @@ use tokio::{
 
 use super::server::{builder, converse};
 use crate::{
-    config::HttpLimits,
-    dialect::{Answer, slashid::render},
-    serve::Call,
+    api::outcome::{Malformed, Outcome},
+    boot::config::HttpLimits,
+    dialect::{REGISTRY, traits::ResponseBody},
+    request::serve::{self, Call},
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const PART: usize = 16 * 1024;
 
 /// Reads a body as the API does.
-async fn reads(mut call: Call) -> (Answer, Call) {
-    let answer = match call.body.read(PATIENCE).await {
-        Ok(body) if body.len() > limits::BODY_BYTES_MAX => render::too_large(),
-        Ok(_) => render::done(),
-        Err(_) => render::unauthorized(),
+async fn reads(mut call: Call) -> (Response<ResponseBody>, Call) {
+    let outcome = match call.body.read(PATIENCE).await {
+        Ok(body) if body.len() > limits::BODY_BYTES_MAX => {
+            Outcome::Malformed(Malformed::BodyTooLarge)
+        }
+        Ok(_) => Outcome::DONE,
+        Err(_) => Outcome::Unauthenticated,
     };
-    (answer, call)
+    (serve::rejected(REGISTRY[0], &call, outcome), call)
 }
 
 /// Refuses without a look at the body.
-async fn refuses(call: Call) -> (Answer, Call) {
-    (render::unauthorized(), call)
+async fn refuses(call: Call) -> (Response<ResponseBody>, Call) {
+    (serve::rejected(REGISTRY[0], &call, Outcome::Unauthenticated), call)
 }
 
 /// Serves one connection.
 async fn served<H, F>(handler: H) -> SocketAddr
 where
     H: Fn(Call) -> F + Clone + Send + 'static,
-    F: Future<Output = (Answer, Call)> + Send + 'static,
+    F: Future<Output = (Response<ResponseBody>, Call)> + Send + 'static,
 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

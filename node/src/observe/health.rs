@@ -10,13 +10,14 @@
 use std::time::Duration;
 
 use concordat_cluster::raft::{Lack, NodeHealth, Purpose, ReplicaHealth, Staleness};
+use http::{Response, StatusCode};
 
-use crate::{
-    clock::Stamp,
-    dialect::Answer,
-    http::status::{BAD_REQUEST, OK, UNAVAILABLE},
-    node::Node,
-};
+use crate::{clock::Stamp, dialect::traits::ResponseBody, http::respond, node::Node};
+
+/// The media type of plain text.
+pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
+/// The media type of Prometheus' exposition format.
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// A stall of the runtime that is worth a look.
 const STALL_SHOWN: Duration = Duration::from_millis(250);
@@ -24,14 +25,14 @@ const STALL_SHOWN: Duration = Duration::from_millis(250);
 const CLOCK_APART_MS: u64 = 10_000;
 
 /// `/livez`: the process answers.
-pub(crate) fn live() -> Answer {
-    text(OK, "ok\n".to_owned())
+pub(crate) fn live() -> Response<ResponseBody> {
+    text(StatusCode::OK, "ok\n".to_owned())
 }
 
 /// `/readyz`: whether a load balancer may send requests here; with `?for=writes`, whether all groups
 /// are led, whole and current as this node sees them, so that a rolling restart may go on. With
 /// `?verbose`, how each of its parts is.
-pub(crate) fn ready(node: &Node, query: &str) -> Answer {
+pub(crate) fn ready(node: &Node, query: &str) -> Response<ResponseBody> {
     let (mut purpose, mut is_verbose) = (Purpose::Reads, false);
     for part in query.split('&') {
         match part.split_once('=').unwrap_or((part, "")) {
@@ -39,7 +40,10 @@ pub(crate) fn ready(node: &Node, query: &str) -> Answer {
             ("for", "reads") => purpose = Purpose::Reads,
             ("for", "writes") => purpose = Purpose::Writes,
             ("for", _) => {
-                return text(BAD_REQUEST, "\"for\" must be \"reads\" or \"writes\"\n".to_owned());
+                return text(
+                    StatusCode::BAD_REQUEST,
+                    "\"for\" must be \"reads\" or \"writes\"\n".to_owned(),
+                );
             }
             _ => {}
         }
@@ -47,7 +51,7 @@ pub(crate) fn ready(node: &Node, query: &str) -> Answer {
     let health = node.groups.health();
     let has_keyring = node.keyring_check.has_passed();
     let is_ready = has_keyring && health.obstacles(purpose).is_empty();
-    let status = if is_ready { OK } else { UNAVAILABLE };
+    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = match (is_verbose, is_ready) {
         (true, _) => parts(&health, has_keyring, purpose),
         (false, true) => "ok\n".to_owned(),
@@ -127,17 +131,14 @@ fn seconds(span: Duration) -> String {
 }
 
 /// `/metrics`.
-pub(crate) fn metrics(node: &Node) -> Answer {
+pub(crate) fn metrics(node: &Node) -> Response<ResponseBody> {
     let in_flight = node.limits.requests.saturating_sub(node.places.available_permits());
     let page = node.metrics.page(&node.groups.metrics(), &node.log.0.stats(), in_flight);
-    let mut answer = text(OK, page);
-    answer.headers = vec![("content-type", "text/plain; version=0.0.4; charset=utf-8".into())];
-    answer
+    respond::text(StatusCode::OK, METRICS, page)
 }
 
-fn text(status: u16, body: String) -> Answer {
-    let headers = vec![("content-type", "text/plain; charset=utf-8".to_owned())];
-    Answer { status, headers, body: Some(body.into_bytes()) }
+fn text(status: StatusCode, body: String) -> Response<ResponseBody> {
+    respond::text(status, TEXT, body)
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use tracing_subscriber::{
 };
 
 use super::lines::Lines;
-use crate::{config::LogFormat, failure::Failure};
+use crate::boot::{config::LogFormat, failure::Failure};
 
 /// For the last lines to be read.
 const LAST_WORDS_LIMIT: Duration = Duration::from_secs(1);

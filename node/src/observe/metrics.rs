@@ -11,35 +11,10 @@ use super::{
     histogram::{Histogram, head, line},
     standing,
 };
-use crate::{dialect::Operation, http::status};
-
-const OPERATIONS: [(Operation, &str); 25] = [
-    (Operation::OidcList, "oidc_list"),
-    (Operation::OidcCreate, "oidc_create"),
-    (Operation::OidcGet, "oidc_get"),
-    (Operation::OidcPatch, "oidc_patch"),
-    (Operation::OidcDelete, "oidc_delete"),
-    (Operation::OrgCreate, "org_create"),
-    (Operation::OrgList, "org_list"),
-    (Operation::OrgGet, "org_get"),
-    (Operation::OrgMove, "org_move"),
-    (Operation::ReceiptGet, "receipt_get"),
-    (Operation::ClusterGet, "cluster_get"),
-    (Operation::DemoCut, "demo_cut"),
-    (Operation::DemoHeal, "demo_heal"),
-    (Operation::ClusterPatch, "cluster_patch"),
-    (Operation::NodeList, "node_list"),
-    (Operation::NodePatch, "node_patch"),
-    (Operation::NodeDelete, "node_delete"),
-    (Operation::RegionList, "region_list"),
-    (Operation::RegionPatch, "region_patch"),
-    (Operation::RegionDelete, "region_delete"),
-    (Operation::RegionFailover, "region_failover"),
-    (Operation::DivergenceGet, "divergence_get"),
-    (Operation::OrgPatch, "org_patch"),
-    (Operation::SecretGet, "secret_get"),
-    (Operation::RegionAdd, "region_add"),
-];
+use crate::{
+    api::operation::{Operation, TABLE},
+    http::status,
+};
 
 /// What is counted apart; all others together as 0.
 const STATUSES: [u16; 19] = status::ALL;
@@ -69,7 +44,7 @@ struct ByStatus {
 /// All counters of requests.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
-    requests: [ByStatus; OPERATIONS.len()],
+    requests: [ByStatus; TABLE.len()],
     reads: Histogram,
     local_region: Histogram,
     all_regions: Histogram,
@@ -78,8 +53,7 @@ pub(crate) struct Metrics {
 impl Metrics {
     /// Counts a request.
     pub(crate) fn observe(&self, observed: &Observed, status: u16) {
-        let operation = OPERATIONS.iter().position(|(known, _)| *known == observed.operation);
-        let counters = &self.requests[operation.expect("every operation is in the list")];
+        let counters = &self.requests[observed.operation as usize];
         let counter = match STATUSES.iter().position(|known| *known == status) {
             Some(at) => &counters.known[at],
             None => &counters.others,
@@ -121,7 +95,8 @@ impl Metrics {
 
     fn write_requests(&self, text: &mut String) {
         head(text, "concordat_requests_total", "counter", "Requests answered");
-        for ((_, operation), counters) in OPERATIONS.iter().zip(&self.requests) {
+        for (row, counters) in TABLE.iter().zip(&self.requests) {
+            let operation = row.name;
             let known = STATUSES.iter().zip(&counters.known);
             for (status, counter) in known.chain([(&0, &counters.others)]) {
                 let count = counter.load(Ordering::Relaxed);

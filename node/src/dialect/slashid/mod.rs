@@ -1,44 +1,102 @@
-//! The native API: SlashID's organisation SSO configuration, and what Concordat adds to it.
+//! The native API: SlashID's organization SSO configuration.
 //!
-//! Steps of a request: [`parse_common`] reads the headers that every request may carry, [`parse`]
-//! the path, the query and the body; the answer is made by [`render`]. All of it is a function of
-//! the request's bytes: nothing here knows whether an organisation or a credential exists.
-//!
-//! A message names the member or header and what is expected of it. It never repeats a value, so
-//! that no secret can stand in it.
+//! Routes and bodies are in [`routes`] and `oidc`, what is shown of a credential in `shown`; the
+//! envelope and the headers are those of [`super::common`]. All of it is a function of the request's
+//! bytes: nothing here knows whether an organization or a credential exists.
 
-mod envelope;
-mod headers;
-mod json;
-mod members;
 mod oidc;
 mod options;
-mod org;
-mod parse;
-mod percent;
-mod query;
-pub mod render;
+mod routes;
 mod secrets;
 mod shown;
-mod status;
 
-pub use headers::{is_body_plain, parse_common};
-pub use parse::parse;
-pub use percent::normalized;
+use http::{HeaderMap, Response};
+use serde_json::value::RawValue;
 
-use super::Rejection;
+use super::{
+    common::{
+        envelope::Pagination,
+        render::{self, Values},
+        terms::{Name, Names},
+    },
+    traits::{Dialect, ResponseBody, Route},
+};
+use crate::api::{
+    operation::Operation,
+    outcome::{Answer, Malformed, Value, Written},
+    request::{Presented, Terms},
+};
 
-/// What stands in the place of a private key, in answers and in changes that keep it.
-pub const REDACTED: &str = "[redacted]";
+/// The headers that this API names.
+pub static NAMES: Names = Names {
+    organization: Name::credential("slashid-orgid", "SlashID-OrgID"),
+    key: Name::credential("slashid-api-key", "SlashID-API-Key"),
+    required: Name::required("slashid-required-consistency", "SlashID-Required-Consistency"),
+    timeout: Name::timeout(
+        "slashid-required-consistency-timeout",
+        "SlashID-Required-Consistency-Timeout",
+    ),
+    required_prefix: "slashid-required-",
+    misspelled: "unknown header beginning with SlashID-Required-: known are \
+                 SlashID-Required-Consistency and SlashID-Required-Consistency-Timeout",
+    organization_missing: "SlashID-OrgID is required, once",
+    vary: "slashid-orgid, slashid-api-key, concordat-at-least, concordat-read-mode",
+};
 
-/// A request that cannot be right.
-fn bad_request(message: impl Into<String>) -> Rejection {
-    Rejection { status: 400, message: message.into() }
+/// The dialect.
+#[derive(Debug)]
+pub struct Slashid;
+
+impl Dialect for Slashid {
+    fn routes(&self) -> &'static [Route] {
+        routes::ROUTES
+    }
+
+    fn credentials<'a>(&self, headers: &'a HeaderMap) -> Presented<'a> {
+        NAMES.credentials(headers)
+    }
+
+    fn terms(&self, operation: Operation, headers: &HeaderMap) -> Result<Terms, Malformed> {
+        NAMES.terms(headers, operation.is_write())
+    }
+
+    fn render(&self, operation: Option<Operation>, answer: Answer) -> Response<ResponseBody> {
+        render::response(self, operation, answer)
+    }
+
+    fn method_not_allowed(&self, allowed: &[&str]) -> Response<ResponseBody> {
+        render::method_not_allowed(allowed)
+    }
+
+    fn vary(&self) -> &'static str {
+        NAMES.vary
+    }
 }
 
-#[cfg(test)]
-mod answer_test;
-#[cfg(test)]
-mod request_test;
-#[cfg(test)]
-mod script;
+impl Values for Slashid {
+    fn found(&self, value: &Value) -> Option<(Box<RawValue>, Option<Pagination>)> {
+        match value {
+            Value::Credential(found) => Some((shown::credential(found), None)),
+            Value::Credentials(list) => {
+                let pagination = render::pagination(list.page, list.total_count);
+                Some((shown::credentials(&list.items), Some(pagination)))
+            }
+            Value::ClientSecret { client_id, secret, expires_at } => {
+                Some((shown::client_secret(client_id, secret, *expires_at), None))
+            }
+            Value::Organization(_)
+            | Value::Organizations(_)
+            | Value::Receipt(..)
+            | Value::Document(_)
+            | Value::Done => None,
+        }
+    }
+
+    fn written(&self, _: &Written) -> Option<Box<RawValue>> {
+        None
+    }
+
+    fn organization_missing(&self) -> &'static str {
+        NAMES.organization_missing
+    }
+}

@@ -3,13 +3,16 @@
 use concordat_proto::{id::ClientId, limits, oidc::Provider, secret::Secret};
 
 use super::{
-    bad_request,
-    json::Object,
     options::{self, Purpose},
-    query::provider_names,
     secrets,
 };
-use crate::dialect::{OidcDraft, OidcPatchDraft, Rejection};
+use crate::{
+    api::{
+        draft::{OidcDraft, OidcPatchDraft},
+        outcome::Malformed,
+    },
+    dialect::common::{json::Object, malformed},
+};
 
 const CLIENT_ID: &str = "client_id";
 const CLIENT_SECRET: &str = "client_secret";
@@ -20,7 +23,7 @@ const EXTERNAL_CRED_ID: &str = "external_cred_id";
 const ENABLE: &str = "enable_in_slashid_oidc_authz_server";
 
 /// The body of a POST.
-pub(super) fn parse_create(mut body: Object) -> Result<OidcDraft, Rejection> {
+pub(super) fn parse_create(mut body: Object) -> Result<OidcDraft, Malformed> {
     let client_id = body.text(CLIENT_ID)?;
     let client_id = body.required(CLIENT_ID, client_id)?;
     let client_id = ClientId::new(client_id)
@@ -42,7 +45,7 @@ pub(super) fn parse_create(mut body: Object) -> Result<OidcDraft, Rejection> {
         }
         Some(options) => options,
         None => options::defaults(provider)
-            .ok_or_else(|| bad_request(format!("options.{provider} is required")))?,
+            .ok_or_else(|| malformed(format!("options.{provider} is required")))?,
     };
     Ok(OidcDraft {
         client_id,
@@ -56,9 +59,9 @@ pub(super) fn parse_create(mut body: Object) -> Result<OidcDraft, Rejection> {
 }
 
 /// The body of a PATCH of the credential that the path names.
-pub(super) fn parse_patch(path: &ClientId, mut body: Object) -> Result<OidcPatchDraft, Rejection> {
+pub(super) fn parse_patch(path: &ClientId, mut body: Object) -> Result<OidcPatchDraft, Malformed> {
     if body.text(CLIENT_ID)?.is_some_and(|text| text != path.as_str()) {
-        return Err(bad_request("client_id cannot be changed"));
+        return Err(malformed("client_id cannot be changed"));
     }
     let client_secret = client_secret(&mut body)?;
     let provider = provider(&mut body)?;
@@ -79,11 +82,11 @@ pub(super) fn parse_patch(path: &ClientId, mut body: Object) -> Result<OidcPatch
     })
 }
 
-fn foreign(given: Provider, actual: Provider) -> Rejection {
-    bad_request(format!("options.{given} does not belong to a credential of provider {actual}"))
+fn foreign(given: Provider, actual: Provider) -> Malformed {
+    malformed(format!("options.{given} does not belong to a credential of provider {actual}"))
 }
 
-fn client_secret(body: &mut Object) -> Result<Option<Secret>, Rejection> {
+fn client_secret(body: &mut Object) -> Result<Option<Secret>, Malformed> {
     let Some(secret) = body.text(CLIENT_SECRET)?.map(Secret::new) else { return Ok(None) };
     if !(1..=limits::CLIENT_SECRET_BYTES_MAX).contains(&secret.expose().len()) {
         return Err(body.expected(CLIENT_SECRET, "1 to 4096 bytes long"));
@@ -96,7 +99,12 @@ fn client_secret(body: &mut Object) -> Result<Option<Secret>, Rejection> {
     Ok(Some(secret))
 }
 
-fn provider(body: &mut Object) -> Result<Option<Provider>, Rejection> {
+/// All providers, for messages.
+pub(super) fn provider_names() -> String {
+    Provider::ALL.map(Provider::as_str).join(", ")
+}
+
+fn provider(body: &mut Object) -> Result<Option<Provider>, Malformed> {
     let Some(text) = body.text(PROVIDER)? else { return Ok(None) };
     let expected = || body.expected(PROVIDER, &format!("one of {}", provider_names()));
     text.parse().map(Some).map_err(|_| expected())
@@ -110,20 +118,20 @@ struct Common {
 }
 
 impl Common {
-    fn parse(body: &mut Object) -> Result<Self, Rejection> {
+    fn parse(body: &mut Object) -> Result<Self, Malformed> {
         let label = limited(body, LABEL, limits::LABEL_CHARS_MAX)?;
         let alias = limited(body, EXTERNAL_CRED, limits::EXTERNAL_CRED_ID_CHARS_MAX)?;
         let id = limited(body, EXTERNAL_CRED_ID, limits::EXTERNAL_CRED_ID_CHARS_MAX)?;
         if let (Some(alias), Some(id)) = (&alias, &id)
             && alias != id
         {
-            return Err(bad_request("external_cred and external_cred_id must be the same"));
+            return Err(malformed("external_cred and external_cred_id must be the same"));
         }
         Ok(Self { label, external_cred_id: id.or(alias), enable: body.bool(ENABLE)? })
     }
 }
 
-fn limited(body: &mut Object, member: &str, max: usize) -> Result<Option<String>, Rejection> {
+fn limited(body: &mut Object, member: &str, max: usize) -> Result<Option<String>, Malformed> {
     let text = body.text(member)?;
     if text.as_ref().is_some_and(|text| text.chars().count() > max) {
         return Err(body.expected(member, &format!("at most {max} characters long")));

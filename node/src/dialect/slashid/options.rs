@@ -11,8 +11,14 @@ use concordat_proto::{
 };
 use url::Url;
 
-use super::{REDACTED, bad_request, json::Object, secrets};
-use crate::dialect::{OptionsDraft, Rejection, SpecificDraft};
+use super::{secrets, shown::REDACTED};
+use crate::{
+    api::{
+        draft::{OptionsDraft, SpecificDraft},
+        outcome::Malformed,
+    },
+    dialect::common::{json::Object, malformed},
+};
 
 const PRIVATE_KEY: &str = "private_key";
 const SECRET_LIFETIME: &str = "secret_lifetime";
@@ -47,13 +53,13 @@ pub(super) fn defaults(provider: Provider) -> Option<OptionsDraft> {
 pub(super) fn parse(
     body: &mut Object,
     purpose: Purpose,
-) -> Result<Option<OptionsDraft>, Rejection> {
+) -> Result<Option<OptionsDraft>, Malformed> {
     let Some(mut options) = body.object("options")? else { return Ok(None) };
     let mut found = None;
     for provider in Provider::ALL {
         let Some(object) = options.object(provider.as_str())? else { continue };
         if found.replace((provider, object)).is_some() {
-            return Err(bad_request("options may hold one provider's object only"));
+            return Err(malformed("options may hold one provider's object only"));
         }
     }
     let Some((provider, mut object)) = found else { return Ok(None) };
@@ -66,7 +72,7 @@ fn specific(
     object: &mut Object,
     provider: Provider,
     purpose: Purpose,
-) -> Result<SpecificDraft, Rejection> {
+) -> Result<SpecificDraft, Malformed> {
     match provider {
         Provider::Azuread => Ok(SpecificDraft::Azuread { tenant: tenant(object)? }),
         Provider::Okta => Ok(SpecificDraft::Okta { organization_url: organization_url(object)? }),
@@ -82,7 +88,7 @@ fn specific(
 
 /// The effective scopes. The always-requested ones do not count against the limit, so that what was
 /// read can be sent back.
-fn authorize_scopes(object: &mut Object, provider: Provider) -> Result<Vec<String>, Rejection> {
+fn authorize_scopes(object: &mut Object, provider: Provider) -> Result<Vec<String>, Malformed> {
     const SCOPES: &str = "authorize_scopes";
     let given = object.texts(SCOPES)?.unwrap_or_default();
     if !given.iter().all(|scope| scopes::is_scope(scope)) {
@@ -96,7 +102,7 @@ fn authorize_scopes(object: &mut Object, provider: Provider) -> Result<Vec<Strin
     Ok(effective)
 }
 
-fn tenant(object: &mut Object) -> Result<String, Rejection> {
+fn tenant(object: &mut Object) -> Result<String, Malformed> {
     let tenant = object.text(TENANT)?.unwrap_or_else(|| TENANT_DEFAULT.to_owned());
     if is_pseudo_tenant(&tenant) || is_guid(&tenant) || is_domain(&tenant) {
         return Ok(tenant);
@@ -125,7 +131,7 @@ fn is_domain(text: &str) -> bool {
     text.len() <= limits::TENANT_CHARS_MAX && text.contains('.') && text.split('.').all(is_label)
 }
 
-fn organization_url(object: &mut Object) -> Result<String, Rejection> {
+fn organization_url(object: &mut Object) -> Result<String, Malformed> {
     let text = object.text(ORGANIZATION_URL)?.unwrap_or_default();
     if text.is_empty() || is_https_url(&text) {
         return Ok(text);
@@ -147,7 +153,7 @@ fn is_https_url(text: &str) -> bool {
         })
 }
 
-fn apple(object: &mut Object, purpose: Purpose) -> Result<SpecificDraft, Rejection> {
+fn apple(object: &mut Object, purpose: Purpose) -> Result<SpecificDraft, Malformed> {
     let private_key = private_key(object, purpose)?;
     let team_id = ten_characters(object, "team_id")?;
     let key_id = ten_characters(object, "key_id")?;
@@ -155,7 +161,7 @@ fn apple(object: &mut Object, purpose: Purpose) -> Result<SpecificDraft, Rejecti
     Ok(SpecificDraft::Apple { private_key, team_id, key_id, secret_lifetime })
 }
 
-fn private_key(object: &mut Object, purpose: Purpose) -> Result<Option<Secret>, Rejection> {
+fn private_key(object: &mut Object, purpose: Purpose) -> Result<Option<Secret>, Malformed> {
     let text = object.text(PRIVATE_KEY)?.map(Secret::new);
     let key = object.required(PRIVATE_KEY, text)?;
     if purpose == Purpose::Change && key.expose() == REDACTED {
@@ -167,7 +173,7 @@ fn private_key(object: &mut Object, purpose: Purpose) -> Result<Option<Secret>, 
     Ok(Some(key))
 }
 
-fn ten_characters(object: &mut Object, member: &str) -> Result<String, Rejection> {
+fn ten_characters(object: &mut Object, member: &str) -> Result<String, Malformed> {
     let text = object.text(member)?;
     let text = object.required(member, text)?;
     if !AppleOptions::is_id(&text) {
@@ -176,7 +182,7 @@ fn ten_characters(object: &mut Object, member: &str) -> Result<String, Rejection
     Ok(text)
 }
 
-fn secret_lifetime(object: &mut Object) -> Result<Duration, Rejection> {
+fn secret_lifetime(object: &mut Object) -> Result<Duration, Malformed> {
     let Some(text) = object.text(SECRET_LIFETIME)? else {
         return Ok(limits::APPLE_SECRET_LIFETIME_DEFAULT);
     };

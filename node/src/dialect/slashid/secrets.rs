@@ -8,7 +8,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use concordat_proto::{limits, secret::Secret};
 use p256::pkcs8::DecodePrivateKey;
 
-use super::REDACTED;
+use super::shown::REDACTED;
 
 /// What forms and dashboards show in the place of a secret.
 const MASKS: [char; 3] = ['*', '•', '●'];

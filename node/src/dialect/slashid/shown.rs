@@ -1,14 +1,19 @@
-//! What of a record is shown: never a secret (contract 4 and 7).
+//! What of a credential is shown: never a secret, but to a caller that asks for one (contract 4).
 
 use concordat_proto::{
     duration::format_go_duration,
+    id::ClientId,
     oidc::{OidcCredential, OidcOptions, ProviderOptions},
-    org::{Org, OrgSettings},
-    region::Region,
+    secret::Secret,
+    time::LogTime,
 };
 use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde_json::value::RawValue;
 
-use super::{REDACTED, envelope::to_json};
+use crate::{clock::Stamp, dialect::common::envelope::raw};
+
+/// What stands in the place of a private key, in answers and in changes that keep it.
+pub(super) const REDACTED: &str = "[redacted]";
 
 #[derive(Serialize)]
 struct Credential<'a> {
@@ -75,51 +80,43 @@ impl<'a> From<&'a OidcOptions> for SubObject<'a> {
 }
 
 /// A credential's object, as it stands in lists and alone.
-pub(super) fn credential(credential: &OidcCredential) -> Vec<u8> {
-    to_json(&Credential {
+pub(super) fn credential(credential: &OidcCredential) -> Box<RawValue> {
+    raw(&object(credential))
+}
+
+/// A list of them.
+pub(super) fn credentials(credentials: &[OidcCredential]) -> Box<RawValue> {
+    raw(&credentials.iter().map(object).collect::<Vec<_>>())
+}
+
+fn object(credential: &OidcCredential) -> Credential<'_> {
+    Credential {
         client_id: credential.client_id.as_str(),
         provider: credential.provider.as_str(),
         label: credential.label.as_deref(),
         external_cred_id: credential.external_cred_id.as_deref(),
         enable_in_slashid_oidc_authz_server: credential.enable_in_authz_server,
         options: Options(&credential.options),
-    })
+    }
 }
 
-/// An organisation; its key is there only in the answer that creates it.
 #[derive(Serialize)]
-pub(super) struct Organization<'a> {
-    id: String,
-    org_name: &'a str,
-    tenant_name: &'a str,
-    home_region: &'a str,
+struct ClientSecret<'a> {
+    client_id: &'a str,
+    client_secret: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    moving_to: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stale_secrets: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    api_key: Option<&'a str>,
+    expires_at: Option<String>,
 }
 
-impl<'a> Organization<'a> {
-    pub(super) fn new(org: &'a Org, api_key: Option<&'a str>) -> Self {
-        Self {
-            id: org.id.to_string(),
-            org_name: &org.org_name,
-            tenant_name: &org.tenant_name,
-            home_region: org.home_region.as_str(),
-            moving_to: None,
-            stale_secrets: None,
-            api_key,
-        }
-    }
-
-    pub(super) fn settings(self, settings: Option<&OrgSettings>) -> Self {
-        let stale_secrets = settings.map(|settings| settings.stale_secrets.as_str());
-        Self { stale_secrets, ..self }
-    }
-
-    pub(super) fn moving_to(self, region: Option<&'a Region>) -> Self {
-        Self { moving_to: region.map(Region::as_str), ..self }
-    }
+/// A client secret in the clear, for a caller that may read it.
+pub(super) fn client_secret(
+    client_id: &ClientId,
+    secret: &Secret,
+    expires_at: Option<LogTime>,
+) -> Box<RawValue> {
+    raw(&ClientSecret {
+        client_id: client_id.as_str(),
+        client_secret: secret.expose(),
+        expires_at: expires_at.map(|time| Stamp(time).to_string()),
+    })
 }

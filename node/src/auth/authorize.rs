@@ -1,0 +1,189 @@
+//! What a principal may do. Pure; the only place that makes an [`Authorized`], so that forgetting
+//! the check does not compile.
+
+use concordat_proto::{id::KeyId, org::Rights};
+
+use super::authenticate::{OrgPrincipal, Principal};
+use crate::api::operation::{
+    Action, Caller, ClusterWrite, CredentialRead, CredentialWrite, DemoAction, Operation,
+    OperatorRead, OrgWrite, ReceiptQuery,
+};
+
+/// A valid key that lacks the right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Forbidden;
+
+/// Whether a principal may ask for an operation. What an organization's key may write, it may ask the
+/// receipt of.
+fn may(principal: &Principal, operation: Operation) -> bool {
+    match (operation.spec().caller, principal) {
+        (Caller::Operator | Caller::Either, Principal::Operator { .. }) => true,
+        (Caller::Organization(_), Principal::Operator { .. })
+        | (Caller::Operator, Principal::Org(_)) => false,
+        (Caller::Organization(needed), Principal::Org(org)) => org.rights.contain(needed),
+        (Caller::Either, Principal::Org(org)) => {
+            org.rights.contain(Rights::READ) || org.rights.contain(Rights::WRITE)
+        }
+    }
+}
+
+/// Whether a principal may carry an operation out.
+pub(crate) fn authorize(principal: Principal, operation: Operation) -> Result<Permit, Forbidden> {
+    if may(&principal, operation) { Ok(Permit { principal, operation }) } else { Err(Forbidden) }
+}
+
+/// The leave to carry one operation out, before it is known in full.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    principal: Principal,
+    operation: Operation,
+}
+
+impl Permit {
+    /// For the action that the request turned out to be; `None` when it is another operation's,
+    /// which only a fault of a dialect can bring about.
+    pub(crate) fn grant(self, action: Action) -> Option<Authorized> {
+        if action.operation() != self.operation {
+            return None;
+        }
+        let allowed = match (self.principal, action) {
+            (Principal::Org(org), Action::CredentialRead(read)) => {
+                Allowed::CredentialRead(org, read)
+            }
+            (Principal::Org(org), Action::CredentialWrite(write)) => {
+                Allowed::CredentialWrite(org, write)
+            }
+            (principal, Action::Receipt(query)) => Allowed::Receipt(principal, query),
+            (Principal::Operator { .. }, Action::OperatorRead(read)) => Allowed::OperatorRead(read),
+            (Principal::Operator { key }, Action::OrgWrite(write)) => Allowed::OrgWrite(key, write),
+            (Principal::Operator { key }, Action::ClusterWrite(write)) => {
+                Allowed::ClusterWrite(key, write)
+            }
+            (Principal::Operator { .. }, Action::Demo(action)) => Allowed::Demo(action),
+            (
+                Principal::Operator { .. },
+                Action::CredentialRead(_) | Action::CredentialWrite(_),
+            )
+            | (
+                Principal::Org(_),
+                Action::OperatorRead(_)
+                | Action::OrgWrite(_)
+                | Action::ClusterWrite(_)
+                | Action::Demo(_),
+            ) => return None,
+        };
+        Some(Authorized(allowed))
+    }
+}
+
+/// An action that its principal may carry out.
+#[derive(Debug)]
+pub(crate) struct Authorized(Allowed);
+
+impl Authorized {
+    /// What is to be done, and for whom.
+    pub(crate) fn into_inner(self) -> Allowed {
+        self.0
+    }
+}
+
+/// An action beside what its use case needs to know of its principal.
+#[derive(Debug)]
+pub(crate) enum Allowed {
+    /// An organization reads.
+    CredentialRead(Box<OrgPrincipal>, CredentialRead),
+    /// An organization writes.
+    CredentialWrite(Box<OrgPrincipal>, CredentialWrite),
+    /// Either asks about a write.
+    Receipt(Principal, ReceiptQuery),
+    /// An operator reads.
+    OperatorRead(OperatorRead),
+    /// An operator changes organizations, by this key.
+    OrgWrite(KeyId, OrgWrite),
+    /// An operator changes the cluster, by this key.
+    ClusterWrite(KeyId, ClusterWrite),
+    /// An operator changes the demo's network.
+    Demo(DemoAction),
+}
+
+#[cfg(test)]
+mod tests {
+    use concordat_cluster::machine::locate::Located;
+    use concordat_proto::{
+        id::{GroupId, OrgId, WriteId},
+        movement::HomeRecord,
+        org::{ApiKey, Org, WrappedKey},
+        region::Region,
+        secret::Sealed,
+    };
+
+    use super::*;
+    use crate::api::operation::{Page, TABLE};
+
+    fn org(rights: Rights) -> Principal {
+        let key = KeyId::from_bytes([1; 16]);
+        let org = Org {
+            id: OrgId::from_bytes([2; 16]),
+            org_name: "an organization".into(),
+            tenant_name: "a tenant".into(),
+            home_region: Region::new("us").unwrap(),
+            epoch: 1,
+            data_key: WrappedKey { keyring_key: 1, bytes: Vec::new() },
+            first_key: ApiKey { id: key, hash: [0; 32], rights },
+            first_key_sealed: Sealed { sealed_by: WriteId::from_bytes([3; 16]), bytes: Vec::new() },
+        };
+        let home = HomeRecord::begun(org);
+        let at = Located { group: GroupId(1), home, is_closed: false };
+        Principal::Org(Box::new(OrgPrincipal { at, key, rights }))
+    }
+
+    fn operator() -> Principal {
+        Principal::Operator { key: KeyId::from_bytes([1; 16]) }
+    }
+
+    fn allowed(principal: &Principal) -> Vec<Operation> {
+        let all = TABLE.iter().map(|row| row.operation);
+        all.filter(|o| authorize(principal.clone(), *o).is_ok()).collect()
+    }
+
+    #[test]
+    fn rights_open_what_they_say_and_no_more() {
+        let reads = [Operation::OidcList, Operation::OidcGet, Operation::ReceiptGet];
+        assert_eq!(allowed(&org(Rights::READ)), reads);
+        let writes = [
+            Operation::OidcCreate,
+            Operation::OidcPatch,
+            Operation::OidcDelete,
+            Operation::ReceiptGet,
+        ];
+        assert_eq!(allowed(&org(Rights::WRITE)), writes);
+        assert_eq!(allowed(&org(Rights::SECRETS_READ)), [Operation::SecretGet]);
+        assert_eq!(allowed(&org(Rights::ADMIN)), []);
+        assert_eq!(allowed(&org(Rights::ALL)).len(), 7, "never what operators do");
+    }
+
+    #[test]
+    fn operators_never_touch_credentials() {
+        let credentials = [
+            Operation::OidcList,
+            Operation::OidcCreate,
+            Operation::OidcGet,
+            Operation::OidcPatch,
+            Operation::OidcDelete,
+            Operation::SecretGet,
+        ];
+        let all = TABLE.iter().map(|row| row.operation);
+        let expected: Vec<_> = all.filter(|it| !credentials.contains(it)).collect();
+        assert_eq!(allowed(&operator()), expected);
+    }
+
+    #[test]
+    fn a_permit_is_for_its_own_operation() {
+        let cluster = Action::OperatorRead(OperatorRead::Cluster);
+        let permit = authorize(operator(), Operation::ClusterGet).unwrap();
+        assert!(permit.grant(cluster).is_some());
+        let permit = authorize(operator(), Operation::ClusterGet).unwrap();
+        let other = OperatorRead::Orgs(Page { limit: None, offset: 0 });
+        assert!(permit.grant(Action::OperatorRead(other)).is_none());
+    }
+}

@@ -1,0 +1,94 @@
+//! Concordat's own API under `/v1`: writes and their receipts, organizations, the cluster.
+//!
+//! Routes and how their actions are read are in [`routes`], bodies in `cluster` and `org`, what is
+//! shown of an organization in `shown`. Documents of the cluster arrive as [`Document`]s and are
+//! passed on as they are. All of it is a function of the request's bytes.
+//!
+//! [`Document`]: crate::api::outcome::Document
+
+mod cluster;
+mod org;
+mod routes;
+mod shown;
+
+use http::{HeaderMap, Response};
+use serde_json::value::RawValue;
+
+use super::{
+    common::{
+        envelope::Pagination,
+        render::{self, Values},
+        terms::Names,
+    },
+    traits::{Dialect, ResponseBody, Route},
+};
+use crate::api::{
+    operation::Operation,
+    outcome::{Answer, Malformed, Value, Written},
+    request::{Presented, Terms},
+};
+
+/// The dialect.
+#[derive(Debug)]
+pub struct OperatorApi {
+    /// The headers in which it takes credentials and consistency.
+    pub names: &'static Names,
+}
+
+impl Dialect for OperatorApi {
+    fn routes(&self) -> &'static [Route] {
+        routes::ROUTES
+    }
+
+    fn credentials<'a>(&self, headers: &'a HeaderMap) -> Presented<'a> {
+        self.names.credentials(headers)
+    }
+
+    fn terms(&self, operation: Operation, headers: &HeaderMap) -> Result<Terms, Malformed> {
+        self.names.terms(headers, operation.is_write())
+    }
+
+    fn render(&self, operation: Option<Operation>, answer: Answer) -> Response<ResponseBody> {
+        render::response(self, operation, answer)
+    }
+
+    fn method_not_allowed(&self, allowed: &[&str]) -> Response<ResponseBody> {
+        render::method_not_allowed(allowed)
+    }
+
+    fn vary(&self) -> &'static str {
+        self.names.vary
+    }
+}
+
+impl Values for OperatorApi {
+    fn found(&self, value: &Value) -> Option<(Box<RawValue>, Option<Pagination>)> {
+        match value {
+            Value::Organization(view) => Some((shown::organization(view), None)),
+            Value::Organizations(list) => {
+                let pagination = render::pagination(list.page, list.total_count);
+                Some((shown::organizations(&list.items), Some(pagination)))
+            }
+            Value::Receipt(receipt, refusal) => {
+                Some((render::receipt(receipt, refusal.as_ref()), None))
+            }
+            Value::Document(document) => Some((document.as_json().to_owned(), None)),
+            Value::Credential(_)
+            | Value::Credentials(_)
+            | Value::ClientSecret { .. }
+            | Value::Done => None,
+        }
+    }
+
+    fn written(&self, value: &Written) -> Option<Box<RawValue>> {
+        match value {
+            Written::Organization(org) => Some(shown::written(org, None)),
+            Written::NewOrganization(org, key) => Some(shown::written(org, Some(key))),
+            Written::Done | Written::Version(_) => None,
+        }
+    }
+
+    fn organization_missing(&self) -> &'static str {
+        self.names.organization_missing
+    }
+}

@@ -1,0 +1,175 @@
+//! The routes of the operator's API, and how the action of each is read.
+//!
+//! The order is the contract's: path and query, then the body.
+
+use std::time::Duration;
+
+use concordat_proto::{
+    consistency::RequiredConsistency,
+    header,
+    id::{NodeId, OrgId, WriteId},
+    limits,
+    region::Region,
+};
+use http::Method;
+
+use super::{cluster, org};
+use crate::{
+    api::{
+        operation::{
+            Action, ClusterWrite, DemoAction, Operation, OperatorRead, OrgWrite, ReceiptQuery,
+        },
+        outcome::Malformed,
+        request::Input,
+    },
+    dialect::{
+        common::{body::object, malformed, query::Query},
+        traits::Route,
+    },
+    percent,
+};
+
+const WRITE: &str = "/v1/writes/{write_id}";
+const ORGS: &str = "/v1/organizations";
+const ORG: &str = "/v1/organizations/{organization_id}";
+const ORG_MOVE: &str = "/v1/organizations/{organization_id}/move";
+const CLUSTER: &str = "/v1/cluster";
+const DIGEST: &str = "/v1/cluster/digest";
+const NODES: &str = "/v1/cluster/nodes";
+const NODE: &str = "/v1/cluster/nodes/{node_id}";
+const REGIONS: &str = "/v1/cluster/regions";
+const REGION: &str = "/v1/cluster/regions/{region}";
+const FAILOVER: &str = "/v1/cluster/regions/{region}/failover";
+const DIVERGENCE: &str = "/v1/cluster/regions/{region}/divergence";
+const CUT: &str = "/v1/demo/cut";
+const HEAL: &str = "/v1/demo/heal";
+
+type Parsed = Result<Action, Malformed>;
+
+const fn route(
+    method: Method,
+    path: &'static str,
+    operation: Operation,
+    parse: fn(&Input<'_>) -> Parsed,
+) -> Route {
+    Route { method, path, operation, parse }
+}
+
+/// The routes.
+pub(super) const ROUTES: &[Route] = &[
+    route(Method::GET, WRITE, Operation::ReceiptGet, receipt),
+    route(Method::POST, ORGS, Operation::OrgCreate, |input| {
+        Ok(Action::OrgWrite(OrgWrite::Create(org::parse_create(object(input)?)?)))
+    }),
+    route(Method::GET, ORGS, Operation::OrgList, |input| {
+        Ok(Action::OperatorRead(OperatorRead::Orgs(Query::new(input.query).page()?)))
+    }),
+    route(Method::GET, ORG, Operation::OrgGet, |input| {
+        Ok(Action::OperatorRead(OperatorRead::Org(org_id(input)?)))
+    }),
+    route(Method::PATCH, ORG, Operation::OrgPatch, |input| {
+        let id = org_id(input)?;
+        Ok(Action::OrgWrite(OrgWrite::Patch(id, org::parse_settings(object(input)?)?)))
+    }),
+    route(Method::POST, ORG_MOVE, Operation::OrgMove, |input| {
+        let id = org_id(input)?;
+        Ok(Action::OrgWrite(OrgWrite::Move(id, org::parse_move(object(input)?)?)))
+    }),
+    route(Method::GET, CLUSTER, Operation::ClusterGet, |_| {
+        Ok(Action::OperatorRead(OperatorRead::Cluster))
+    }),
+    route(Method::PATCH, CLUSTER, Operation::ClusterPatch, |input| {
+        let setting = cluster::parse_setting(object(input)?)?;
+        Ok(Action::ClusterWrite(ClusterWrite::Setting(setting)))
+    }),
+    route(Method::GET, DIGEST, Operation::DigestGet, |_| {
+        Ok(Action::OperatorRead(OperatorRead::Digest))
+    }),
+    route(Method::GET, NODES, Operation::NodeList, |_| {
+        Ok(Action::OperatorRead(OperatorRead::Nodes))
+    }),
+    route(Method::PATCH, NODE, Operation::NodePatch, |input| {
+        let node = node(input)?;
+        let state = cluster::parse_node_state(object(input)?)?;
+        Ok(Action::ClusterWrite(ClusterWrite::Node(node, state)))
+    }),
+    route(Method::DELETE, NODE, Operation::NodeDelete, |input| {
+        Ok(Action::ClusterWrite(ClusterWrite::NodeRemove(node(input)?)))
+    }),
+    route(Method::GET, REGIONS, Operation::RegionList, |_| {
+        Ok(Action::OperatorRead(OperatorRead::Regions))
+    }),
+    route(Method::POST, REGIONS, Operation::RegionAdd, |input| {
+        let region = cluster::parse_region(object(input)?)?;
+        Ok(Action::ClusterWrite(ClusterWrite::RegionAdd(region)))
+    }),
+    route(Method::PATCH, REGION, Operation::RegionPatch, |input| {
+        let region = region(input)?;
+        let patch = cluster::parse_region_patch(object(input)?)?;
+        Ok(Action::ClusterWrite(ClusterWrite::Region(region, patch)))
+    }),
+    route(Method::DELETE, REGION, Operation::RegionDelete, |input| {
+        Ok(Action::ClusterWrite(ClusterWrite::RegionRemove(region(input)?)))
+    }),
+    route(Method::POST, FAILOVER, Operation::RegionFailover, |input| {
+        let region = region(input)?;
+        let draft = cluster::parse_failover(object(input)?)?;
+        Ok(Action::ClusterWrite(ClusterWrite::Failover(region, draft)))
+    }),
+    route(Method::GET, DIVERGENCE, Operation::DivergenceGet, |input| {
+        Ok(Action::OperatorRead(OperatorRead::Divergence(region(input)?)))
+    }),
+    route(Method::POST, CUT, Operation::DemoCut, |input| {
+        Ok(Action::Demo(DemoAction::Cut(org::parse_target(object(input)?)?)))
+    }),
+    route(Method::POST, HEAL, Operation::DemoHeal, |input| {
+        Ok(Action::Demo(DemoAction::Heal(org::parse_target(object(input)?)?)))
+    }),
+];
+
+fn receipt(input: &Input<'_>) -> Parsed {
+    let query = Query::new(input.query);
+    let (write_id, wait, required) = (write_id(input)?, wait(&query)?, required(&query)?);
+    Ok(Action::Receipt(ReceiptQuery { write_id, wait, required }))
+}
+
+fn wait(query: &Query<'_>) -> Result<Option<Duration>, Malformed> {
+    let Some(text) = query.single("wait")? else { return Ok(None) };
+    let most = limits::RECEIPT_WAIT_MAX;
+    match header::parse_seconds(&text) {
+        Some(wait) if wait >= Duration::from_secs(1) && wait <= most => Ok(Some(wait)),
+        Some(_) | None => Err(malformed(format!(
+            "wait must be a whole number of seconds from 1 to {}",
+            most.as_secs()
+        ))),
+    }
+}
+
+/// Where the write must have been applied. Everywhere, unless the query says otherwise: what the
+/// write itself required is the caller's to know, and repeats of it may differ.
+fn required(query: &Query<'_>) -> Result<RequiredConsistency, Malformed> {
+    let Some(text) = query.single("required")? else { return Ok(RequiredConsistency::AllRegions) };
+    text.parse().map_err(|_| malformed("required must be local_region or all_regions"))
+}
+
+fn write_id(input: &Input<'_>) -> Result<WriteId, Malformed> {
+    let text = percent::decode(input.path_parameter);
+    let write_id = text.and_then(|text| text.parse().ok());
+    write_id.ok_or_else(|| malformed("the write id in the path must be a UUID"))
+}
+
+fn org_id(input: &Input<'_>) -> Result<OrgId, Malformed> {
+    let text = percent::decode(input.path_parameter);
+    let org_id = text.and_then(|text| text.parse().ok());
+    org_id.ok_or_else(|| malformed("the organization id in the path must be a UUID"))
+}
+
+fn node(input: &Input<'_>) -> Result<NodeId, Malformed> {
+    let parsed = input.path_parameter.parse();
+    parsed.map_err(|_| malformed("the node id in the path must be 16 hex digits"))
+}
+
+fn region(input: &Input<'_>) -> Result<Region, Malformed> {
+    let parsed = input.path_parameter.parse();
+    parsed.map_err(|_| malformed("the region in the path must be a region's name"))
+}

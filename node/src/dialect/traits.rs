@@ -1,0 +1,51 @@
+//! The interface of a dialect.
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response};
+use http_body_util::{Either, Full, combinators::UnsyncBoxBody};
+
+use crate::api::{
+    operation::{Action, Operation},
+    outcome::{Answer, Malformed},
+    request::{Input, Presented, Terms},
+};
+
+/// A response's body: whole, or a stream that may end in trailers.
+pub type ResponseBody = Either<Full<Bytes>, UnsyncBoxBody<Bytes, std::convert::Infallible>>;
+
+/// A route of a dialect.
+#[derive(Debug)]
+pub struct Route {
+    /// The method. `HEAD` is known wherever `GET` is.
+    pub method: Method,
+    /// The path, with at most one parameter in braces.
+    pub path: &'static str,
+    /// Where it leads.
+    pub operation: Operation,
+    /// Reads the action from path, query and body.
+    pub parse: fn(&Input<'_>) -> Result<Action, Malformed>,
+}
+
+/// An API over the operations.
+pub trait Dialect: Send + Sync {
+    /// Its routes. Two dialects never have the same method and path.
+    fn routes(&self) -> &'static [Route];
+
+    /// The credentials that a request carries.
+    fn credentials<'a>(&self, headers: &'a HeaderMap) -> Presented<'a>;
+
+    /// What a request says beside its action.
+    ///
+    /// # Errors
+    /// When a header that matters for the operation is ill-formed.
+    fn terms(&self, operation: Operation, headers: &HeaderMap) -> Result<Terms, Malformed>;
+
+    /// The response to a request for an operation; `None` where the request had no route.
+    fn render(&self, operation: Option<Operation>, answer: Answer) -> Response<ResponseBody>;
+
+    /// The response to a method that the path does not know.
+    fn method_not_allowed(&self, allowed: &[&str]) -> Response<ResponseBody>;
+
+    /// The request headers on which its responses depend, for `Vary`.
+    fn vary(&self) -> &'static str;
+}

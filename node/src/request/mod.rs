@@ -1,0 +1,18 @@
+//! What a request does, between its dialect and the replicas.
+//!
+//! A request goes down once and comes up once: `http::route` finds its dialect and operation;
+//! [`serve`] authenticates, authorizes and parses; [`read`] or [`write`] carries the action out and
+//! returns an outcome, which [`serve`] hands to the dialect to render.
+//!
+//! Nothing below [`serve`] knows a status code, a header or a dialect.
+
+pub(crate) mod condition;
+pub(crate) mod freshness;
+pub(crate) mod locate;
+pub(crate) mod org_view;
+pub(crate) mod read;
+pub(crate) mod receipt;
+pub(crate) mod serve;
+pub(crate) mod timing;
+pub(crate) mod unavailable;
+pub(crate) mod write;

@@ -1,0 +1,32 @@
+//! An organization as operators see it, and the groups that organizations are at home in.
+
+use concordat_proto::{id::GroupId, movement::HomeRecord, region::Region};
+
+use super::freshness;
+use crate::{
+    api::outcome::{Answer, OrgView, Outcome, What},
+    node::Node,
+};
+
+/// An organization with its move, if it is moving.
+pub(crate) fn view(node: &Node, home: HomeRecord) -> OrgView {
+    let moving_to = home.release.and_then(|release| region_of(node, release.to));
+    OrgView { org: home.org, moving_to, settings: None }
+}
+
+fn region_of(node: &Node, group: GroupId) -> Option<Region> {
+    let group = node.groups.successor(group);
+    let mut groups = node.groups.home_groups().into_iter();
+    groups.find_map(|(home, region)| (home == group).then_some(region))
+}
+
+/// The group of a region's organizations.
+pub(crate) fn home_group(node: &Node, region: &Region) -> Option<GroupId> {
+    let groups = node.groups.home_groups();
+    groups.into_iter().find_map(|(group, home)| (home == *region).then_some(group))
+}
+
+/// This node knows of no such organization.
+pub(crate) fn absent(node: &Node) -> Answer {
+    freshness::mark(Outcome::NotFound(What::Organization), freshness::of_absence(node))
+}

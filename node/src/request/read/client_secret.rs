@@ -1,0 +1,233 @@
+//! A client secret in the clear, for login services whose key may read them.
+//!
+//! From local state like any read, and marked; an organization that has set so gets no stale one. Each
+//! reading is audited, and none is given while its line would be lost. A secret must never reach a log
+//! line, a trace or an error.
+
+use std::time::Duration;
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use concordat_cluster::{
+    machine::{locate::Located, query},
+    raft::Freshness,
+    store::StoreError,
+};
+use concordat_proto::{
+    consistency::Position,
+    id::ClientId,
+    oidc::{AppleOptions, OidcCredential, ProviderOptions},
+    org::{OrgSettings, StaleSecrets},
+    secret::Secret,
+    time::LogTime,
+};
+use p256::{
+    ecdsa::{Signature, SigningKey, signature::Signer},
+    pkcs8::DecodePrivateKey,
+};
+use serde::Serialize;
+
+use crate::{
+    api::{
+        outcome::{Answer, Outcome, Unavailable, Value, What},
+        request::Terms,
+    },
+    auth::OrgPrincipal,
+    node::Node,
+    observe::log,
+    request::{
+        freshness, locate,
+        unavailable::{broken, no_key, no_private_key, unavailable},
+    },
+    seal::{DataKey, Field},
+};
+
+/// Whom a client secret minted for Apple is for.
+const APPLE_AUDIENCE: &str = "https://appleid.apple.com";
+
+/// Answers with the secret, if it may be given.
+pub(super) fn answer(
+    node: &Node,
+    org: &OrgPrincipal,
+    terms: &Terms,
+    client_id: &ClientId,
+) -> Answer {
+    let read = match locate::now(node, org.id()) {
+        Ok(Some(at)) => locate::reading(node, at, |at| look(node, at, client_id)),
+        Ok(None) => Ok(None),
+        Err(error) => Err(error),
+    };
+    let (found, fresh) = match read {
+        Ok(Some((Ok(found), fresh))) => (found, fresh),
+        Ok(Some((Err(error), _))) | Err(error) => {
+            return broken("reading a secret", &error);
+        }
+        Ok(None) => {
+            return freshness::mark(unavailable(Unavailable::Moving), freshness::of_absence(node));
+        }
+    };
+    let wants_current = terms.current_only || found.settings.stale_secrets == StaleSecrets::Refuse;
+    let answer = match found.credential {
+        _ if wants_current && fresh != Freshness::Current => unavailable(Unavailable::NotCurrent),
+        None => Outcome::NotFound(What::Credential).into(),
+        Some(_) if !log::takes_audit() => unavailable(Unavailable::NotAudited),
+        Some(credential) => {
+            let (org_id, key) = (org.id(), org.key);
+            tracing::info!(
+                target: "audit", organization = %org_id, %key, client_id = client_id.as_str(),
+                is_current = fresh == Freshness::Current, "a client secret was read"
+            );
+            shown(node, &found.at, &credential)
+        }
+    };
+    freshness::mark(Answer { position: Some(found.position), ..answer }, fresh)
+}
+
+/// What one look has found.
+struct Found {
+    at: Located,
+    position: Position,
+    settings: OrgSettings,
+    credential: Option<OidcCredential>,
+}
+
+fn look(node: &Node, at: &Located, client_id: &ClientId) -> Result<Found, StoreError> {
+    let (group, org) = (at.group, at.home.org.id);
+    let position = Position { epoch: at.home.org.epoch, group, index: node.groups.applied(group) };
+    let settings = query::org_settings(node.state(), group, org)?;
+    let credential = query::oidc(node.state(), group, org, client_id)?;
+    Ok(Found { at: at.clone(), position, settings, credential })
+}
+
+fn shown(node: &Node, at: &Located, credential: &OidcCredential) -> Answer {
+    let org = &at.home.org;
+    let opened = node.sealer.data_key(org.id, &org.data_key).and_then(|key| {
+        let minted = match &credential.options.specific {
+            ProviderOptions::Apple(apple) => open_apple(&key, &credential.client_id, apple)?,
+            ProviderOptions::ScopesOnly
+            | ProviderOptions::Azuread { .. }
+            | ProviderOptions::Okta { .. } => None,
+        };
+        let field = Field::ClientSecret(credential.client_id.as_str());
+        Ok((key.open(&credential.client_secret, field)?, minted))
+    });
+    let client_id = credential.client_id.clone();
+    let (secret, expires_at) = match opened {
+        Ok((secret, None)) => (secret, None),
+        Ok((_, Some((private_key, apple)))) => {
+            match mint(&client_id, &private_key, &apple, node.now()) {
+                Some((secret, expires)) => (secret, Some(expires)),
+                None => return no_private_key(),
+            }
+        }
+        Err(error) => return no_key(error),
+    };
+    Outcome::Found(Value::ClientSecret { client_id, secret, expires_at }).into()
+}
+
+fn open_apple(
+    key: &DataKey,
+    client_id: &ClientId,
+    apple: &AppleOptions,
+) -> Result<Option<(Secret, AppleOptions)>, crate::seal::SealError> {
+    let field = Field::PrivateKey(client_id.as_str());
+    let opened = apple.private_key.as_ref().map(|sealed| key.open(sealed, field)).transpose()?;
+    Ok(opened.map(|private_key| (private_key, apple.clone())))
+}
+
+#[derive(Serialize)]
+struct JoseHeader<'a> {
+    alg: &'static str,
+    kid: &'a str,
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    iat: u64,
+    exp: u64,
+    aud: &'static str,
+    sub: &'a str,
+}
+
+/// A client secret as Apple wants it: a JWT (RFC 7519) signed with ES256 (RFC 7518, 3.4), and until
+/// when it holds. None when the key cannot be used.
+fn mint(
+    client_id: &ClientId,
+    private_key: &Secret,
+    apple: &AppleOptions,
+    now: LogTime,
+) -> Option<(Secret, LogTime)> {
+    let signing_key = SigningKey::from_pkcs8_pem(private_key.expose()).ok()?;
+    let issued = Duration::from_millis(now.0).as_secs();
+    let expires = issued.saturating_add(apple.secret_lifetime.as_secs());
+    let claims = Claims {
+        iss: &apple.team_id,
+        iat: issued,
+        exp: expires,
+        aud: APPLE_AUDIENCE,
+        sub: client_id.as_str(),
+    };
+    let part = |bytes: Vec<u8>| BASE64_URL_SAFE_NO_PAD.encode(bytes);
+    let head = part(serde_json::to_vec(&JoseHeader { alg: "ES256", kid: &apple.key_id }).ok()?);
+    let signed = format!("{head}.{}", part(serde_json::to_vec(&claims).ok()?));
+    let signature: Signature = signing_key.try_sign(signed.as_bytes()).ok()?;
+    let text = format!("{signed}.{}", part(signature.to_bytes().to_vec()));
+    Some((Secret::new(text), LogTime(expires.saturating_mul(1000))))
+}
+
+#[cfg(test)]
+mod tests {
+    use p256::{
+        ecdsa::{VerifyingKey, signature::Verifier},
+        pkcs8::{EncodePrivateKey, LineEnding},
+    };
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn decoded(part: &str) -> Vec<u8> {
+        BASE64_URL_SAFE_NO_PAD.decode(part).expect("base64url")
+    }
+
+    #[test]
+    fn a_secret_for_apple_says_what_it_must_and_is_signed() {
+        let key = p256::SecretKey::from_slice(&[7; 32]).expect("a key");
+        let pem = key.to_pkcs8_pem(LineEnding::LF).expect("a PEM").to_string();
+        let apple = AppleOptions {
+            private_key: None,
+            team_id: "TEAM123456".into(),
+            key_id: "KEY1234567".into(),
+            secret_lifetime: Duration::from_secs(300),
+        };
+        let client_id = ClientId::new("com.example.web").expect("a client id");
+        let now = LogTime(1_790_000_000_999);
+        let minted = mint(&client_id, &Secret::new(pem), &apple, now);
+        let (secret, expires) = minted.expect("a secret");
+        assert_eq!(expires, LogTime(1_790_000_300_000));
+        let parts: Vec<&str> = secret.expose().split('.').collect();
+        let [head, claims, signature] = parts[..] else { panic!("not three parts") };
+        let value = |part| serde_json::from_slice::<Value>(&decoded(part)).expect("JSON");
+        assert_eq!(value(head), json!({"alg": "ES256", "kid": "KEY1234567"}));
+        let expected = json!({
+            "iss": "TEAM123456", "iat": 1_790_000_000, "exp": 1_790_000_300,
+            "aud": APPLE_AUDIENCE, "sub": "com.example.web",
+        });
+        assert_eq!(value(claims), expected);
+        let verifying: VerifyingKey = SigningKey::from(&key).verifying_key().to_owned();
+        let signature = Signature::from_slice(&decoded(signature)).expect("64 bytes");
+        let signed = format!("{head}.{claims}");
+        verifying.verify(signed.as_bytes(), &signature).expect("it is signed by that key");
+    }
+
+    #[test]
+    fn a_key_that_is_none_mints_nothing() {
+        let apple = AppleOptions {
+            private_key: None,
+            team_id: "T".into(),
+            key_id: "K".into(),
+            secret_lifetime: Duration::from_secs(300),
+        };
+        let client_id = ClientId::new("a").expect("a client id");
+        assert!(mint(&client_id, &Secret::new("no key".into()), &apple, LogTime(0)).is_none());
+    }
+}

@@ -1,0 +1,112 @@
+//! Reads of an organization's credentials.
+
+use concordat_cluster::machine::{locate::Located, query};
+use concordat_proto::{
+    command::Precondition,
+    consistency::Position,
+    id::{ClientId, WriteId},
+    oidc::Provider,
+};
+
+use super::client_secret;
+use crate::{
+    api::{
+        operation::{CredentialRead, Page},
+        outcome::{Answer, List, Outcome, Unavailable, Value, What},
+        request::Terms,
+    },
+    auth::OrgPrincipal,
+    node::Node,
+    request::{
+        freshness, locate,
+        unavailable::{broken, unavailable},
+    },
+};
+
+/// Answers an organization's read.
+pub(super) fn answer(
+    node: &Node,
+    org: &OrgPrincipal,
+    read: CredentialRead,
+    terms: &Terms,
+) -> Answer {
+    match read {
+        CredentialRead::List { provider, page } => {
+            of_org(node, org, |at| list(node, at, provider, page))
+        }
+        CredentialRead::Get(client_id) => {
+            of_org(node, org, |at| get(node, at, &client_id, terms.if_none_match.as_ref()))
+        }
+        CredentialRead::Secret(client_id) => client_secret::answer(node, org, terms, &client_id),
+    }
+}
+
+/// Judges freshness, then reads, then marks: how fresh, and how far at least.
+fn of_org(node: &Node, org: &OrgPrincipal, read: impl Fn(&Located) -> Answer) -> Answer {
+    // The look that let the principal in may be old: it has waited for a position since.
+    let read = |at: &Located| {
+        let (epoch, group) = (at.home.org.epoch, at.group);
+        let position = Position { epoch, group, index: node.groups.applied(group) };
+        Answer { position: Some(position), ..read(at) }
+    };
+    let read = match locate::now(node, org.id()) {
+        Ok(Some(at)) => locate::reading(node, at, read),
+        Ok(None) => Ok(None),
+        Err(error) => Err(error),
+    };
+    match read {
+        Ok(Some((answer, fresh))) => freshness::mark(answer, fresh),
+        // It has left, and has not arrived here yet: another node may know more.
+        Ok(None) => freshness::mark(unavailable(Unavailable::Moving), freshness::of_absence(node)),
+        Err(error) => broken("locating an organisation", &error),
+    }
+}
+
+fn list(node: &Node, at: &Located, provider: Option<Provider>, page: Page) -> Answer {
+    let filter = query::OidcFilter { provider, offset: page.offset, limit: page.limit };
+    match query::oidc_page(node.state(), at.group, at.home.org.id, &filter) {
+        Ok(found) => {
+            let list = List { items: found.items, page, total_count: found.total_count };
+            Outcome::Found(Value::Credentials(list)).into()
+        }
+        Err(error) => broken("listing credentials", &error),
+    }
+}
+
+fn get(
+    node: &Node,
+    at: &Located,
+    client_id: &ClientId,
+    if_none_match: Option<&Precondition>,
+) -> Answer {
+    match query::oidc(node.state(), at.group, at.home.org.id, client_id) {
+        Ok(Some(found)) if matches(if_none_match, found.version) => {
+            Outcome::NotModified(found.version).into()
+        }
+        Ok(Some(found)) => Outcome::Found(Value::Credential(Box::new(found))).into(),
+        Ok(None) => Outcome::NotFound(What::Credential).into(),
+        Err(error) => broken("reading a credential", &error),
+    }
+}
+
+fn matches(precondition: Option<&Precondition>, version: WriteId) -> bool {
+    match precondition {
+        None => false,
+        Some(Precondition::Exists) => true,
+        Some(Precondition::AnyOf(versions)) => versions.contains(&version),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn if_none_match_compares_versions() {
+        let (one, two) = (WriteId::from_bytes([1; 16]), WriteId::from_bytes([2; 16]));
+        assert!(!matches(None, one));
+        assert!(matches(Some(&Precondition::Exists), one));
+        assert!(matches(Some(&Precondition::AnyOf(vec![two, one])), one));
+        assert!(!matches(Some(&Precondition::AnyOf(vec![two])), one));
+    }
+}

@@ -1,0 +1,64 @@
+//! The wait of a read for the position that it asks for.
+
+use concordat_cluster::raft::Freshness;
+use concordat_proto::{
+    consistency::Position,
+    id::{GroupId, OrgId},
+};
+use tokio::time::Instant;
+
+use crate::{
+    api::outcome::{Answer, Malformed, Outcome},
+    node::Node,
+    request::{freshness, locate, timing::Timing, unavailable::broken},
+};
+
+/// Waits until this node has applied a position, or an adoption that contains it.
+pub(super) async fn at_least(
+    node: &Node,
+    org: Option<OrgId>,
+    position: Position,
+    timing: Timing,
+) -> Result<(), Answer> {
+    let closed = node.groups.closed(position.group);
+    // What stands between the newest entry that a survivor had applied and the end of the founder's
+    // log may be the very entry that was acknowledged: it is not called lost, but waited for in vain.
+    if let Some(succession) = closed.as_ref().and_then(|closed| closed.succession)
+        && position.index > succession.last.index
+    {
+        let fresh = freshness::of(&node.groups, &[GroupId::SYSTEM]);
+        return Err(freshness::mark(Outcome::PositionLost, fresh));
+    }
+    known(node, position.group, timing).await?;
+    match locate::at_least(node, org, position, timing.deadline).await {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            let fresh = freshness::of(&node.groups, &[position.group]);
+            Err(freshness::mark(Outcome::PositionPending, fresh))
+        }
+        Err(error) => Err(broken("waiting for a position", &error)),
+    }
+}
+
+/// Waits until this node knows a position's group. One that is so new that it does not may be a
+/// position all the same; only a node that knows all groups says that it is none.
+async fn known(node: &Node, group: GroupId, timing: Timing) -> Result<(), Answer> {
+    loop {
+        let fresh = node.groups.list_freshness();
+        let seen = locate::seen(node);
+        let is_known = group == GroupId::SYSTEM
+            || node.groups.closed(group).is_some()
+            || node.home_groups().contains(&group);
+        if is_known {
+            return Ok(());
+        }
+        if fresh == Freshness::Current {
+            let malformed = Outcome::Malformed(Malformed::ForeignPosition);
+            return Err(freshness::mark(malformed, fresh));
+        }
+        if Instant::now() >= timing.deadline {
+            return Err(freshness::mark(Outcome::PositionPending, fresh));
+        }
+        locate::advance(node, &seen, timing.deadline).await;
+    }
+}

@@ -1,0 +1,215 @@
+//! A request's path, from its head to its response, in the contract's order of checks: route,
+//! authentication, headers, path and query, body, existence, storage. The first file to read.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use concordat_cluster::raft::Freshness;
+use concordat_proto::limits;
+use http::{Response, StatusCode, request::Parts};
+use tokio::time::Instant;
+
+use super::{
+    condition, freshness, read,
+    timing::Timing,
+    unavailable::{broken, unavailable},
+    write::{self, commit::request_digest},
+};
+use crate::{
+    api::{
+        operation::{Action, Caller},
+        outcome::{Answer, Malformed, Outcome, Unavailable},
+        request::{Input, Presented, Terms},
+    },
+    auth::{self, Authorized, Denied, Permit},
+    dialect::{
+        REGISTRY,
+        traits::{Dialect, ResponseBody, Route},
+    },
+    http::{
+        body::{Body, BodyError, is_plain},
+        respond,
+        route::{Found, Probe, Target},
+    },
+    node::Node,
+    observe::{health, metrics::Observed},
+};
+
+/// A request as it came in.
+#[derive(Debug)]
+pub(crate) struct Call {
+    /// When its head had been read: all its times count from here.
+    pub(crate) accepted: Instant,
+    /// The head.
+    pub(crate) head: Parts,
+    /// The body, not read yet.
+    pub(crate) body: Body,
+}
+
+/// Answers a request.
+pub(crate) async fn serve(node: &Arc<Node>, call: &mut Call) -> Response<ResponseBody> {
+    let path = call.head.uri.path().to_owned();
+    let (target, parameter) = match node.routes.find(&call.head.method, &path) {
+        Found::Target(target, parameter) => (target, parameter),
+        Found::OtherMethods(target, methods) => {
+            let dialect = target.dialect();
+            return finish(dialect, call, dialect.method_not_allowed(&methods));
+        }
+        // Plain text, by which clients tell an unknown path from an unknown id.
+        Found::Nothing => {
+            let body = "404 page not found".to_owned();
+            let response = respond::text(StatusCode::NOT_FOUND, health::TEXT, body);
+            return finish(REGISTRY[0], call, response);
+        }
+    };
+    let (dialect, route) = match target {
+        Target::Probe(probe) => return finish(REGISTRY[0], call, self::probe(node, call, probe)),
+        Target::Operation(dialect, route) => (dialect, route),
+    };
+    let Ok(_place) = node.places.try_acquire() else {
+        return rejected(dialect, call, Outcome::Unavailable(Unavailable::Overloaded));
+    };
+    let mut observed = Observed::new(route.operation, call.accepted);
+    let answer = answer(node, call, dialect, route, parameter, &mut observed).await;
+    let answer = answer.unwrap_or_else(|refused| refused);
+    let response = finish(dialect, call, dialect.render(Some(route.operation), answer));
+    let status = response.status().as_u16();
+    tracing::debug!(method = %call.head.method, path, status, "answered");
+    node.metrics.observe(&observed, status);
+    response
+}
+
+/// The response to a request that did not get as far as its operation.
+pub(crate) fn rejected(
+    dialect: &dyn Dialect,
+    call: &Call,
+    outcome: Outcome,
+) -> Response<ResponseBody> {
+    finish(dialect, call, dialect.render(None, outcome.into()))
+}
+
+fn finish(
+    dialect: &dyn Dialect,
+    call: &Call,
+    response: Response<ResponseBody>,
+) -> Response<ResponseBody> {
+    respond::finish(response, &call.head.method, dialect.vary())
+}
+
+fn probe(node: &Node, call: &Call, probe: Probe) -> Response<ResponseBody> {
+    match probe {
+        Probe::Live => health::live(),
+        Probe::Ready => health::ready(node, call.head.uri.query().unwrap_or_default()),
+        Probe::Metrics => health::metrics(node),
+    }
+}
+
+/// The path itself.
+async fn answer(
+    node: &Arc<Node>,
+    call: &mut Call,
+    dialect: &dyn Dialect,
+    route: &Route,
+    parameter: &str,
+    observed: &mut Observed,
+) -> Result<Answer, Answer> {
+    let operation = route.operation;
+    let terms = dialect.terms(operation, &call.head.headers);
+    // Before the headers are judged: a caller that may not ask is refused, whatever they say.
+    let wants_current = terms.as_ref().map_or(true, |terms| terms.current_only);
+    let is_proof_wanted = !operation.is_write() && wants_current;
+    let permit = permit(node, dialect.credentials(&call.head.headers), route)
+        .map_err(|denied| if is_proof_wanted { proved(denied) } else { denied })?;
+    let terms = terms.map_err(Outcome::Malformed)?;
+    let timing = Timing { accepted: call.accepted, deadline: call.accepted + terms.timeout };
+    let body = body(node, call, route).await.map_err(Outcome::Malformed)?;
+    let authorized = parse(permit, route, &call.head, &body, parameter)?;
+    if operation.is_write() {
+        observed.required = Some(terms.required);
+        condition::of_write(operation, &terms)?;
+        let digest = request_digest(&call.head, &body);
+        return Ok(write::answer(node, authorized, terms, digest, timing).await);
+    }
+    let Terms { if_match, .. } = &terms;
+    let if_match = if_match.clone();
+    let answer = read::answer(node, authorized, terms, timing).await;
+    let answer = condition::of_read(answer, if_match.as_ref());
+    Ok(if is_proof_wanted { proved(answer) } else { answer })
+}
+
+/// The answer, if nothing newer can have been answered elsewhere; else that this cannot be proved.
+fn proved(answer: Answer) -> Answer {
+    match answer.freshness {
+        None | Some(Freshness::Current) => answer,
+        Some(Freshness::Stale { .. }) => Answer {
+            outcome: Outcome::Unavailable(Unavailable::NotCurrent),
+            position: None,
+            ..answer
+        },
+    }
+}
+
+/// Who asks, and whether they may.
+fn permit(node: &Node, presented: Presented<'_>, route: &Route) -> Result<Permit, Answer> {
+    let caller = route.operation.spec().caller;
+    // Judged before the state is read, over all groups: it must not tell where an organization is.
+    let fresh = freshness::of_all(node);
+    let home_groups = node.home_groups();
+    if home_groups.is_empty() {
+        return Err(unavailable(Unavailable::NotAMember));
+    }
+    // Looked at again behind [`freshness::of_absence`]: what was on its way may have arrived since.
+    let who = || auth::authenticate(node.state(), &home_groups, &presented, caller);
+    let mut principal = who();
+    let mut fresh = fresh;
+    if matches!(principal, Err(Denied::Unauthenticated)) {
+        fresh = freshness::of_absence(node);
+        principal = who();
+        match auth::is_arriving(node.state(), &home_groups, &presented) {
+            Ok(true) if caller != Caller::Operator && principal.is_err() => {
+                return Err(freshness::mark(unavailable(Unavailable::Moving), fresh));
+            }
+            Ok(_) => {}
+            Err(error) => return Err(broken("authenticating", &error)),
+        }
+    }
+    let principal = principal.map_err(|denied| match denied {
+        Denied::OrgIdMissing => Outcome::Malformed(Malformed::OrganizationMissing).into(),
+        Denied::Unauthenticated => freshness::mark(Outcome::Unauthenticated, fresh),
+        Denied::Broken(error) => broken("authenticating", &error),
+    })?;
+    auth::authorize(principal, route.operation)
+        .map_err(|auth::Forbidden| freshness::mark(Outcome::Forbidden, fresh))
+}
+
+/// The body, where the operation has one; of others it is left where it is.
+async fn body(node: &Node, call: &mut Call, route: &Route) -> Result<Bytes, Malformed> {
+    if !route.operation.spec().has_body {
+        return Ok(Bytes::new());
+    }
+    if !is_plain(&call.head.headers) {
+        return Err(Malformed::ContentCoding);
+    }
+    let read = call.body.read(node.limits.body_time).await;
+    read.map_err(|error| match error {
+        BodyError::TooSlow => Malformed::BodyTooSlow,
+        BodyError::Broken => Malformed::BodyBroken,
+    })
+}
+
+fn parse(
+    permit: Permit,
+    route: &Route,
+    head: &Parts,
+    body: &[u8],
+    parameter: &str,
+) -> Result<Authorized, Outcome> {
+    let query = head.uri.query().unwrap_or_default();
+    let input = Input { path_parameter: parameter, query, headers: &head.headers, body };
+    let action: Action = (route.parse)(&input).map_err(Outcome::Malformed)?;
+    // Of operations whose body means nothing.
+    if body.len() > limits::BODY_BYTES_MAX {
+        return Err(Outcome::Malformed(Malformed::BodyTooLarge));
+    }
+    permit.grant(action).ok_or(Outcome::Forbidden)
+}

@@ -1,0 +1,406 @@
+//! The steps that every write takes: it is named, proposed at the leader wherever that is, and answered
+//! when it is replicated as far as the caller requires.
+//!
+//! Never answers 408 before the time is up, and never calls a write undone that may have happened.
+
+use concordat_cluster::{
+    machine::query,
+    planted::{self, Bug},
+    raft::{Danger, Freshness, Progress, Proposed},
+    store::keys,
+};
+use concordat_proto::{
+    command::{Command, Idempotency, Proposal, RequestDigest},
+    consistency::{Position, Receipt},
+    header,
+    id::{GroupId, KeyId, WriteId},
+    limits,
+    movement::HomeRecord,
+    refusal::Refusal,
+    reply::{Applied, Reply},
+    time::LogTime,
+};
+use http::request::Parts;
+use sha2::{Digest, Sha256};
+use tokio::time::sleep_until;
+
+use crate::{
+    api::{
+        outcome::{Answer, Outcome, Unavailable, Written},
+        request::Terms,
+    },
+    node::Node,
+    percent::normalized,
+    request::{
+        freshness, receipt,
+        timing::Timing,
+        unavailable::{broken, unavailable},
+    },
+};
+
+/// A write as it was requested, beside what it is.
+#[derive(Debug, Clone)]
+pub(crate) struct WriteRequest {
+    /// Its name.
+    pub(crate) write_id: WriteId,
+    /// What its caller requires.
+    pub(crate) terms: Terms,
+    /// What a repeat is known by.
+    pub(crate) digest: RequestDigest,
+    /// Its times.
+    pub(crate) timing: Timing,
+}
+
+/// Where an organization's writes are ordered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Home {
+    /// The group.
+    pub(crate) group: GroupId,
+    /// The organization's epoch there.
+    pub(crate) epoch: u32,
+}
+
+impl Home {
+    /// Of what belongs to no organization.
+    pub(crate) const SYSTEM: Self = Self { group: GroupId::SYSTEM, epoch: 0 };
+}
+
+/// Method, path, body and conditions: whether a repeated key repeats the request. The path may spell
+/// its escapes in another way. What nodes of earlier versions made of a request without escapes and
+/// without `If-None-Match` is the same.
+pub(crate) fn request_digest(head: &Parts, body: &[u8]) -> RequestDigest {
+    let mut digest = Sha256::new();
+    let mut part = |bytes: &[u8]| {
+        digest.update((bytes.len() as u64).to_be_bytes());
+        digest.update(bytes);
+    };
+    part(head.method.as_str().as_bytes());
+    part(normalized(head.uri.path()).as_bytes());
+    part(body);
+    for value in head.headers.get_all(header::IF_MATCH) {
+        part(value.as_bytes());
+    }
+    if head.headers.contains_key(header::IF_NONE_MATCH) {
+        part(header::IF_NONE_MATCH.as_bytes());
+    }
+    for value in head.headers.get_all(header::IF_NONE_MATCH) {
+        part(value.as_bytes());
+    }
+    digest.finalize().into()
+}
+
+/// What enters the log, under the client's own name for it if it has one.
+pub(crate) fn proposal(
+    node: &Node,
+    request: &WriteRequest,
+    authorised_by: Option<KeyId>,
+    command: Command,
+) -> Proposal {
+    let now = node.now();
+    let idempotency = request.terms.idempotency_key.clone().map(|key| Idempotency {
+        key,
+        digest: request.digest,
+        lifetime: request.terms.key_lifetime,
+    });
+    Proposal {
+        write_id: request.write_id,
+        stamped: now,
+        // Counted in the time of the group that it is proposed to, when it is.
+        not_after: now,
+        origin: node.groups.node(),
+        idempotency,
+        authorised_by,
+        command,
+    }
+}
+
+/// An operator's proposal to an organization's own group, where its key stands among those of the
+/// organization: under a name that none of its clients can use.
+pub(crate) fn operators(mut proposal: Proposal) -> Proposal {
+    if let Some(idempotency) = &mut proposal.idempotency {
+        idempotency.key = operators_key(&idempotency.key);
+    }
+    proposal
+}
+
+/// The name of an operator's key among an organization's own.
+pub(crate) fn operators_key(key: &str) -> String {
+    let hash = Sha256::digest(key.as_bytes());
+    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{}{hash}", header::OPERATORS_KEY_PREFIX)
+}
+
+/// What a repeat under the client's own name is answered with, as far as this node's state has the
+/// first one's outcome. WriteRequest before whatever only the first one has to pass.
+///
+/// # Errors
+/// The answer, when the key was another request's, or the state cannot be read.
+pub(crate) fn repeated(
+    node: &Node,
+    group: GroupId,
+    home: Option<&HomeRecord>,
+    request: &WriteRequest,
+) -> Result<Option<Committed>, Answer> {
+    let Some(key) = &request.terms.idempotency_key else { return Ok(None) };
+    let found = match home {
+        None => query::remembered_key(node.state(), group, keys::NO_ORG, None, key),
+        Some(home) => {
+            let key = operators_key(key);
+            query::remembered_key(node.state(), group, home.org.id, Some(home), &key)
+        }
+    };
+    match found {
+        Ok(Some(record)) if record.digest == request.digest => {
+            let danger = node.groups.danger(group, record.applied.index);
+            Ok(Some(Committed { applied: record.applied, danger }))
+        }
+        Ok(Some(_)) => Err(Outcome::refused(Refusal::IdempotencyKeyReused).into()),
+        Ok(None) => Ok(None),
+        Err(error) => Err(broken("looking for an idempotency key", &error)),
+    }
+}
+
+/// A rejection decided from local state. For a request with an idempotency key it is given only if this
+/// node is provably fresh: another node may have executed the request already.
+pub(crate) fn refused_here(outcome: Outcome, fresh: Freshness, request: &WriteRequest) -> Answer {
+    let is_sure = request.terms.idempotency_key.is_none() || fresh == Freshness::Current;
+    let not_current = Outcome::Unavailable(Unavailable::NotCurrent);
+    freshness::mark(if is_sure { outcome } else { not_current }, fresh)
+}
+
+/// A proposal that is in the log for good, and who may still answer reads without it.
+#[derive(Debug, Clone)]
+pub(crate) struct Committed {
+    /// What became of it.
+    pub(crate) applied: Applied,
+    /// Who may still answer without it.
+    pub(crate) danger: Danger,
+}
+
+/// Why a proposal is not known to be in the log for good.
+#[derive(Debug)]
+pub(crate) enum NotCommitted {
+    /// The caller is told how far it went.
+    Answered(Answer),
+    /// The group is closed: it may be proposed again, under the same name, to its successor.
+    Closed,
+}
+
+impl NotCommitted {
+    /// The answer, where it is not proposed again. A group that was closed meanwhile may have taken
+    /// it: that is not known, and said when the time is up.
+    pub(crate) async fn answer(
+        self,
+        node: &Node,
+        group: GroupId,
+        request: &WriteRequest,
+    ) -> Answer {
+        match self {
+            Self::Answered(answer) => answer,
+            Self::Closed => {
+                sleep_until(request.timing.deadline).await;
+                pending(unknown(node, group, request.write_id, request))
+            }
+        }
+    }
+}
+
+/// Until when a group may carry out a request, in its log's own time: so long after the request was
+/// accepted, however late it is proposed.
+pub(super) fn not_after(node: &Node, group: GroupId, request: &WriteRequest) -> LogTime {
+    let left = limits::NOT_AFTER.saturating_sub(request.timing.accepted.elapsed());
+    node.groups.log_now(group).after(left)
+}
+
+/// Gets a proposal committed in the caller's time, or says how far that went.
+pub(crate) async fn propose(
+    node: &Node,
+    group: GroupId,
+    proposal: Proposal,
+    request: &WriteRequest,
+) -> Result<Committed, NotCommitted> {
+    let proposal = Proposal { not_after: not_after(node, group, request), ..proposal };
+    propose_until(node, group, proposal, request).await
+}
+
+/// The same, with its limit in the group's own time.
+pub(super) async fn propose_until(
+    node: &Node,
+    group: GroupId,
+    proposal: Proposal,
+    request: &WriteRequest,
+) -> Result<Committed, NotCommitted> {
+    let write_id = proposal.write_id;
+    match node.groups.propose(group, proposal, request.timing.deadline).await {
+        Proposed::Committed { applied, danger } => Ok(Committed { applied, danger }),
+        Proposed::Closed => Err(NotCommitted::Closed),
+        Proposed::NotProposed if node.groups.is_fenced(group) => {
+            Err(NotCommitted::Answered(unavailable(Unavailable::Fenced)))
+        }
+        Proposed::NotProposed => Err(NotCommitted::Answered(unavailable(Unavailable::NoLeader))),
+        Proposed::Queued { ahead } => {
+            Err(NotCommitted::Answered(unavailable(Unavailable::NotItsTurn { ahead })))
+        }
+        // The leader's answer may be lost and the entry be applied here all the same.
+        Proposed::Unknown => match query::write(node.state(), group, write_id) {
+            Ok(Some(record)) => {
+                let danger = node.groups.danger(group, record.applied.index);
+                Ok(Committed { applied: record.applied, danger })
+            }
+            Ok(None) => {
+                let receipt = unknown(node, group, write_id, request);
+                Err(NotCommitted::Answered(pending(receipt)))
+            }
+            Err(error) => Err(NotCommitted::Answered(broken("looking for a write", &error))),
+        },
+    }
+}
+
+/// Waits until the outcome is replicated as far as the caller requires: a refusal like a success. What a
+/// failover does not carry over is void, and an earlier copy of a refused write, which only a survivor
+/// has, may then be carried out: only a refusal that has reached all regions holds for ever.
+pub(crate) async fn finish(
+    node: &Node,
+    home: Home,
+    committed: Committed,
+    request: &WriteRequest,
+) -> Answer {
+    let waits = committed.applied.outcome.is_ok() || !planted::is(Bug::RefusalDoesNotWait);
+    let receipt = if waits {
+        replicated(node, home, &committed, request).await
+    } else {
+        let Committed { applied, danger } = &committed;
+        let scope = receipt::scope(node, request.terms.required);
+        let mut progress = node.groups.progress(home.group, applied.index, &scope, danger.clone());
+        progress.reached = true;
+        receipt_of(home, applied, progress, request)
+    };
+    freshness::mark(outcome(committed.applied.outcome, receipt), Freshness::Current)
+}
+
+/// What a decided write has come to, as its receipt says.
+fn outcome(decided: Result<Reply, Refusal>, receipt: Receipt) -> Outcome {
+    match decided {
+        Err(refusal) if receipt.achieved => Outcome::Refused { refusal, receipt: Some(receipt) },
+        Err(refusal) => Outcome::Pending { receipt, refusal: Some(refusal) },
+        Ok(_) if !receipt.achieved => Outcome::Pending { receipt, refusal: None },
+        Ok(reply) => {
+            let value = match reply {
+                Reply::Org(org) => Written::Organization(org),
+                Reply::Version(version) => Written::Version(version),
+                Reply::Done | Reply::NodeRegistered { .. } | Reply::AdoptionDropped => {
+                    Written::Done
+                }
+            };
+            Outcome::Written { value, follows: false, receipt }
+        }
+    }
+}
+
+/// The answer to a write whose success is only the beginning of what was asked for.
+pub(crate) fn followed(mut answer: Answer) -> Answer {
+    if let Outcome::Written { follows, .. } = &mut answer.outcome {
+        *follows = true;
+    }
+    answer
+}
+
+/// The answer to a write that is not replicated as far as was required.
+pub(crate) fn pending(receipt: Receipt) -> Answer {
+    Outcome::Pending { receipt, refusal: None }.into()
+}
+
+/// The receipt after the wait for what the caller requires.
+pub(crate) async fn replicated(
+    node: &Node,
+    home: Home,
+    committed: &Committed,
+    request: &WriteRequest,
+) -> Receipt {
+    let Committed { applied, danger } = committed;
+    let scope = receipt::scope(node, request.terms.required);
+    let deadline = request.timing.deadline;
+    let progress =
+        node.groups.wait(home.group, applied.index, &scope, danger.clone(), deadline).await;
+    receipt_of(home, applied, progress, request)
+}
+
+fn receipt_of(
+    home: Home,
+    applied: &Applied,
+    progress: Progress,
+    request: &WriteRequest,
+) -> Receipt {
+    let here = Position { epoch: home.epoch, group: home.group, index: applied.index };
+    let position = applied.position.unwrap_or(here);
+    let (required, accepted) = (request.terms.required, request.timing.accepted);
+    receipt::decided(required, applied, position, progress, accepted)
+}
+
+/// The receipt of a write whose outcome is not known.
+pub(crate) fn unknown(
+    node: &Node,
+    group: GroupId,
+    write_id: WriteId,
+    request: &WriteRequest,
+) -> Receipt {
+    let regions = node.groups.member_regions(group);
+    receipt::unknown(request.terms.required, write_id, regions, request.timing.accepted)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn digest(method: &str, uri: &str, if_match: &[&str], body: &[u8]) -> RequestDigest {
+        let mut request = Request::builder().method(method).uri(uri);
+        for value in if_match {
+            request = request.header("if-match", *value);
+        }
+        request_digest(&request.body(()).unwrap().into_parts().0, body)
+    }
+
+    #[test]
+    fn a_repeat_is_the_same_method_path_body_and_precondition() {
+        let first = digest("PATCH", "/a?x=1", &["\"v\""], b"{}");
+        assert_eq!(first, digest("PATCH", "/a?x=2", &["\"v\""], b"{}"));
+        for other in [
+            digest("POST", "/a", &["\"v\""], b"{}"),
+            digest("PATCH", "/b", &["\"v\""], b"{}"),
+            digest("PATCH", "/a", &[], b"{}"),
+            digest("PATCH", "/a", &["\"w\""], b"{}"),
+            digest("PATCH", "/a", &["\"v\""], b"{} "),
+            digest("PATCH", "/a{}", &["\"v\""], b""),
+        ] {
+            assert_ne!(first, other);
+        }
+    }
+
+    #[test]
+    fn a_repeat_may_spell_its_path_in_another_way() {
+        let of = |uri: &str| digest("PATCH", uri, &[], b"{}");
+        assert_eq!(of("/a%2fb%3Ac"), of("/a%2Fb:c"));
+        assert_ne!(of("/a%2Fb"), of("/a/b"));
+        assert_ne!(of("/a%252Fb"), of("/a%2Fb"));
+    }
+
+    #[test]
+    fn a_digest_is_what_earlier_nodes_made_of_the_request() {
+        // They remember it for a day: method, path, body and If-Match, each after its length.
+        let digest = digest("PATCH", "/a%2Fb", &["\"v\""], b"{}");
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "e7e535acf5cff6d50c0d3a3e15036b3916c675b598b1cf0f77489f3f6046165a");
+    }
+
+    #[test]
+    fn if_none_match_is_part_of_the_request() {
+        let of = |name: &str| {
+            let request = Request::builder().method("PATCH").uri("/a").header(name, "\"v\"");
+            request_digest(&request.body(()).unwrap().into_parts().0, b"{}")
+        };
+        assert_ne!(of("if-none-match"), of("if-match"));
+        assert_ne!(of("if-none-match"), of("x"));
+    }
+}

@@ -1,0 +1,87 @@
+//! Writes: seal, propose at the leader wherever it is, wait as far as the caller requires, answer.
+//!
+//! [`commit`] has the steps that every write takes. The other files have what is particular to a kind
+//! of write, and none of them knows another.
+
+mod cluster;
+pub(crate) mod commit;
+pub(crate) mod org_create;
+mod org_move;
+mod org_write;
+mod seal_command;
+
+use std::sync::Arc;
+
+use concordat_proto::{command::RequestDigest, id::OrgId, org::OrgSettings};
+
+use self::{commit::WriteRequest, org_write::Draft};
+use super::{
+    locate,
+    org_view::absent,
+    timing::Timing,
+    unavailable::{broken, unavailable},
+};
+use crate::{
+    api::{
+        operation::OrgWrite,
+        outcome::{Answer, Outcome, Unavailable},
+        request::Terms,
+    },
+    auth::{Allowed, Authorized},
+    entropy,
+    node::Node,
+};
+
+/// Carries a write out, as far as it goes in the caller's time.
+pub(crate) async fn answer(
+    node: &Arc<Node>,
+    authorized: Authorized,
+    terms: Terms,
+    digest: RequestDigest,
+    timing: Timing,
+) -> Answer {
+    if node.groups.waits_are_full() {
+        return unavailable(Unavailable::TooManyWrites);
+    }
+    if !node.keyring_check.has_passed() {
+        return unavailable(Unavailable::KeyringUnchecked);
+    }
+    let write_id = entropy::write_id(&*node.environment.clock, &*node.environment.entropy);
+    let request = WriteRequest { write_id, terms, digest, timing };
+    match authorized.into_inner() {
+        Allowed::CredentialWrite(org, write) => {
+            let Some(_place) = node.writes.enter(org.id()) else {
+                return unavailable(Unavailable::TooManyWrites);
+            };
+            org_write::answer(node, Draft::Own { org, write }, request).await
+        }
+        Allowed::OrgWrite(key, OrgWrite::Create(draft)) => {
+            org_create::create(node, key, draft, &request).await
+        }
+        Allowed::OrgWrite(_, OrgWrite::Move(org, draft)) => {
+            org_move::change(node, org, draft, &request).await
+        }
+        Allowed::OrgWrite(_, OrgWrite::Patch(org, settings)) => {
+            settings_of(node, org, settings, request).await
+        }
+        Allowed::ClusterWrite(key, write) => cluster::change(node, key, write, &request).await,
+        // The table of operations sends reads elsewhere.
+        Allowed::CredentialRead(..)
+        | Allowed::Receipt(..)
+        | Allowed::OperatorRead(_)
+        | Allowed::Demo(_) => Outcome::Forbidden.into(),
+    }
+}
+
+async fn settings_of(
+    node: &Node,
+    org: OrgId,
+    settings: OrgSettings,
+    request: WriteRequest,
+) -> Answer {
+    match locate::now(node, org) {
+        Ok(Some(_)) => org_write::answer(node, Draft::Settings { org, settings }, request).await,
+        Ok(None) => absent(node),
+        Err(error) => broken("locating an organization", &error),
+    }
+}

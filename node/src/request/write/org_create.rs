@@ -1,0 +1,202 @@
+//! Organisations: made by a claim in the system group, then in their home group; listed over all
+//! home groups.
+//!
+//! # The life of a creation
+//! 1. The claim, by the operator's key, with everything that makes the organization. Whoever
+//!    repeats the request is answered with the first claim.
+//! 2. The beginning in the home group, under the same write id, proposed by a task that outlives
+//!    the request; and by [`resume`] when its node died in between. Once begun, nothing changes.
+
+use std::{sync::Arc, time::Duration};
+
+use concordat_cluster::{
+    machine::query,
+    raft::{Freshness, Proposed},
+    store::StoreError,
+};
+use concordat_proto::{
+    command::{Command, Proposal},
+    id::{GroupId, KeyId, OrgId, WriteId},
+    limits,
+    log::LogIndex,
+    org::Org,
+    reply::{Applied, Reply},
+    secret::Secret,
+};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::commit::{
+    Committed, Home, WriteRequest, finish, pending, proposal, propose, replicated, unknown,
+};
+use crate::{
+    api::{
+        draft::OrgDraft,
+        outcome::{Answer, Outcome, Written},
+    },
+    auth, entropy,
+    node::Node,
+    request::{freshness, org_view::home_group, unavailable::no_key},
+    seal::{Field, SealError},
+};
+
+/// How long the beginning is tried for, whether or not the request still waits for it.
+const BEGIN_TIME_MAX: Duration = Duration::from_secs(60);
+/// Between two looks for a region's group that this node is about to learn of.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// Organisations read from a group at a time.
+const PAGE_ORGS: usize = 256;
+
+/// Makes an organization.
+pub(super) async fn create(
+    node: &Arc<Node>,
+    key: KeyId,
+    draft: OrgDraft,
+    request: &WriteRequest,
+) -> Answer {
+    let claim = Command::ClaimOrg(new_org(node, draft, request.write_id));
+    let claim = proposal(node, request, Some(key), claim);
+    let committed = match propose(node, GroupId::SYSTEM, claim, request).await {
+        Ok(committed) => committed,
+        Err(not) => return not.answer(node, GroupId::SYSTEM, request).await,
+    };
+    let Applied { write_id, index, .. } = committed.applied;
+    match &committed.applied.outcome {
+        Ok(Reply::Org(claimed)) => begin(node, (**claimed).clone(), write_id, index, request).await,
+        Ok(_) | Err(_) => finish(node, Home::SYSTEM, committed, request).await,
+    }
+}
+
+fn new_org(node: &Node, draft: OrgDraft, write_id: WriteId) -> Org {
+    let (clock, entropy) = (&*node.environment.clock, &*node.environment.entropy);
+    let id = draft.id.unwrap_or_else(|| entropy::org_id(clock, entropy));
+    let (data_key, wrapped) = node.sealer.new_data_key(id);
+    let (key_text, first_key) = auth::new_org_key(id, entropy);
+    Org {
+        id,
+        org_name: draft.org_name,
+        tenant_name: draft.tenant_name,
+        home_region: draft.home_region.unwrap_or_else(|| node.groups.region().clone()),
+        epoch: 1,
+        data_key: wrapped,
+        first_key,
+        first_key_sealed: data_key.seal(&key_text, Field::FirstApiKey, write_id),
+    }
+}
+
+async fn begin(
+    node: &Arc<Node>,
+    claimed: Org,
+    write_id: WriteId,
+    claim_index: LogIndex,
+    request: &WriteRequest,
+) -> Answer {
+    let deadline = request.timing.deadline;
+    let not_known = |group| pending(unknown(node, group, write_id, request));
+    // The region may be so new that this node has yet to learn of its group.
+    node.groups.wait_visible(GroupId::SYSTEM, claim_index, deadline).await;
+    let group = loop {
+        match home_group(node, &claimed.home_region) {
+            Some(group) => break group,
+            None if Instant::now() >= deadline => return not_known(GroupId::SYSTEM),
+            None => sleep_until(deadline.min(Instant::now() + LOOK_EVERY)).await,
+        }
+    };
+    let home = Home { group, epoch: claimed.epoch };
+    let until = deadline.max(Instant::now() + BEGIN_TIME_MAX);
+    let task = node.detached.spawn(proposed(Arc::clone(node), claimed, write_id, until));
+    let Ok(Ok(Proposed::Committed { applied, danger })) = timeout_at(deadline, task).await else {
+        // Never early: a task that ended at once leaves the caller its time all the same.
+        sleep_until(deadline).await;
+        return not_known(group);
+    };
+    let committed = Committed { applied, danger };
+    match &committed.applied.outcome {
+        Ok(Reply::Org(org)) => created(node, home, org, &committed, request).await,
+        Ok(_) | Err(_) => finish(node, home, committed, request).await,
+    }
+}
+
+async fn created(
+    node: &Node,
+    home: Home,
+    org: &Org,
+    committed: &Committed,
+    request: &WriteRequest,
+) -> Answer {
+    let receipt = replicated(node, home, committed, request).await;
+    let outcome = match first_key(node, org) {
+        // Without the key: the repeat under the same idempotency key shows it.
+        Ok(_) if !receipt.achieved => Outcome::Pending { receipt, refusal: None },
+        Ok(key) => {
+            let value = Written::NewOrganization(Box::new(org.clone()), key);
+            Outcome::Written { value, follows: false, receipt }
+        }
+        Err(error) => return no_key(error),
+    };
+    freshness::mark(outcome, Freshness::Current)
+}
+
+fn first_key(node: &Node, org: &Org) -> Result<Secret, SealError> {
+    let data_key = node.sealer.data_key(org.id, &org.data_key)?;
+    data_key.open(&org.first_key_sealed, Field::FirstApiKey)
+}
+
+/// Proposes the beginning, wherever the region's group is, until it is decided or the time is over.
+async fn proposed(node: Arc<Node>, org: Org, write_id: WriteId, until: Instant) -> Proposed {
+    let now = node.now();
+    let proposal = Proposal {
+        write_id,
+        stamped: now,
+        not_after: now,
+        origin: node.groups.node(),
+        idempotency: None,
+        // The claim was authorised; the home group follows it.
+        authorised_by: None,
+        command: Command::CreateOrg(org.clone()),
+    };
+    loop {
+        if let Some(group) = home_group(&node, &org.home_region) {
+            let not_after = node.groups.log_now(group).after(limits::NOT_AFTER);
+            let proposal = Proposal { not_after, ..proposal.clone() };
+            let proposed = node.groups.propose(group, proposal, until).await;
+            if proposed != Proposed::Closed {
+                return proposed;
+            }
+        }
+        if Instant::now() >= until {
+            return Proposed::Unknown;
+        }
+        sleep_until(until.min(Instant::now() + LOOK_EVERY)).await;
+    }
+}
+
+/// Begins those claimed organizations whose group stands in this node's region and whose making was
+/// interrupted.
+/// Harmless at any time and on any node: the claim decides everything.
+pub(crate) async fn resume(node: &Arc<Node>) -> Result<usize, StoreError> {
+    let seated = node.groups.seated_here();
+    let mut after = None;
+    let mut finished = 0;
+    loop {
+        let claims = query::claims(node.state(), after, PAGE_ORGS)?;
+        let Some(last) = claims.last() else { return Ok(finished) };
+        after = Some(last.id);
+        for claim in claims {
+            let mut homes = seated.iter().filter(|(region, _)| *region == claim.home_region);
+            let Some((_, group)) = homes.next() else { continue };
+            if !has_begun(node, *group, claim.id)? {
+                let write_id = claim.first_key_sealed.sealed_by;
+                let until = Instant::now() + BEGIN_TIME_MAX;
+                let outcome = proposed(Arc::clone(node), claim, write_id, until).await;
+                finished += usize::from(matches!(outcome, Proposed::Committed { .. }));
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Whether an organization is in its first home, or was and has left since.
+fn has_begun(node: &Node, group: GroupId, org: OrgId) -> Result<bool, StoreError> {
+    let state = node.state();
+    Ok(query::home(state, group, org)?.is_some() || query::away(state, group, org)?.is_some())
+}

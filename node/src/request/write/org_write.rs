@@ -1,0 +1,194 @@
+//! A write of an organization, across its moves and failovers.
+
+use concordat_cluster::{
+    machine::{locate::Located, query, succession},
+    planted::{self, Bug},
+    store::StoreError,
+};
+use concordat_proto::{
+    command::{Command, Proposal},
+    id::{GroupId, OrgId, WriteId},
+    org::OrgSettings,
+    record::WriteRecord,
+    refusal::Refusal,
+    time::LogTime,
+};
+use tokio::time::{Instant, sleep_until};
+
+use super::{
+    commit::{
+        Committed, Home, NotCommitted, WriteRequest, finish, not_after, operators, pending,
+        proposal, propose_until, unknown,
+    },
+    seal_command,
+};
+use crate::{
+    api::{
+        operation::CredentialWrite,
+        outcome::{Answer, Unavailable},
+    },
+    auth::OrgPrincipal,
+    node::Node,
+    request::{
+        freshness, locate,
+        unavailable::{broken, unavailable},
+    },
+};
+
+/// A write of an organization, in whichever group has it: where it is refused because the
+/// organization has moved, it is proposed again under the same name in its new home, as soon as this
+/// node sees it there. Such a refusal leaves no trace, so the write happens at most once.
+///
+/// A group that is closed meanwhile may have taken it. What took its place shows whether it lives on
+/// there; if it does not, it never will, and it is made anew under another name: so the closed group's
+/// replicas, when they return, can say for good that what they have under the first one is lost.
+pub(super) async fn answer(node: &Node, draft: Draft, mut request: WriteRequest) -> Answer {
+    let (org, deadline) = (draft.org(), request.timing.deadline);
+    let mut proposal = match draft.proposal(node, &request) {
+        Ok(proposal) => proposal,
+        Err(answer) => return answer,
+    };
+    let mut epoch_min = 0;
+    // The earliest time after which a copy of it under its present name was refused.
+    let mut over_after: Option<LogTime> = None;
+    // A closed group that may have taken it: from then on nobody may say that nothing was stored.
+    let mut closed = None;
+    loop {
+        let at = match locate::settled(node, org, epoch_min, deadline).await {
+            Ok(Some(at)) => at,
+            Ok(None) => {
+                let moving = || {
+                    let fresh = freshness::of_absence(node);
+                    freshness::mark(unavailable(Unavailable::Moving), fresh)
+                };
+                return closed.map_or_else(moving, |group| not_known(node, group, &request));
+            }
+            Err(error) => return broken("locating an organization", &error),
+        };
+        let home = Home { group: at.group, epoch: at.home.org.epoch };
+        if let (Some(group), Some(limit)) = (closed, over_after) {
+            match carried_over(node, at, request.write_id, limit) {
+                Ok(Some(CarriedOver::Yes(committed))) => {
+                    return finish(node, home, *committed, &request).await;
+                }
+                Ok(Some(CarriedOver::No)) => {
+                    (closed, over_after) = (None, None);
+                    request.write_id = repeated_as(request.write_id, group);
+                    proposal = match draft.proposal(node, &request) {
+                        Ok(proposal) => proposal,
+                        Err(answer) => return answer,
+                    };
+                }
+                Ok(Some(CarriedOver::Forgotten)) => {
+                    sleep_until(deadline).await;
+                    return not_known(node, group, &request);
+                }
+                // It has moved meanwhile.
+                Ok(None) => continue,
+                Err(error) => return broken("looking for a write", &error),
+            }
+        }
+        let limit = not_after(node, home.group, &request);
+        over_after = Some(over_after.map_or(limit, |before| before.min(limit)));
+        let proposal = Proposal { not_after: limit, ..proposal.clone() };
+        let committed = match propose_until(node, home.group, proposal, &request).await {
+            Ok(committed) => committed,
+            // Its successor has the write, if the closed group had it and it lives on.
+            Err(NotCommitted::Closed) => {
+                closed = Some(home.group);
+                continue;
+            }
+            Err(NotCommitted::Answered(answer)) => {
+                let says_no = answer.outcome.is_unavailable() && Instant::now() >= deadline;
+                let maybe_done = closed.filter(|_| says_no);
+                return maybe_done.map_or(answer, |group| not_known(node, group, &request));
+            }
+        };
+        match committed.applied.outcome {
+            Err(Refusal::Moved { epoch, .. } | Refusal::Moving { epoch }) => epoch_min = epoch,
+            Ok(_) | Err(_) => return finish(node, home, committed, &request).await,
+        }
+    }
+}
+
+/// 408: a group that is closed may have taken it.
+fn not_known(node: &Node, group: GroupId, request: &WriteRequest) -> Answer {
+    pending(unknown(node, group, request.write_id, request))
+}
+
+/// What is request for of an organization: made into a proposal under each name that it is tried by.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "it lives for one call, and a box costs more")]
+pub(super) enum Draft {
+    /// By the organization's own key.
+    Own { org: Box<OrgPrincipal>, write: CredentialWrite },
+    /// By an operator.
+    Settings { org: OrgId, settings: OrgSettings },
+}
+
+impl Draft {
+    fn org(&self) -> OrgId {
+        match self {
+            Self::Own { org, .. } => org.id(),
+            Self::Settings { org, .. } => *org,
+        }
+    }
+
+    fn proposal(&self, node: &Node, request: &WriteRequest) -> Result<Proposal, Answer> {
+        match self {
+            Self::Own { org, write } => {
+                let command = seal_command::command(node, org, write.clone(), request)?;
+                Ok(proposal(node, request, Some(org.key), command))
+            }
+            Self::Settings { org, settings } => {
+                let command = Command::SetOrgSettings { org: *org, settings: *settings };
+                Ok(operators(proposal(node, request, None, command)))
+            }
+        }
+    }
+}
+
+/// Whether a write that a closed group may have lives on where its organization is at home now.
+enum CarriedOver {
+    /// It does.
+    Yes(Box<Committed>),
+    /// It does not, and never will: it was part of nothing that came here.
+    No,
+    /// It may have been forgotten.
+    Forgotten,
+}
+
+/// Looks for it here, in a state that holds all that was carried over; nothing where the organization
+/// has left from here meanwhile. `over_after`: no copy of it was carried out later.
+fn carried_over(
+    node: &Node,
+    at: Located,
+    write_id: WriteId,
+    over_after: LogTime,
+) -> Result<Option<CarriedOver>, StoreError> {
+    if planted::is(Bug::ClosedWriteRepeated) {
+        return Ok(Some(CarriedOver::No));
+    }
+    let look = |at: &Located| {
+        let record = query::remembered(node.state(), at.group, Some(&at.home), write_id)?;
+        if let Some(WriteRecord { applied, .. }) = record {
+            let danger = node.groups.danger(at.group, applied.index);
+            return Ok(CarriedOver::Yes(Box::new(Committed { applied, danger })));
+        }
+        // Looked at after the record, which was there at least until then.
+        let log_time = query::applied(node.state(), at.group)?.log_time;
+        let floor = at.home.arrival.as_ref().map_or(log_time, |arrival| arrival.floor);
+        let is_forgotten = over_after < log_time.max(floor);
+        Ok(if is_forgotten { CarriedOver::Forgotten } else { CarriedOver::No })
+    };
+    let found = locate::reading(node, at, look)?;
+    found.map(|(found, _)| found).transpose()
+}
+
+/// The name under which it is made anew.
+fn repeated_as(write_id: WriteId, closed: GroupId) -> WriteId {
+    if planted::is(Bug::ClosedWriteRepeated) {
+        return write_id;
+    }
+    succession::repeated_as(write_id, closed)
+}

@@ -1,0 +1,110 @@
+//! Drafts become commands: their secrets are sealed here, the last place where they are in the
+//! clear.
+
+use concordat_cluster::{machine::query, store::StoreError};
+use concordat_proto::{
+    command::Command,
+    id::{ClientId, WriteId},
+    oidc::{AppleOptions, OidcCredential, OidcOptions, OidcPatch, ProviderOptions},
+};
+
+use super::commit::WriteRequest;
+use crate::{
+    api::{
+        draft::{OidcDraft, OidcPatchDraft, OptionsDraft, SpecificDraft},
+        operation::CredentialWrite,
+        outcome::Answer,
+    },
+    auth::OrgPrincipal,
+    node::Node,
+    request::{
+        condition,
+        unavailable::{broken, no_key},
+    },
+    seal::{DataKey, Field},
+};
+
+/// The command that an organization's write becomes.
+pub(super) fn command(
+    node: &Node,
+    principal: &OrgPrincipal,
+    write: CredentialWrite,
+    request: &WriteRequest,
+) -> Result<Command, Answer> {
+    let org = principal.id();
+    let key = || node.sealer.data_key(org, &principal.at.home.org.data_key).map_err(no_key);
+    let precondition = |client_id: &ClientId| {
+        let current = || query::oidc(node.state(), principal.at.group, org, client_id);
+        condition::of_credential(&request.terms, || Ok(current()?.map(|found| found.version)))
+            .map_err(|error: StoreError| broken("reading a credential", &error))
+    };
+    match write {
+        CredentialWrite::Create(draft) => {
+            let credential = credential(&key()?, *draft, request.write_id);
+            Ok(Command::CreateOidc { org, credential })
+        }
+        CredentialWrite::Patch(client_id, draft) => {
+            let patch = patch(&key()?, &client_id, *draft, request.write_id);
+            let precondition = precondition(&client_id)?;
+            Ok(Command::PatchOidc { org, client_id, patch, precondition })
+        }
+        CredentialWrite::Delete(client_id) => {
+            let precondition = precondition(&client_id)?;
+            Ok(Command::DeleteOidc { org, client_id, precondition })
+        }
+    }
+}
+
+fn credential(key: &DataKey, draft: OidcDraft, write_id: WriteId) -> OidcCredential {
+    let field = Field::ClientSecret(draft.client_id.as_str());
+    OidcCredential {
+        client_secret: key.seal(&draft.client_secret, field, write_id),
+        options: options(key, &draft.client_id, draft.options, write_id),
+        client_id: draft.client_id,
+        provider: draft.provider,
+        label: draft.label,
+        external_cred_id: draft.external_cred_id,
+        enable_in_authz_server: draft.enable_in_authz_server,
+        version: write_id,
+    }
+}
+
+fn patch(
+    key: &DataKey,
+    client_id: &ClientId,
+    draft: OidcPatchDraft,
+    write_id: WriteId,
+) -> OidcPatch {
+    let field = Field::ClientSecret(client_id.as_str());
+    OidcPatch {
+        provider: draft.provider,
+        client_secret: draft.client_secret.map(|secret| key.seal(&secret, field, write_id)),
+        label: draft.label,
+        external_cred_id: draft.external_cred_id,
+        enable_in_authz_server: draft.enable_in_authz_server,
+        options: draft.options.map(|draft| options(key, client_id, draft, write_id)),
+    }
+}
+
+fn options(
+    key: &DataKey,
+    client_id: &ClientId,
+    draft: OptionsDraft,
+    write_id: WriteId,
+) -> OidcOptions {
+    let specific = match draft.specific {
+        SpecificDraft::ScopesOnly => ProviderOptions::ScopesOnly,
+        SpecificDraft::Azuread { tenant } => ProviderOptions::Azuread { tenant },
+        SpecificDraft::Okta { organization_url } => ProviderOptions::Okta { organization_url },
+        SpecificDraft::Apple { private_key, team_id, key_id, secret_lifetime } => {
+            let field = Field::PrivateKey(client_id.as_str());
+            ProviderOptions::Apple(AppleOptions {
+                private_key: private_key.map(|secret| key.seal(&secret, field, write_id)),
+                team_id,
+                key_id,
+                secret_lifetime,
+            })
+        }
+    };
+    OidcOptions { provider: draft.provider, scopes: draft.scopes, specific }
+}
