@@ -84,7 +84,7 @@ impl Seat {
         locate(&*self.0.store(), &self.home_groups(), ORG).expect("the store reads")
     }
 
-    /// As `node/src/write.rs`: where the organisation is, and again where it has moved to.
+    /// As `node/src/request/write/org_write.rs`: where the organisation is, and again where it has moved to.
     async fn propose(&self, proposal: &Proposal) -> Option<(GroupId, Applied, Danger)> {
         let deadline = Instant::now() + ATTEMPT;
         let mut epoch_min = 0;

@@ -68,7 +68,7 @@ fn home_groups(groups: &Groups) -> Vec<GroupId> {
     groups.home_groups().into_iter().map(|(group, _)| group).collect()
 }
 
-/// Writes wherever the organization is, as `node/src/write.rs` does.
+/// Writes wherever the organization is, as `node/src/request/write/org_write.rs` does.
 async fn write(groups: &Groups, org: OrgId, first: &Proposal) -> Result<(), String> {
     let deadline = Instant::now() + WRITE_LIMIT;
     let mut epoch_min = 0;

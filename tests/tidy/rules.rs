@@ -47,6 +47,10 @@ const IMPURE_STD: [&str; 6] = ["fs", "net", "env", "process", "thread", "time::S
 const IMPURE_CRATES: [&str; 4] = ["rand", "getrandom", "tokio", "futures"];
 
 const DIALECTS: &str = "node/src/dialect/";
+/// Folders there that are no dialect.
+const DIALECTS_SHARED: [&str; 2] = ["testdata", "common"];
+/// The one file beside the dialects that may name them.
+const REGISTRY: &str = "node/src/dialect/mod.rs";
 
 /// Of every text.
 pub(crate) fn of_any_text(path: &str, text: &str) -> Vec<String> {
@@ -116,11 +120,28 @@ pub(crate) fn of_pure_source(path: &str, text: &str) -> Vec<String> {
     wrong
 }
 
+/// Outside of its folder only the registry names a dialect, by its module or by the vendor's name.
+pub(crate) fn of_neutral_source(path: &str, text: &str) -> Vec<String> {
+    if !path.starts_with("node/src/") || path == REGISTRY {
+        return Vec::new();
+    }
+    let mut wrong = Vec::new();
+    for vendor in ["slashid", "zitadel", "jitsudo", "aisquare"] {
+        let own = format!("{DIALECTS}{vendor}/");
+        for (number, line) in code_lines(text).filter(|_| !path.starts_with(&own)) {
+            if line.to_lowercase().contains(vendor) {
+                wrong.push(format!("{path}:{number}: names the dialect {vendor}"));
+            }
+        }
+    }
+    wrong
+}
+
 /// No dialect knows another.
 pub(crate) fn of_dialects(files: &Files) -> Vec<String> {
     let dialect = |path: &str| {
         let (name, _) = path.strip_prefix(DIALECTS)?.split_once('/')?;
-        (name != "testdata").then(|| name.to_owned())
+        (!DIALECTS_SHARED.contains(&name)).then(|| name.to_owned())
     };
     let all: BTreeSet<String> = files.text.keys().filter_map(|path| dialect(path)).collect();
     let mut wrong = Vec::new();
@@ -277,7 +298,7 @@ mod tests {
             ("node/src/a.rs", concat!("//! x\nuse openraft", "::Raft;\n")),
             ("cluster/src/store/memory.rs", concat!("//! x\nlet x = rocksdb", "::DB::open();\n")),
             ("client/src/client.rs", concat!("//! x\nuse hyper_util", "::rt;\n")),
-            ("node/src/serve.rs", concat!("//! x\nuse hyper", "::body::Incoming;\n")),
+            ("node/src/request/serve.rs", concat!("//! x\nuse hyper", "::body::Incoming;\n")),
         ] {
             assert_eq!(of_source(path, bad).len(), 1, "{path}: {bad}");
         }
@@ -319,6 +340,17 @@ mod tests {
         ]);
         let wrong = of_dialects(&files);
         assert_eq!(wrong.len(), 2, "{wrong:?}");
+    }
+
+    #[test]
+    fn code_that_names_a_dialect_is_found() {
+        let line = "let name = \"SlashID-OrgID\";";
+        assert_eq!(of_neutral_source("node/src/request/serve.rs", line).len(), 1);
+        assert_eq!(of_neutral_source("node/src/dialect/zitadel/mod.rs", line).len(), 1);
+        for allowed in ["node/src/dialect/slashid/mod.rs", REGISTRY, "client/src/header.rs"] {
+            assert!(of_neutral_source(allowed, line).is_empty(), "{allowed}");
+        }
+        assert!(of_neutral_source("node/src/a.rs", "// as SlashID does").is_empty());
     }
 
     #[test]
