@@ -15,11 +15,12 @@ use std::{
 };
 
 use concordat_cluster::{
+    consistency::Scope,
     log::{LogOptions, RaftLog, SimFiles},
     machine::query,
     raft::{
         Bootstrap, Danger, Environment, Groups, GroupsConfig, Progress, Proposed, Retention,
-        RuntimeClock, Scope, Timings, WallClock,
+        RuntimeClock, Timings, WallClock,
         in_process::{DelayMatrix, InProcessNetwork, InProcessTransport},
     },
     store::{Reader, Store, WriteBatch, memory::MemoryStore},

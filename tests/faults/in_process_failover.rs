@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use concordat_cluster::{
+    consistency::Scope,
     machine::{
         locate::{Located, locate},
         query,
     },
-    raft::{FENCE, Freshness, Groups, LeftBehind, Proposed, Retention, Scope},
+    raft::{FENCE, Freshness, Groups, LeftBehind, Proposed, Retention},
 };
 use concordat_proto::{
     command::Command,

@@ -5,8 +5,9 @@
 use std::time::Duration;
 
 use concordat_cluster::{
+    consistency::Scope,
     log::SimFiles,
-    raft::{Proposed, Retention, Scope},
+    raft::{Proposed, Retention},
 };
 use concordat_proto::{command::Command, id::NodeId, org::NodeState, region::Region};
 use concordat_tests::wait::within;

@@ -245,7 +245,7 @@ async fn a_region_without_organisations_is_removed_with_its_nodes() {
     })
     .await;
     let index = nine.patch(4, "a", 7).await;
-    let all = concordat_cluster::raft::Scope::All;
+    let all = concordat_cluster::consistency::Scope::All;
     let deadline = Instant::now() + WRITE_LIMIT;
     let reached = nine.arrived(4, index, &all, deadline).await;
     assert!(reached.reached && reached.regions.len() == 2, "{reached:?}");

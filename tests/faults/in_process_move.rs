@@ -16,11 +16,12 @@ use std::{
 };
 
 use concordat_cluster::{
+    consistency::Scope,
     machine::{
         locate::{Located, locate},
         query,
     },
-    raft::{Danger, Freshness, Groups, Proposed, Retention, Scope},
+    raft::{Danger, Freshness, Groups, Proposed, Retention},
 };
 use concordat_proto::{
     command::{Command, Idempotency, Precondition, Proposal},

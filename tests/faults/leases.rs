@@ -6,8 +6,9 @@
 use std::time::Duration;
 
 use concordat_cluster::{
+    consistency::Scope,
     machine::query,
-    raft::{Freshness, Retention, Scope},
+    raft::{Freshness, Retention},
 };
 use concordat_proto::{command::Command, id::GroupId, lease::LeaseTerms, region::Region};
 use concordat_tests::wait::within;

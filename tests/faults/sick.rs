@@ -4,7 +4,10 @@
 //!
 //! They wait for levels and count waits, never milliseconds.
 
-use concordat_cluster::raft::{Freshness, Purpose, Retention, Scope};
+use concordat_cluster::{
+    consistency::Scope,
+    raft::{Freshness, Purpose, Retention},
+};
 use concordat_proto::region::Region;
 use concordat_tests::wait::within;
 use tokio::time::Instant;

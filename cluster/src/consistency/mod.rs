@@ -69,8 +69,8 @@ pub mod progress;
 #[cfg(test)]
 mod progress_test;
 pub mod readiness;
-pub mod receipt;
 pub mod runs;
+pub mod scope;
 pub mod shown;
 pub mod waiters;
 #[cfg(test)]
@@ -81,8 +81,8 @@ pub use cost::{DangerCost, WaitCost};
 pub use danger::{Danger, Members, RegionMembers, SeenHistory};
 pub use lease::{HeldLeases, LeaseTable};
 pub use progress::{ProgressTable, RegionLag};
-pub use receipt::{ReceiptParts, receipt};
 pub use runs::Runs;
+pub use scope::Scope;
 pub use shown::ShownHistory;
 pub use waiters::{Standing, WaiterId, Waiters, WaitersFull};
 

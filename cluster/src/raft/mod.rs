@@ -88,7 +88,7 @@ pub use propose::Proposed;
 pub use status::{
     AsOf, ClusterStatus, Freshness, GroupStatus, GroupsMetrics, NodeStatus, RegionLag, Role,
 };
-pub use wait::{DangerStats, Progress, RegionProgress, Scope};
+pub use wait::{DangerStats, Progress, RegionProgress};
 
 pub use crate::consistency::{
     Danger,

@@ -20,58 +20,9 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::{config::SteadyClock, groups::Groups, lease::Facts, status::RegionLag};
 use crate::consistency::{
-    self, Danger, DangerCost, ProgressTable, SeenHistory, ShownHistory, Standing, WaiterId,
+    self, Danger, DangerCost, ProgressTable, Scope, SeenHistory, ShownHistory, Standing, WaiterId,
     Waiters, WaitersFull, pace::REPORT_LATE_MIN,
 };
-use crate::planted::{self, Bug};
-
-/// Where a write must have been applied.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Scope {
-    /// In one region.
-    Region(Region),
-    /// In every region of the group's membership.
-    All,
-}
-
-impl Scope {
-    fn is_reached(&self, standing: &[Standing]) -> bool {
-        let at_one = match self {
-            Self::All => Bug::AllRegionsAtTheFirst,
-            Self::Region(_) => Bug::LocalRegionIsAny,
-        };
-        if planted::is(at_one) {
-            return standing.iter().any(|of| of.reached.is_some());
-        }
-        match self {
-            Self::Region(wanted) => {
-                standing.iter().any(|of| of.region == *wanted && of.reached.is_some())
-            }
-            Self::All => {
-                standing.iter().any(|of| of.counts)
-                    && standing.iter().all(|of| of.reached.is_some())
-            }
-        }
-    }
-
-    /// Whether a region is asked for.
-    fn is_for(&self, region: &Region) -> bool {
-        match self {
-            Self::Region(wanted) => wanted == region,
-            Self::All => true,
-        }
-    }
-
-    /// The region asked for must have applied the entry, whether it serves yet or not.
-    fn asked_of(&self, mut danger: Danger) -> Danger {
-        if let Self::Region(wanted) = self
-            && let Some(of) = danger.regions.get_mut(wanted)
-        {
-            of.counts = true;
-        }
-        danger
-    }
-}
 
 /// What is known of one region and one write.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use concordat_cluster::planted::{self, Bug};
-use concordat_cluster::raft::{Progress, RegionProgress, Scope};
+use concordat_cluster::{
+    consistency::Scope,
+    raft::{Progress, RegionProgress},
+};
 use concordat_proto::{
     consistency::{Outcome, Position, Receipt, RegionReceipt, RequiredConsistency},
     id::WriteId,
