@@ -2,7 +2,7 @@
 //! whether one was never hit. A long sweep that misses one tests less than it says.
 
 /// All kinds of faults.
-pub(crate) const KINDS: [&str; 65] = [
+pub(crate) const KINDS: [&str; 66] = [
     "add node",
     "address reused",
     "addresses exchanged",
@@ -15,6 +15,7 @@ pub(crate) const KINDS: [&str; 65] = [
     "clock jump",
     "crash",
     "deaf follower",
+    "directory put back",
     "disk full",
     "disk hangs",
     "drain",

@@ -64,6 +64,11 @@ impl CrashStore {
         Self { failures: self.failures().into(), ..Self::of(kept, batches) }
     }
 
+    /// Another disk with the same on it, all of it synced.
+    pub(crate) fn copied(&self) -> Self {
+        Self::of(Durable { image: self.pairs(), since: Vec::new() }, 0)
+    }
+
     /// Every write fails from now on.
     pub(crate) fn fail(&self) {
         self.is_failing.store(true, Ordering::Relaxed);

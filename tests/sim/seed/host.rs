@@ -163,6 +163,20 @@ impl Host {
         self.id = NodeId(self.chance.next().max(1));
     }
 
+    /// A copy of its disk, while its process is off.
+    pub(crate) fn copied(&self) -> Disk {
+        assert!(self.process.is_none(), "the disk of a process that runs");
+        (self.files.fork(), Arc::new(self.store.copied()))
+    }
+
+    /// Its disk is put back to a copy of an earlier time.
+    pub(crate) fn put_back(&mut self, (files, store): Disk) {
+        assert!(self.process.is_none(), "the disk of a process that runs");
+        let files = std::mem::replace(&mut self.files, files);
+        self.gone.push((files, std::mem::replace(&mut self.store, store)));
+        self.is_harmed = true;
+    }
+
     /// Its settings name other seeds, from the next start on.
     pub(crate) fn set_seeds(&mut self, seeds: &[String]) {
         self.common.seeds = seeds.to_vec();

@@ -2,6 +2,7 @@
 
 pub(crate) mod lost_log;
 mod misspelt;
+mod put_back;
 mod two_copies;
 
 use std::{
@@ -163,6 +164,7 @@ impl Run {
         self.trouble()?;
         self.mend("after the trouble")?;
         self.upgrade()?;
+        self.put_back()?;
         if self.seed.is_multiple_of(4) {
             self.move_many()?;
         }
