@@ -2,7 +2,7 @@
 //! whether one was never hit. A long sweep that misses one tests less than it says.
 
 /// All kinds of faults.
-pub(crate) const KINDS: [&str; 66] = [
+pub(crate) const KINDS: [&str; 67] = [
     "add node",
     "address reused",
     "addresses exchanged",
@@ -40,6 +40,7 @@ pub(crate) const KINDS: [&str; 66] = [
     "power failing in a write",
     "power loss",
     "power lost while forming",
+    "power lost without seeds",
     "process dies with requests",
     "read error",
     "records forgotten",

@@ -64,6 +64,15 @@ impl CrashStore {
         Self { failures: self.failures().into(), ..Self::of(kept, batches) }
     }
 
+    /// What is found after the worst power failure: nothing since the last sync.
+    pub(crate) fn synced(&self) -> Self {
+        let image = std::mem::take(&mut self.lock().image);
+        Self {
+            failures: self.failures().into(),
+            ..Self::of(Durable { image, since: Vec::new() }, 0)
+        }
+    }
+
     /// Another disk with the same on it, all of it synced.
     pub(crate) fn copied(&self) -> Self {
         Self::of(Durable { image: self.pairs(), since: Vec::new() }, 0)

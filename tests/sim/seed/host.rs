@@ -169,6 +169,12 @@ impl Host {
         (self.files.fork(), Arc::new(self.store.copied()))
     }
 
+    /// Of its state nothing is left that was not synced: the most that a power failure takes.
+    pub(crate) fn forget_state(&mut self) {
+        assert!(self.process.is_none(), "the disk of a process that runs");
+        self.store = Arc::new(self.store.synced());
+    }
+
     /// Its disk is put back to a copy of an earlier time.
     pub(crate) fn put_back(&mut self, (files, store): Disk) {
         assert!(self.process.is_none(), "the disk of a process that runs");

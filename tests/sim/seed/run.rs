@@ -2,6 +2,7 @@
 
 pub(crate) mod lost_log;
 mod misspelt;
+mod no_seeds;
 mod put_back;
 mod two_copies;
 
@@ -210,6 +211,7 @@ impl Run {
         }
         let formed = self.world.within(FORM_LIMIT, |world| world.ready());
         formed.map_err(|reason| format!("liveness: the cluster does not form: {reason}"))?;
+        self.lose_power_without_seeds()?;
         self.world.doors.receipts_are_whole()
     }
 
