@@ -37,6 +37,8 @@ const READ_PATIENCE: Duration = Duration::from_secs(4);
 const ATTEMPTS: usize = 3;
 /// The consistency timeout of who waits through the loss of a region.
 const WAITS_ON_S: u64 = 60;
+/// How the values end of writes that come into two logs of a group that is lost.
+pub(crate) const WRITTEN_TWICE: &str = "-upon";
 /// So few attempts are cut off by their client.
 const CUT_ONE_IN: u64 = 8;
 /// Of the writes that were not left in the unknown, so few are asked for by their id.
@@ -504,7 +506,7 @@ impl Client {
         let Outcome::Seen { found: Some(found), .. } = self.read((org, 0), node).await else {
             return;
         };
-        let change = Change::Patch(format!("{}-upon", self.number));
+        let change = Change::Patch(format!("{}{WRITTEN_TWICE}", self.number));
         let required = Required::AllRegions;
         let write = Write { change, if_match: Some(found.version), key: None, required };
         let patience = Patience::seconds(WAITS_ON_S);

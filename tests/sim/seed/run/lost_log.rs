@@ -11,8 +11,13 @@ use tokio::task::JoinHandle;
 
 use super::{Last, Run};
 use crate::{
-    clients::Client, faults::scenes::leads_a_region, host::End, operator, shape::Shape,
-    trace::Trace, world::World,
+    clients::{Client, WRITTEN_TWICE},
+    faults::scenes::leads_a_region,
+    host::End,
+    operator,
+    shape::Shape,
+    trace::Trace,
+    world::World,
 };
 
 /// By so much all clocks are put forward: beyond all that a write without a key is remembered for.
@@ -136,15 +141,19 @@ impl Run {
         self.ask_for_versions()
     }
 
-    /// What somebody has read was written, and is never called lost.
+    /// What somebody has read was written, and is never called lost: what was written twice before all,
+    /// of which the lost region has a copy that is void.
     fn ask_for_versions(&mut self) -> Result<(), String> {
         let history = self.work().recorder.history();
+        let read = history.operations.iter().rev().filter_map(|read| {
+            let Outcome::Seen { found, unmarked: true } = &read.outcome else { return None };
+            found.as_ref()
+        });
+        let (twice, others): (Vec<_>, Vec<_>) =
+            read.partition(|found| found.value.ends_with(WRITTEN_TWICE));
         let mut versions = Vec::new();
-        for read in history.operations.iter().rev() {
-            if let Outcome::Seen { found: Some(found), unmarked: true } = &read.outcome
-                && !versions.contains(&found.version)
-                && versions.len() < VERSIONS_ASKED
-            {
+        for found in twice.into_iter().chain(others) {
+            if !versions.contains(&found.version) && versions.len() < VERSIONS_ASKED {
                 versions.push(found.version.clone());
             }
         }
