@@ -104,6 +104,8 @@ pub(crate) struct Host {
     drift: f64,
     chance: Chance,
     lives: u64,
+    /// The seeds that its process was told of when it was started.
+    told: Vec<String>,
     process: Option<Process>,
     common: Common,
     /// Disks that it had before it was wiped.
@@ -137,6 +139,7 @@ impl Host {
             drift: common.shape.drift.get(number).copied().unwrap_or_default(),
             chance: Chance::new(seed),
             lives: 0,
+            told: Vec::new(),
             process: None,
             common: common.clone(),
             gone: Vec::new(),
@@ -186,6 +189,13 @@ impl Host {
     /// Its settings name other seeds, from the next start on.
     pub(crate) fn set_seeds(&mut self, seeds: &[String]) {
         self.common.seeds = seeds.to_vec();
+    }
+
+    /// Whether it knows of no cluster, and was started before its settings named the seeds that there
+    /// are now: nobody whom it asks may be there any more.
+    pub(crate) fn waits_for_old_seeds(&self) -> bool {
+        self.told != self.common.seeds
+            && self.node().is_some_and(|node| node.groups().cluster().is_none())
     }
 
     /// Whether its settings say that it begins a cluster.
@@ -241,6 +251,7 @@ impl Host {
     pub(crate) fn start(&mut self, now: Duration) {
         assert!(self.process.is_none(), "it runs");
         self.lives += 1;
+        self.told.clone_from(&self.common.seeds);
         if self.lives > 1 {
             // Whoever starts a node again may have upgraded it.
             self.feature_level = self.feature_level.max(self.common.shape.upgraded_to);

@@ -257,7 +257,8 @@ impl World {
             if host.is_paused {
                 host.resume(now);
             }
-            if host.fault().is_some() {
+            // An operator gives one that waits for seeds that have moved its new settings.
+            if host.fault().is_some() || host.waits_for_old_seeds() {
                 self.end(number, End::Killed);
             }
             if let Some(damage) = self.hosts[number].damaged.clone() {
