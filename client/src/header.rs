@@ -15,7 +15,8 @@ pub(crate) const REQUIRED_CONSISTENCY: HeaderName =
 pub(crate) const CONSISTENCY_TIMEOUT: HeaderName =
     HeaderName::from_static(header::REQUIRED_CONSISTENCY_TIMEOUT);
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static(header::IDEMPOTENCY_KEY);
-pub(crate) const KEY_LIFETIME: HeaderName = HeaderName::from_static(header::KEY_LIFETIME);
+pub(crate) const IDEMPOTENCY_LIFETIME: HeaderName =
+    HeaderName::from_static(header::IDEMPOTENCY_LIFETIME);
 pub(crate) const POSITION: HeaderName = HeaderName::from_static(header::POSITION);
 pub(crate) const AT_LEAST: HeaderName = HeaderName::from_static(header::AT_LEAST);
 pub(crate) const READ: HeaderName = HeaderName::from_static(header::READ);

@@ -22,10 +22,16 @@ use crate::{
 };
 
 /// Seconds for which a server remembers a write's key; longer than any call lasts.
-const KEY_LIFETIME_S: u64 = 600;
+const IDEMPOTENCY_LIFETIME_S: u64 = 600;
 const _: () = {
-    assert!(KEY_LIFETIME_S >= limits::KEY_LIFETIME_MIN.as_secs(), "the contract's least");
-    assert!(KEY_LIFETIME_S > 2 * limits::CONSISTENCY_TIMEOUT_MAX.as_secs(), "outlives a call");
+    assert!(
+        IDEMPOTENCY_LIFETIME_S >= limits::IDEMPOTENCY_LIFETIME_MIN.as_secs(),
+        "the contract's least"
+    );
+    assert!(
+        IDEMPOTENCY_LIFETIME_S > 2 * limits::CONSISTENCY_TIMEOUT_MAX.as_secs(),
+        "outlives a call"
+    );
 };
 
 /// A write that reached what it required.
@@ -179,7 +185,7 @@ pub(crate) fn key_headers(key: &str) -> Result<HeaderMap, ClientError> {
     }
     let mut headers = HeaderMap::new();
     headers.insert(header::IDEMPOTENCY_KEY, header::value("the idempotency key", key)?);
-    headers.insert(header::KEY_LIFETIME, KEY_LIFETIME_S.into());
+    headers.insert(header::IDEMPOTENCY_LIFETIME, IDEMPOTENCY_LIFETIME_S.into());
     Ok(headers)
 }
 

@@ -25,7 +25,7 @@ pub const REQUIRED_CONSISTENCY_TIMEOUT: &str = "slashid-required-consistency-tim
 /// A client's own name for a write.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// For how many seconds that name is remembered.
-pub const KEY_LIFETIME: &str = "concordat-key-lifetime";
+pub const IDEMPOTENCY_LIFETIME: &str = "concordat-idempotency-lifetime";
 /// The write's own name, on its answer.
 pub const WRITE_ID: &str = "concordat-write-id";
 /// The write's place, on its answer.
@@ -90,16 +90,16 @@ pub fn is_operators_key(text: &str) -> bool {
         .is_some_and(|hash| hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// The seconds of [`KEY_LIFETIME`]: decimal digits only, 60..=86400.
+/// The seconds of [`IDEMPOTENCY_LIFETIME`]: decimal digits only, 60..=86400.
 ///
 /// # Errors
 /// For anything else.
-pub fn parse_key_lifetime(text: &str) -> Result<Duration, IdError> {
-    let lifetime = parse_seconds(text).ok_or(IdError { kind: "key lifetime" })?;
-    if (limits::KEY_LIFETIME_MIN..=limits::KEY_LIFETIME_MAX).contains(&lifetime) {
+pub fn parse_idempotency_lifetime(text: &str) -> Result<Duration, IdError> {
+    let lifetime = parse_seconds(text).ok_or(IdError { kind: "idempotency lifetime" })?;
+    if (limits::IDEMPOTENCY_LIFETIME_MIN..=limits::IDEMPOTENCY_LIFETIME_MAX).contains(&lifetime) {
         Ok(lifetime)
     } else {
-        Err(IdError { kind: "key lifetime" })
+        Err(IdError { kind: "idempotency lifetime" })
     }
 }
 
@@ -265,12 +265,12 @@ mod tests {
     }
 
     #[test]
-    fn key_lifetimes() {
+    fn idempotency_lifetimes() {
         for bad in ["", "59", "86401", "-60", "+60", "60.0", "1h", "99999999999"] {
-            assert!(parse_key_lifetime(bad).is_err(), "{bad:?}");
+            assert!(parse_idempotency_lifetime(bad).is_err(), "{bad:?}");
         }
-        assert_eq!(parse_key_lifetime("60"), Ok(Duration::from_secs(60)));
-        assert_eq!(parse_key_lifetime("86400"), Ok(Duration::from_secs(86_400)));
+        assert_eq!(parse_idempotency_lifetime("60"), Ok(Duration::from_secs(60)));
+        assert_eq!(parse_idempotency_lifetime("86400"), Ok(Duration::from_secs(86_400)));
     }
 
     #[test]
@@ -316,7 +316,7 @@ mod tests {
         #[test]
         fn grammars_never_panic(text in "[*W/\", \\t0-9a-f-]{0,60}|\\PC{0,30}") {
             let _ = parse_if_match(&text);
-            let _ = parse_key_lifetime(&text);
+            let _ = parse_idempotency_lifetime(&text);
             let _ = is_idempotency_key(&text);
         }
     }

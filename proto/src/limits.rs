@@ -70,9 +70,9 @@ pub const CLOCK_DRIFT_PERCENT_MAX: u32 = 20;
 /// Characters of an `Idempotency-Key`.
 pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 /// Shortest life of an idempotency key.
-pub const KEY_LIFETIME_MIN: Duration = Duration::from_secs(60);
+pub const IDEMPOTENCY_LIFETIME_MIN: Duration = Duration::from_secs(60);
 /// Longest and default life of an idempotency key.
-pub const KEY_LIFETIME_MAX: Duration = Duration::from_secs(86_400);
+pub const IDEMPOTENCY_LIFETIME_MAX: Duration = Duration::from_secs(86_400);
 /// Live idempotency keys of an organisation.
 pub const IDEMPOTENCY_KEYS_MAX: u64 = 100_000;
 /// Remembered writes and keys forgotten by one applied entry, so that one entry's cost is bounded.
@@ -136,5 +136,8 @@ const _: () = {
     assert!(SNAPSHOT_CHUNK_BYTES_MAX < FRAME_BYTES_MAX, "a chunk fits a frame");
     assert!(RECORD_BYTES_MAX > 10 * INHERITED_NAMES_MAX, "a record holds its names");
     assert!(NOT_AFTER.as_secs() > CONSISTENCY_TIMEOUT_MAX.as_secs(), "a retry outlives its wait");
-    assert!(KEY_LIFETIME_MAX.as_secs() > NOT_AFTER.as_secs(), "a key outlives its proposal");
+    assert!(
+        IDEMPOTENCY_LIFETIME_MAX.as_secs() > NOT_AFTER.as_secs(),
+        "a key outlives its proposal"
+    );
 };

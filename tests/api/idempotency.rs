@@ -182,12 +182,12 @@ async fn wrong_keys_and_lifetimes_are_400() {
     let two = keyed(&keyed(&patch, "one"), "two");
     caller.refuses(&two, 400, "Idempotency-Key").await;
     for wrong in ["", "59", "86401", "-60", "60.5", "1h", "x"] {
-        let request = keyed(&patch, "key").header("Concordat-Key-Lifetime", wrong);
-        caller.refuses(&request, 400, "Concordat-Key-Lifetime").await;
+        let request = keyed(&patch, "key").header("Concordat-Idempotency-Lifetime", wrong);
+        caller.refuses(&request, 400, "Concordat-Idempotency-Lifetime").await;
     }
     for (place, right) in ["60", "86400"].into_iter().enumerate() {
         let request = keyed(&patch, &"k".repeat(254 + place));
-        let request = request.header("Concordat-Key-Lifetime", right);
+        let request = request.header("Concordat-Idempotency-Lifetime", right);
         assert_written(&caller.send(&request).await, 200);
     }
 }

@@ -26,7 +26,7 @@ fn assert_is_the_operators(seen: &Seen) {
 fn assert_is_a_write(seen: &Seen, consistency: &str, timeout: &str) {
     assert_eq!(seen.header("slashid-required-consistency"), Some(consistency));
     assert_eq!(seen.header("slashid-required-consistency-timeout"), Some(timeout));
-    assert_eq!(seen.header("concordat-key-lifetime"), Some("600"));
+    assert_eq!(seen.header("concordat-idempotency-lifetime"), Some("600"));
     assert_eq!(seen.header("idempotency-key").map(str::len), Some(36), "a UUID");
 }
 

@@ -49,7 +49,7 @@ pub struct Terms {
     /// The client's own name for the write.
     pub idempotency_key: Option<String>,
     /// How long that name is remembered.
-    pub key_lifetime: Duration,
+    pub idempotency_lifetime: Duration,
     /// Do it only to one of these versions.
     pub if_match: Option<Precondition>,
     /// Do it only to other versions.
@@ -67,7 +67,7 @@ impl Default for Terms {
             required: RequiredConsistency::default(),
             timeout: limits::CONSISTENCY_TIMEOUT_DEFAULT,
             idempotency_key: None,
-            key_lifetime: limits::KEY_LIFETIME_MAX,
+            idempotency_lifetime: limits::IDEMPOTENCY_LIFETIME_MAX,
             if_match: None,
             if_none_match: None,
             at_least: None,

@@ -145,7 +145,7 @@ proptest! {
     fn arbitrary_headers_never_panic(
         name in select(vec![
             "slashid-required-consistency", "slashid-required-consistency-timeout",
-            "idempotency-key", "concordat-key-lifetime", "if-match", "if-none-match",
+            "idempotency-key", "concordat-idempotency-lifetime", "if-match", "if-none-match",
             "concordat-at-least", "concordat-read-mode", "content-type",
         ]),
         values in vec(vec(any::<u8>(), 0..20), 1..3),

@@ -136,7 +136,8 @@ fn check_command(command: &Command) -> Result<(), WireError> {
 fn check_idempotency(idempotency: &Idempotency) -> Result<(), WireError> {
     check_key(&idempotency.key)?;
     ensure(
-        (limits::KEY_LIFETIME_MIN..=limits::KEY_LIFETIME_MAX).contains(&idempotency.lifetime),
+        (limits::IDEMPOTENCY_LIFETIME_MIN..=limits::IDEMPOTENCY_LIFETIME_MAX)
+            .contains(&idempotency.lifetime),
         "lifetime of an idempotency key",
     )
 }

@@ -60,9 +60,9 @@ fn parse_write(names: &Names, headers: &HeaderMap) -> Result<Terms, Malformed> {
         }
         terms.idempotency_key = Some(text.to_owned());
     }
-    if let Some(text) = single(headers, &KEY_LIFETIME)? {
-        terms.key_lifetime =
-            header::parse_key_lifetime(text).map_err(|_| KEY_LIFETIME.expected())?;
+    if let Some(text) = single(headers, &IDEMPOTENCY_LIFETIME)? {
+        terms.idempotency_lifetime = header::parse_idempotency_lifetime(text)
+            .map_err(|_| IDEMPOTENCY_LIFETIME.expected())?;
     }
     read_conditions(headers, &mut terms)?;
     Ok(terms)
@@ -163,9 +163,9 @@ const IDEMPOTENCY_KEY: Name = Name {
     shown: "Idempotency-Key",
     expected: "1 to 255 printable ASCII characters",
 };
-const KEY_LIFETIME: Name = Name {
-    lower: header::KEY_LIFETIME,
-    shown: "Concordat-Key-Lifetime",
+const IDEMPOTENCY_LIFETIME: Name = Name {
+    lower: header::IDEMPOTENCY_LIFETIME,
+    shown: "Concordat-Idempotency-Lifetime",
     expected: "a whole number of seconds from 60 to 86400",
 };
 const IF_MATCH: Name = Name {

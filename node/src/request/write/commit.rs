@@ -100,7 +100,7 @@ pub(crate) fn proposal(
     let idempotency = request.terms.idempotency_key.clone().map(|key| Idempotency {
         key,
         digest: request.digest,
-        lifetime: request.terms.key_lifetime,
+        lifetime: request.terms.idempotency_lifetime,
     });
     Proposal {
         write_id: request.write_id,
