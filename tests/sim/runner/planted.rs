@@ -10,7 +10,8 @@ use crate::seeds::{Report, Runner};
 const HEAD: &str = "\
 # Planted bugs (`concordat-sim planted --table FILE`): how many of so many seeds found each, the first of
 # them, and by which rule of histories or which invariant. Found is one that fails with the bug and passes
-# without it, in the same build. Seeds begin at 1; where the second column says 1, the run stopped there.
+# without it, in the same build. Where the second column says 1, the run stopped there. Seeds begin at 1, or
+# at the one that found it where only that one was run.
 # bug\tfound\tseeds\tfirst\tfound by
 ";
 
