@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_receipt() {
-        let position = Position { epoch: 1, group: GroupId(2), index: LogIndex(300) };
+        let position = Position { epoch: 1, group: GroupId(2), index: LogIndex(300), term: None };
         let body = json!({"meta": {"consistency": {
             "required": "all_regions", "achieved": false, "outcome": "committed",
             "write_id": WRITE, "position": position.to_string(), "elapsed_ms": 1200.5,

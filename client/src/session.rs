@@ -53,7 +53,12 @@ mod tests {
 
     #[test]
     fn the_furthest_position_of_each_organisation() {
-        let at = |epoch, index| Position { epoch, group: GroupId(1), index: LogIndex(index) };
+        let at = |epoch, index| Position {
+            epoch,
+            group: GroupId(1),
+            index: LogIndex(index),
+            term: None,
+        };
         let (a, b) = (OrgId::from_bytes([1; 16]), OrgId::from_bytes([2; 16]));
         let session = Session::new(true);
         session.on_position(a, at(1, 9));

@@ -7,7 +7,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use crate::{
     id::{GroupId, IdError, WriteId},
     limits,
-    log::LogIndex,
+    log::{LogId, LogIndex, Term},
     region::Region,
     version,
 };
@@ -76,15 +76,30 @@ pub struct Position {
     pub group: GroupId,
     /// The entry.
     pub index: LogIndex,
+    /// The entry's term, where it is known. With it the entry has a name that a failover keeps: the
+    /// successor of a closed group may have another entry at the same index.
+    pub term: Option<Term>,
+}
+
+/// Bytes of a token without a term.
+const TOKEN_BYTES: usize = 17;
+
+impl Position {
+    /// The entry's name, where its term is known.
+    #[must_use]
+    pub fn log_id(&self) -> Option<LogId> {
+        self.term.map(|term| LogId { term, index: self.index })
+    }
 }
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut bytes = [0; 17];
-        bytes[0] = version::POSITION;
-        bytes[1..5].copy_from_slice(&self.epoch.to_be_bytes());
-        bytes[5..9].copy_from_slice(&self.group.0.to_be_bytes());
-        bytes[9..].copy_from_slice(&self.index.0.to_be_bytes());
+        let mut bytes = Vec::with_capacity(TOKEN_BYTES + 8);
+        bytes.push(if self.term.is_some() { version::POSITION } else { 1 });
+        bytes.extend(self.epoch.to_be_bytes());
+        bytes.extend(self.group.0.to_be_bytes());
+        bytes.extend(self.index.0.to_be_bytes());
+        bytes.extend(self.term.into_iter().flat_map(|term| term.0.to_be_bytes()));
         f.write_str(&URL_SAFE_NO_PAD.encode(bytes))
     }
 }
@@ -94,15 +109,21 @@ impl FromStr for Position {
     fn from_str(text: &str) -> Result<Self, IdError> {
         let error = IdError { kind: "position" };
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| error.clone())?;
-        let bytes: [u8; 17] = bytes.try_into().map_err(|_| error.clone())?;
-        if bytes[0] != version::POSITION {
-            return Err(error);
-        }
+        let (bytes, rest) =
+            bytes.split_first_chunk::<TOKEN_BYTES>().ok_or_else(|| error.clone())?;
+        let term = match (bytes[0], rest.is_empty()) {
+            (1, true) => None,
+            (version::POSITION, false) => {
+                let term = rest.try_into().map_err(|_| error)?;
+                Some(Term(u64::from_be_bytes(term)))
+            }
+            (_, _) => return Err(error),
+        };
         let word = |at: usize| {
             u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
         };
         let index = (u64::from(word(9)) << 32) | u64::from(word(13));
-        Ok(Self { epoch: word(1), group: GroupId(word(5)), index: LogIndex(index) })
+        Ok(Self { epoch: word(1), group: GroupId(word(5)), index: LogIndex(index), term })
     }
 }
 
@@ -188,9 +209,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn position_round_trips(epoch: u32, group: u32, index: u64) {
-            let position = Position { epoch, group: GroupId(group), index: LogIndex(index) };
+        fn position_round_trips(epoch: u32, group: u32, index: u64, term: Option<u64>) {
+            let (group, index, term) = (GroupId(group), LogIndex(index), term.map(Term));
+            let position = Position { epoch, group, index, term };
             prop_assert_eq!(position.to_string().parse(), Ok(position));
+        }
+
+        #[test]
+        fn a_token_of_any_other_length_is_none(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            let is_one = matches!((bytes.first(), bytes.len()), (Some(1), 17) | (Some(2), 25));
+            let token = URL_SAFE_NO_PAD.encode(&bytes);
+            prop_assert_eq!(token.parse::<Position>().is_ok(), is_one);
         }
 
         #[test]

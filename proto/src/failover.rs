@@ -56,8 +56,8 @@ pub struct Succession {
     /// index is lost, unless somebody reports it.
     pub last: LogId,
     /// The newest entry that some survivor had applied: every acknowledged position up to it is
-    /// contained. Of one between this and `last` nobody can say that the entry there is the one that
-    /// was acknowledged.
+    /// contained. Of one between this and `last` its index alone does not say that the entry there is
+    /// the one that was acknowledged; its term does ([`crate::record::InheritedTerms`]).
     pub certain: LogIndex,
 }
 

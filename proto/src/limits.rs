@@ -101,6 +101,8 @@ pub const MOVE_STEPS_MAX: usize = 32;
 pub const PAST_HOMES_MAX: usize = 64;
 /// Names in one record of what a successor began with.
 pub const INHERITED_NAMES_MAX: usize = 16_384;
+/// Terms of the log that a successor was made from which it keeps: the newest ones.
+pub const INHERITED_RUNS_MAX: usize = 1024;
 /// Questions for writes that a lost region may have had, which one node asks others at once.
 pub const DIVERGED_QUESTIONS_MAX: usize = 32;
 /// Writes of a closed group that one node lists as its own alone.

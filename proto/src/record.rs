@@ -4,7 +4,7 @@
 use crate::{
     command::RequestDigest,
     id::{OrgId, WriteId},
-    log::LogId,
+    log::{LogId, LogIndex},
     reply::Applied,
     time::LogTime,
 };
@@ -53,6 +53,19 @@ impl InheritedNames {
         let [.., a, b, c, d, e, f, g, h] = write.to_bytes();
         u64::from_be_bytes([a, b, c, d, e, f, g, h])
     }
+}
+
+/// The terms of the log that a successor was made from: whether an entry of the closed group is in it
+/// can be said of each for good. What it means is told in `concordat_cluster::consistency`'s
+/// `inheritance`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InheritedTerms {
+    /// Up to here it has every entry that was ever committed.
+    pub committed: LogIndex,
+    /// Up to here nothing is known of its terms.
+    pub unknown: LogIndex,
+    /// The last entry of each run of one term beyond that, in order; the last one is the log's end.
+    pub runs: Vec<LogId>,
 }
 
 /// How far a group's state has come.

@@ -16,16 +16,18 @@ pub const HOME: u8 = 2;
 pub const PEER: u8 = 1;
 /// Version byte of a snapshot's stream.
 pub const SNAPSHOT: u8 = 1;
-/// Version byte of a position token.
-pub const POSITION: u8 = 1;
+/// Version byte of a position token: 2 since it names the term of its entry. One whose term is not
+/// known is written as of version 1, which every build reads.
+pub const POSITION: u8 = 2;
 
 /// The newest feature level that this build knows, and the level of a cluster that it begins.
 ///
 /// A level is what every member must know before anything of it is written:
 /// 1. all that the first release wrote;
 /// 2. the raising of the level itself (`RaiseFeatureLevel`, `NoteFeatureLevel`); registrations that end
-///    no other node of their address; successors that keep the names of the writes they began with;
-///    names of regions, without which no node joins (`FormWithRegions`, `AddRegion`).
+///    no other node of their address; successors that keep the names of the writes they began with, and
+///    the terms of the log that they were made from; positions with a term; names of regions, without
+///    which no node joins (`FormWithRegions`, `AddRegion`).
 ///
 /// A command says which level it needs ([`crate::command::Command::feature_level`]). The cluster's
 /// level is raised through the log once every member has said that it knows it.

@@ -95,8 +95,8 @@ async fn fail_over(fleet: &Fleet) {
 }
 
 /// Which of the region's own writes nobody who answers knows of; the others are committed. A position
-/// that was lost is gone, at once; one that was kept is reached. Between what a survivor had applied and
-/// the end of the founder's log nobody can tell: it is neither.
+/// that was lost is gone, at once; one that was kept is reached, whether a survivor had applied it or
+/// had it in its log only.
 async fn lost_of(fleet: &Fleet, alone: Vec<Alone>) -> Vec<Alone> {
     let mut lost = Vec::new();
     for write in alone {
@@ -110,8 +110,7 @@ async fn lost_of(fleet: &Fleet, alone: Vec<Alone>) -> Vec<Alone> {
         ];
         let seen = fleet.ask(6, &fleet.on_credential("GET", "own", &at_least, None)).await;
         let status = seen.expect("an answer").status;
-        let is_right = matches!(status, 408 | 410) || (status == 200 && !is_gone);
-        assert!(is_right, "{status}, lost: {is_gone}");
+        assert_eq!(status, if is_gone { 410 } else { 200 }, "lost: {is_gone}");
         if is_gone {
             lost.push(write);
         }

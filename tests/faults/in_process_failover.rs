@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use concordat_cluster::{
-    consistency::Scope,
+    consistency::{Fate, Scope},
     machine::{
         locate::{Located, locate},
         query,
@@ -13,6 +13,7 @@ use concordat_cluster::{
 };
 use concordat_proto::{
     command::Command,
+    consistency::Position,
     failover::FailoverBasis,
     id::{ClientId, GroupId, NodeId, WriteId},
     log::LogIndex,
@@ -268,6 +269,71 @@ async fn what_one_survivor_had_applied_lives_on_whoever_is_asked_first() {
     stands_in(&nine, 1).await;
     for (number, groups) in nine.all_running() {
         assert_eq!(read(groups, "a").0.as_deref(), Some("20"), "node {number}");
+    }
+}
+
+/// The position of a write that is committed in the closed group, as its client is told it.
+async fn position_of(nine: &Nine, via: usize, label: u64) -> Position {
+    let proposal = nine.proposal(via, patch("a", label));
+    match nine.try_propose(via, proposal, WRITE_LIMIT).await {
+        Proposed::Committed { applied, .. } => applied.position.expect("of an organization"),
+        other @ (Proposed::NotProposed
+        | Proposed::Queued { .. }
+        | Proposed::Unknown
+        | Proposed::Closed) => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_position_is_kept_with_its_entry_and_lost_without_it() {
+    let _turn = fleet::turn().await;
+    let mut nine = Nine::start(Retention::default()).await;
+    nine.populate(&["a"]).await;
+    let old = nine.home();
+    within("positions have terms", LIMIT, async || {
+        let position = position_of(&nine, 4, 1).await;
+        position.term.map(drop).ok_or_else(|| "not yet".to_owned())
+    })
+    .await;
+    // One survivor alone has the next writes in its log; the last ones nobody but the lost region.
+    for place in [3, 4, 5, 6, 7] {
+        nine.network.cut_node(nine.id(place));
+    }
+    let leader = nine.leader_place().await;
+    let (mut kept, mut lost) = (Vec::new(), Vec::new());
+    for label in 2..=10 {
+        kept.push(position_of(&nine, leader, label).await);
+    }
+    let at = nine.groups(leader).applied(old);
+    assert!(nine.groups(8).wait_visible(old, at, Instant::now() + WRITE_LIMIT).await);
+    nine.network.cut_node(nine.id(8));
+    for label in 11..=15 {
+        lost.push(position_of(&nine, leader, label).await);
+    }
+    for place in LOST {
+        nine.stop(place).await;
+    }
+    // It has applied them, and does not know that any more.
+    nine.stop_without_state(8).await;
+    nine.network.heal_all();
+    nine.run(8).await;
+    until_silent(&nine, 3).await;
+    say(&nine, 3, close(1, FailoverBasis::Fenced)).await;
+    stands_in(&nine, 1).await;
+    for (number, groups) in nine.all_running() {
+        let fate = |position: &Position| groups.fate(position).expect("it reads");
+        for position in &kept {
+            assert_eq!(fate(position), Some(Fate::Kept), "node {number}: {position:?}");
+        }
+        for position in &lost {
+            assert_eq!(fate(position), Some(Fate::Lost), "node {number}: {position:?}");
+        }
+        // By its index alone nobody could say.
+        let last = Position { term: None, ..kept[kept.len() - 1] };
+        assert_eq!(fate(&last), Some(Fate::Unknown), "node {number}");
+        assert_eq!(read(groups, "a").0.as_deref(), Some("10"), "node {number}");
+        let position = groups.position(2, groups.successor(old)).expect("it reads");
+        assert!(position.term.is_some() && fate(&position).is_none(), "{position:?}");
     }
 }
 

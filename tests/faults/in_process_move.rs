@@ -382,7 +382,7 @@ async fn remembered(moving: &Moving) -> (Proposal, Applied, Position) {
     });
     let seat = Seat(moving.nine.groups(4).clone());
     let (group, applied, _) = seat.propose(&proposal).await.expect("it is committed");
-    let position = Position { epoch: 1, group, index: applied.index };
+    let position = Position { epoch: 1, group, index: applied.index, term: None };
     (proposal, applied, position)
 }
 

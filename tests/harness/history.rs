@@ -35,13 +35,14 @@ impl Position {
     #[must_use]
     pub fn of_token(token: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
-        let (_version, rest) = bytes.split_first()?;
+        let (version, rest) = bytes.split_first()?;
         let (epoch, rest) = rest.split_first_chunk::<4>()?;
         let (group, rest) = rest.split_first_chunk::<4>()?;
-        Some(Self {
+        let (index, term) = rest.split_first_chunk::<8>()?;
+        matches!((version, term.len()), (1, 0) | (2, 8)).then_some(Self {
             epoch: u32::from_be_bytes(*epoch),
             group: u32::from_be_bytes(*group),
-            index: u64::from_be_bytes(rest.try_into().ok()?),
+            index: u64::from_be_bytes(*index),
         })
     }
 }
@@ -477,6 +478,9 @@ mod tests {
         assert_eq!(one, Position { epoch: 1, group: 2, index: 259 });
         assert!(one < Position { index: 260, ..one });
         assert!(one < Position { epoch: 2, group: 0, index: 0 }, "a move goes before all");
+        let with_a_term = [&[2, 0, 0, 0, 1, 0, 0, 0, 2][..], &[0, 0, 0, 0, 0, 0, 1, 3], &[7; 8]];
+        let with_a_term = URL_SAFE_NO_PAD.encode(with_a_term.concat());
+        assert_eq!(Position::of_token(&with_a_term), Some(one), "the term names no other place");
         assert_eq!(Position::of_token("AAAA"), None);
         assert_eq!(Position::of_token("what?"), None);
     }

@@ -79,7 +79,7 @@ impl Reply {
 
 pub(crate) fn position(index: u64) -> Position {
     use concordat_proto::{id::GroupId, log::LogIndex};
-    Position { epoch: 1, group: GroupId(1), index: LogIndex(index) }
+    Position { epoch: 1, group: GroupId(1), index: LogIndex(index), term: None }
 }
 
 pub(crate) fn receipt(achieved: bool) -> Value {

@@ -60,6 +60,7 @@ use std::time::Duration;
 pub mod clocks;
 pub mod cost;
 pub mod danger;
+pub mod inheritance;
 pub mod lease;
 #[cfg(test)]
 mod model;
@@ -79,6 +80,7 @@ mod waiters_test;
 pub use clocks::PeerClocks;
 pub use cost::{DangerCost, WaitCost};
 pub use danger::{Danger, Members, RegionMembers, SeenHistory};
+pub use inheritance::Fate;
 pub use lease::{HeldLeases, LeaseTable};
 pub use progress::{ProgressTable, RegionLag};
 pub use runs::Runs;

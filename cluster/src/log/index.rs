@@ -257,6 +257,20 @@ impl Index {
         }
     }
 
+    /// The last entry of each run of one term, in order.
+    pub(super) fn runs(&self, group: u32) -> Vec<RecordId> {
+        let Some(group) = self.groups.get(&group) else { return Vec::new() };
+        let mut runs: Vec<RecordId> = Vec::new();
+        for (index, slot) in (group.first..).zip(&group.slots) {
+            let id = RecordId { term: slot.term, index };
+            match runs.last_mut() {
+                Some(run) if run.term == id.term => *run = id,
+                Some(_) | None => runs.push(id),
+            }
+        }
+        runs
+    }
+
     /// What to read for `from..to`, up to `bytes_max` but at least one entry.
     pub(super) fn plan(
         &self,

@@ -254,6 +254,12 @@ impl RaftLog {
         self.owner.shared.lock().index.groups()
     }
 
+    /// The last entry of each run of one term, in order: the log's shape. From memory.
+    #[must_use]
+    pub fn runs(&self, group: u32) -> Vec<RecordId> {
+        self.owner.shared.lock().index.runs(group)
+    }
+
     /// The entries `from..to_exclusive` that there are, each after the one before, up to
     /// `max_bytes` of payload but at least one. Blocks on the disk for what is not in memory.
     ///

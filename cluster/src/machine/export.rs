@@ -163,6 +163,7 @@ impl Packer<'_> {
             | Kind::OperatorKey
             | Kind::ClosedGroup
             | Kind::Inherited
+            | Kind::InheritedTerms
             | Kind::Isolation
             | Kind::FeatureLevel
             | Kind::RegionName => {
@@ -184,8 +185,9 @@ impl Packer<'_> {
 
     /// An answer that keeps its position wherever it goes.
     fn placed(&self, mut applied: Applied) -> Applied {
+        // It has one already where its term is known.
         let (epoch, group, index) = (self.home.org.epoch, self.group, applied.index);
-        applied.position.get_or_insert(Position { epoch, group, index });
+        applied.position.get_or_insert(Position { epoch, group, index, term: None });
         applied
     }
 

@@ -8,13 +8,27 @@
 
 use std::collections::BTreeSet;
 
-use concordat_proto::{id::NodeId, org::ClusterRecord, refusal::Refusal, reply::Reply};
+use concordat_proto::{id::NodeId, log::Term, org::ClusterRecord, refusal::Refusal, reply::Reply};
 
 use super::{
+    context::ApplyContext,
     query,
     turn::{Ruling, Turn},
 };
-use crate::store::keys;
+use crate::store::{Reader, StoreError, keys};
+
+/// The level from which on answers name the term of their entry.
+const TERMS_ARE_NAMED: u32 = 2;
+
+/// The term that answers of an entry name: none until the group's own log has noted that all of its
+/// replicas know such answers.
+pub(super) fn named_term(
+    view: &dyn Reader,
+    context: &ApplyContext,
+) -> Result<Option<Term>, StoreError> {
+    let names = query::feature_level(view, context.group)? >= TERMS_ARE_NAMED;
+    Ok(names.then_some(context.log_id.term))
+}
 
 /// Raises the cluster's level, if every member has said that it knows it.
 pub(super) fn raise(turn: &mut Turn<'_>, level: u32, known_by: &[NodeId]) -> Ruling {
@@ -43,10 +57,10 @@ pub(super) fn note(turn: &mut Turn<'_>, level: u32) -> Ruling {
 
 #[cfg(test)]
 mod tests {
-    use concordat_proto::{command::Command, id::GroupId};
+    use concordat_proto::{command::Command, id::GroupId, oidc::Provider};
 
     use super::{
-        super::testkit::{HOME, Replica, node},
+        super::testkit::{BEGIN, HOME, Replica, credential, node, org_id, proposal},
         *,
     };
 
@@ -69,6 +83,26 @@ mod tests {
         assert_eq!(read(&replica), 3);
         replica.done(105, raise(2, &[0, 1, 2, 9]));
         assert_eq!(read(&replica), 3, "it never goes down");
+    }
+
+    #[test]
+    fn an_answer_names_its_term_once_the_level_is_noted() {
+        let replica = Replica::with_orgs();
+        let create = |number| Command::CreateOidc {
+            org: org_id(0),
+            credential: credential(number, Provider::Google, 1),
+        };
+        let answered = |write, command| replica.one(&proposal(write, BEGIN, command));
+        let before = answered(1, create(1)).position.expect("of an organization");
+        replica.done(2, Command::NoteFeatureLevel(2));
+        let after = answered(3, create(2)).position.expect("of an organization");
+        let log_id = replica.applied().log_id.expect("applied");
+        assert_eq!((before.term, after.log_id()), (None, Some(log_id)));
+        // What was remembered before stays as it was; what is refused has a term like what is done.
+        assert_eq!(answered(1, create(1)).position, Some(before));
+        let refused = answered(4, create(2));
+        assert!(refused.outcome.is_err());
+        assert_eq!(refused.position.and_then(|it| it.term), Some(log_id.term));
     }
 
     #[test]

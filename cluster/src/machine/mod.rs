@@ -95,7 +95,12 @@ pub fn apply(
         Some(org) => query::home(view, context.group, org)?,
         None => None,
     };
-    let mut turn = Turn::new(view, context.group, proposal.write_id, index, log_time).about(home);
+    let term = match &home {
+        Some(_) => feature::named_term(view, context)?,
+        None => None,
+    };
+    let turn = Turn::new(view, context.group, proposal.write_id, index, log_time);
+    let mut turn = turn.about(home).of_term(term);
     let remembered = session::remembered_write(&turn)?;
     if log_time > context.log_time_before {
         session::forget(&mut turn)?;

@@ -51,7 +51,7 @@ impl Model {
         let epoch = home.map(|org| org.epoch);
         let answer = |outcome, index| {
             let index = LogIndex(index);
-            let position = epoch.map(|epoch| Position { epoch, group: HOME, index });
+            let position = epoch.map(|epoch| Position { epoch, group: HOME, index, term: None });
             Applied { write_id, index, position, outcome }
         };
         if self.time > proposal.not_after {

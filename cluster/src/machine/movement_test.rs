@@ -143,7 +143,7 @@ fn a_write_that_may_have_been_forgotten_elsewhere_is_refused() {
     assert_eq!(replica.refused(1, delete()), Refusal::Expired);
     let later = replica.one(&proposal(2, BEGIN + 10_001, delete()));
     assert_eq!(later.outcome, Err(Refusal::CredentialNotFound));
-    let position = Position { epoch: 2, group: OTHER, index: later.index };
+    let position = Position { epoch: 2, group: OTHER, index: later.index, term: None };
     assert_eq!(later.position, Some(position));
 }
 
@@ -171,7 +171,7 @@ fn what_is_left_of_a_key_does_not_forget_the_one_that_came_back() {
     replica.done(3, Command::HandOver { org: org_id(0), epoch: 2 });
     replica.done(4, Command::Forget { org: org_id(0), epoch: 2 });
     // Elsewhere it was used anew, and lives longer.
-    let position = Position { epoch: 2, group: OTHER, index: LogIndex(5) };
+    let position = Position { epoch: 2, group: OTHER, index: LogIndex(5), term: None };
     let record = KeyRecord {
         expires: LogTime(BEGIN + 120_000),
         digest: [1; 32],
@@ -236,7 +236,7 @@ fn a_repeat_after_a_restore_names_the_epoch_of_the_first_answer() {
     let epoch = query::home(&*replica.store, HOME, org_id(0)).unwrap().unwrap().org.epoch;
     let write = keyed(proposal(1, BEGIN, delete()), 1, 1, 60_000);
     let first = replica.one(&write);
-    let position = Position { epoch, group: HOME, index: first.index };
+    let position = Position { epoch, group: HOME, index: first.index, term: None };
     assert_eq!(first.position, Some(position));
     replica.done(2, release(epoch + 1));
     replica.done(3, restore(epoch + 2));
@@ -253,7 +253,8 @@ fn positions_of_earlier_homes_are_contained_up_to_the_release() {
     let org = concordat_proto::org::Org { epoch: 4, ..org(0) };
     let record = HomeRecord { org, arrival: Some(arrival), release: None };
     let at = |epoch, group, index| {
-        let position = Position { epoch, group: GroupId(group), index: LogIndex(index) };
+        let position =
+            Position { epoch, group: GroupId(group), index: LogIndex(index), term: None };
         record.contains_earlier(&position)
     };
     assert_eq!(at(3, 3, 10), Some(true));

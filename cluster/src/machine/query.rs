@@ -15,7 +15,7 @@ use concordat_proto::{
         ApiKey, ClusterRecord, Isolation, KeyHash, NodeRecord, Org, OrgSettings, RegionRecord,
         RegionState,
     },
-    record::{AppliedRecord, KeyRecord, WriteRecord},
+    record::{AppliedRecord, InheritedTerms, KeyRecord, WriteRecord},
     region::Region,
     reply::Applied,
     version,
@@ -303,6 +303,19 @@ pub fn feature_level(reader: &dyn Reader, group: GroupId) -> Result<u32, StoreEr
     let noted: Option<u64> = load(reader, &keys::feature_level(group))?;
     let noted = noted.and_then(|level| u32::try_from(level).ok());
     Ok(noted.unwrap_or(version::FEATURE_LEVEL_FIRST))
+}
+
+/// The terms of the log that a closed group's successor was made from, as a group in its line of
+/// successors has kept them; nothing where they were not kept.
+///
+/// # Errors
+/// When the store is broken.
+pub fn inherited_terms(
+    reader: &dyn Reader,
+    group: GroupId,
+    closed: GroupId,
+) -> Result<Option<InheritedTerms>, StoreError> {
+    load(reader, &keys::inherited_terms(group, closed))
 }
 
 /// A home group's setting of what its leaders do that are cut off.

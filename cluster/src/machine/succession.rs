@@ -210,6 +210,7 @@ impl Heir {
             | Kind::OnMove
             | Kind::Leases
             | Kind::Inherited
+            | Kind::InheritedTerms
             | Kind::Isolation
             | Kind::FeatureLevel => out.push((self.renamed(parsed), value.to_vec())),
             Kind::Cluster
@@ -280,7 +281,7 @@ impl Heir {
             let away = query::away(reader, self.closed, org)?;
             let epoch = away.map_or(0, |away| away.epoch.saturating_sub(1));
             let index = record.applied.index;
-            applied.position = Some(Position { epoch, group: self.closed, index });
+            applied.position = Some(Position { epoch, group: self.closed, index, term: None });
         }
         let own = self.renamed(parsed);
         out.push(self.expiry(record.expires, &own));
@@ -313,7 +314,8 @@ impl Heir {
         if applied.position.is_none() {
             let home = query::home(reader, self.closed, org)?;
             let epoch = home.map_or(0, |home| home.org.epoch);
-            applied.position = Some(Position { epoch, group: self.closed, index: applied.index });
+            let (group, index) = (self.closed, applied.index);
+            applied.position = Some(Position { epoch, group, index, term: None });
         }
         Ok(applied)
     }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use concordat_proto::{
     consistency::Position,
     id::{GroupId, WriteId},
-    log::LogIndex,
+    log::{LogIndex, Term},
     movement::HomeRecord,
     refusal::Refusal,
     reply::{Applied, Reply},
@@ -52,6 +52,8 @@ pub(super) struct Turn<'a> {
     pub(super) write_id: WriteId,
     /// Its place.
     pub(super) index: LogIndex,
+    /// Its term, where answers may name it.
+    pub(super) term: Option<Term>,
     /// Its log time.
     pub(super) log_time: LogTime,
     /// The record, before this entry, of the organisation that it is about, if that is here.
@@ -66,7 +68,13 @@ impl<'a> Turn<'a> {
         index: LogIndex,
         log_time: LogTime,
     ) -> Self {
-        Self { overlay: Overlay::new(view), group, write_id, index, log_time, home: None }
+        let overlay = Overlay::new(view);
+        Self { overlay, group, write_id, index, term: None, log_time, home: None }
+    }
+
+    /// In a group whose log has noted that all replicas know positions with a term.
+    pub(super) fn of_term(self, term: Option<Term>) -> Self {
+        Self { term, ..self }
     }
 
     /// Of an entry about an organisation.
@@ -112,6 +120,7 @@ impl<'a> Turn<'a> {
         let mut inner =
             Turn::new(&self.overlay, self.group, self.write_id, self.index, self.log_time);
         inner.home.clone_from(&self.home);
+        inner.term = self.term;
         match rule(&mut inner) {
             Ok(reply) => {
                 let changes = inner.into_changes();
@@ -130,6 +139,7 @@ impl<'a> Turn<'a> {
             epoch: home.org.epoch,
             group: self.group,
             index: self.index,
+            term: self.term,
         });
         Applied { write_id: self.write_id, index: self.index, position, outcome }
     }

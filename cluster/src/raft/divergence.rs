@@ -56,7 +56,7 @@ use crate::{
         succession::{self, Began},
     },
     planted::{self, Bug},
-    store::{Reader, StoreError, slots::SlottedStore},
+    store::{Reader, StoreError, keys, slots::SlottedStore},
 };
 
 /// For a node's answer.
@@ -415,6 +415,21 @@ fn is_tried_at_home_only(command: &Command) -> bool {
     )
 }
 
+/// The last group in a closed one's line of successors whose state is here.
+pub(crate) fn heir_here(
+    store: &SlottedStore,
+    system: &SystemView,
+    succession: &Succession,
+) -> Result<Option<GroupId>, StoreError> {
+    let (mut next, mut found) = (Some(*succession), None);
+    while let Some(succession) = next {
+        let state = store.get(&keys::applied(succession.group))?;
+        found = state.map(|_| succession.group).or(found);
+        next = system.closed.get(&succession.group).and_then(|closed| closed.succession);
+    }
+    Ok(found)
+}
+
 /// What this node has of a closed group's line of successors.
 struct Heir<'a> {
     store: &'a SlottedStore,
@@ -430,13 +445,8 @@ impl<'a> Heir<'a> {
         closed: GroupId,
         succession: &Succession,
     ) -> Option<Self> {
-        let (mut next, mut found) = (Some(*succession), None);
-        while let Some(succession) = next {
-            let has_state = store.get(&crate::store::keys::applied(succession.group)).ok()?;
-            found = has_state.map(|_| succession.group).or(found);
-            next = system.closed.get(&succession.group).and_then(|closed| closed.succession);
-        }
-        Some(Self { store, closed, group: found? })
+        let group = heir_here(store, system, succession).ok()??;
+        Some(Self { store, closed, group })
     }
 
     /// Whether the successor had nothing of a write when it began, and nobody proposed it there since.

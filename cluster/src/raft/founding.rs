@@ -14,8 +14,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use concordat_proto::{
     failover::{ClosedGroup, Succession},
     id::{GroupId, NodeId},
-    log::{LogId, Term},
-    record::AppliedRecord,
+    log::{LogId, LogIndex, Term},
+    record::{AppliedRecord, InheritedTerms},
     region::Region,
     wire::Wire,
 };
@@ -29,6 +29,7 @@ use super::{
 };
 use crate::planted::{self, Bug};
 use crate::{
+    consistency::inheritance,
     machine::succession::{self, Heir},
     store::{StoreError, keys, slots::SlottedStore},
 };
@@ -36,7 +37,8 @@ use crate::{
 /// Bytes of log entries read at a time.
 const READ_BYTES_MAX: usize = 1024 * 1024;
 
-/// The feature level from which on a successor keeps the names of the writes that it begins with.
+/// The feature level from which on a successor keeps the names of the writes that it begins with, and
+/// the terms of the log that it is made from.
 const NAMES_ARE_KEPT: u32 = 2;
 
 /// Whether a successor may keep the names of the writes that it begins with: every member of the
@@ -66,7 +68,8 @@ pub(crate) async fn found(
     tracing::info!(closed = %closed.group, group = %heir.group, "founding a successor");
     let make = move || -> Result<(), Fault> {
         finish_log(&store, &log, (heir.closed, succession.last))?;
-        inherit(&store, heir, member)
+        let terms = heir.keeps_names.then(|| terms(&log, heir.closed, succession.last));
+        inherit(&store, heir, terms.as_ref(), member)
     };
     let made = blocking::run(groups.slotted(), make).await;
     made.map_err(|error| Fault::caused("founding a successor", error))?
@@ -100,16 +103,29 @@ fn finish_log(
     Ok(())
 }
 
+/// The terms of a closed group's log, as it is here.
+fn terms(log: &crate::log::RaftLog, group: GroupId, last: LogId) -> InheritedTerms {
+    let first = LogIndex(log.state(group.0).first_index);
+    let runs = log.runs(group.0).into_iter();
+    let runs = runs.map(|run| LogId { term: Term(run.term), index: LogIndex(run.index) });
+    inheritance::terms(last, first, runs.collect())
+}
+
 /// Writes the successor's first state, whole or not at all.
 fn inherit(
     store: &SlottedStore,
     heir: Heir,
+    terms: Option<&InheritedTerms>,
     (founder, region): (NodeId, Region),
 ) -> Result<(), Fault> {
     let doing = || format!("making the first state of group {}", heir.group);
     let write = || -> Result<(), StoreError> {
         store.clear_spare(heir.group)?;
         succession::inherit(store, heir, &mut |pairs| store.write_spare(heir.group, pairs))?;
+        if let Some(terms) = terms {
+            let key = keys::inherited_terms(heir.group, heir.closed);
+            store.write_spare(heir.group, vec![(key, terms.encode())])?;
+        }
         let first = LogId { term: Term(0), index: succession::FIRST_INDEX };
         let applied = read_applied(store, heir.closed)
             .map_err(|error| StoreError::caused("reading a closed group's position", error))?;
@@ -176,6 +192,8 @@ mod tests {
         finish_log(&store, &log, (CLOSED, last)).expect("the log is whole");
         let applied = read_applied(&*store, CLOSED).expect("it reads");
         assert_eq!(applied.log_id, Some(last));
+        let known = terms(&log, CLOSED, last);
+        assert_eq!((known.committed, &known.runs[..]), (LogIndex(0), &[last][..]));
         // Nobody has anything: there is nothing to be carried on.
         finish_log(&store, &log, (GroupId(8), LogId::default())).expect("nothing to do");
     }

@@ -54,6 +54,7 @@ mod membership;
 mod movement;
 mod network;
 mod operate;
+mod positions;
 mod propose;
 mod recall;
 mod report;

@@ -60,6 +60,8 @@ pub enum Kind {
     Inherited = 22,
     /// That a region of this name may have nodes, by name (system group); the value is empty.
     RegionName = 23,
+    /// An `InheritedTerms`, by the closed group's number (no organisation).
+    InheritedTerms = 24,
     /// The home group's `Isolation` (no organisation, no name).
     Isolation = 14,
     /// An `OrgSettings` (no name).
@@ -93,6 +95,7 @@ impl Kind {
             21 => Self::FeatureLevel,
             22 => Self::Inherited,
             23 => Self::RegionName,
+            24 => Self::InheritedTerms,
             14 => Self::Isolation,
             15 => Self::OrgSettings,
             _ => return None,
@@ -271,6 +274,12 @@ pub fn inherited(group: GroupId, closed: GroupId, up_to: u64) -> Vec<u8> {
     let mut key = inherited_of(group, closed);
     key.extend_from_slice(&up_to.to_be_bytes());
     key
+}
+
+/// The terms of the log that a closed group's successor was made from.
+#[must_use]
+pub fn inherited_terms(group: GroupId, closed: GroupId) -> Vec<u8> {
+    key(group, NO_ORG, Kind::InheritedTerms, &closed.0.to_be_bytes())
 }
 
 /// That a home group is closed.

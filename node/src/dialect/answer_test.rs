@@ -100,7 +100,7 @@ fn receipt(line: &str) -> Receipt {
     let known = [Outcome::Committed, Outcome::Refused];
     let known = known.into_iter().find(|outcome| outcome.as_str() == words[2]);
     let outcome = known.unwrap_or(Outcome::Unknown);
-    let position = Position { epoch: 1, group: GroupId(2), index: LogIndex(300) };
+    let position = Position { epoch: 1, group: GroupId(2), index: LogIndex(300), term: None };
     let regions = words[4..].iter().map(|word| {
         let parts: Vec<&str> = word.split(':').collect();
         RegionReceipt {

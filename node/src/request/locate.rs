@@ -7,6 +7,7 @@
 use std::{pin::Pin, time::Duration};
 
 use concordat_cluster::{
+    consistency::Fate,
     machine::{
         locate::{Located, locate},
         query,
@@ -98,6 +99,17 @@ pub(crate) async fn settled(
     }
 }
 
+/// How a wait for a position has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waited {
+    /// It is seen from here.
+    Reached,
+    /// A failover went on without it: nobody will ever see it.
+    Lost,
+    /// Not in time.
+    TimedOut,
+}
+
 /// Waits until whoever reads the organization here sees what was written at a position: its group's
 /// replica has applied it, or the organization came here, by way of later homes, with all of it.
 ///
@@ -108,22 +120,31 @@ pub(crate) async fn at_least(
     org: Option<OrgId>,
     position: Position,
     deadline: Instant,
-) -> Result<bool, StoreError> {
+) -> Result<Waited, StoreError> {
     loop {
         let seen = seen(node);
-        let succession = node.groups.closed(position.group).and_then(|closed| closed.succession);
-        let is_certain = succession.is_none_or(|it| position.index <= it.certain);
+        let fate = node.groups.fate(&position)?;
+        let is_certain = match fate {
+            Some(Fate::Lost) => return Ok(Waited::Lost),
+            Some(Fate::Unknown) => false,
+            Some(Fate::Kept) | None => true,
+        };
         if is_certain && node.groups.applied(position.group) >= position.index {
-            return Ok(true);
+            return Ok(Waited::Reached);
         }
-        if let Some(org) = org
-            && let Some(located) = now(node, org)?
-            && located.home.contains_earlier(&position) == Some(true)
-        {
-            return Ok(true);
+        let is_kept = fate == Some(Fate::Kept);
+        let contains = match org {
+            // What a past home has let go of is all of it there; beyond that nothing of it followed.
+            Some(org) => now(node, org)?.is_some_and(|at| {
+                at.home.contains_earlier(&position).is_some_and(|contains| contains || is_kept)
+            }),
+            None => is_kept && node.groups.has_heir(position.group)?,
+        };
+        if contains {
+            return Ok(Waited::Reached);
         }
         if Instant::now() >= deadline {
-            return Ok(false);
+            return Ok(Waited::TimedOut);
         }
         advance(node, &seen, deadline).await;
     }

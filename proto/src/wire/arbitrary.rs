@@ -370,9 +370,12 @@ pub(super) fn applied() -> impl Strategy<Value = Applied> {
         any::<u32>().prop_map(|group| Reply::NodeRegistered { group: GroupId(group) }),
     ];
     let outcome = prop_oneof![reply.prop_map(Ok), refusal().prop_map(Err)];
-    let position = (any::<u32>(), any::<u32>(), any::<u64>()).prop_map(|(epoch, group, index)| {
-        Position { epoch, group: GroupId(group), index: LogIndex(index) }
-    });
+    let term = option::of(any::<u64>());
+    let position =
+        (any::<u32>(), any::<u32>(), any::<u64>(), term).prop_map(|(epoch, group, index, term)| {
+            let (group, index) = (GroupId(group), LogIndex(index));
+            Position { epoch, group, index, term: term.map(Term) }
+        });
     (write_id(), any::<u64>(), option::of(position), outcome).prop_map(
         |(write_id, index, position, outcome)| Applied {
             write_id,

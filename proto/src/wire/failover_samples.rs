@@ -8,7 +8,7 @@ use crate::{
     id::{GroupId, NodeId},
     log::{LogId, LogIndex, Term},
     org::{Isolation, OrgSettings, StaleSecrets, WhenIsolated},
-    record::InheritedNames,
+    record::{InheritedNames, InheritedTerms},
     time::LogTime,
 };
 
@@ -46,6 +46,16 @@ pub(super) fn inherited_names() -> Samples<InheritedNames> {
     vec![
         ("none", InheritedNames { log_time, names: Vec::new() }),
         ("some", InheritedNames { log_time, names }),
+    ]
+}
+
+pub(super) fn inherited_terms() -> Samples<InheritedTerms> {
+    let (committed, unknown) = (LogIndex(60_000), LogIndex(65_000));
+    let earlier = LogId { term: Term(2), index: LogIndex(69_990) };
+    let none = InheritedTerms { committed, unknown: committed, runs: Vec::new() };
+    vec![
+        ("none", none),
+        ("some", InheritedTerms { committed, unknown, runs: vec![earlier, last()] }),
     ]
 }
 

@@ -70,6 +70,7 @@ fn every_version_is_read_and_the_newest_written() {
     check("lease_record", version::RECORD, &samples::lease_records());
     check("replica_mark", version::RECORD, &samples::replica_marks());
     check("inherited_names", version::RECORD, &failover_samples::inherited_names());
+    check("inherited_terms", version::RECORD, &failover_samples::inherited_terms());
     check("region_record", version::CLUSTER_RECORD, &samples::region_records());
     check("isolation", version::RECORD, &failover_samples::isolations());
     check("org_settings", version::RECORD, &failover_samples::org_settings());
@@ -85,6 +86,17 @@ fn every_version_is_read_and_the_newest_written() {
     check("propose_reply", version::PEER, &samples::propose_replies());
     check("notice", version::PEER, &samples::notices());
     check("stream_head", version::PEER, &samples::stream_heads());
+}
+
+#[test]
+fn every_version_of_a_position_is_read_and_the_newest_written() {
+    compare(
+        "position",
+        version::POSITION,
+        &samples::positions(),
+        |position| position.to_string().into_bytes(),
+        |bytes| Ok(String::from_utf8_lossy(bytes).parse()?),
+    );
 }
 
 #[test]

@@ -10,7 +10,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::WireError;
 use crate::{
-    consistency::Position,
     id::{ClientId, ClusterId, GroupId, KeyId, NodeId, OrgId, WriteId},
     log::{LogId, LogIndex, Term},
     region::Region,
@@ -230,7 +229,6 @@ pub(super) use {mirror_enum, mirror_struct};
 
 mirror_struct! {
     V1LogId for LogId { term: u64, index: u64 }
-    V1Position for Position { epoch: u32, group: u32, index: u64 }
 }
 
 /// A span of time.

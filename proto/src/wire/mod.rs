@@ -18,7 +18,7 @@ use crate::{
     movement::{AwayRecord, Belonging},
     oidc::OidcCredential,
     org::{ApiKey, ClusterRecord, Isolation, NodeRecord, Org, OrgSettings, RegionRecord},
-    record::{AppliedRecord, InheritedNames, KeyRecord, WriteRecord},
+    record::{AppliedRecord, InheritedNames, InheritedTerms, KeyRecord, WriteRecord},
     reply::Applied,
     version,
 };
@@ -109,6 +109,8 @@ wire! {
         reads { 1 => record::V1AppliedRecord }, at most limits::RECORD_BYTES_MAX;
     InheritedNames: writes version::RECORD => record::V1InheritedNames,
         reads { 1 => record::V1InheritedNames }, at most limits::RECORD_BYTES_MAX;
+    InheritedTerms: writes version::RECORD => record::V1InheritedTerms,
+        reads { 1 => record::V1InheritedTerms }, at most limits::RECORD_BYTES_MAX;
     RegionRecord: writes version::CLUSTER_RECORD => cluster::V3RegionRecord,
         reads {
             1 => cluster::V1RegionRecord,

@@ -8,7 +8,8 @@ use super::{
 };
 use crate::{
     limits,
-    record::{AppliedRecord, InheritedNames, KeyRecord, WriteRecord},
+    log::LogId,
+    record::{AppliedRecord, InheritedNames, InheritedTerms, KeyRecord, WriteRecord},
 };
 
 mirror_struct! {
@@ -25,6 +26,17 @@ mirror_struct! {
         membership: Blob,
     }
     V1InheritedNames for InheritedNames, check check_names { log_time: u64, names: Vec<u64> }
+    V1InheritedTerms for InheritedTerms, check check_terms {
+        committed: u64,
+        unknown: u64,
+        runs: Vec<V1LogId>,
+    }
+}
+
+fn check_terms(terms: &InheritedTerms) -> Result<(), WireError> {
+    ensure(terms.runs.len() <= limits::INHERITED_RUNS_MAX, "number of inherited terms")?;
+    let is_later = |pair: &[LogId]| pair[0].term < pair[1].term && pair[0].index < pair[1].index;
+    ensure(terms.runs.windows(2).all(is_later), "order of inherited terms")
 }
 
 fn check_names(part: &InheritedNames) -> Result<(), WireError> {

@@ -5,12 +5,15 @@ use serde::{Deserialize, Serialize};
 use super::{
     WireError,
     error::ensure,
-    mirror::{Mirror, Text, V1Id, V1Position, mirror_enum},
+    mirror::{Mirror, Text, V1Id, mirror_enum},
     oidc::V1Provider,
     org::V1Org,
 };
 use crate::{
+    consistency::Position,
+    id::GroupId,
     limits,
+    log::{LogIndex, Term},
     refusal::{FullOf, Refusal},
     reply::{Applied, Reply},
 };
@@ -23,13 +26,35 @@ pub(super) struct V1Applied {
     outcome: V1Outcome,
 }
 
-/// The first two have the bytes of a `Result`, which is what stood here before organisations moved.
+/// The place of an answer.
+#[derive(Debug, Serialize, Deserialize)]
+struct V1Position {
+    epoch: u32,
+    group: u32,
+    index: u64,
+}
+
+impl V1Position {
+    fn of(position: &Position) -> Self {
+        let Position { epoch, group, index, term: _ } = *position;
+        Self { epoch, group: group.0, index: index.0 }
+    }
+
+    fn thaw(self, term: Option<u64>) -> Position {
+        let Self { epoch, group, index } = self;
+        Position { epoch, group: GroupId(group), index: LogIndex(index), term: term.map(Term) }
+    }
+}
+
+/// The first two have the bytes of a `Result`, which is what stood here before organisations moved;
+/// the last is written from feature level 2 on.
 #[derive(Debug, Serialize, Deserialize)]
 #[allow(clippy::large_enum_variant, reason = "it lives for one call, and a box costs more")]
 enum V1Outcome {
     Ok(V1Reply),
     Err(V1Refusal),
     At { position: V1Position, outcome: Result<V1Reply, V1Refusal> },
+    AtEntry { position: V1Position, term: u64, outcome: Result<V1Reply, V1Refusal> },
 }
 
 impl Mirror<V1Applied> for Applied {
@@ -38,7 +63,11 @@ impl Mirror<V1Applied> for Applied {
             (None, Ok(reply)) => V1Outcome::Ok(reply.freeze()),
             (None, Err(refusal)) => V1Outcome::Err(refusal.freeze()),
             (Some(position), outcome) => {
-                V1Outcome::At { position: position.freeze(), outcome: outcome.freeze() }
+                let (at, outcome) = (V1Position::of(position), outcome.freeze());
+                match position.term {
+                    None => V1Outcome::At { position: at, outcome },
+                    Some(Term(term)) => V1Outcome::AtEntry { position: at, term, outcome },
+                }
             }
         };
         V1Applied { write_id: self.write_id.freeze(), index: self.index.freeze(), outcome }
@@ -48,7 +77,10 @@ impl Mirror<V1Applied> for Applied {
             V1Outcome::Ok(reply) => (None, Ok(Mirror::thaw(reply)?)),
             V1Outcome::Err(refusal) => (None, Err(Mirror::thaw(refusal)?)),
             V1Outcome::At { position, outcome } => {
-                (Some(Mirror::thaw(position)?), Mirror::thaw(outcome)?)
+                (Some(position.thaw(None)), Mirror::thaw(outcome)?)
+            }
+            V1Outcome::AtEntry { position, term, outcome } => {
+                (Some(position.thaw(Some(term))), Mirror::thaw(outcome)?)
             }
         };
         let (write_id, index) = (Mirror::thaw(frozen.write_id)?, Mirror::thaw(frozen.index)?);

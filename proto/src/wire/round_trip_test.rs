@@ -17,7 +17,7 @@ use crate::{
     movement::{AwayRecord, Belonging, HomeRecord},
     oidc::{OidcCredential, ProviderOptions},
     org::{ApiKey, ClusterRecord, Isolation, NodeRecord, Org, OrgSettings, RegionRecord, Rights},
-    record::{AppliedRecord, InheritedNames, KeyRecord, WriteRecord},
+    record::{AppliedRecord, InheritedNames, InheritedTerms, KeyRecord, WriteRecord},
     reply::Applied,
 };
 
@@ -37,6 +37,7 @@ fn decode_all(bytes: &[u8]) {
     again::<KeyRecord>(bytes);
     again::<AppliedRecord>(bytes);
     again::<InheritedNames>(bytes);
+    again::<InheritedTerms>(bytes);
     again::<RegionRecord>(bytes);
     again::<NodeRecord>(bytes);
     again::<ClusterRecord>(bytes);

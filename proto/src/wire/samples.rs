@@ -333,8 +333,8 @@ fn applied_with(outcome: Result<Reply, Refusal>) -> Applied {
 
 /// What is answered of organisations that have moved.
 fn applied_elsewhere() -> Samples<Applied> {
-    let position = Position { epoch: 1, group: GroupId(2), index: LogIndex(9) };
-    let at = |outcome| Applied { position: Some(position), ..applied_with(outcome) };
+    let at = |outcome| Applied { position: Some(position(None)), ..applied_with(outcome) };
+    let of_a_term = Some(position(Some(Term(300))));
     vec![
         ("earlier_version", at(Ok(Reply::Version(write_id(0x02))))),
         ("earlier_refusal", at(Err(Refusal::CredentialExists))),
@@ -360,7 +360,24 @@ fn applied_elsewhere() -> Samples<Applied> {
                 named: vec![region("asia-japan"), region("us-iowa")],
             })),
         ),
+        (
+            "version_of_a_term",
+            Applied { position: of_a_term, ..applied_with(Ok(Reply::Version(write_id(0x02)))) },
+        ),
+        (
+            "refusal_of_a_term",
+            Applied { position: of_a_term, ..applied_with(Err(Refusal::CredentialNotFound)) },
+        ),
     ]
+}
+
+fn position(term: Option<Term>) -> Position {
+    Position { epoch: 1, group: GroupId(2), index: LogIndex(9), term }
+}
+
+/// Tokens of positions, in their text.
+pub(super) fn positions() -> Samples<Position> {
+    vec![("without_a_term", position(None)), ("with_a_term", position(Some(Term(300))))]
 }
 
 pub(super) fn applied() -> Samples<Applied> {

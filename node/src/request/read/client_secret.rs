@@ -92,7 +92,7 @@ struct Found {
 
 fn look(node: &Node, at: &Located, client_id: &ClientId) -> Result<Found, StoreError> {
     let (group, org) = (at.group, at.home.org.id);
-    let position = Position { epoch: at.home.org.epoch, group, index: node.groups.applied(group) };
+    let position = node.groups.position(at.home.org.epoch, group)?;
     let settings = query::org_settings(node.state(), group, org)?;
     let credential = query::oidc(node.state(), group, org, client_id)?;
     Ok(Found { at: at.clone(), position, settings, credential })

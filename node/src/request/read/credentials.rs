@@ -3,7 +3,6 @@
 use concordat_cluster::machine::{locate::Located, query};
 use concordat_proto::{
     command::Precondition,
-    consistency::Position,
     id::{ClientId, WriteId},
     oidc::Provider,
 };
@@ -46,8 +45,10 @@ fn of_org(node: &Node, org: &OrgPrincipal, read: impl Fn(&Located) -> Answer) ->
     // The look that let the principal in may be old: it has waited for a position since.
     let read = |at: &Located| {
         let (epoch, group) = (at.home.org.epoch, at.group);
-        let position = Position { epoch, group, index: node.groups.applied(group) };
-        Answer { position: Some(position), ..read(at) }
+        match node.groups.position(epoch, group) {
+            Ok(position) => Answer { position: Some(position), ..read(at) },
+            Err(error) => broken("reading a group's position", &error),
+        }
     };
     let read = match locate::now(node, org.id()) {
         Ok(Some(at)) => locate::reading(node, at, read),

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::{
     api::outcome::{Answer, Malformed, Outcome},
     node::Node,
-    request::{freshness, locate, timing::Timing, unavailable::broken},
+    request::{freshness, locate, locate::Waited, timing::Timing, unavailable::broken},
 };
 
 /// Waits until this node has applied a position, or an adoption that contains it.
@@ -20,19 +20,14 @@ pub(super) async fn at_least(
     position: Position,
     timing: Timing,
 ) -> Result<(), Answer> {
-    let closed = node.groups.closed(position.group);
-    // What stands between the newest entry that a survivor had applied and the end of the founder's
-    // log may be the very entry that was acknowledged: it is not called lost, but waited for in vain.
-    if let Some(succession) = closed.as_ref().and_then(|closed| closed.succession)
-        && position.index > succession.last.index
-    {
-        let fresh = freshness::of(&node.groups, &[GroupId::SYSTEM]);
-        return Err(freshness::mark(Outcome::PositionLost, fresh));
-    }
     known(node, position.group, timing).await?;
     match locate::at_least(node, org, position, timing.deadline).await {
-        Ok(true) => Ok(()),
-        Ok(false) => {
+        Ok(Waited::Reached) => Ok(()),
+        Ok(Waited::Lost) => {
+            let fresh = freshness::of(&node.groups, &[GroupId::SYSTEM]);
+            Err(freshness::mark(Outcome::PositionLost, fresh))
+        }
+        Ok(Waited::TimedOut) => {
             let fresh = freshness::of(&node.groups, &[position.group]);
             Err(freshness::mark(Outcome::PositionPending, fresh))
         }

@@ -132,7 +132,7 @@ fn of_org(node: &Node, at: &Located, write_id: WriteId) -> Result<Option<Found>,
         return Ok(None);
     };
     let index = record.applied.index;
-    let here = Position { epoch: at.home.org.epoch, group: at.group, index };
+    let here = Position { epoch: at.home.org.epoch, group: at.group, index, term: None };
     let position = record.applied.position.unwrap_or(here);
     Ok(Some(Found { group: at.group, position, applied: record.applied }))
 }
@@ -154,7 +154,7 @@ fn of_operator(node: &Node, write_id: WriteId) -> Result<Option<Found>, StoreErr
             Ok(_) | Err(_) if owner.is_none() => 0,
             Ok(_) | Err(_) => continue,
         };
-        let here = Position { epoch, group, index: applied.index };
+        let here = Position { epoch, group, index: applied.index, term: None };
         let position = applied.position.unwrap_or(here);
         return Ok(Some(Found { group, position, applied }));
     }

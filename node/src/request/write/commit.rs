@@ -331,7 +331,7 @@ fn receipt_of(
     progress: Progress,
     request: &WriteRequest,
 ) -> Receipt {
-    let here = Position { epoch: home.epoch, group: home.group, index: applied.index };
+    let here = Position { epoch: home.epoch, group: home.group, index: applied.index, term: None };
     let position = applied.position.unwrap_or(here);
     let (required, accepted) = (request.terms.required, request.timing.accepted);
     receipt::decided(required, applied, position, progress, accepted)
