@@ -265,6 +265,16 @@ pub enum Command {
     },
     /// The nodes of a further region may join (system group).
     AddRegion(Region),
+    /// The write under whose own id this is proposed is lost: it was proved that the closed group's
+    /// successor never had it, and no copy of it is carried out from here on. What was carried out
+    /// under that id before is answered instead. Of the organization's home group; the system group
+    /// keeps what operators were told.
+    NoteLost {
+        /// Whose write it was.
+        org: OrgId,
+        /// The closed group that it was written to.
+        closed: GroupId,
+    },
 }
 
 impl Command {
@@ -301,7 +311,8 @@ impl Command {
             Self::RaiseFeatureLevel { .. }
             | Self::NoteFeatureLevel(_)
             | Self::FormWithRegions { .. }
-            | Self::AddRegion(_) => 2,
+            | Self::AddRegion(_)
+            | Self::NoteLost { .. } => 2,
         }
     }
 
@@ -338,7 +349,8 @@ impl Command {
             | Self::AdoptPart { org, .. }
             | Self::AdoptEnd { org, .. }
             | Self::Forget { org, .. }
-            | Self::SetOrgSettings { org, .. } => Some(*org),
+            | Self::SetOrgSettings { org, .. }
+            | Self::NoteLost { org, .. } => Some(*org),
         }
     }
 
@@ -376,6 +388,7 @@ impl Command {
             Self::NoteFeatureLevel(_) => "features.note",
             Self::FormWithRegions { .. } => "cluster.form",
             Self::AddRegion(_) => "region.add",
+            Self::NoteLost { .. } => "write.note_lost",
         }
     }
 
@@ -443,7 +456,8 @@ impl Command {
             | Self::RaiseFeatureLevel { .. }
             | Self::NoteFeatureLevel(_)
             | Self::FormWithRegions { .. }
-            | Self::AddRegion(_) => false,
+            | Self::AddRegion(_)
+            | Self::NoteLost { .. } => false,
         }
     }
 }

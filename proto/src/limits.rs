@@ -103,6 +103,8 @@ pub const PAST_HOMES_MAX: usize = 64;
 pub const INHERITED_NAMES_MAX: usize = 16_384;
 /// Terms of the log that a successor was made from which it keeps: the newest ones.
 pub const INHERITED_RUNS_MAX: usize = 1024;
+/// How long it is remembered that a write was called lost, in log time.
+pub const LOST_LIFETIME: Duration = Duration::from_secs(86_400);
 /// Questions for writes that a lost region may have had, which one node asks others at once.
 pub const DIVERGED_QUESTIONS_MAX: usize = 32;
 /// Writes of a closed group that one node lists as its own alone.
@@ -142,4 +144,5 @@ const _: () = {
         IDEMPOTENCY_LIFETIME_MAX.as_secs() > NOT_AFTER.as_secs(),
         "a key outlives its proposal"
     );
+    assert!(LOST_LIFETIME.as_secs() > NOT_AFTER.as_secs(), "no copy outlives what was said of it");
 };

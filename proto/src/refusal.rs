@@ -24,7 +24,7 @@ pub enum RefusalClass {
     KeyReused,
     /// A quota is used up.
     TooMany,
-    /// It came too late to be applied: certainly not done.
+    /// It came too late to be applied, or a failover went on without it: certainly not done.
     Expired,
     /// Its organisation is on a move or has moved: certainly not done, to be tried in its new home.
     Elsewhere,
@@ -180,6 +180,9 @@ pub enum Refusal {
         /// Those that were named.
         named: Vec<Region>,
     },
+    /// A failover went on without it, and that was said.
+    #[error("the write was lost with its region in a failover; nothing was stored")]
+    Lost,
 }
 
 fn listed(regions: &[Region]) -> String {
@@ -242,7 +245,7 @@ impl Refusal {
             Self::KeyRevoked => RefusalClass::Unauthenticated,
             Self::IdempotencyKeyReused => RefusalClass::KeyReused,
             Self::IdempotencyKeysFull | Self::ClusterFull { .. } => RefusalClass::TooMany,
-            Self::Expired => RefusalClass::Expired,
+            Self::Expired | Self::Lost => RefusalClass::Expired,
             Self::Moved { .. } | Self::Moving { .. } => RefusalClass::Elsewhere,
         }
     }

@@ -26,8 +26,9 @@ pub const POSITION: u8 = 2;
 /// 1. all that the first release wrote;
 /// 2. the raising of the level itself (`RaiseFeatureLevel`, `NoteFeatureLevel`); registrations that end
 ///    no other node of their address; successors that keep the names of the writes they began with, and
-///    the terms of the log that they were made from; positions with a term; names of regions, without
-///    which no node joins (`FormWithRegions`, `AddRegion`).
+///    the terms of the log that they were made from; positions with a term; records of writes that were
+///    called lost (`NoteLost`); names of regions, without which no node joins (`FormWithRegions`,
+///    `AddRegion`).
 ///
 /// A command says which level it needs ([`crate::command::Command::feature_level`]). The cluster's
 /// level is raised through the log once every member has said that it knows it.

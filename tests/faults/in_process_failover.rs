@@ -28,9 +28,9 @@ use crate::{
     in_process_members::{region, say},
 };
 
-const LOST: [usize; 3] = [0, 1, 2];
+pub(crate) const LOST: [usize; 3] = [0, 1, 2];
 
-fn close(to: usize, basis: FailoverBasis) -> Command {
+pub(crate) fn close(to: usize, basis: FailoverBasis) -> Command {
     let (lost, to) = (region(REGIONS[0]), region(REGIONS[to]));
     Command::CloseGroup { region: lost, to, basis, absent: Vec::new() }
 }
@@ -50,7 +50,7 @@ fn read(groups: &Groups, name: &str) -> (Option<String>, bool) {
 }
 
 /// Waits until all running nodes see the first region's group led in another region.
-async fn stands_in(nine: &Nine, seat: usize) -> GroupId {
+pub(crate) async fn stands_in(nine: &Nine, seat: usize) -> GroupId {
     within("the group stands and is led there", LIMIT, async || {
         let mut group = None;
         for (number, groups) in nine.all_running() {
@@ -75,7 +75,7 @@ async fn stands_in(nine: &Nine, seat: usize) -> GroupId {
     .await
 }
 
-async fn until_silent(nine: &Nine, via: usize) {
+pub(crate) async fn until_silent(nine: &Nine, via: usize) {
     within("nothing stands in the way", LIMIT, async || {
         match nine.groups(via).failover_obstacle(&region(REGIONS[0]), &region(REGIONS[1]), &[]) {
             None => Ok(()),
@@ -86,7 +86,7 @@ async fn until_silent(nine: &Nine, via: usize) {
 }
 
 /// A write with its name, where it is committed.
-async fn write_in(
+pub(crate) async fn write_in(
     nine: &Nine,
     group: GroupId,
     via: usize,
@@ -108,7 +108,12 @@ async fn write_in(
 }
 
 /// Waits until a node knows of the regions, in their order, which have a write; each of them counts.
-async fn counted(nine: &Nine, via: usize, (group, index): (GroupId, LogIndex), has: [bool; 3]) {
+pub(crate) async fn counted(
+    nine: &Nine,
+    via: usize,
+    (group, index): (GroupId, LogIndex),
+    has: [bool; 3],
+) {
     within("the regions have the write as expected", LIMIT, async || {
         let groups = nine.groups(via);
         let progress = groups.progress(group, index, &Scope::All, groups.danger(group, index));

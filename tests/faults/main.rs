@@ -26,6 +26,7 @@ mod in_process_copies;
 mod in_process_failover;
 mod in_process_faults;
 mod in_process_features;
+mod in_process_lost;
 mod in_process_members;
 mod in_process_move;
 mod in_process_queue;

@@ -20,6 +20,7 @@
 use std::collections::BTreeSet;
 
 use concordat_proto::{
+    command::Command,
     failover::{ClosedGroup, FailoverBasis, Succession},
     id::{GroupId, NodeId},
     log::{LogId, LogIndex},
@@ -33,9 +34,28 @@ use super::{
     cluster::next_group,
     life::standing,
     query,
+    succession::{self, Began},
     turn::{Halt, Ruling, Turn},
 };
-use crate::store::keys;
+use crate::store::{StoreError, keys};
+
+/// Why a write is not put on record as lost, without a trace: its organization is not here, or the
+/// state that this group began with shows that the write was carried over. Whatever was carried out
+/// here under its id has been answered before this is asked.
+pub(super) fn refuse_loss(
+    turn: &Turn<'_>,
+    command: &Command,
+) -> Result<Option<Refusal>, StoreError> {
+    let Command::NoteLost { closed, .. } = command else { return Ok(None) };
+    if turn.group == GroupId::SYSTEM {
+        return Ok(None);
+    }
+    if turn.home.is_none() {
+        return Ok(Some(Refusal::OrgNotFound));
+    }
+    let began = succession::began(turn.view(), turn.group, *closed, turn.write_id)?;
+    Ok((began == Began::With).then_some(Refusal::StaleFailover))
+}
 
 /// What leaders do from now on that are cut off with their region.
 pub(super) fn set_isolation(turn: &mut Turn<'_>, when: WhenIsolated) -> Ruling {

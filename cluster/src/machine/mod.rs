@@ -126,6 +126,9 @@ fn decide(turn: &mut Turn<'_>, proposal: &Proposal) -> Result<Applied, StoreErro
     if let Some(refusal) = movement::refuse_elsewhere(turn, proposal)? {
         return Ok(turn.answer(Err(refusal)));
     }
+    if let Some(refusal) = failover::refuse_loss(turn, &proposal.command)? {
+        return Ok(turn.answer(Err(refusal)));
+    }
     if let Some(applied) = session::remembered_key(turn, proposal)? {
         session::remember_write(turn, proposal.command.asked_by(), proposal.not_after, &applied);
         return Ok(applied);
@@ -187,6 +190,8 @@ fn carry_out(turn: &mut Turn<'_>, proposal: &Proposal) -> Ruling {
         Command::RaiseFeatureLevel { level, known_by } => feature::raise(turn, *level, known_by),
         Command::NoteFeatureLevel(level) => feature::note(turn, *level),
         Command::AddRegion(region) => naming::add(turn, region),
+        // Remembered like any other no: under its id nothing is carried out from here on.
+        Command::NoteLost { .. } => Err(Refusal::Lost.into()),
     }
 }
 
@@ -222,7 +227,9 @@ fn refuse_misplaced(group: GroupId, command: &Command) -> Option<Refusal> {
         | Command::AdoptEnd { .. }
         | Command::Forget { .. }
         | Command::SetOrgSettings { .. } => (false, Refusal::OrgNotFound),
-        Command::MarkReplicas { .. } | Command::SetLeases(_) => return None,
+        Command::MarkReplicas { .. } | Command::SetLeases(_) | Command::NoteLost { .. } => {
+            return None;
+        }
     };
     (of_system != (group == GroupId::SYSTEM)).then_some(refusal)
 }

@@ -141,6 +141,7 @@ impl Model {
             | Command::FoundSuccessor { .. }
             | Command::RaiseFeatureLevel { .. }
             | Command::NoteFeatureLevel(_)
+            | Command::NoteLost { .. }
             | Command::Form { .. }
             | Command::FormWithRegions { .. }
             | Command::AddRegion(_)

@@ -76,7 +76,8 @@ impl Model {
             | Command::FoundSuccessor { .. }
             | Command::SetOrgSettings { .. }
             | Command::RaiseFeatureLevel { .. }
-            | Command::NoteFeatureLevel(_) => unreachable!("not a write of an organisation"),
+            | Command::NoteFeatureLevel(_)
+            | Command::NoteLost { .. } => unreachable!("not a write of an organisation"),
         }
     }
 }

@@ -1,12 +1,13 @@
 //! What a successor can say, long after, of what it began with.
 
 use concordat_proto::{
-    command::Command,
+    command::{Command, Proposal},
     id::{GroupId, WriteId},
     limits,
     log::{LogId, Term},
     oidc::Provider,
     record::{AppliedRecord, InheritedNames},
+    refusal::Refusal,
     time::LogTime,
     wire::Wire,
 };
@@ -14,7 +15,7 @@ use concordat_proto::{
 use super::{
     query,
     succession::{self, Began, Heir, began, repeated_as},
-    testkit::{BEGIN, HOME, Replica, credential, org_id, proposal, write_id},
+    testkit::{BEGIN, HOME, Replica, client, credential, org_id, proposal, write_id},
 };
 use crate::store::{Store, WriteBatch, keys, memory::MemoryStore};
 
@@ -114,6 +115,50 @@ fn more_names_than_one_record_holds() {
         let found = began(&*successor.store, NEXT, HOME, other).expect("it reads");
         assert!(matches!(found, Began::Without { .. }), "{name}");
     }
+}
+
+#[test]
+fn what_was_called_lost_is_never_carried_out_and_stays_lost_until_it_expires() {
+    let closed = Replica::with_orgs();
+    closed.done(1, create(1));
+    let successor = succeed(&closed, NEXT, true);
+    let lost = |write, not_after| Proposal {
+        not_after: LogTime(not_after),
+        ..proposal(write, BEGIN, Command::NoteLost { org: org_id(0), closed: HOME })
+    };
+    let copy = |write| proposal(write, BEGIN, create(2));
+    let until = copy(2).not_after.0 + 1000;
+    let no = successor.one(&lost(2, until));
+    assert_eq!(no.outcome, Err(Refusal::Lost));
+    // Another time, later; a copy of it; and what is remembered is whose it is.
+    assert_eq!(successor.one(&lost(2, until + 500)), no);
+    assert_eq!(successor.one(&copy(2)).outcome, Err(Refusal::Lost));
+    assert_eq!(query::oidc(&*successor.store, NEXT, org_id(0), &client(2)).unwrap(), None);
+    let home = query::home(&*successor.store, NEXT, org_id(0)).unwrap();
+    let remembered = |id| {
+        query::remembered(&*successor.store, NEXT, home.as_ref(), write_id(id)).expect("it reads")
+    };
+    let record = remembered(2).expect("it is remembered");
+    assert_eq!((record.org, record.expires), (Some(org_id(0)), LogTime(until)));
+    // What was carried out here is answered; what was carried over, though forgotten, is not lost.
+    assert!(successor.one(&copy(3)).outcome.is_ok());
+    assert!(successor.one(&lost(3, until)).outcome.is_ok());
+    for number in 10..14 {
+        let mut late = proposal(number, until + u64::from(number), create(number));
+        late.not_after = LogTime(until + 100);
+        assert!(successor.one(&late).outcome.is_ok());
+    }
+    assert_eq!(remembered(2), None, "it has expired");
+    assert_eq!(successor.one(&copy(2)).outcome, Err(Refusal::Expired), "and so has every copy");
+    assert_eq!(remembered(1), None, "it is not forgotten, so nothing is shown");
+    assert_eq!(successor.one(&lost(1, until + 900)).outcome, Err(Refusal::StaleFailover));
+    assert_eq!(remembered(1), None, "that leaves no trace");
+    // It goes with its organization, like every remembered write.
+    assert_eq!(successor.one(&lost(4, until + 900)).outcome, Err(Refusal::Lost));
+    let last = succeed(&successor, LAST, true);
+    assert_eq!(last.one(&copy(4)).outcome, Err(Refusal::Lost));
+    let elsewhere = Replica::new(GroupId(9));
+    assert_eq!(elsewhere.one(&lost(5, until + 900)).outcome, Err(Refusal::OrgNotFound));
 }
 
 #[test]

@@ -15,6 +15,11 @@
 //! Where one of these cannot be shown the answer is "unknown", never "lost". It must never depend on
 //! a record that is forgotten.
 //!
+//! What was called lost once is put on record before it is said, in its organization's home group: so
+//! it stays lost when nobody who has the write answers any more, and no copy of it can be carried out.
+//! The record is kept for a day of log time, longer than any copy may still be carried out. There are
+//! no more of them than replicas list writes ([`limits::DIVERGED_WRITES_MAX`]).
+//!
 //! # What it costs
 //! The log of a closed replica does not change: it is read once. Questions about a write go to those
 //! nodes only whose replica can have something of its own, and few at once.
@@ -33,6 +38,7 @@ use concordat_proto::{
     limits,
     log::LogIndex,
     org::NodeRecord,
+    refusal::Refusal,
     region::Region,
     time::LogTime,
     wire::{
@@ -42,14 +48,16 @@ use concordat_proto::{
 };
 use futures::future::join_all;
 use openraft::{EntryPayload, entry::RaftEntry};
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 
 use super::{
     blocking, convert,
     groups::{Groups, SystemView},
+    propose::Proposed,
     transport::Channel,
 };
 use crate::{
+    consistency::{Danger, Scope},
     log::RaftLog,
     machine::{
         query,
@@ -236,6 +244,39 @@ impl Groups {
         unproved
     }
 
+    /// Puts on record in a group that a write is lost, which was proved ([`LeftBehind::Lost`]): from
+    /// then on that is answered from the group's state, whoever has the write is there or not, and no
+    /// copy of it is carried out there. Whether it is on record, and known wherever unmarked answers
+    /// are given.
+    pub async fn note_lost(
+        &self,
+        group: GroupId,
+        closed: GroupId,
+        write: &DivergedWrite,
+        deadline: Instant,
+    ) -> bool {
+        let Some(org) = write.org else { return false };
+        let command = Command::NoteLost { org, closed };
+        let mut proposal = self.own_proposal(group, write.write_id, command);
+        // No copy of it may be carried out later than this: each has less time.
+        proposal.not_after = proposal.stamped.max(write.at).after(limits::LOST_LIFETIME);
+        let proposed = self.propose(group, proposal, deadline).await;
+        let Proposed::Committed { applied, danger } = proposed else { return false };
+        if applied.outcome != Err(Refusal::Lost) {
+            return false;
+        }
+        self.until_known(group, applied.index, danger).await;
+        true
+    }
+
+    /// Waits until an entry has reached all regions, or no replica can hold a lease from before it any
+    /// more: then nobody answers unmarked without it.
+    pub async fn until_known(&self, group: GroupId, index: LogIndex, danger: Danger) {
+        let leases = self.tracker().facts(GroupId::SYSTEM).leases;
+        let deadline = Instant::now() + leases.stretched(leases.longest);
+        self.wait(group, index, &Scope::All, danger, deadline).await;
+    }
+
     /// Nodes that answer now and whose replicas can have what the successor lacks: those of the lost
     /// region, and those that were not asked. The log of anyone else ends where the founder's does.
     fn may_have_more(&self, system: &SystemView, closed: &ClosedGroup) -> Vec<NodeId> {
@@ -349,6 +390,10 @@ impl Rest {
         let EntryPayload::Normal(payload) = &entry.payload else { return Ok(()) };
         let Ok(proposal) = Proposal::decode(&payload.0) else { return Ok(()) };
         let Some(org) = proposal.command.org() else { return Ok(()) };
+        // That a write of an earlier group is lost is no write.
+        if matches!(proposal.command, Command::NoteLost { .. }) {
+            return Ok(());
+        }
         if matches!(proposal.command, Command::Release { .. }) {
             released.insert(org);
         }

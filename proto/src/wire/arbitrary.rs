@@ -204,6 +204,8 @@ fn command() -> impl Strategy<Value = Command> {
             .prop_map(|(level, known_by)| Command::RaiseFeatureLevel { level, known_by }),
         any::<u32>().prop_map(Command::NoteFeatureLevel),
         naming(),
+        (org_id(), any::<u32>())
+            .prop_map(|(org, closed)| Command::NoteLost { org, closed: GroupId(closed) }),
         move_command(),
     ]
 }
@@ -352,6 +354,7 @@ fn refusal() -> impl Strategy<Value = Refusal> {
         Refusal::ClusterFull { what: FullOf::Nodes },
         Refusal::Moved { to: GroupId(3), epoch: 2 },
         Refusal::StaleMove,
+        Refusal::Lost,
     ];
     prop_oneof![
         select(simple.to_vec()),

@@ -87,6 +87,7 @@ mirror_enum! {
             regions: Vec<Text>,
         },
         AddRegion(region: Text),
+        NoteLost { org: V1Id, closed: u32 },
     }
 }
 
@@ -129,7 +130,8 @@ fn check_command(command: &Command) -> Result<(), WireError> {
         | Command::FoundSuccessor { .. }
         | Command::SetOrgSettings { .. }
         | Command::NoteFeatureLevel(_)
-        | Command::AddRegion(_) => Ok(()),
+        | Command::AddRegion(_)
+        | Command::NoteLost { .. } => Ok(()),
     }
 }
 

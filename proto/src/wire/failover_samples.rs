@@ -95,6 +95,7 @@ pub(super) fn proposals() -> Samples<Proposal> {
             Command::RaiseFeatureLevel { level: 2, known_by: vec![NodeId(9), NodeId(300)] },
         ),
         ("note_feature_level", Command::NoteFeatureLevel(2)),
+        ("note_lost", Command::NoteLost { org: org().id, closed: GroupId(1) }),
     ];
     commands.into_iter().map(|(name, command)| (name, proposal(command))).collect()
 }

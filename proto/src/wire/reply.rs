@@ -134,6 +134,7 @@ mirror_enum! {
         StaleFailover,
         FeatureLevelUnknown { node: u64 },
         RegionNotNamed { region: Text, named: Vec<Text> },
+        Lost,
     }
     V1FullOf for FullOf { Regions, Nodes }
 }

@@ -368,6 +368,7 @@ fn applied_elsewhere() -> Samples<Applied> {
             "refusal_of_a_term",
             Applied { position: of_a_term, ..applied_with(Err(Refusal::CredentialNotFound)) },
         ),
+        ("lost", applied_with(Err(Refusal::Lost))),
     ]
 }
 

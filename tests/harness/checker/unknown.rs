@@ -29,7 +29,10 @@ pub fn unknown(history: &History) -> Result<(), Violation> {
         for question in questions {
             match (&question.standing, known) {
                 (Standing::Committed { version, .. }, _) => own_name(question, version)?,
-                (Standing::Lost, known) => not_lost(history, question, known)?,
+                (Standing::Lost, known) => {
+                    not_lost(history, question, known)?;
+                    stays_lost(question, questions)?;
+                }
                 (Standing::Nothing, Some(known)) if has_own_place(questions) => {
                     not_forgotten(&floors, question, (known, history.forgotten))?;
                 }
@@ -148,6 +151,21 @@ fn not_lost(
                 wrong(Rule::Told, "it was told to be lost, and was read", &[question]);
             violation.operations.push(read.clone());
             Err(violation)
+        }
+    }
+}
+
+/// Nobody says unmarked that there is no such write once somebody was told that it is lost, whatever
+/// has become of those who had it. That is kept for longer than any run takes.
+fn stays_lost(lost: &Question, questions: &[&Question]) -> Result<(), Violation> {
+    let takes_back = |it: &&&Question| {
+        it.standing == Standing::Nothing && it.unmarked && it.invoked > lost.completed
+    };
+    match questions.iter().find(takes_back) {
+        None => Ok(()),
+        Some(nothing) => {
+            let what = "it was told to be lost, and is not known any more";
+            Err(wrong(Rule::Told, what, &[lost, nothing]))
         }
     }
 }

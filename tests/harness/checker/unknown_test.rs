@@ -128,6 +128,22 @@ fn a_repeat_is_younger_than_its_place() {
 }
 
 #[test]
+fn what_was_told_to_be_lost_stays_lost() {
+    let end = |story: Story| story.end(0, Some(("v1", "one")));
+    let lost = || unanswered().ask(0, "v2", Standing::Nothing).ask(0, "v2", Standing::Lost);
+    end(lost().ask(3, "v2", Standing::Lost).ask_stale(3, "v2", Standing::Nothing)).accepted();
+    end(lost().ask(3, "v2", Standing::Nothing)).rejected(Rule::Told);
+    // Nor does it help that everything else was forgotten meanwhile.
+    let mut forward = end(lost().ask(0, "v2", Standing::Nothing));
+    forward.history.forgotten = Some(forward.history.questions[1].completed);
+    forward.rejected(Rule::Told);
+    // One who had asked before was answered later.
+    let mut at_once = end(lost().ask(3, "v2", Standing::Nothing));
+    at_once.history.questions[2].invoked = at_once.history.questions[1].invoked;
+    at_once.accepted();
+}
+
+#[test]
 fn what_was_told_to_be_lost_was_never_there() {
     let lost = |story: Story| {
         story.ask(0, "v2", Standing::Lost).end(0, Some(("v2", "two"))).rejected(Rule::Told);

@@ -172,8 +172,8 @@ impl Run {
         if self.chance.below(4) == 0 && self.world.shape.regions.len() >= 3 {
             let waiting = self.lose_a_region()?;
             self.mend("after a failover")?;
-            if let Some(waiting) = waiting {
-                self.forget_and_ask(waiting)?;
+            if let Some((lost, waiting)) = waiting {
+                self.forget_and_ask(&lost, waiting)?;
             }
         }
         let mut chance = Chance::new(self.seed ^ 0x3155_be17);
@@ -407,7 +407,7 @@ impl Run {
 
     /// A region is lost when everything in it has arrived elsewhere, but perhaps for what its leader
     /// took last, and comes back much later. Clients may wait on.
-    fn lose_a_region(&mut self) -> Result<Option<Waiting>, String> {
+    fn lose_a_region(&mut self) -> Result<Option<(Region, Waiting)>, String> {
         let regions = self.world.shape.regions.clone();
         let lost = regions[self.chance.place(regions.len())].clone();
         let others: Vec<&Region> = regions.iter().filter(|region| **region != lost).collect();
@@ -417,7 +417,12 @@ impl Run {
     }
 
     /// Loses a region, and fails it over.
-    fn lose(&mut self, lost: Region, to: Region, last: Last) -> Result<Option<Waiting>, String> {
+    fn lose(
+        &mut self,
+        lost: Region,
+        to: Region,
+        last: Last,
+    ) -> Result<Option<(Region, Waiting)>, String> {
         self.hold()?;
         self.agree()?;
         self.watch.groups_may_close();
@@ -461,7 +466,7 @@ impl Run {
             self.world.doors.cut(Vec::new());
             self.run(Duration::from_secs(2))?;
         }
-        Ok(waiting)
+        Ok(waiting.map(|waiting| (lost, waiting)))
     }
 
     /// The last word: everything is read at every node, and nothing that was written is a secret.

@@ -3,7 +3,7 @@
 //! Found by its name in the state of the groups that may hold it. One that has not arrived here
 //! yet is waited for like one that has not arrived elsewhere.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use concordat_cluster::{
     machine::{locate::Located, query},
@@ -15,6 +15,7 @@ use concordat_proto::{
     failover::DivergedWrite,
     id::{GroupId, WriteId},
     record::WriteRecord,
+    refusal::Refusal,
     reply::{Applied, Reply},
 };
 use tokio::time::Instant;
@@ -41,7 +42,11 @@ async fn left_behind(
     match found {
         LeftBehind::Lost { group, write } if is_theirs(principal, &write) => {
             let regions = node.groups.member_regions(node.groups.successor(group));
-            let receipt = receipt::lost(write_id, regions, timing.accepted);
+            let receipt = match is_on_record(node, principal, group, &write).await {
+                Ok(true) => receipt::lost(write_id, regions, timing.accepted),
+                Ok(false) => receipt::unknown(required, write_id, regions, timing.accepted),
+                Err(error) => return broken("locating an organization", &error).outcome,
+            };
             Outcome::Found(Value::Receipt(receipt, None))
         }
         LeftBehind::Unproved { group, write } if is_theirs(principal, &write) => {
@@ -56,12 +61,39 @@ async fn left_behind(
     }
 }
 
+/// Puts on record that a write is lost, where its owner is answered from: what is said of it once is
+/// said for as long as any write is remembered. What operators were told has a place of its own, since
+/// they do not see what organizations write.
+async fn is_on_record(
+    node: &Node,
+    principal: &Principal,
+    closed: GroupId,
+    write: &DivergedWrite,
+) -> Result<bool, StoreError> {
+    let deadline = Instant::now() + RECORD_LIMIT;
+    let Some(org) = write.org else { return Ok(false) };
+    let Some(at) = locate::settled(node, org, 0, deadline).await? else { return Ok(false) };
+    let operators = match principal {
+        Principal::Operator { .. } => Some(GroupId::SYSTEM),
+        Principal::Org(_) => None,
+    };
+    for group in std::iter::once(at.group).chain(operators) {
+        if !node.groups.note_lost(group, closed, write, deadline).await {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 fn is_theirs(principal: &Principal, write: &DivergedWrite) -> bool {
     match principal {
         Principal::Org(org) => write.org == Some(org.id()),
         Principal::Operator { .. } => true,
     }
 }
+
+/// To get on record that a write is lost. Until it is, nothing is known of the write.
+const RECORD_LIMIT: Duration = Duration::from_secs(3);
 
 struct Found {
     /// The group in which it is waited for: there its entry of this index shows it.
@@ -94,6 +126,12 @@ pub(crate) async fn answer(
         locate::advance(node, &seen, deadline).await;
     };
     let (group, index) = (found.group, found.applied.index);
+    if found.applied.outcome == Err(Refusal::Lost) {
+        node.groups.until_known(group, index, node.groups.danger(group, index)).await;
+        let receipt = receipt::lost(write_id, node.groups.member_regions(group), timing.accepted);
+        let fresh = freshness::of(&node.groups, &[group]);
+        return freshness::mark(Outcome::Found(Value::Receipt(receipt, None)), fresh);
+    }
     let (scope, danger) = (scope(node, required), node.groups.danger(group, index));
     let progress = match wait {
         None => node.groups.progress(group, index, &scope, danger),
@@ -152,6 +190,8 @@ fn of_operator(node: &Node, write_id: WriteId) -> Result<Option<Found>, StoreErr
             Ok(Reply::Org(_)) if group == GroupId::SYSTEM => continue,
             Ok(Reply::Org(org)) => org.epoch,
             Ok(_) | Err(_) if owner.is_none() => 0,
+            // What operators were told of an organization's write.
+            Err(Refusal::Lost) if group == GroupId::SYSTEM => 0,
             Ok(_) | Err(_) => continue,
         };
         let here = Position { epoch, group, index: applied.index, term: None };

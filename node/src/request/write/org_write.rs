@@ -171,6 +171,10 @@ fn carried_over(
     }
     let look = |at: &Located| {
         let record = query::remembered(node.state(), at.group, Some(&at.home), write_id)?;
+        // A caller that asked was answered that it is lost.
+        if record.as_ref().is_some_and(|it| it.applied.outcome == Err(Refusal::Lost)) {
+            return Ok(CarriedOver::No);
+        }
         if let Some(WriteRecord { applied, .. }) = record {
             let danger = node.groups.danger(at.group, applied.index);
             return Ok(CarriedOver::Yes(Box::new(Committed { applied, danger })));

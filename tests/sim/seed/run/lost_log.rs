@@ -45,7 +45,8 @@ pub(crate) fn story(trace: &Trace) -> Result<(), String> {
     let [lost, to, _] = &regions[..] else { return Err("it takes three regions".into()) };
     let waiting = run.lose(lost.clone(), to.clone(), Last::LostLog)?;
     run.mend("after a failover")?;
-    run.forget_and_ask(waiting.ok_or("nobody could be lost")?)?;
+    let (_, waiting) = waiting.ok_or("nobody could be lost")?;
+    run.forget_and_ask(lost, waiting)?;
     run.hold()?;
     let work = run.work();
     let waited = work.waited.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -58,12 +59,11 @@ pub(crate) fn story(trace: &Trace) -> Result<(), String> {
     if left.is_empty() {
         return Err("nothing is left behind, so nothing is shown".into());
     }
-    for write in left {
-        let told = operator::outcome(&mut run.world, &write);
-        if told.as_deref() != Some("lost") {
-            return Err(format!("{write} was lost, and is called {told:?}"));
-        }
-    }
+    run.are_lost(&left)?;
+    // That was said, so it holds without those who can prove it.
+    let down = run.take_down(lost);
+    run.are_lost(&left)?;
+    run.bring_back(down)?;
     run.finish()?;
     let judged = checker::check(&work.recorder.history(), &run.finals);
     judged.map(drop).map_err(|broken| format!("history: {broken}"))
@@ -114,9 +114,38 @@ impl Run {
         }
     }
 
+    /// What operators are told of writes.
+    fn are_lost(&mut self, writes: &[String]) -> Result<(), String> {
+        for write in writes {
+            let told = operator::outcome(&mut self.world, write);
+            if told.as_deref() != Some("lost") {
+                return Err(format!("{write} was lost, and is called {told:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the machines of a region down, which have what nobody else has.
+    fn take_down(&mut self, lost: &Region) -> Vec<usize> {
+        let hosts = self.world.hosts.iter();
+        let down: Vec<usize> = hosts.filter(|it| it.region == *lost).map(|it| it.number).collect();
+        for number in &down {
+            self.world.end(*number, End::Killed);
+        }
+        self.world.trace.line(format_args!("{lost} is down once more"));
+        down
+    }
+
+    fn bring_back(&mut self, down: Vec<usize>) -> Result<(), String> {
+        for number in down {
+            self.world.start(number);
+        }
+        self.mend("after a region was down once more")
+    }
+
     /// Lets all that can be forgotten be forgotten, and asks every node for the writes of those who
-    /// waited on.
-    pub(super) fn forget_and_ask(&mut self, waiting: Waiting) -> Result<(), String> {
+    /// waited on; and asks again while those who have such a write are down.
+    pub(super) fn forget_and_ask(&mut self, lost: &Region, waiting: Waiting) -> Result<(), String> {
         let answered = self.world.within(ANSWER_LIMIT, |_| {
             let open = waiting.iter().filter(|client| !client.is_finished()).count();
             if open == 0 { Ok(()) } else { Err(format!("{open} clients wait on")) }
@@ -133,12 +162,21 @@ impl Run {
         }
         self.run(FORGET_TIME)?;
         self.trouble.count("records forgotten", 1);
+        self.ask_everywhere(9996);
+        self.ask_for_versions()?;
+        let down = self.take_down(lost);
+        self.run(Duration::from_secs(2))?;
+        self.ask_everywhere(9995);
+        self.bring_back(down)
+    }
+
+    fn ask_everywhere(&mut self, number: usize) {
+        let work = self.work();
         let client = {
             let _here = self.world.clients().enter();
-            Client::new(&work, 9996)
+            Client::new(&work, number)
         };
         self.world.ask(client.asks_everywhere());
-        self.ask_for_versions()
     }
 
     /// What somebody has read was written, and is never called lost: what was written twice before all,
