@@ -20,7 +20,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 /// For anything that must come about by itself in a cluster that stands.
-pub(crate) const LIMIT: Duration = Duration::from_secs(45);
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 /// For one answer to a question of ours.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
