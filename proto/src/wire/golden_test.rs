@@ -5,7 +5,9 @@
 
 use std::{collections::BTreeMap, fmt, fmt::Write, fs, path::PathBuf};
 
-use super::{Wire, WireError, failover_samples, samples, samples::Samples, snapshot::Chunk};
+use super::{
+    Wire, WireError, failover_samples, peer_samples, samples, samples::Samples, snapshot::Chunk,
+};
 use crate::version;
 
 fn path(name: &str, version: u8) -> PathBuf {
@@ -81,11 +83,11 @@ fn every_version_is_read_and_the_newest_written() {
     check("away_record", version::RECORD, &samples::away_records());
     check("belonging", version::RECORD, &samples::belongings());
     check("counter", version::RECORD, &samples::counters());
-    check("peer_request", version::PEER, &samples::peer_requests());
-    check("peer_reply", version::PEER, &samples::peer_replies());
-    check("propose_reply", version::PEER, &samples::propose_replies());
-    check("notice", version::PEER, &samples::notices());
-    check("stream_head", version::PEER, &samples::stream_heads());
+    check("peer_request", version::PEER, &peer_samples::peer_requests());
+    check("peer_reply", version::PEER, &peer_samples::peer_replies());
+    check("propose_reply", version::PEER, &peer_samples::propose_replies());
+    check("notice", version::PEER, &peer_samples::notices());
+    check("stream_head", version::PEER, &peer_samples::stream_heads());
 }
 
 #[test]

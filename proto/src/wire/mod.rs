@@ -41,6 +41,8 @@ mod movement;
 mod oidc;
 mod org;
 pub mod peer;
+#[cfg(test)]
+mod peer_samples;
 mod record;
 mod reply;
 #[cfg(test)]

@@ -4,14 +4,11 @@
 use std::time::Duration;
 
 use super::failover_samples as failover;
-use super::peer::{GroupProgress, Notice, PeerReply, PeerRequest, ProposeReply, StreamHead};
 use crate::{
     command::{Command, Idempotency, Precondition, Proposal},
     consistency::Position,
     id::{ClientId, ClusterId, GroupId, KeyId, NodeId, OrgId, WriteId},
-    lease::{
-        DangerSet, LeaseGrant, LeaseRecord, LeaseTerms, RegionDanger, ReplicaDanger, ReplicaMark,
-    },
+    lease::{LeaseRecord, LeaseTerms, ReplicaMark},
     log::{LogId, LogIndex, Term},
     movement::{Adoption, Arrival, AwayRecord, Belonging, HomeRecord, PastHome, Release},
     oidc::{AppleOptions, OidcCredential, OidcOptions, OidcPatch, Provider, ProviderOptions},
@@ -73,7 +70,7 @@ pub(super) fn org() -> Org {
     }
 }
 
-fn node() -> NodeRecord {
+pub(super) fn node() -> NodeRecord {
     NodeRecord {
         id: NodeId(0x0123_4567_89ab_cdef),
         region: region("us-iowa"),
@@ -327,7 +324,7 @@ fn set_region_state(state: RegionState) -> Command {
     Command::SetRegionState { region: region("us-iowa"), state }
 }
 
-fn applied_with(outcome: Result<Reply, Refusal>) -> Applied {
+pub(super) fn applied_with(outcome: Result<Reply, Refusal>) -> Applied {
     Applied { write_id: write_id(0x01), index: LogIndex(70_000), position: None, outcome }
 }
 
@@ -499,114 +496,4 @@ pub(super) fn lease_records() -> Samples<LeaseRecord> {
 
 pub(super) fn replica_marks() -> Samples<ReplicaMark> {
     vec![("serving", ReplicaMark::Serving), ("leaving", ReplicaMark::Leaving)]
-}
-
-fn grant() -> LeaseGrant {
-    let length = Duration::from_millis(500);
-    LeaseGrant { group: GroupId(2), term: Term(3), covers: LogIndex(70_000), length }
-}
-
-fn danger_set() -> DangerSet {
-    let replicas = vec![
-        ReplicaDanger { node: NodeId(300), left: Duration::from_millis(123) },
-        ReplicaDanger { node: NodeId(301), left: Duration::ZERO },
-    ];
-    DangerSet { regions: vec![RegionDanger { region: region("us-iowa"), counts: true, replicas }] }
-}
-
-pub(super) fn peer_requests() -> Samples<PeerRequest> {
-    let group = GroupId(2);
-    let body = bytes::<12>(0x40).to_vec();
-    vec![
-        ("propose", PeerRequest::Propose { group, proposal: body.clone() }),
-        ("vote", PeerRequest::Vote { group, body: body.clone() }),
-        ("pre_vote", PeerRequest::PreVote { group, body: body.clone() }),
-        ("transfer_leader", PeerRequest::TransferLeader { group, body }),
-        ("join", PeerRequest::Join(node())),
-        ("leases", PeerRequest::Leases { groups: vec![GroupId::SYSTEM, GroupId(2)] }),
-        ("standing", PeerRequest::Standing),
-        ("retime", PeerRequest::Retime { group, across: true }),
-        ("closed", PeerRequest::Closed { group }),
-        ("cleared", PeerRequest::Cleared),
-        ("diverged", PeerRequest::Diverged { group, after: LogIndex(7), write: None }),
-        (
-            "diverged_one",
-            PeerRequest::Diverged { group, after: LogIndex(0), write: Some(write_id(0x01)) },
-        ),
-        ("feature_level", PeerRequest::FeatureLevel),
-        ("recall", PeerRequest::Recall { run: 1_700_000_000_123 }),
-        ("join_at", PeerRequest::JoinAt { node: node(), feature_level: 2 }),
-        (
-            "propose_in_turn",
-            PeerRequest::ProposeInTurn { group, proposal: vec![0x40; 4], wait_ms: 2000 },
-        ),
-    ]
-}
-
-pub(super) fn propose_replies() -> Samples<ProposeReply> {
-    vec![
-        ("committed", ProposeReply::Committed(applied_with(Ok(Reply::Done)))),
-        ("not_leader", ProposeReply::NotLeader { leader: Some(NodeId(5)) }),
-        ("unknown", ProposeReply::Unknown),
-        (
-            "done",
-            ProposeReply::Done { applied: applied_with(Ok(Reply::Done)), danger: danger_set() },
-        ),
-        ("queued", ProposeReply::Queued { ahead: 12 }),
-    ]
-}
-
-pub(super) fn peer_replies() -> Samples<PeerReply> {
-    let body = bytes::<12>(0x40).to_vec();
-    let cluster = ClusterId::from_bytes(bytes(0xc0));
-    vec![
-        ("proposed", PeerReply::Proposed(ProposeReply::Unknown)),
-        ("raft", PeerReply::Raft(body)),
-        ("joined", PeerReply::Joined { cluster, nodes: vec![node()] }),
-        ("not_leader", PeerReply::NotLeader { leader: None }),
-        ("refused", PeerReply::Refused("just started".to_owned())),
-        ("no_cluster", PeerReply::NoCluster),
-        ("leases", PeerReply::Leases(vec![grant()])),
-        ("removed", PeerReply::Removed { replaced_by: None }),
-        ("replaced", PeerReply::Removed { replaced_by: Some(NodeId(5)) }),
-        ("standing", PeerReply::Standing),
-        ("retimed", PeerReply::Retimed { across: true }),
-        ("closed", PeerReply::Closed { last: failover::last(), applied: LogIndex(69_999) }),
-        ("cleared", PeerReply::Cleared { is_cleared: true }),
-        (
-            "diverged",
-            PeerReply::Diverged {
-                writes: vec![failover::diverged()],
-                next: Some(LogIndex(70_001)),
-                unlisted: 2,
-            },
-        ),
-        ("feature_level", PeerReply::FeatureLevel(2)),
-        (
-            "recalled",
-            PeerReply::Recalled {
-                reported: vec![GroupProgress { group: GroupId(2), applied: LogIndex(70_000) }],
-                is_twice: true,
-            },
-        ),
-    ]
-}
-
-pub(super) fn notices() -> Samples<Notice> {
-    let entries = vec![
-        GroupProgress { group: GroupId::SYSTEM, applied: LogIndex(7) },
-        GroupProgress { group: GroupId(2), applied: LogIndex(70_000) },
-    ];
-    vec![
-        ("report", Notice::Report { entries }),
-        ("clock", Notice::Clock { now: LogTime(1_700_000_000_123) }),
-    ]
-}
-
-pub(super) fn stream_heads() -> Samples<StreamHead> {
-    let group = GroupId(2);
-    vec![
-        ("append", StreamHead::Append { group }),
-        ("snapshot", StreamHead::Snapshot { group, body: bytes::<12>(0x40).to_vec() }),
-    ]
 }
