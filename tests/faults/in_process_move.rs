@@ -382,7 +382,8 @@ async fn remembered(moving: &Moving) -> (Proposal, Applied, Position) {
     });
     let seat = Seat(moving.nine.groups(4).clone());
     let (group, applied, _) = seat.propose(&proposal).await.expect("it is committed");
-    let position = Position { epoch: 1, group, index: applied.index, term: None };
+    let position = applied.position.expect("of an organization");
+    assert_eq!((position.epoch, position.group, position.index), (1, group, applied.index));
     (proposal, applied, position)
 }
 
