@@ -209,7 +209,17 @@ impl Run {
             }
             self.trouble.count("power lost while forming", 1);
         }
-        let formed = self.world.within(FORM_LIMIT, |world| world.ready());
+        // A cluster that an earlier release has begun has no names of regions. Once it is upgraded, those
+        // that had not joined by then have to be named.
+        let is_unnamed = self.world.shape.feature_level < self.world.shape.upgraded_to;
+        let formed = self.world.within(FORM_LIMIT, |world| {
+            let ready = world.ready();
+            if ready.is_err() && is_unnamed {
+                let regions = world.shape.regions.clone();
+                let _all = regions.iter().all(|region| operator::add_region(world, region));
+            }
+            ready
+        });
         formed.map_err(|reason| format!("liveness: the cluster does not form: {reason}"))?;
         self.lose_power_without_seeds()?;
         self.world.doors.receipts_are_whole()
