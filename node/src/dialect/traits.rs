@@ -40,6 +40,10 @@ pub trait Dialect: Send + Sync {
     /// When a header that matters for the operation is ill-formed.
     fn terms(&self, operation: Operation, headers: &HeaderMap) -> Result<Terms, Malformed>;
 
+    /// Whether a request wants what is provably current or nothing. Known before the headers are judged: a
+    /// caller that may not ask is refused first.
+    fn wants_current(&self, headers: &HeaderMap) -> bool;
+
     /// The response to a request for an operation; `None` where the request had no route.
     fn render(&self, operation: Option<Operation>, answer: Answer) -> Response<ResponseBody>;
 

@@ -114,13 +114,10 @@ async fn answer(
     observed: &mut Observed,
 ) -> Result<Answer, Answer> {
     let operation = route.operation;
-    let terms = dialect.terms(operation, &call.head.headers);
-    // Before the headers are judged: a caller that may not ask is refused, whatever they say.
-    let wants_current = terms.as_ref().map_or(true, |terms| terms.current_only);
-    let is_proof_wanted = !operation.is_write() && wants_current;
+    let is_proof_wanted = !operation.is_write() && dialect.wants_current(&call.head.headers);
     let permit = permit(node, dialect.credentials(&call.head.headers), route)
         .map_err(|denied| if is_proof_wanted { proved(denied) } else { denied })?;
-    let terms = terms.map_err(Outcome::Malformed)?;
+    let terms = dialect.terms(operation, &call.head.headers).map_err(Outcome::Malformed)?;
     let timing = Timing { accepted: call.accepted, deadline: call.accepted + terms.timeout };
     let body = body(node, call, route).await.map_err(Outcome::Malformed)?;
     let authorized = parse(permit, route, &call.head, &body, parameter)?;

@@ -22,6 +22,12 @@ impl Names {
         if is_write { parse_write(self, headers) } else { parse_read(self, headers) }
     }
 
+    /// Whether `Concordat-Read-Mode` asks for a proof, whatever else is wrong with the headers.
+    #[must_use]
+    pub fn wants_current(&self, headers: &HeaderMap) -> bool {
+        headers.get(header::READ_MODE).is_some_and(|mode| mode == header::READ_MODE_CURRENT)
+    }
+
     /// The credentials of a request.
     #[must_use]
     pub fn credentials<'a>(&self, headers: &'a HeaderMap) -> Presented<'a> {
@@ -245,6 +251,16 @@ mod tests {
         for bad in [&[""][..], &["a", "b"], &["", ""]] {
             assert_eq!(claimed(&presented(bad)), "ambiguous", "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_proof_is_wanted_only_where_it_is_asked_for() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::IF_MATCH, HeaderValue::from_static("no tag"));
+        assert!(NATIVE.terms(&headers, false).is_err());
+        assert!(!NATIVE.wants_current(&headers), "a malformed header asks for nothing");
+        headers.insert(header::READ_MODE, HeaderValue::from_static("current"));
+        assert!(NATIVE.wants_current(&headers));
     }
 
     #[test]

@@ -48,6 +48,10 @@ impl Dialect for OperatorApi {
         self.names.terms(headers, operation.is_write())
     }
 
+    fn wants_current(&self, headers: &HeaderMap) -> bool {
+        self.names.wants_current(headers)
+    }
+
     fn render(&self, operation: Option<Operation>, answer: Answer) -> Response<ResponseBody> {
         render::response(self, operation, answer)
     }

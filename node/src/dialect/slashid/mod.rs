@@ -60,6 +60,10 @@ impl Dialect for Slashid {
         NAMES.terms(headers, operation.is_write())
     }
 
+    fn wants_current(&self, headers: &HeaderMap) -> bool {
+        NAMES.wants_current(headers)
+    }
+
     fn render(&self, operation: Option<Operation>, answer: Answer) -> Response<ResponseBody> {
         render::response(self, operation, answer)
     }
