@@ -197,7 +197,11 @@ impl Run {
             lost::write_while_forming(&self.world, &mut self.scenes);
             self.trouble.count("organisation made while forming", 1);
         }
+        let mut is_unnamed = false;
         if self.chance.below(4) == 0 {
+            // A cluster that an earlier release has begun has no names of regions. Once it is upgraded,
+            // those that had not joined by then have to be named.
+            is_unnamed = self.world.shape.feature_level < self.world.shape.upgraded_to;
             // What a node has been told of the others may go back, and its votes and entries do not.
             let wait = Duration::from_millis(200 + self.chance.below(5000));
             self.run(wait)?;
@@ -209,9 +213,6 @@ impl Run {
             }
             self.trouble.count("power lost while forming", 1);
         }
-        // A cluster that an earlier release has begun has no names of regions. Once it is upgraded, those
-        // that had not joined by then have to be named.
-        let is_unnamed = self.world.shape.feature_level < self.world.shape.upgraded_to;
         let formed = self.world.within(FORM_LIMIT, |world| {
             let ready = world.ready();
             if ready.is_err() && is_unnamed {
