@@ -32,7 +32,7 @@ pub enum Fate {
     Unknown,
 }
 
-/// Of an entry of which only the index is known.
+/// The rule for an entry whose term is not known, only its index.
 #[must_use]
 pub fn of_index(succession: &Succession, index: LogIndex) -> Fate {
     if index > succession.last.index {

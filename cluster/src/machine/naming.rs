@@ -10,7 +10,7 @@
 //! Its refusal says which names there are, and how one more is added.
 //!
 //! # Where no name is recorded
-//! A cluster that an earlier release began has no names. Below [`REGIONS_ARE_NAMED`] whoever joins makes
+//! A cluster that an earlier release began has no names. Below [`REGIONS_ARE_NAMED`] a joining node makes
 //! its region, as that release does: replicas of both builds must come to the same state. From that
 //! level on the regions that are there are the named ones, until the first one is added: then they are
 //! recorded with it. The raising of the level writes nothing of it, so that it stays one rule.

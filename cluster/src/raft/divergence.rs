@@ -245,7 +245,7 @@ impl Groups {
     }
 
     /// Puts on record in a group that a write is lost, which was proved ([`LeftBehind::Lost`]): from
-    /// then on that is answered from the group's state, whoever has the write is there or not, and no
+    /// then on that is answered from the group's state, whether its holder is there or not, and no
     /// copy of it is carried out there. Whether it is on record, and known wherever unmarked answers
     /// are given.
     pub async fn note_lost(

@@ -43,7 +43,7 @@ pub struct FailoverDraft {
     pub to: Region,
     /// The operator confirms that all nodes of the lost region are stopped.
     pub fenced: bool,
-    /// Nodes elsewhere that are as lost as the region.
+    /// Nodes of other regions that are permanently lost too.
     pub without: Vec<NodeId>,
 }
 

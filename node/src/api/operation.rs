@@ -73,7 +73,7 @@ pub enum Kind {
     Local,
 }
 
-/// What is true of an operation whoever asks for it, in whichever dialect.
+/// What is true of an operation for every caller, in every dialect.
 #[derive(Debug, Clone, Copy)]
 pub struct Spec {
     /// Which.

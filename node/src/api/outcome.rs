@@ -98,7 +98,7 @@ pub enum Value {
     Credentials(List<OidcCredential>),
     /// A client secret in the clear.
     ClientSecret {
-        /// Of which credential.
+        /// The credential that it belongs to.
         client_id: ClientId,
         /// The secret.
         secret: Secret,

@@ -1,4 +1,4 @@
-//! Which method and path is which operation of which dialect: a table, not code.
+//! The route table: method and path to operation and dialect. Nothing here reads a request's body.
 //!
 //! The table is made from the dialects' own; the probes are added here. It is matched on the path as it
 //! was sent, before any decoding, so that an id holding `%2F` is one segment.

@@ -110,7 +110,7 @@ pub(crate) enum Waited {
     TimedOut,
 }
 
-/// Waits until whoever reads the organization here sees what was written at a position: its group's
+/// Waits until a read of the organization here sees what was written at a position: its group's
 /// replica has applied it, or the organization came here, by way of later homes, with all of it.
 ///
 /// That a replica of a closed group has applied it says nothing where the successor may have another
