@@ -14,11 +14,10 @@ ROCKSDB_VERSION := $(shell awk '/^name = "librocksdb-sys"/{getline; gsub(/"/, ""
 export ROCKSDB_LIB_DIR := $(CACHE)/rocksdb-$(ROCKSDB_VERSION)
 export ROCKSDB_STATIC := 1
 ROCKSDB := $(ROCKSDB_LIB_DIR)/librocksdb.a
-ROCKSDB_BUILD := $(CACHE)/rocksdb-build
 
-# What a run of the simulation is: so many seeds, and simulated seconds at least.
-# Where nobody names the seeds, half of them are the same ones each time, and only these can fail the
-# run: what a fresh one finds is told and kept in the ledger, so that no change fails by chance.
+# The size of a simulation run: the number of seeds, and the least simulated seconds.
+# Without explicit seeds, half of them are the same ones each time, and only these can fail the run: the
+# finding of a fresh one is printed and kept in the ledger, so that no change fails by chance.
 GATE := $(if $(or $(COUNT),$(FROM)),,--gate --ledger tests/sim/ledger.tsv \
   --commit $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown))
 COUNT ?= 200
@@ -26,16 +25,13 @@ COUNT ?= 200
 FROM ?= $(shell git rev-parse --short=8 HEAD 2>/dev/null | sed 's/^/0x/' | xargs -r printf '%d')
 SIM_S ?= 5400
 
-# What the machine must have: command or library, and the Debian package that brings it.
+# Debian packages that the machine must have: to link a program without RocksDB, and for all else.
+APT_DEMO := gcc libc6-dev make
 APT_PACKAGES := g++ make libclang1-14 libclang-common-14-dev strace
 
-.PHONY: help
-help: ## This list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-
-.PHONY: setup
-setup: ## Install what is missing (apt where root or sudo, otherwise it says what)
-	@missing=(); for package in $(APT_PACKAGES); do \
+# Installs what is missing of some packages, and looks for Rust.
+define install
+	@missing=(); for package in $(1); do \
 	  dpkg-query -W -f='$${Status}' "$$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$$package"); \
 	done; \
 	if [ "$${#missing[@]}" -gt 0 ]; then \
@@ -45,14 +41,24 @@ setup: ## Install what is missing (apt where root or sudo, otherwise it says wha
 	  DEBIAN_FRONTEND=noninteractive $$root apt-get install -y -qq "$${missing[@]}" >/dev/null; \
 	fi; \
 	command -v cargo >/dev/null || { echo "please install Rust 1.95 or newer (rustup, or Debian's rustup package)" >&2; exit 1; }
+endef
+
+.PHONY: help
+help: ## This list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Install what is missing (apt where root or sudo, otherwise it says what)
+	$(call install,$(APT_PACKAGES))
+
+.PHONY: setup-demo
+setup-demo:
+	$(call install,$(APT_DEMO))
 
 $(ROCKSDB): | setup
-	@echo "Compiling RocksDB once (about a quarter of an hour on two cores) …"
-	@env -u ROCKSDB_LIB_DIR -u ROCKSDB_STATIC CARGO_TARGET_DIR=$(ROCKSDB_BUILD) \
-	  cargo build --locked --quiet -p librocksdb-sys
+	@echo "Compiling RocksDB once (about five minutes on two cores) …"
 	@mkdir -p $(ROCKSDB_LIB_DIR)
-	@cp "$$(find $(ROCKSDB_BUILD) -name librocksdb.a -print -quit)" $@.part && mv $@.part $@
-	@rm -rf $(ROCKSDB_BUILD)
+	@node/rocksdb.sh $@.part && mv $@.part $@
 
 .PHONY: rocksdb
 rocksdb: $(ROCKSDB)
@@ -62,7 +68,7 @@ BINARIES := $(CARGO_TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 
 .PHONY: build
 build: setup $(ROCKSDB) ## Build concordatd and concordat (PROFILE=release for use)
-	cargo build --locked --profile $(PROFILE) --workspace --bins
+	cargo build --locked --profile $(PROFILE) -p concordat-node -p concordat-client --bins
 
 # What an image needs that is made where no registry is reachable (node/Dockerfile).
 PACK := mkdir -p target && node/image-root.sh target/image-root.tar $(BINARIES)/concordatd $(BINARIES)/concordat
@@ -71,9 +77,30 @@ PACK := mkdir -p target && node/image-root.sh target/image-root.tar $(BINARIES)/
 image-root: build ## Pack the built programs for an image without a registry
 	$(PACK)
 
+# A demo without a data directory keeps its state in memory. So where RocksDB has not been compiled yet,
+# it is built without, and in a folder of its own: `debug/concordatd` always has RocksDB.
+DEMO_HAS_ROCKSDB := $(or $(wildcard $(ROCKSDB)),$(findstring --data-dir,$(ARGS)))
+DEMO_TARGET_DIR := $(CARGO_TARGET_DIR)$(if $(DEMO_HAS_ROCKSDB),,/without-rocksdb)
+DEMO_FEATURES := $(if $(DEMO_HAS_ROCKSDB),,--no-default-features)
+
 .PHONY: demo
-demo: build ## A whole cluster in one process, with its tour
-	$(CARGO_TARGET_DIR)/debug/concordatd demo $(ARGS)
+demo: $(if $(DEMO_HAS_ROCKSDB),setup $(ROCKSDB),setup-demo) ## A whole cluster in one process, with its tour
+	cargo build --locked --target-dir $(DEMO_TARGET_DIR) -p concordat-node --bin concordatd $(DEMO_FEATURES)
+	$(DEMO_TARGET_DIR)/debug/concordatd demo $(ARGS)
+
+# Nothing is linked against RocksDB here: its C++ need not be compiled.
+.PHONY: check
+check: setup ## Formatting, lints, rules of layout, the pure core: under two minutes when warm, writes nothing
+	cargo fmt --all --check
+	cargo test --locked --quiet -p concordat-tidy
+	cargo clippy --locked --quiet --workspace --all-targets -- -D warnings
+	cargo check --locked --quiet -p concordat-cluster --no-default-features
+	cargo test --locked --quiet -p concordat-cluster --no-default-features --lib
+	cargo test --locked --quiet -p concordat-proto
+
+.PHONY: unit
+unit: setup $(ROCKSDB) ## The unit tests of all crates
+	cargo test --locked --quiet --workspace --lib --bins
 
 .PHONY: test
 test: setup $(ROCKSDB) ## All tests (what CI runs)
@@ -111,9 +138,9 @@ compose-test: setup $(ROCKSDB) ## docker-compose.yml as users run it, where a Do
 	$(PACK); \
 	CONCORDAT_COMPOSE_TEST=1 cargo test --locked --workspace --test compose -- --nocapture
 
-FAULTS := long_run::nothing_is_lost_whatever_breaks damage::a_damaged_node_refuses_or_is_right \
-	leader_killed::no_acknowledged_write_is_lost_with_the_leader \
-	recovery::a_region_catches_up_and_a_full_cluster_comes_back
+FAULTS := soak::long_run::nothing_is_lost_whatever_breaks crashes::damage::a_damaged_node_refuses_or_is_right \
+	crashes::leader_killed::no_acknowledged_write_is_lost_with_the_leader \
+	crashes::recovery::a_region_catches_up_and_a_full_cluster_comes_back
 
 .PHONY: faults
 faults: setup $(ROCKSDB) ## Break nine processes for MINUTES=n (10), in the order of SEED=n; recovery times
@@ -140,8 +167,20 @@ two-builds: setup $(ROCKSDB) $(PREVIOUS_DIR)/concordatd ## Nodes of the last rel
 	CONCORDAT_PREVIOUS=$(PREVIOUS_DIR)/concordatd \
 	  cargo test --locked -p concordat-tests --test faults -- --nocapture two_builds
 
+# Minutes of faults, and seeds of which each one that fails ends the run. Two cores take about two hours for the
+# default: the faults with their figures 75 minutes, the seeds a quarter of an hour, the planted bugs the rest.
+SOAK_MINUTES := $(or $(MINUTES),60)
+SOAK_COUNT := $(if $(filter file,$(origin COUNT)),1000,$(COUNT))
+
+.PHONY: soak
+soak: ## Long runs, about two hours: MINUTES=n (60) of faults, COUNT=n (1000) fresh seeds, the planted bugs
+	@echo "$(SOAK_MINUTES) minutes of faults, then $(SOAK_COUNT) seeds, then the planted bugs; two hours by default"
+	$(MAKE) --no-print-directory faults MINUTES=$(SOAK_MINUTES)
+	$(MAKE) --no-print-directory sim COUNT=$(SOAK_COUNT)
+	$(MAKE) --no-print-directory sim-planted
+
 .PHONY: lint
-lint: setup $(ROCKSDB) ## Clippy with all the house's lints
+lint: setup ## Clippy with all the house's lints
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 
 .PHONY: bench

@@ -1,4 +1,4 @@
-//! How a client is made: everything is checked in `build`, nothing is sent.
+//! The builder of a client: it checks everything at the end, and sends nothing.
 
 use std::{
     fmt,
@@ -12,17 +12,21 @@ use concordat_proto::{
 use tokio::time::Instant;
 
 use crate::{
-    client::{Client, Identity, OrgAccess, Shared},
-    endpoints::{Endpoint, Endpoints},
+    call::{
+        core::{Core, OrgAccess, Shared},
+        endpoints::{Endpoint, Endpoints},
+        session::Session,
+        transport::Transport,
+        types,
+    },
     error::ClientError,
-    session::Session,
-    transport::Transport,
+    model::identity::Identity,
 };
 
 /// How long a node may take to accept a connection.
 const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(2);
 
-/// Makes a [`Client`].
+/// Makes a [`crate::Client`].
 #[must_use]
 pub struct ClientBuilder {
     endpoints: Vec<(Option<String>, String)>,
@@ -85,7 +89,7 @@ impl ClientBuilder {
         self
     }
 
-    /// The organisation whose credentials are managed, and a key of it.
+    /// The organization whose credentials are managed, and one of its keys.
     pub fn org(mut self, id: OrgId, api_key: Secret) -> Self {
         self.org = Some((id, api_key));
         self
@@ -97,13 +101,13 @@ impl ClientBuilder {
         self
     }
 
-    /// What writes require when they do not say it themselves.
+    /// The required consistency of writes that set none.
     pub const fn default_consistency(mut self, consistency: RequiredConsistency) -> Self {
         self.consistency = consistency;
         self
     }
 
-    /// How long calls wait when they do not say it themselves: 1 to 120 s, whole seconds (rounded up).
+    /// The timeout of calls that set none: 1 to 120 s, whole seconds (rounded up).
     pub const fn default_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -116,7 +120,7 @@ impl ClientBuilder {
     }
 
     /// Makes reads wait until the node has applied the furthest of this client's writes and earlier
-    /// reads of the organisation (`Concordat-At-Least`), so that a client which moves between nodes
+    /// reads of the organization (`Concordat-At-Least`), so that a client which moves between nodes
     /// and regions never reads backwards. On by default; off, a read at a node that is behind is
     /// answered at once with what it has, marked as stale.
     pub const fn monotonic_reads(mut self, on: bool) -> Self {
@@ -124,18 +128,15 @@ impl ClientBuilder {
         self
     }
 
-    /// Checks everything and makes the client.
-    ///
-    /// # Errors
-    /// [`ClientError::Config`] for what cannot work.
-    pub fn build(self) -> Result<Client, ClientError> {
+    /// Checks everything and makes the client's parts.
+    pub(crate) fn core(self) -> Result<Core, ClientError> {
         let endpoints = self.endpoints.iter().map(|(region, url)| {
             let invalid = |_| ClientError::config(format!("{region:?} is not a region's name"));
             let region = region.as_ref().map(Region::new).transpose().map_err(invalid)?;
             Endpoint::parse(region, url)
         });
         let endpoints = Endpoints::new(endpoints.collect::<Result<_, _>>()?)?;
-        crate::write::check_timeout(self.timeout)?;
+        types::check_timeout(self.timeout)?;
         let shared = Shared {
             transport: Transport::new(self.connect_timeout),
             endpoints: Mutex::new(endpoints),
@@ -146,14 +147,14 @@ impl ClientBuilder {
             born: Instant::now(),
         };
         let org = self.org.map(|(id, api_key)| OrgAccess { id, api_key });
-        let client = Client { shared: Arc::new(shared), org };
+        let core = Core { shared: Arc::new(shared), org };
         // A key that cannot be a header is found now, not at the first call.
-        if client.org.is_some() {
-            client.identify(Identity::Org)?;
+        if core.org.is_some() {
+            core.identify(Identity::Org)?;
         }
-        if client.shared.operator_key.is_some() {
-            client.identify(Identity::Operator)?;
+        if core.shared.operator_key.is_some() {
+            core.identify(Identity::Operator)?;
         }
-        Ok(client)
+        Ok(core)
     }
 }

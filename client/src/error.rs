@@ -1,17 +1,17 @@
-//! What a call can end in beside success. The kinds differ in what is known about the write:
+//! The errors of a call. The kinds differ in what is known about the write:
 //!
 //! | kind | was it done? |
 //! | --- | --- |
 //! | `Refused`, `Unavailable`, `Config` | no, as far as was required |
-//! | `Pending` | as its receipt says; it may go on |
+//! | `Pending` | as its receipt says; it may continue |
 //! | `OutcomeUnknown` | not known; the same idempotency key asks again |
 //! | `Transport` | only of reads: there is no answer |
 //!
-//! No error holds a secret: what is sent is never put into one.
+//! No error contains a secret: sent values are never put into one.
 
 use std::{fmt, time::Duration};
 
-use crate::{header::Freshness, pending::Pending};
+use crate::model::{freshness::Freshness, pending::Pending};
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
@@ -19,19 +19,19 @@ type Source = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
-    /// The request was understood and declined; nothing was changed. Of a write that a log has
-    /// declined this has reached what the write required; a later failover of a lost region makes it
-    /// void where it had reached only that region.
+    /// The request was understood and declined; nothing was changed. A refusal that a log has
+    /// decided has reached the write's required consistency; if that was only one region and the
+    /// region is lost later, a failover may void it.
     #[error("refused with status {status}{}", Listed(messages))]
     Refused {
         /// The HTTP status.
         status: u16,
         /// The server's reasons.
         messages: Vec<String>,
-        /// How current the knowledge was by which it was declined (of reads).
+        /// The freshness of the state that declined it (for reads).
         freshness: Freshness,
     },
-    /// The required consistency was not reached in time (408). The write goes on.
+    /// The required consistency was not reached in time (408). The write continues.
     #[error("not reached in time: {0}")]
     Pending(Box<Pending>),
     /// No node could serve the request; nothing was changed.
@@ -65,7 +65,7 @@ pub enum ClientError {
     /// The call cannot be made as it was asked for; nothing was sent.
     #[error("{message}")]
     Config {
-        /// What is wrong.
+        /// The problem.
         message: String,
     },
 }
@@ -88,7 +88,7 @@ impl ClientError {
     }
 }
 
-/// What happened between here and a node.
+/// A failure between this client and a node.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransportError {
@@ -123,7 +123,7 @@ pub enum TransportError {
         endpoint: String,
         /// The HTTP status.
         status: u16,
-        /// What is wrong with it; never its content.
+        /// The problem; never the content.
         what: &'static str,
     },
 }

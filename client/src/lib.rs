@@ -1,13 +1,13 @@
-//! The hand: a client of Concordat that does not hide what it knows about consistency.
+//! The SDK and CLI of Concordat. The SDK does not hide what it knows about consistency.
 //!
-//! Every write takes a required consistency and a timeout and is answered by a receipt with a line
-//! per region. One that is not far enough in time is a [`Pending`], which can be waited for; one
-//! whose outcome nobody can tell is [`ClientError::OutcomeUnknown`], never a plain failure. Writes
-//! carry an idempotency key of their own making, so that trying again, at any node, is safe.
+//! Every write has a required consistency and a timeout and is answered by a receipt with a line
+//! per region. A write that has not reached its required consistency in time is a [`Pending`],
+//! which can be waited for; one with an ambiguous result is [`ClientError::OutcomeUnknown`], never
+//! a plain failure. Writes have a generated idempotency key, so that a retry, at any node, is safe.
 //!
-//! A refusal that a log has decided has travelled as far as was required, like a success. When a region
-//! is lost for good and failed over, every answer that had reached only that region is void, successes
-//! and refusals alike: what must outlive that asks for `AllRegions`.
+//! A refusal that a log has decided has reached the required consistency, like a success. When a
+//! region is permanently lost and failed over, every answer that had reached only that region is
+//! void, successes and refusals alike: writes that must survive that require `AllRegions`.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -33,7 +33,7 @@
 //!     .await;
 //! let receipt = match rotated {
 //!     Ok(written) => written.receipt,
-//!     // Five seconds were not enough. The write goes on; wait for the rest of it.
+//!     // Five seconds were not enough. The write continues; wait for it.
 //!     Err(ClientError::Pending(pending)) => {
 //!         pending.wait(&client, Duration::from_secs(60)).await?
 //!     }
@@ -50,73 +50,85 @@
 //! ```
 //!
 //! # Which node
-//! The nodes are asked in the order in which they were given, those of a region before the next
-//! region's; one that failed lately is asked last. Only an answer with a node's envelope counts:
-//! after a refused or broken connection, half an answer, a proxy's error, a redirect or HTML the next
-//! node is asked at once. A node that is silent is not given up, since it may rightly wait as long as
-//! the caller does; after half a second (a read), a second (a write) or three (another region's
-//! node, for a write) the next one is asked as well, and the first answer counts. A write is always
-//! sent under one idempotency key, so it happens at most once, however many nodes are asked.
+//! The nodes are asked in the given order, those of a region before the next region's; one that
+//! failed recently comes last. Only an answer with a node's envelope counts: after a refused or
+//! broken connection, a truncated answer, a proxy's error, a redirect or HTML the next node is asked
+//! at once. A silent node is not abandoned, since it may legitimately wait as long as the caller;
+//! after half a second (a read), a second (a write) or three (another region's node, for a write)
+//! the next one is asked as well, and the first answer counts. A write is always sent under one
+//! idempotency key, so it happens at most once, however many nodes are asked.
 //!
 //! `local_region` means the region of the node that answers, so failing over to another region
-//! changes which region it is; the receipt says what was reached where.
+//! changes that region; the receipt says which regions have applied the write.
 //!
-//! # What is absent
-//! TLS (plain HTTP for now), SAML and external credentials, and any state on disk. hyper is known
-//! to `transport.rs` alone; whether and where a call is tried again is decided by pure functions in
-//! `retry.rs`, `endpoints.rs` and `judge.rs`.
+//! # Not here
+//! TLS (plain HTTP for now), SAML and external credentials, and any state on disk. Only
+//! `call/transport.rs` names hyper; pure functions in `retry.rs`, `endpoints.rs` and `classify.rs`
+//! beside it decide whether and where a call is retried.
+//!
+//! # Documents
+//! What nodes answer is described once, in `concordat_proto::api`, for nodes and for this crate; the types
+//! are exported here. Ids are types. An enum value that a newer node knows and this crate does not is an
+//! [`OpenEnum::Unknown`] with its text, and members that this crate does not know are ignored. Documents
+//! gain members: take them apart with `..`.
+//!
+//! # Layout
+//! `model` has the values, `call` makes any call, `api` has one file per resource. Each
+//! imports only those before it; `client.rs` and `builder.rs` are above them.
 
+mod api;
 mod builder;
 mod call;
 mod client;
-mod cluster;
-mod credentials;
-mod endpoints;
-mod entropy;
-mod envelope;
 mod error;
-mod header;
-mod judge;
-mod members;
-mod options;
-mod orgs;
-mod page;
-mod pending;
-mod retry;
-mod session;
-mod transport;
-mod write;
-mod writes;
+mod model;
 
 pub use concordat_proto::{
+    api::{
+        OpenEnum,
+        binding::Binding as BoundCredential,
+        cluster::{
+            ClusterStatus, DiskStatus, Forecast, GroupStatus, LeaseSettings, NodeStatus, RegionLag,
+            RegionStatus, ReplicaRole, ReplicaStatus, ThisNode, WriteAvailable,
+        },
+        credential::{
+            ClientSecret, GenericOptions, OidcCredential, OptionsByProvider, PrivateKey,
+            ProviderOptions,
+        },
+        node::{Node, NodeLife},
+        organization::Organization,
+        region::{DivergedNode, DivergedWrite, LostWrites, MemberRegion, RegionLife, RegionVoter},
+    },
     consistency::{Outcome, Position, Receipt, RegionReceipt, RequiredConsistency},
-    id::{OrgId, WriteId},
+    id::{ClientId, ClusterId, GroupId, NodeId, OrgId, WriteId},
     lease::LeaseTerms,
+    log::{LogIndex, Term},
     oidc::Provider,
+    org::{NodeState, PartitionPolicy, RegionState, StaleSecrets, SurvivalGoal},
     region::Region,
+    registration::Binding,
     secret::Secret,
+    time::LogTime,
 };
 
 pub use crate::{
+    api::{
+        admin::AdminWrite,
+        bindings::{Bindings, SetBinding},
+        credentials::{CreateOidc, DeleteOidc, ListOidc, OidcCredentials, PatchOidc},
+        nodes::Nodes,
+        orgs::{CreateOrg, CreatedOrganization, ListOrgs, Organizations},
+        regions::Regions,
+        write::{Action, Conditional, Write, Written},
+        writes::WriteHandle,
+    },
     builder::ClientBuilder,
     client::Client,
-    cluster::{
-        ClusterStatus, Forecast, GroupStatus, NodeStatus, RegionLag, RegionStatus, ReplicaStatus,
-        WouldSucceed,
-    },
-    credentials::{
-        ClientSecret, CreateOidc, DeleteOidc, ListOidc, OidcCredential, OidcCredentials, PatchOidc,
-    },
     error::{ClientError, TransportError},
-    header::Freshness,
-    members::{
-        DivergedNode, DivergedWrite, Divergence, Member, MemberRegion, Nodes, Operate, RegionVoter,
-        Regions, Survive, WhenIsolated,
+    model::{
+        freshness::Freshness,
+        options::OidcOptions,
+        pending::Pending,
+        read::{Page, Read},
     },
-    options::{OidcOptions, ShownOptions},
-    orgs::{CreateOrg, CreatedOrganization, ListOrgs, Organization, Organizations, StaleSecrets},
-    page::{Page, Read},
-    pending::Pending,
-    write::{Action, Conditional, Write, Written},
-    writes::WriteHandle,
 };

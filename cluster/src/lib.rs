@@ -6,6 +6,8 @@
 //! order. They build without the features below, which is the proof that no replica code leaks in.
 
 pub mod consistency;
+pub mod error_chain;
+pub mod locks;
 pub mod log;
 pub mod machine;
 pub mod placement;

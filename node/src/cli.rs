@@ -1,4 +1,4 @@
-//! The command line of `concordatd`, and what each command runs.
+//! The command line of `concordatd`, and the action of each command.
 
 use std::{
     io::{self, Write},
@@ -20,7 +20,7 @@ use crate::{
     observe,
 };
 
-/// Keeps the SSO credentials of organisations in every region of a cluster.
+/// Keeps the SSO credentials of organizations in every region of a cluster.
 #[derive(Debug, Parser)]
 #[command(name = "concordatd", version)]
 pub struct Cli {
@@ -34,19 +34,19 @@ enum Command {
     Start(StartArgs),
     /// Run a whole cluster in this process, with delays between its regions
     Demo(DemoArgs),
-    /// Ask a node on this machine whether it runs; the exit code says so
+    /// Check the health of a node on this machine; the exit code is 0 if it is healthy
     Health(HealthArgs),
-    /// Look at a configuration
+    /// Validate or print a configuration
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Make a keyring
+    /// Create a keyring
     #[command(subcommand)]
     Keyring(KeyringCommand),
 }
 
 #[derive(Debug, Args)]
 struct StartArgs {
-    /// File of settings; flags and CONCORDAT_* variables win over it
+    /// Configuration file (TOML); flags and CONCORDAT_* variables override it
     #[arg(long, env = "CONCORDAT_CONFIG")]
     config: Option<PathBuf>,
     #[command(flatten)]
@@ -55,39 +55,39 @@ struct StartArgs {
 
 #[derive(Debug, Args)]
 struct HealthArgs {
-    /// The node's file of settings, for its address
+    /// The node's configuration file, for its address
     #[arg(long, env = "CONCORDAT_CONFIG")]
     config: Option<PathBuf>,
     /// Address of the node's HTTP API
     #[arg(long, env = "CONCORDAT_LISTEN")]
     listen: Option<String>,
-    /// Ask whether it is ready to be sent requests: a full member with a state worth reading, which
-    /// a node that is cut off still is
+    /// Check /readyz: the node is a member and can serve reads. A node that is partitioned from the
+    /// others is still ready
     #[arg(long)]
     ready: bool,
-    /// Ask whether it sees every group led and whole: what a rolling restart asks of all nodes before
-    /// it takes the next one
+    /// Check /readyz?for=writes: the node sees a leader and all voters of every group. A rolling
+    /// restart checks this on every node before it restarts the next one
     #[arg(long, conflicts_with = "ready")]
     writes: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
-    /// Say whether a start would accept it; begins nothing
+    /// Validate a configuration; starts nothing
     Check(StartArgs),
-    /// Print what holds after flags and variables
+    /// Print the effective configuration, with flags and variables applied
     Show(StartArgs),
 }
 
 #[derive(Debug, Subcommand)]
 enum KeyringCommand {
-    /// Make a keyring file with one key; never overwrites one
+    /// Create a keyring file with one key; never overwrites a file
     New {
         /// The file
         file: PathBuf,
-        /// Be content with a good one that is there already
+        /// Do nothing if a valid keyring exists
         #[arg(long)]
-        keep: bool,
+        if_missing: bool,
     },
 }
 
@@ -132,7 +132,8 @@ fn is_empty_variable(name: &std::ffi::OsStr) -> bool {
 }
 
 impl Cli {
-    /// The command line of this process, over its environment. Ends it where there is nothing to run.
+    /// The command line of this process, over its environment. Ends the process if there is nothing
+    /// to run.
     #[must_use]
     pub fn read() -> Self {
         let command = without_empty_variables(Self::command(), is_empty_variable);
@@ -165,8 +166,8 @@ impl Cli {
                 let shown = toml::to_string(&settings);
                 say(&shown.map_err(|error| Failure::fault("showing the configuration", error))?)
             }
-            Command::Keyring(KeyringCommand::New { file, keep }) => {
-                if keep && file.exists() {
+            Command::Keyring(KeyringCommand::New { file, if_missing }) => {
+                if if_missing && file.exists() {
                     return Keyring::read(&file).map(drop);
                 }
                 Keyring::create(&file, &OsEntropy)

@@ -1,5 +1,5 @@
-//! The only place that reads the machine's clocks: the wall clock for stamps and ids, never to wait
-//! by; and the one that goes on while the machine sleeps, for leases.
+//! The only place that reads the machine's clocks: the wall clock for stamps and ids, never for
+//! waits; and the clock that includes suspension, for leases.
 
 use std::{
     fmt,

@@ -1,7 +1,7 @@
-//! A node without sockets, files and threads of its own: everything it needs is handed in, so that a
-//! simulation can run whole clusters of the real thing.
+//! A node without sockets, files and threads of its own: everything it needs is passed in, so that
+//! a simulation can run whole clusters of the real code.
 //!
-//! A request enters where the server hands it over, as soon as its head and body are there. It must
+//! A request enters where the server passes it on, once its head and body are complete. It must
 //! never answer anything that the server would not.
 
 use std::sync::Arc;
@@ -76,8 +76,8 @@ impl EmbeddedNode {
         self.node.state()
     }
 
-    /// In which epoch this node would answer reads of an organisation, and how fresh; none when it
-    /// does not know it.
+    /// The epoch in which this node would answer reads of an organization, and their freshness;
+    /// none when it does not know the organization.
     ///
     /// # Errors
     /// When the state cannot be read.
@@ -87,8 +87,8 @@ impl EmbeddedNode {
         Ok(Some((located.home.org.epoch, fresh)))
     }
 
-    /// Whether this process has been current with a group, or with all that a word on all organisations
-    /// rests on: else it must not say that something is not there.
+    /// Whether this process has been current with a group, or with all groups that an answer about
+    /// all organizations needs: otherwise it must not answer that an object does not exist.
     #[must_use]
     pub fn knows_absence(&self, group: Option<GroupId>) -> bool {
         let fresh = match group {
@@ -98,7 +98,7 @@ impl EmbeddedNode {
         fresh.knows_absence()
     }
 
-    /// Answers a request. Dropped, it is what a client is that hangs up.
+    /// Answers a request. Dropping it is like a client that hangs up.
     pub async fn call(&self, request: Request<Bytes>) -> Response<Bytes> {
         let accepted = Instant::now();
         let (head, body) = request.into_parts();
@@ -109,7 +109,8 @@ impl EmbeddedNode {
         Response::from_parts(head, body)
     }
 
-    /// Finishes what others began, and holds the keyring against the state, for as long as it is polled.
+    /// Completes interrupted creations, and checks the keyring against the state, for as long as it
+    /// is polled.
     ///
     /// # Errors
     /// When the state cannot be read, or the keyring is not the cluster's.
@@ -124,7 +125,7 @@ impl EmbeddedNode {
     }
 }
 
-/// A new operator key: its text, and what the cluster keeps of it.
+/// A new operator key: its text, and the record that the cluster stores.
 #[must_use]
 pub fn operator_key(entropy: &dyn Entropy) -> (Secret, ApiKey) {
     auth::new_operator_key(entropy)

@@ -1,4 +1,4 @@
-//! The only place that draws randomness from the operating system, and the ids made of it.
+//! The only place that draws randomness from the operating system, and the ids made from it.
 
 use std::fmt;
 
@@ -23,7 +23,7 @@ impl Entropy for OsEntropy {
     }
 }
 
-/// So many random bytes.
+/// `N` random bytes.
 pub fn random<const N: usize>(entropy: &dyn Entropy) -> [u8; N] {
     let mut bytes = [0; N];
     entropy.fill(&mut bytes);
@@ -35,7 +35,7 @@ pub fn write_id(clock: &dyn WallClock, entropy: &dyn Entropy) -> WriteId {
     WriteId(version_7(clock, entropy))
 }
 
-/// Names an organisation whose maker did not.
+/// An id for an organization whose creator gave none.
 pub fn org_id(clock: &dyn WallClock, entropy: &dyn Entropy) -> OrgId {
     OrgId(version_7(clock, entropy))
 }

@@ -1,5 +1,5 @@
-//! The outside world that a node is handed: its clock and its chance. Sockets and directories are
-//! named by the configuration, or put in by the demo.
+//! The outside world as a node sees it: its clock and its randomness. The configuration names
+//! sockets and directories, or the demo passes its own in.
 
 use std::sync::Arc;
 

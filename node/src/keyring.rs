@@ -1,8 +1,8 @@
-//! The keyring file: the keys that wrap the organisations' data keys. Several, of which one is
-//! active; the others still open what they have wrapped.
+//! The keyring file: the keys that wrap the organizations' data keys. Of several, one is active;
+//! the others still unwrap what they have wrapped.
 //!
 //! The keys are in memory for as long as the process lives, and nowhere else: no Display, a
-//! redacted Debug, wiped on drop. The file must be its owner's alone.
+//! redacted Debug, zeroed on drop. Only the file's owner may read it.
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +19,7 @@ use uuid::Builder;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::{
-    boot::{durable, failure::Failure},
+    boot::{atomic_file, failure::Failure},
     entropy::{self, Entropy},
 };
 
@@ -27,7 +27,7 @@ use crate::{
 pub const KEY_BYTES: usize = 32;
 /// Keys of one keyring.
 const KEYS_MAX: usize = 256;
-/// Of the UUID that a mark is.
+/// The version of the UUID of a mark.
 const MARK_VERSION: usize = 8;
 
 /// A key, wiped on drop.
@@ -71,11 +71,12 @@ impl Keyring {
     /// # Errors
     /// When it is not there, not its owner's alone, or not well-formed. The error never quotes it.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        let doing = || format!("the keyring {}", path.display());
-        durable::require_owner_only(path).map_err(|error| Failure::bad_setting(doing(), error))?;
-        let text = fs::read_to_string(path).map_err(|e| Failure::bad_setting(doing(), e))?;
+        let context = || format!("the keyring {}", path.display());
+        atomic_file::require_owner_only(path)
+            .map_err(|error| Failure::bad_setting(context(), error))?;
+        let text = fs::read_to_string(path).map_err(|e| Failure::bad_setting(context(), e))?;
         let text = Zeroizing::new(text);
-        Self::parse(&text).map_err(|reason| Failure::bad_setting(doing(), reason))
+        Self::parse(&text).map_err(|reason| Failure::bad_setting(context(), reason))
     }
 
     /// Makes a keyring file with one key.
@@ -86,12 +87,12 @@ impl Keyring {
         let key: Key = Zeroizing::new(entropy::random(entropy));
         let secret = Zeroizing::new(STANDARD.encode(*key));
         let text = Zeroizing::new(format!(
-            "# Wraps the data keys of all organisations. Without it their secrets are lost;\n\
+            "# Wraps the data keys of all organizations. Without it their secrets are lost;\n\
              # every node of the cluster needs the same one.\n\
              active = 1\n\n[[key]]\nid = 1\nsecret = \"{}\"\n",
             *secret
         ));
-        durable::create(path, text.as_bytes())
+        atomic_file::create(path, text.as_bytes())
             .map_err(|error| Failure::bad_setting(format!("making {}", path.display()), error))
     }
 
@@ -132,9 +133,9 @@ impl Keyring {
         (self.active, key)
     }
 
-    /// The id of the first operator key of a cluster that is begun with this keyring: a node that has the
-    /// keyring can tell that it is the one, and nobody learns a key from it. A UUID of version 8, which
-    /// no other id is.
+    /// The id of the first operator key of a cluster that is created with this keyring: a node that
+    /// has the keyring can verify that it is the same, and the id reveals no key. A UUID of version
+    /// 8, which no other id is.
     #[must_use]
     pub fn mark(&self, cluster: ClusterId) -> KeyId {
         mark_of(self.active().1, cluster)
@@ -163,7 +164,7 @@ impl Keyring {
 fn mark_of(key: &Key, cluster: ClusterId) -> KeyId {
     let hash = Sha256::new()
         .chain_update(b"concordat/keyring-mark")
-        .chain_update(&**key)
+        .chain_update(key.as_slice())
         .chain_update(cluster.to_bytes());
     let hash: [u8; 32] = hash.finalize().into();
     let mut bytes = [0; 16];
@@ -171,14 +172,14 @@ fn mark_of(key: &Key, cluster: ClusterId) -> KeyId {
     KeyId(Builder::from_custom_bytes(bytes).into_uuid())
 }
 
-/// How far the check of a keyring against the cluster's state has come (`keyring_check`).
+/// The progress of the keyring check against the cluster's state (`keyring_check`).
 #[derive(Debug, Default)]
 pub(crate) struct KeyringCheck {
     passed: AtomicBool,
 }
 
 impl KeyringCheck {
-    /// Whether the node may take writes.
+    /// Whether the node may accept writes.
     pub(crate) fn has_passed(&self) -> bool {
         self.passed.load(Ordering::Acquire)
     }

@@ -1,11 +1,11 @@
 //! The process: sockets, configuration, keys, and the path of a request.
 //!
 //! # The map
-//! - [`cli`], [`config`], [`start`], [`demo`]: what the binary does, and how it is told.
-//! - [`environment`], [`clock`], [`entropy`]: the outside world, handed in.
-//! - [`identity`], [`keyring`], [`seal`], [`durable`]: what is kept beside log and state, and how
-//!   secrets become ciphertext before anything else sees them.
-//! - `assemble`, `supervise`: a node is put together, kept, and stopped in order.
+//! - [`cli`], [`config`], [`start`], [`demo`]: the commands of the binary, and their settings.
+//! - [`environment`], [`clock`], [`entropy`]: the outside world, passed in.
+//! - [`identity`], [`keyring`], [`seal`], [`durable`]: files beside log and state, and the
+//!   encryption of secrets before anything else sees them.
+//! - `assemble`, `supervise`: a node is assembled, supervised, and stopped in order.
 //! - `http` → `request::serve` → `auth` → `request::read` or `request::write`: a request's path.
 //!   `request::serve` is that path as a function.
 //! - `api`: operations, typed requests and typed outcomes. `dialect`: bytes to those, and back.
@@ -13,9 +13,9 @@
 //! - [`embedded`]: the same node as a function, for simulation.
 //! - [`observe`]: log lines, counters, probes.
 //!
-//! # What is not here
-//! No rule of what a write does (`concordat_cluster::machine`), no Raft (`concordat_cluster::raft`),
-//! no secret in the clear beyond the request that brought it.
+//! # Not here
+//! No rule of a write's effect (`concordat_cluster::machine`), no Raft (`concordat_cluster::raft`),
+//! no plaintext secret beyond its request.
 
 pub mod api;
 mod auth;
@@ -32,10 +32,10 @@ mod http;
 pub mod keyring;
 mod node;
 pub mod observe;
+mod org_limits;
 pub mod peer;
 mod percent;
 mod request;
 pub mod seal;
-mod turnstile;
 
 pub use boot::start::run;

@@ -1,4 +1,4 @@
-//! `concordatd`: reads its command line, runs, and says how it ended.
+//! `concordatd`: parses its command line, runs it, and reports the result.
 
 use std::process::ExitCode;
 

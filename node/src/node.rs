@@ -1,5 +1,5 @@
-//! What a request finds: the replicas, the sealer, the outside world, the limits. Made once when
-//! the node is assembled; nothing in it changes but what counts.
+//! The node that a request uses: the replicas, encryption, the outside world, the limits. Made once
+//! when the node is assembled; only its counters change.
 
 use std::sync::Arc;
 
@@ -8,14 +8,13 @@ use concordat_cluster::{
     raft::Groups,
     store::{Reader, Store},
 };
-use concordat_proto::{id::GroupId, time::LogTime};
+use concordat_proto::{api::demo::DemoTarget, id::GroupId, time::LogTime};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    api::draft::DemoTarget, boot::config::HttpLimits, environment::Environment,
-    http::route::Routes, keyring::KeyringCheck, observe::metrics::Metrics, seal::Sealer,
-    turnstile::Turnstile,
+    boot::config::HttpLimits, environment::Environment, http::route::Routes, keyring::KeyringCheck,
+    observe::metrics::Metrics, org_limits::PerOrgLimiter, seal::Sealer,
 };
 
 /// A node, as its requests see it.
@@ -29,25 +28,25 @@ pub(crate) struct Node {
     pub(crate) log: LogStats,
     /// Seals and opens secrets.
     pub(crate) sealer: Sealer,
-    /// Whether it does so with the cluster's keyring.
+    /// Whether that keyring is the cluster's.
     pub(crate) keyring_check: KeyringCheck,
     /// Clock and chance.
     pub(crate) environment: Environment,
-    /// What may be asked.
+    /// The route table.
     pub(crate) routes: Routes,
-    /// What was asked.
+    /// The request metrics.
     pub(crate) metrics: Metrics,
-    /// How much at once.
+    /// The HTTP limits.
     pub(crate) limits: HttpLimits,
     /// A place for each request in flight.
-    pub(crate) places: Arc<Semaphore>,
-    /// How many writes of one organisation at once.
-    pub(crate) writes: Turnstile,
-    /// How many moves wait for their turn, or are being begun.
+    pub(crate) permits: Arc<Semaphore>,
+    /// The limit of concurrent writes per organization.
+    pub(crate) writes: PerOrgLimiter,
+    /// The limit of moves that wait for their turn, or are being started.
     pub(crate) moves: Semaphore,
     /// Cuts the network; only in the demo.
     pub(crate) cuts: Option<Arc<dyn Cuts>>,
-    /// Work that goes on after its request was answered.
+    /// Work that continues after its request was answered.
     pub(crate) detached: TaskTracker,
 }
 
@@ -75,7 +74,7 @@ impl Node {
         &*self.store
     }
 
-    /// The groups in which organisations are looked for: the home groups, and while a region is
+    /// The groups in which organizations are looked for: the home groups, and while a region is
     /// being failed over, its closed one.
     pub(crate) fn home_groups(&self) -> Vec<GroupId> {
         self.groups.readable_groups()
@@ -84,9 +83,9 @@ impl Node {
     /// Whether it is a full member, with the cluster's keyring.
     ///
     /// # Errors
-    /// What is in the way, for people.
+    /// What prevents it, for people.
     pub(crate) fn ready(&self) -> Result<(), String> {
-        self.groups.ready()?;
+        self.groups.ready().map_err(|reason| reason.to_string())?;
         if self.keyring_check.has_passed() {
             return Ok(());
         }

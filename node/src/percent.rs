@@ -1,5 +1,5 @@
-//! Percent-encoding, decoded once and strictly: what is not `%` and two hex digits, or not UTF-8,
-//! is an error and never passed on as it stands.
+//! Percent-decoding, once and strictly: anything but `%` and two hex digits, or a result that is
+//! not UTF-8, is an error and never passed on undecoded.
 
 use std::borrow::Cow;
 
@@ -16,8 +16,8 @@ pub(crate) fn decode(text: &str) -> Option<Cow<'_, str>> {
     percent_decode_str(text).decode_utf8().ok()
 }
 
-/// A path whose escapes are spelled in one way: hexadecimal digits in upper case, and what a segment
-/// may hold as it is stands as it is (RFC 3986, 3.3 and 6.2.2). One without escapes is unchanged.
+/// A path with normalized escapes: hexadecimal digits in upper case, and characters that a segment
+/// may contain unescaped (RFC 3986, 3.3 and 6.2.2). One without escapes is unchanged.
 pub(crate) fn normalized(path: &str) -> Cow<'_, str> {
     if !path.contains('%') {
         return Cow::Borrowed(path);

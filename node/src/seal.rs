@@ -1,9 +1,9 @@
-//! Secrets are sealed here before they are proposed, so that logs, stores, snapshots and peers only
-//! ever hold ciphertext, and replicas stay deterministic (the nonce is drawn before the log).
+//! Encrypts secrets before they are proposed, so that logs, stores, snapshots and peers only ever
+//! hold ciphertext, and replicas stay deterministic (the nonce is drawn before the log).
 //!
-//! XChaCha20-Poly1305 with a random nonce. An organisation has a data key of its own, wrapped by
-//! the keyring's active key. What is sealed is bound to its organisation, credential, field and
-//! write: ciphertext moved anywhere else does not open.
+//! XChaCha20-Poly1305 with a random nonce. An organization has a data key of its own, wrapped by
+//! the keyring's active key. The associated data bind a ciphertext to its organization, credential,
+//! field and write: moved anywhere else, it does not decrypt.
 
 use std::{fmt, sync::Arc};
 
@@ -11,7 +11,7 @@ use chacha20poly1305::{
     XChaCha20Poly1305, XNonce,
     aead::{Aead, KeyInit, Payload},
 };
-use concordat_cluster::planted::{self, Bug};
+use concordat_cluster::planted;
 use concordat_proto::{
     id::{OrgId, WriteId},
     org::WrappedKey,
@@ -28,7 +28,7 @@ use crate::{
 const FORMAT: u8 = 1;
 const NONCE_BYTES: usize = 24;
 
-/// Why something does not open. It says nothing of what is inside.
+/// Why a ciphertext does not decrypt. It reveals nothing of the content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
     /// The keyring lacks the key that wrapped it.
@@ -37,19 +37,19 @@ pub enum SealError {
     /// Another format than this build knows, or cut short.
     #[error("sealed bytes of an unknown format")]
     UnknownFormat,
-    /// Altered, or of another organisation, credential, field or write.
+    /// Altered, or of another organization, credential, field or write.
     #[error("sealed bytes that do not belong here")]
     Foreign,
 }
 
-/// Which secret of an organisation it is.
+/// The field of a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Field<'a> {
     /// An OIDC client secret.
     ClientSecret(&'a str),
     /// Apple's private key of an OIDC credential.
     PrivateKey(&'a str),
-    /// The organisation's first API key.
+    /// The organization's first API key.
     FirstApiKey,
 }
 
@@ -89,7 +89,7 @@ impl Sealer {
         &self.keyring
     }
 
-    /// A new data key for an organisation, ready for use and wrapped for keeping.
+    /// A new data key for an organization, ready for use and wrapped for keeping.
     #[must_use]
     pub fn new_data_key(&self, org: OrgId) -> (DataKey, WrappedKey) {
         let key: Key = Zeroizing::new(entropy::random(&*self.entropy));
@@ -99,10 +99,10 @@ impl Sealer {
         (data_key, WrappedKey { keyring_key: id, bytes })
     }
 
-    /// An organisation's data key, unwrapped.
+    /// An organization's data key, unwrapped.
     ///
     /// # Errors
-    /// When the keyring lacks the wrapping key, or the bytes are not that organisation's.
+    /// When the keyring lacks the wrapping key, or the bytes are not that organization's.
     pub fn data_key(&self, org: OrgId, wrapped: &WrappedKey) -> Result<DataKey, SealError> {
         let id = wrapped.keyring_key;
         let wrapping = self.keyring.get(id).ok_or(SealError::UnknownKey(id))?;
@@ -113,7 +113,7 @@ impl Sealer {
     }
 }
 
-/// An organisation's data key in the clear; wiped on drop.
+/// An organization's data key in plaintext; zeroed on drop.
 pub struct DataKey {
     org: OrgId,
     key: Key,
@@ -153,14 +153,11 @@ fn encrypt(key: &Key, entropy: &dyn Entropy, clear: &[u8], context: &[u8]) -> Ve
     let sealed = cipher
         .encrypt(XNonce::from_slice(&nonce), Payload { msg: clear, aad: context })
         .expect("only lengths beyond 256 GiB fail");
-    if planted::is(Bug::SecretInClear) {
-        return clear.to_vec();
-    }
     let mut bytes = Vec::with_capacity(1 + NONCE_BYTES + sealed.len());
     bytes.push(FORMAT);
     bytes.extend_from_slice(&nonce);
     bytes.extend_from_slice(&sealed);
-    bytes
+    planted::on_sealed(bytes, clear)
 }
 
 fn decrypt(key: &Key, bytes: &[u8], context: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {

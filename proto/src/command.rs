@@ -5,24 +5,28 @@
 use std::time::Duration;
 
 use crate::{
-    failover::FailoverBasis,
-    id::{ClientId, GroupId, KeyId, NodeId, OrgId, WriteId},
-    lease::{LeaseTerms, ReplicaMark},
-    log::{LogId, LogIndex},
-    movement::{Belonging, PastHome},
-    oidc::{OidcCredential, OidcPatch},
-    org::{
-        ApiKey, ClusterRecord, Isolation, NodeRecord, NodeState, Org, OrgSettings, RegionState,
-        Survive, WhenIsolated,
+    base::{
+        id::{ClientId, GroupId, KeyId, NodeId, OrgId, WriteId},
+        log::{LogId, LogIndex},
+        region::Region,
+        time::LogTime,
     },
-    region::Region,
-    time::LogTime,
+    records::{
+        failover::FailoverBasis,
+        lease::{LeaseTerms, ReplicaMark},
+        movement::{MovedRecord, PreviousHome},
+        oidc::{OidcCredential, OidcPatch, Provider},
+        org::{
+            ApiKey, ClusterRecord, NodeRecord, NodeState, Org, OrgSettings, PartitionPolicy,
+            PartitionPolicyRecord, RegionState, SurvivalGoal,
+        },
+        registration::{Binding, CredentialChange, CredentialTarget},
+    },
 };
 
-/// SHA-256 of method, path, body and `If-Match`: whether a repeated key repeats the request.
-pub type RequestDigest = [u8; 32];
+pub use crate::base::id::RequestDigest;
 
-/// What enters a log: a command with everything that its exactly-once execution needs.
+/// A log entry: a command with everything that its exactly-once execution needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proposal {
     /// The name under which it happens at most once.
@@ -36,9 +40,9 @@ pub struct Proposal {
     pub origin: NodeId,
     /// A client's own name for the request.
     pub idempotency: Option<Idempotency>,
-    /// The key that authorised it: apply refuses when it is no longer alive. `None` for what
-    /// operators and the cluster itself do.
-    pub authorised_by: Option<KeyId>,
+    /// The key that authorized it: apply refuses the command if that key is no longer valid. `None`
+    /// for commands of operators and of the cluster itself.
+    pub authorized_by: Option<KeyId>,
     /// The change.
     pub command: Command,
 }
@@ -48,13 +52,13 @@ pub struct Proposal {
 pub struct Idempotency {
     /// The header's text.
     pub key: String,
-    /// What the request was.
+    /// The digest of the request.
     pub digest: RequestDigest,
-    /// How long to remember it, from log time.
+    /// How long the key is remembered, in log time.
     pub lifetime: Duration,
 }
 
-/// What `If-Match` asks for.
+/// The condition of `If-Match`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Precondition {
     /// `*`: it exists.
@@ -75,9 +79,9 @@ pub enum Command {
     },
     /// A node joins, and with it, when it is the first there, its region and that region's group.
     RegisterNode(NodeRecord),
-    /// An organisation id is claimed. A second claim of the same id is refused.
+    /// An organization id is claimed. A second claim of the same id is refused.
     ClaimOrg(Org),
-    /// The claimed organisation begins in its home group. Happens once, however often proposed.
+    /// The claimed organization begins in its home group. Happens once, however often proposed.
     CreateOrg(Org),
     /// A new OIDC credential. Its `version` is the write id.
     CreateOidc {
@@ -92,7 +96,7 @@ pub enum Command {
         org: OrgId,
         /// Which.
         client_id: ClientId,
-        /// What is set.
+        /// The fields to set.
         patch: OidcPatch,
         /// `If-Match`.
         precondition: Option<Precondition>,
@@ -106,30 +110,30 @@ pub enum Command {
         /// `If-Match`.
         precondition: Option<Precondition>,
     },
-    /// What these replicas of the entry's own group may do from here on. A mark is never taken
-    /// back: a replica that has left does not serve again.
+    /// Marks replicas of the entry's own group. A mark is never taken back: a replica that has left
+    /// does not serve again.
     MarkReplicas {
-        /// Who, and what.
+        /// The nodes and their marks.
         marks: Vec<(NodeId, ReplicaMark)>,
     },
-    /// Lease terms: in the system group the cluster's, as an operator set them; in every group what
-    /// its leader grants by.
+    /// Lease terms: in the system group those of the cluster, as an operator set them; in every
+    /// group those by which its leader grants.
     SetLeases(LeaseTerms),
-    /// A node's life goes on: drained, taken back, removed (system group).
+    /// Sets a node's state: drained, undrained, removed (system group).
     SetNodeState {
         /// Which.
         node: NodeId,
         /// To what.
         state: NodeState,
     },
-    /// A region's life goes on; with its removal that of its nodes ends (system group).
+    /// Sets a region's state; removing it removes its nodes (system group).
     SetRegionState {
         /// Which.
         region: Region,
         /// To what.
         state: RegionState,
     },
-    /// A region whose founder died before it founded the region's group gets another group and
+    /// A region whose founder died before it created the region's group gets another group and
     /// founder (system group).
     RefoundRegion {
         /// Which.
@@ -137,10 +141,10 @@ pub enum Command {
         /// A node of it.
         founder: NodeId,
     },
-    /// What home groups must outlive from now on (system group).
-    SetSurvive(Survive),
-    /// Freezes an organisation in its home group and names its next one.
-    Release {
+    /// Sets the survival goal of home groups (system group).
+    SetSurvivalGoal(SurvivalGoal),
+    /// Freezes an organization in its home group and names its next one.
+    MoveFreeze {
         /// Which.
         org: OrgId,
         /// The next home.
@@ -148,79 +152,80 @@ pub enum Command {
         /// The epoch that it will have there: one more than here.
         epoch: u32,
     },
-    /// The old home gives up its right to take a released organisation back.
-    HandOver {
+    /// The old home gives up its right to take a released organization back.
+    MoveCommit {
         /// Which.
         org: OrgId,
         /// The epoch of the release.
         epoch: u32,
     },
-    /// The old home takes a released organisation back, unless it was handed over.
-    Restore {
+    /// The old home takes a released organization back, unless it was handed over.
+    MoveAbort {
         /// Which.
         org: OrgId,
         /// The epoch that it has from then on: one more than the release's.
         epoch: u32,
     },
-    /// The new home begins to adopt a released organisation. The proposal's write id names the
+    /// The new home begins to adopt a released organization. The proposal's write id names the
     /// attempt; one that was under way is dropped.
-    AdoptBegin {
-        /// The organisation with its new home region and epoch.
+    ImportBegin {
+        /// The organization with its new home region and epoch.
         org: Org,
         /// Its earlier homes; the last one has released it.
-        past: Vec<PastHome>,
+        past: Vec<PreviousHome>,
         /// The newest log time that the old home may have forgotten by.
-        floor: LogTime,
+        dedup_horizon: LogTime,
     },
     /// Some of its records.
-    AdoptPart {
+    ImportChunk {
         /// Whose.
         org: OrgId,
-        /// Of which attempt.
+        /// The import attempt.
         attempt: WriteId,
         /// The part's number, from 0.
         sequence: u32,
         /// The records.
-        belongings: Vec<Belonging>,
-        /// Whether no part follows.
+        moved_records: Vec<MovedRecord>,
+        /// Whether this is the last part.
         is_last: bool,
     },
-    /// The adopted organisation begins to be seen and to take writes.
-    AdoptEnd {
+    /// The adopted organization begins to be seen and to take writes.
+    ImportFinish {
         /// Which.
         org: OrgId,
-        /// Of which attempt.
+        /// The import attempt.
         attempt: WriteId,
-        /// What the parts must have given.
+        /// The digest that the parts must have.
         digest: RequestDigest,
     },
-    /// What is left of an organisation that was released, or whose adoption came to nothing, goes.
-    Forget {
+    /// Removes what a group still keeps of an organization that has moved away, or whose import was
+    /// abandoned.
+    MoveCleanup {
         /// Which.
         org: OrgId,
         /// The epoch of the release or of the adoption.
         epoch: u32,
     },
-    /// What leaders do that are cut off with their region, as an operator set it (system group).
-    SetIsolation(WhenIsolated),
-    /// The same as a home group's own log has it: what its leaders go by.
-    NoteIsolation(Isolation),
+    /// Sets the partition policy, as an operator chose it (system group).
+    SetPartitionPolicy(PartitionPolicy),
+    /// The partition policy in a home group's own log: its leaders act on this one.
+    NotePartitionPolicy(PartitionPolicyRecord),
     /// A region's group gets its voters and its leader in another region, or back in its own
     /// (system group).
-    SetSeat {
+    SetVoterRegion {
         /// The group's region.
         region: Region,
-        /// Where it is to stand.
-        seat: Region,
+        /// The region for the group's voters.
+        voter_region: Region,
     },
     /// The group of a region is closed: its voters are lost (system group). A repeat before its
     /// successor is founded may name further absent nodes.
     CloseGroup {
         /// The group's region.
         region: Region,
-        /// Where its successor is to stand.
+        /// The region of its successor.
         to: Region,
-        /// What makes sure that its leader does not go on.
+        /// Why its leader cannot continue.
         basis: FailoverBasis,
         /// Nodes outside the lost region that need not be asked.
         absent: Vec<NodeId>,
@@ -229,32 +234,32 @@ pub enum Command {
     FoundSuccessor {
         /// The closed group.
         closed: GroupId,
-        /// The survivor whose replica the successor is made from.
+        /// The survivor whose replica becomes the successor.
         founder: NodeId,
         /// The newest entry of that replica's log.
         last: LogId,
         /// The newest entry that some survivor had applied.
-        certain: LogIndex,
+        safe_index: LogIndex,
     },
-    /// What an organisation sets for itself, in place of what it had set.
+    /// Replaces the settings that an organization has chosen.
     SetOrgSettings {
         /// Whose.
         org: OrgId,
         /// What.
         settings: OrgSettings,
     },
-    /// New kinds of records and commands may be written from here on (system group). Refused while
-    /// a member is not among those that are said to know them.
+    /// Records and commands of this level may be written from here on (system group). Refused while
+    /// a member is not in `known_by`.
     RaiseFeatureLevel {
-        /// To what. Never taken back.
+        /// The new level. It is never lowered.
         level: u32,
-        /// The members that have said that they know it.
+        /// The members that have reported that they support it.
         known_by: Vec<NodeId>,
     },
-    /// The cluster's feature level as a home group's own log has it: all replicas of the group change
-    /// what they do at the same entry.
+    /// The cluster's feature level in a home group's own log: all replicas of the group change
+    /// their behavior at the same entry.
     NoteFeatureLevel(u32),
-    /// The cluster begins, with the names of the regions whose nodes may join (system group).
+    /// Creates the cluster, with the names of the regions whose nodes may join (system group).
     FormWithRegions {
         /// The cluster.
         cluster: ClusterRecord,
@@ -265,23 +270,69 @@ pub enum Command {
     },
     /// The nodes of a further region may join (system group).
     AddRegion(Region),
-    /// The write under whose own id this is proposed is lost: it was proved that the closed group's
-    /// successor never had it, and no copy of it is carried out from here on. What was carried out
-    /// under that id before is answered instead. Of the organization's home group; the system group
-    /// keeps what operators were told.
+    /// The write with this proposal's own write id is lost: it was proved that the closed group's
+    /// successor never had it, and no copy of it is executed from here on. If it was executed
+    /// before under that id, that result is returned instead. In the organization's home group; for
+    /// operators' writes in the system group.
     NoteLost {
         /// Whose write it was.
         org: OrgId,
         /// The closed group that it was written to.
         closed: GroupId,
     },
+    /// Changes a credential in the terms of any dialect, or makes one.
+    ChangeCredential {
+        /// Whose.
+        org: OrgId,
+        /// Which.
+        target: CredentialTarget,
+        /// The members to set.
+        change: Box<CredentialChange>,
+        /// `If-Match`.
+        precondition: Option<Precondition>,
+    },
+    /// Ends a credential that is named as dialects name it.
+    RemoveCredential {
+        /// Whose.
+        org: OrgId,
+        /// Which.
+        target: CredentialTarget,
+        /// `If-Match`.
+        precondition: Option<Precondition>,
+    },
+    /// Binds a dialect that knows one credential to an existing one.
+    BindCredential {
+        /// Whose.
+        org: OrgId,
+        /// The dialect.
+        binding: Binding,
+        /// The credential.
+        client_id: ClientId,
+    },
+    /// An organization gets an enterprise domain, which no other one has, in place of an earlier one
+    /// (system group).
+    ClaimDomain {
+        /// Which organization.
+        org: OrgId,
+        /// The domain: a DNS name in lower case.
+        domain: String,
+    },
 }
 
 impl Command {
     /// The feature level that every member must know before this may enter a log.
     #[must_use]
-    pub const fn feature_level(&self) -> u32 {
+    pub fn feature_level(&self) -> u32 {
         match self {
+            Self::CreateOidc { credential, .. } if credential.provider == Provider::Oidc => 3,
+            Self::PatchOidc { patch, .. } if patch.is_of(Provider::Oidc) => 3,
+            Self::ImportChunk { moved_records, .. } => {
+                moved_records.iter().map(MovedRecord::feature_level).max().unwrap_or(1)
+            }
+            Self::ChangeCredential { .. }
+            | Self::RemoveCredential { .. }
+            | Self::BindCredential { .. }
+            | Self::ClaimDomain { .. } => 3,
             Self::Form { .. }
             | Self::RegisterNode(_)
             | Self::ClaimOrg(_)
@@ -294,17 +345,16 @@ impl Command {
             | Self::SetNodeState { .. }
             | Self::SetRegionState { .. }
             | Self::RefoundRegion { .. }
-            | Self::SetSurvive(_)
-            | Self::Release { .. }
-            | Self::HandOver { .. }
-            | Self::Restore { .. }
-            | Self::AdoptBegin { .. }
-            | Self::AdoptPart { .. }
-            | Self::AdoptEnd { .. }
-            | Self::Forget { .. }
-            | Self::SetIsolation(_)
-            | Self::NoteIsolation(_)
-            | Self::SetSeat { .. }
+            | Self::SetSurvivalGoal(_)
+            | Self::MoveFreeze { .. }
+            | Self::MoveCommit { .. }
+            | Self::MoveAbort { .. }
+            | Self::ImportBegin { .. }
+            | Self::ImportFinish { .. }
+            | Self::MoveCleanup { .. }
+            | Self::SetPartitionPolicy(_)
+            | Self::NotePartitionPolicy(_)
+            | Self::SetVoterRegion { .. }
             | Self::CloseGroup { .. }
             | Self::FoundSuccessor { .. }
             | Self::SetOrgSettings { .. } => 1,
@@ -316,7 +366,7 @@ impl Command {
         }
     }
 
-    /// The organisation it is about, if it is about one.
+    /// The organization it is about, if it is about one.
     #[must_use]
     pub fn org(&self) -> Option<OrgId> {
         match self {
@@ -327,34 +377,38 @@ impl Command {
             | Self::SetNodeState { .. }
             | Self::SetRegionState { .. }
             | Self::RefoundRegion { .. }
-            | Self::SetSurvive(_)
-            | Self::SetIsolation(_)
-            | Self::NoteIsolation(_)
-            | Self::SetSeat { .. }
+            | Self::SetSurvivalGoal(_)
+            | Self::SetPartitionPolicy(_)
+            | Self::NotePartitionPolicy(_)
+            | Self::SetVoterRegion { .. }
             | Self::CloseGroup { .. }
             | Self::FoundSuccessor { .. }
             | Self::RaiseFeatureLevel { .. }
             | Self::NoteFeatureLevel(_)
             | Self::FormWithRegions { .. }
             | Self::AddRegion(_) => None,
-            Self::ClaimOrg(org) | Self::CreateOrg(org) | Self::AdoptBegin { org, .. } => {
+            Self::ClaimOrg(org) | Self::CreateOrg(org) | Self::ImportBegin { org, .. } => {
                 Some(org.id)
             }
             Self::CreateOidc { org, .. }
             | Self::PatchOidc { org, .. }
             | Self::DeleteOidc { org, .. }
-            | Self::Release { org, .. }
-            | Self::HandOver { org, .. }
-            | Self::Restore { org, .. }
-            | Self::AdoptPart { org, .. }
-            | Self::AdoptEnd { org, .. }
-            | Self::Forget { org, .. }
+            | Self::MoveFreeze { org, .. }
+            | Self::MoveCommit { org, .. }
+            | Self::MoveAbort { org, .. }
+            | Self::ImportChunk { org, .. }
+            | Self::ImportFinish { org, .. }
+            | Self::MoveCleanup { org, .. }
             | Self::SetOrgSettings { org, .. }
+            | Self::ChangeCredential { org, .. }
+            | Self::RemoveCredential { org, .. }
+            | Self::BindCredential { org, .. }
+            | Self::ClaimDomain { org, .. }
             | Self::NoteLost { org, .. } => Some(*org),
         }
     }
 
-    /// What operators see it called.
+    /// The name that operators see.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -370,17 +424,17 @@ impl Command {
             Self::SetNodeState { .. } => "node.set_state",
             Self::SetRegionState { .. } => "region.set_state",
             Self::RefoundRegion { .. } => "region.refound",
-            Self::SetSurvive(_) => "survive.set",
-            Self::Release { .. } => "move.release",
-            Self::HandOver { .. } => "move.hand_over",
-            Self::Restore { .. } => "move.restore",
-            Self::AdoptBegin { .. } => "move.adopt_begin",
-            Self::AdoptPart { .. } => "move.adopt_part",
-            Self::AdoptEnd { .. } => "move.adopt_end",
-            Self::Forget { .. } => "move.forget",
-            Self::SetIsolation(_) => "isolation.set",
-            Self::NoteIsolation(_) => "isolation.note",
-            Self::SetSeat { .. } => "region.seat",
+            Self::SetSurvivalGoal(_) => "survive.set",
+            Self::MoveFreeze { .. } => "move.release",
+            Self::MoveCommit { .. } => "move.hand_over",
+            Self::MoveAbort { .. } => "move.restore",
+            Self::ImportBegin { .. } => "move.adopt_begin",
+            Self::ImportChunk { .. } => "move.adopt_part",
+            Self::ImportFinish { .. } => "move.adopt_end",
+            Self::MoveCleanup { .. } => "move.forget",
+            Self::SetPartitionPolicy(_) => "isolation.set",
+            Self::NotePartitionPolicy(_) => "isolation.note",
+            Self::SetVoterRegion { .. } => "region.seat",
             Self::CloseGroup { .. } => "failover.close",
             Self::FoundSuccessor { .. } => "failover.found",
             Self::SetOrgSettings { .. } => "org.set",
@@ -389,6 +443,10 @@ impl Command {
             Self::FormWithRegions { .. } => "cluster.form",
             Self::AddRegion(_) => "region.add",
             Self::NoteLost { .. } => "write.note_lost",
+            Self::ChangeCredential { .. } => "credential.change",
+            Self::RemoveCredential { .. } => "credential.remove",
+            Self::BindCredential { .. } => "credential.bind",
+            Self::ClaimDomain { .. } => "org.claim_domain",
         }
     }
 
@@ -401,39 +459,51 @@ impl Command {
         if let Self::PatchOidc { client_id, .. } | Self::DeleteOidc { client_id, .. } = self {
             return Some(client_id);
         }
+        if let Self::BindCredential { client_id, .. } = self {
+            return Some(client_id);
+        }
+        if let Self::ChangeCredential { change, .. } = self {
+            return change.client_id.as_ref();
+        }
         None
     }
 
-    /// The organisation that asked for it; none for what operators and the cluster do, of which
-    /// organisations are told nothing.
+    /// The organization that requested it; none for commands of operators and of the cluster, which
+    /// organizations cannot see.
     #[must_use]
     pub fn owner(&self) -> Option<OrgId> {
         if self.is_of_a_move() { None } else { self.org() }
     }
 
-    /// The organisation that asked for it, and may ask what has become of it.
+    /// The organization that requested it and may read its receipt.
     #[must_use]
     pub fn asked_by(&self) -> Option<OrgId> {
         if self.is_operators() { None } else { self.owner() }
     }
 
-    /// Whether operators say it of an organisation.
+    /// Whether it is an operator's command about an organization.
     #[must_use]
     pub const fn is_operators(&self) -> bool {
-        matches!(self, Self::Release { .. } | Self::Restore { .. } | Self::SetOrgSettings { .. })
+        matches!(
+            self,
+            Self::MoveFreeze { .. }
+                | Self::MoveAbort { .. }
+                | Self::SetOrgSettings { .. }
+                | Self::ClaimDomain { .. }
+        )
     }
 
-    /// Whether it is a step of a move: carried out wherever the organisation stands.
+    /// Whether it is a step of a move, which is executed in every state of the organization.
     #[must_use]
     pub const fn is_of_a_move(&self) -> bool {
         match self {
-            Self::Release { .. }
-            | Self::HandOver { .. }
-            | Self::Restore { .. }
-            | Self::AdoptBegin { .. }
-            | Self::AdoptPart { .. }
-            | Self::AdoptEnd { .. }
-            | Self::Forget { .. } => true,
+            Self::MoveFreeze { .. }
+            | Self::MoveCommit { .. }
+            | Self::MoveAbort { .. }
+            | Self::ImportBegin { .. }
+            | Self::ImportChunk { .. }
+            | Self::ImportFinish { .. }
+            | Self::MoveCleanup { .. } => true,
             Self::Form { .. }
             | Self::RegisterNode(_)
             | Self::ClaimOrg(_)
@@ -446,10 +516,10 @@ impl Command {
             | Self::SetNodeState { .. }
             | Self::SetRegionState { .. }
             | Self::RefoundRegion { .. }
-            | Self::SetSurvive(_)
-            | Self::SetIsolation(_)
-            | Self::NoteIsolation(_)
-            | Self::SetSeat { .. }
+            | Self::SetSurvivalGoal(_)
+            | Self::SetPartitionPolicy(_)
+            | Self::NotePartitionPolicy(_)
+            | Self::SetVoterRegion { .. }
             | Self::CloseGroup { .. }
             | Self::FoundSuccessor { .. }
             | Self::SetOrgSettings { .. }
@@ -457,6 +527,10 @@ impl Command {
             | Self::NoteFeatureLevel(_)
             | Self::FormWithRegions { .. }
             | Self::AddRegion(_)
+            | Self::ChangeCredential { .. }
+            | Self::RemoveCredential { .. }
+            | Self::BindCredential { .. }
+            | Self::ClaimDomain { .. }
             | Self::NoteLost { .. } => false,
         }
     }

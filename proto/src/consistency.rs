@@ -1,18 +1,20 @@
-//! What a writer asks for and what it is told: the required consistency, positions and receipts.
+//! Consistency of writes: the required level, positions and receipts.
 
 use std::{fmt, str::FromStr, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::{
-    id::{GroupId, IdError, WriteId},
-    limits,
-    log::{LogId, LogIndex, Term},
-    region::Region,
-    version,
+    base::{
+        id::{GroupId, IdError, WriteId},
+        log::{LogId, LogIndex, Term},
+        region::Region,
+        text::{text_enum, text_serde},
+    },
+    limits, version,
 };
 
-/// How far a write must have travelled before it is answered (contract 2).
+/// How far a write must be replicated before it is answered (contract 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum RequiredConsistency {
     /// Durable on a quorum of the home group and applied in the caller's region.
@@ -22,33 +24,10 @@ pub enum RequiredConsistency {
     AllRegions,
 }
 
-impl RequiredConsistency {
-    /// The header's spelling.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::LocalRegion => "local_region",
-            Self::AllRegions => "all_regions",
-        }
-    }
-}
-
-impl fmt::Display for RequiredConsistency {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for RequiredConsistency {
-    type Err = IdError;
-    fn from_str(text: &str) -> Result<Self, IdError> {
-        match text {
-            "local_region" => Ok(Self::LocalRegion),
-            "all_regions" => Ok(Self::AllRegions),
-            _ => Err(IdError { kind: "required consistency" }),
-        }
-    }
-}
+text_enum!(RequiredConsistency, "required consistency", {
+    LocalRegion => "local_region",
+    AllRegions => "all_regions",
+});
 
 /// The seconds of a consistency timeout: decimal digits only, 1..=120 (contract 2).
 ///
@@ -67,10 +46,10 @@ pub fn parse_timeout(text: &str) -> Result<Duration, IdError> {
     }
 }
 
-/// Where a write stands in the order of its organisation. Opaque to clients.
+/// The position of a write in its organization's order. Opaque to clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
-    /// The organisation's epoch: counts its moves between groups.
+    /// The organization's epoch: counts its moves between groups.
     pub epoch: u32,
     /// The group that holds it in that epoch.
     pub group: GroupId,
@@ -127,6 +106,8 @@ impl FromStr for Position {
     }
 }
 
+text_serde!(Position);
+
 /// Whether it is known that a write is in the log for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -137,22 +118,17 @@ pub enum Outcome {
     Refused,
     /// Not known: it may have happened, may still happen, or never.
     Unknown,
-    /// It went with its region: a failover provably went on without it, and it never counts any more.
+    /// The write was lost with its region: a failover provably does not have it, and it will never
+    /// take effect.
     Lost,
 }
 
-impl Outcome {
-    /// The receipt's spelling.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Committed => "committed",
-            Self::Refused => "refused",
-            Self::Unknown => "unknown",
-            Self::Lost => "lost",
-        }
-    }
-}
+text_enum!(Outcome, "outcome of a write", {
+    Committed => "committed",
+    Refused => "refused",
+    Unknown => "unknown",
+    Lost => "lost",
+});
 
 /// One region's line in a receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -165,10 +141,10 @@ pub struct RegionReceipt {
     pub applied_after: Option<Duration>,
 }
 
-/// What is known of a write when it is answered (contract 3).
+/// The state of a write when it is answered (contract 3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
-    /// What the caller asked for.
+    /// The level that the caller required.
     pub required: RequiredConsistency,
     /// Whether that was reached.
     pub achieved: bool,

@@ -1,10 +1,10 @@
-//! Durations as Go writes them: `time.ParseDuration` and `Duration.String`, to the last bit.
+//! Durations in Go's format: `time.ParseDuration` and `Duration.String`, bit for bit.
 //!
-//! Why our own: clients send what their Go program accepts and compare what they read back with what
-//! their Go program prints. The arithmetic, the one of floating point for fractions included, is
-//! Go's; the tests are tables of Go's own results.
+//! Why our own: clients send what their Go program accepts, and compare the value that they read
+//! back with the text that their Go program prints. The arithmetic, including the floating point of
+//! fractions, is Go's; the tests are tables of Go's own results.
 //!
-//! [`parse_duration`] is the one grammar of flags and settings: the same texts, and a bare number of
+//! [`parse_duration`] is the grammar of flags and settings: the same texts, and a bare number of
 //! seconds.
 
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub enum DurationError {
     OutOfRange,
 }
 
-/// What a flag or a setting takes for a duration, for the message that refuses another text.
+/// The accepted forms of a duration, for error messages.
 pub const DURATION_FORM: &str =
     "a duration: a number of seconds, or a number with a unit, as in 1500ms, 60s, 2m or 1h30m";
 

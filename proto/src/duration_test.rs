@@ -1,4 +1,4 @@
-//! Tables of what Go's `time` package answers, as its own documentation and tests state it.
+//! Tables of the results of Go's `time` package, from its documentation and tests.
 
 use proptest::prelude::*;
 

@@ -1,24 +1,24 @@
 //! The names of our headers and the grammar of their values.
 //!
-//! Names are in lower case, as HTTP/2 sends them and the `http` crate wants them. Which header
-//! stands on which request, and what an ill-formed one is answered with, is a dialect's matter.
+//! Names are in lower case, as HTTP/2 sends them and the `http` crate requires. A dialect decides
+//! which header belongs to which request, and how an ill-formed one is answered.
 
 use std::{fmt::Write, str::FromStr, time::Duration};
 
 use crate::{
+    base::id::{IdError, WriteId},
     command::Precondition,
     consistency::Receipt,
-    id::{IdError, WriteId},
     limits,
 };
 
-/// The caller's organisation.
+/// The caller's organization.
 pub const ORG_ID: &str = "slashid-orgid";
 /// The caller's key.
 pub const API_KEY: &str = "slashid-api-key";
-/// What the headers of consistency begin with: anything else that does is a misspelling.
+/// The prefix of the consistency headers: an unknown header with this prefix is a misspelling.
 pub const REQUIRED_PREFIX: &str = "slashid-required-";
-/// How far a write must have travelled.
+/// How far a write must be replicated.
 pub const REQUIRED_CONSISTENCY: &str = "slashid-required-consistency";
 /// How long the caller waits for that, in seconds.
 pub const REQUIRED_CONSISTENCY_TIMEOUT: &str = "slashid-required-consistency-timeout";
@@ -78,12 +78,13 @@ pub fn is_idempotency_key(text: &str) -> bool {
         && text.bytes().all(|b| (b' '..=b'~').contains(&b))
 }
 
-/// What the cluster's own names among an organization's idempotency keys begin with. Behind it stand 64
-/// hex digits.
+/// The prefix of the cluster's own names among an organization's idempotency keys. 64 hex digits
+/// follow.
 pub const OPERATORS_KEY_PREFIX: &str = "operator ";
 
-/// Whether an idempotency key has the form of the cluster's own: an operator's word on an organization is
-/// remembered beside the organization's own keys, under a hash of the operator's key.
+/// Whether an idempotency key has the form of the cluster's own: an operator's write about an
+/// organization is remembered beside the organization's own keys, under a hash of the operator's
+/// key.
 #[must_use]
 pub fn is_operators_key(text: &str) -> bool {
     text.strip_prefix(OPERATORS_KEY_PREFIX)
@@ -219,8 +220,8 @@ mod tests {
 
     use super::*;
     use crate::{
+        base::region::Region,
         consistency::{Outcome, RegionReceipt, RequiredConsistency},
-        region::Region,
     };
 
     const ONE: &str = "0194d3f0-5b62-7c11-8a2e-1f0b6a3c9d10";

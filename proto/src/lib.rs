@@ -1,27 +1,22 @@
-//! The words of Concordat: ids, commands, replies, refusals, headers, receipts, limits, and the
-//! versioned bytes they travel in.
+//! Shared types and wire formats: ids, commands, replies, refusals, headers, receipts, limits, and
+//! their versioned bytes.
 //!
-//! Everything here is a value. This crate must never do IO, read a clock, draw randomness or know
-//! an API dialect's JSON; only [`wire`] knows how a value becomes bytes.
+//! Everything here is a value. This crate must never do IO, read a clock or draw randomness. [`wire`] knows
+//! how a value becomes bytes that are stored or sent between nodes; [`api`] has the documents of the HTTP
+//! APIs. What a dialect demands of requests is not known here.
 
+pub mod api;
+mod base;
 pub mod command;
 pub mod consistency;
 pub mod duration;
-pub mod failover;
 pub mod header;
-pub mod id;
-pub mod lease;
 pub mod limits;
-pub mod log;
-pub mod movement;
-pub mod oidc;
-pub mod org;
-pub mod record;
+mod records;
 pub mod refusal;
-pub mod region;
 pub mod reply;
-pub mod scopes;
-pub mod secret;
-pub mod time;
 pub mod version;
 pub mod wire;
+
+pub use base::{id, log, region, secret, time};
+pub use records::{failover, lease, movement, oidc, org, record, registration, scopes};

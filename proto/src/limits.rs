@@ -38,8 +38,10 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 pub const DISCARD_BYTES_MAX: usize = 1024 * 1024;
 /// Longest time for that.
 pub const DISCARD_TIME_MAX: Duration = Duration::from_secs(5);
-/// Characters of an organisation's name.
+/// Characters of an organization's name.
 pub const ORG_NAME_CHARS_MAX: usize = 256;
+/// Dialects of one credential that are bound to one, of an organization.
+pub const BINDINGS_MAX: usize = 8;
 /// Bytes of a region's name.
 pub const REGION_BYTES_MAX: usize = 63;
 /// Regions of a cluster.
@@ -60,7 +62,7 @@ pub const NOT_AFTER: Duration = Duration::from_secs(300);
 
 /// Shortest lease that can be set: below it a busy machine renews too late.
 pub const LEASE_MIN: Duration = Duration::from_millis(100);
-/// Longest lease that can be set: what a dead replica may cost a write.
+/// Longest lease that can be set: the delay that a dead replica may cause to a write.
 pub const LEASE_MAX: Duration = Duration::from_secs(5);
 /// Least drift of monotonic clocks that can be assumed, in per cent.
 pub const CLOCK_DRIFT_PERCENT_MIN: u32 = 1;
@@ -73,7 +75,7 @@ pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 pub const IDEMPOTENCY_LIFETIME_MIN: Duration = Duration::from_secs(60);
 /// Longest and default life of an idempotency key.
 pub const IDEMPOTENCY_LIFETIME_MAX: Duration = Duration::from_secs(86_400);
-/// Live idempotency keys of an organisation.
+/// Live idempotency keys of an organization.
 pub const IDEMPOTENCY_KEYS_MAX: u64 = 100_000;
 /// Remembered writes and keys forgotten by one applied entry, so that one entry's cost is bounded.
 pub const FORGET_PER_ENTRY_MAX: usize = 64;
@@ -81,29 +83,29 @@ pub const FORGET_PER_ENTRY_MAX: usize = 64;
 /// Bytes of one encoded command.
 pub const COMMAND_BYTES_MAX: usize = 256 * 1024;
 /// Encoded bytes of the records in one part of an adoption, unless one alone has more.
-pub const ADOPT_PART_BYTES_MAX: usize = 120 * 1024;
+pub const IMPORT_CHUNK_BYTES_MAX: usize = 120 * 1024;
 /// Records in one part of an adoption, so that one entry's cost is bounded.
-pub const ADOPT_PART_ITEMS_MAX: usize = 512;
-/// Organisations that are on their way from one home group to another at once: released there, and
+pub const IMPORT_CHUNK_ITEMS_MAX: usize = 512;
+/// Organizations that are on their way from one home group to another at once: released there, and
 /// not yet at home here. Each cannot be written to, so the others wait before they are released.
 pub const MOVES_MAX: usize = 8;
-/// Of these, how many may still be without their hand-over: their records are being copied.
+/// The number of these whose records may be copied at the same time (before `MoveCommit`).
 pub const MOVES_COPIED_MAX: usize = 4;
 /// Moves that have a place in the queue of one home group's leader.
 pub const MOVES_QUEUED_MAX: usize = 1024;
 /// Requests of one node that wait for their turn to begin a move (then 429).
 pub const MOVES_ASKED_MAX: usize = 256;
-/// Organisations on the move that are looked at in one look, so that its cost is bounded.
+/// Organizations on the move that are looked at in one look, so that its cost is bounded.
 pub const MOVES_LOOKED_AT_MAX: usize = 64;
 /// Steps of moves that one group's leader has under way at once.
 pub const MOVE_STEPS_MAX: usize = 32;
-/// Earlier homes that are remembered of an organisation.
+/// Earlier homes that are remembered of an organization.
 pub const PAST_HOMES_MAX: usize = 64;
-/// Names in one record of what a successor began with.
+/// Names in one record of the writes that a successor has inherited.
 pub const INHERITED_NAMES_MAX: usize = 16_384;
 /// Terms of the log that a successor was made from which it keeps: the newest ones.
 pub const INHERITED_RUNS_MAX: usize = 1024;
-/// How long it is remembered that a write was called lost, in log time.
+/// How long a lost write is remembered as lost, in log time.
 pub const LOST_LIFETIME: Duration = Duration::from_secs(86_400);
 /// Questions for writes that a lost region may have had, which one node asks others at once.
 pub const DIVERGED_QUESTIONS_MAX: usize = 32;
@@ -116,24 +118,22 @@ pub const FRAME_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const SNAPSHOT_CHUNK_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of one record in a store.
 pub const RECORD_BYTES_MAX: usize = 256 * 1024;
-/// Times a request is handed on to another node.
-pub const FORWARD_HOPS_MAX: u8 = 3;
 /// Items on a page where no limit is asked for by the operator's lists.
 pub const PAGE_ITEMS_MAX: usize = 1000;
 /// Writes of one node that wait for their consistency at once (then 429).
 pub const WAITERS_MAX: usize = 20_000;
-/// Writes of one organisation that are under way at one node at once (then 429): one that writes to a
-/// region that is gone must not use up what all have.
+/// Concurrent writes of one organization at one node (then 429): one organization that writes to an
+/// unreachable region must not use up the limit of all.
 pub const ORG_WRITES_MAX: usize = 5_000;
 
 const _: () = {
     assert!(SEALED_BYTES_MAX > PRIVATE_KEY_BYTES_MAX, "a sealed key fits");
-    assert!(ORG_WRITES_MAX < WAITERS_MAX, "one organisation leaves room for others");
+    assert!(ORG_WRITES_MAX < WAITERS_MAX, "one organization leaves room for others");
     assert!(SEALED_BYTES_MAX > CLIENT_SECRET_BYTES_MAX, "a sealed secret fits");
     assert!(COMMAND_BYTES_MAX > BODY_BYTES_MAX, "a sealed body must fit a command");
     assert!(DISCARD_BYTES_MAX > BODY_BYTES_MAX, "more is dropped than is taken");
-    assert!(COMMAND_BYTES_MAX > 2 * ADOPT_PART_BYTES_MAX, "a part fits, the greatest record too");
-    assert!(MOVES_COPIED_MAX <= MOVES_MAX, "those that are copied are some of those on their way");
+    assert!(COMMAND_BYTES_MAX > 2 * IMPORT_CHUNK_BYTES_MAX, "a part fits, the greatest record too");
+    assert!(MOVES_COPIED_MAX <= MOVES_MAX, "an organization that is copied is also moving");
     assert!(MOVES_ASKED_MAX <= MOVES_QUEUED_MAX, "one node's requests have a place each");
     assert!(FRAME_BYTES_MAX > 4 * COMMAND_BYTES_MAX, "frames carry batches");
     assert!(SNAPSHOT_CHUNK_BYTES_MAX > RECORD_BYTES_MAX, "a chunk holds a record");

@@ -1,22 +1,24 @@
-//! The closed list of expected noes. Every replica computes them alike; HTTP statuses are given to
-//! them at the edge, by class.
+//! All expected rejections. Every replica computes them alike; a dialect maps their classes to HTTP
+//! statuses.
 
 use crate::{
-    id::{GroupId, NodeId},
-    oidc::Provider,
-    region::Region,
+    base::{
+        id::{GroupId, NodeId},
+        region::Region,
+    },
+    records::oidc::Provider,
 };
 
-/// What kind of no it is.
+/// The class of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RefusalClass {
     /// The request cannot be right.
     BadRequest,
-    /// Nobody is allowed in by this key.
+    /// The key authenticates no caller.
     Unauthenticated,
-    /// What it is about is not there.
+    /// The object does not exist.
     NotFound,
-    /// It would collide with what is there.
+    /// It conflicts with an existing object.
     Conflict,
     /// `If-Match` does not match.
     PreconditionFailed,
@@ -24,9 +26,9 @@ pub enum RefusalClass {
     KeyReused,
     /// A quota is used up.
     TooMany,
-    /// It came too late to be applied, or a failover went on without it: certainly not done.
+    /// It came too late to be applied, or a failover provably does not have it: certainly not done.
     Expired,
-    /// Its organisation is on a move or has moved: certainly not done, to be tried in its new home.
+    /// Its organization is on a move or has moved: certainly not done, to be tried in its new home.
     Elsewhere,
 }
 
@@ -39,7 +41,7 @@ pub enum Refusal {
     /// There is one already.
     #[error("a credential with this client_id exists already")]
     CredentialExists,
-    /// The organisation is not here.
+    /// The organization is not here.
     #[error("no such organization")]
     OrgNotFound,
     /// The id is taken.
@@ -65,7 +67,7 @@ pub enum Refusal {
     /// `If-Match` names another version, or `If-None-Match` this one.
     #[error("the condition of If-Match or If-None-Match is false")]
     VersionMismatch,
-    /// The authorising key is dead.
+    /// The authorizing key is dead.
     #[error("unauthorized")]
     KeyRevoked,
     /// The idempotency key belongs to another request.
@@ -75,29 +77,31 @@ pub enum Refusal {
     #[error("too many live idempotency keys")]
     IdempotencyKeysFull,
     /// Applied too late.
-    #[error("the request came too late and was not carried out")]
+    #[error("the request expired before it was applied; nothing was stored")]
     Expired,
     /// The cluster is formed already, or not yet.
-    #[error("the cluster is formed already")]
+    #[error("the cluster is already bootstrapped")]
     AlreadyFormed,
     /// A node id that is taken by another region or was replaced.
     #[error("this node id cannot join")]
     NodeRefused,
     /// A limit of [`crate::limits`] on regions or nodes.
-    #[error("the cluster has as many {what} as it may have")]
+    #[error("the cluster has the maximum number of {what}")]
     ClusterFull {
-        /// Of what.
+        /// The resource that is full.
         what: FullOf,
     },
     /// No node by that id.
     #[error("no such node")]
     NodeNotFound,
-    /// What was removed or replaced never comes back.
-    #[error("this node has left the cluster for good; an empty data directory is a new node")]
-    NodeGone,
-    /// Its region would have nobody left to vote in the region's group.
+    /// A removed or replaced object never comes back.
     #[error(
-        "it is the last node of its region that may vote: add another one there first, or remove \
+        "this node was removed from the cluster permanently; start it with an empty data directory as a new node"
+    )]
+    NodeRemoved,
+    /// No node of the region could vote in the region's group any more.
+    #[error(
+        "this is the last node of its region that may vote: add another node there first, or remove \
          the region"
     )]
     LastVoterOfRegion,
@@ -105,27 +109,27 @@ pub enum Refusal {
     #[error("the node must be drained before it is removed")]
     NodeNotLeaving,
     /// The cluster would have no region.
-    #[error("it is the last region")]
+    #[error("this is the last region of the cluster")]
     LastRegion,
     /// The region takes nothing new.
     #[error("the region is being removed")]
     RegionLeaving,
-    /// A region is removed only while it is closed to organisations.
+    /// A region is removed only while it is closed to organizations.
     #[error("the region's removal has not begun")]
     RegionNotLeaving,
     /// The group may live, or come back to life, on its founder.
-    #[error("the region's founder still belongs to the cluster: remove that node first")]
-    FounderStands,
+    #[error("the region's first node is still a member of the cluster: remove it first")]
+    FounderIsMember,
     /// The node cannot found that region's group.
-    #[error("the node is no full member of that region")]
+    #[error("the node is not a full member of that region")]
     NotOfRegion,
-    /// `survive = "region"` needs three.
-    #[error("to survive the loss of a region the cluster needs three regions that stay")]
+    /// `survival_goal = "region"` needs three.
+    #[error("region survival requires at least three regions that are not being removed")]
     TooFewRegions,
-    /// The organisation was let go from here.
+    /// The organization is moving away from this group.
     #[error("the organization is moving to another region; nothing was stored")]
     Moved {
-        /// Where to.
+        /// The target group.
         to: GroupId,
         /// Its epoch there.
         epoch: u32,
@@ -137,40 +141,42 @@ pub enum Refusal {
         epoch: u32,
     },
     /// Another step of a move came first.
-    #[error("the organization's home has changed meanwhile")]
+    #[error("the organization's home has changed; reload and retry")]
     StaleMove,
     /// There is no move to be undone.
-    #[error("the organization is not on a move")]
+    #[error("the organization is not moving")]
     NotReleased,
     /// The move can no longer be undone.
-    #[error("the organization's new home has taken it over: the move will be completed")]
+    #[error(
+        "the new home region has taken the organization over: the move can no longer be canceled"
+    )]
     HandedOver,
     /// The region's group is closed.
-    #[error("the region's group is closed, and its successor is still being founded")]
+    #[error("the region's group is closed, and its successor is still being created")]
     FailingOver,
-    /// Nothing makes sure that the lost region does not go on.
+    /// Nothing guarantees that the lost region's leaders have stopped.
     #[error(
-        "the region's leaders do not fence themselves: stop all its nodes, and say so (fenced)"
+        "the region has no partition_policy=fence: stop all its nodes, then confirm it (confirm_fenced)"
     )]
     NotFenced,
-    /// The region is another one's seat.
-    #[error("another region's group stands there: give it another seat first")]
-    SeatOfOthers,
-    /// A failover or a seat that leads nowhere.
-    #[error("the group stands in that region already")]
-    SeatedThere,
+    /// Another region's group has its voters in this region.
+    #[error("another region's group is hosted in this region; relocate it first")]
+    HostsOtherGroup,
+    /// The target of a failover or relocation is the present region.
+    #[error("the group is already hosted in that region")]
+    AlreadyHosted,
     /// Another step of a failover came first.
-    #[error("the failover has gone on meanwhile")]
+    #[error("the failover has already advanced; reload and retry")]
     StaleFailover,
-    /// A member has not said that it knows the feature level.
-    #[error("node {node} has not said that it knows this feature level: upgrade or remove it")]
+    /// A member has not reported that it supports the feature level.
+    #[error("node {node} has not reported support for this feature level: upgrade or remove it")]
     FeatureLevelUnknown {
         /// The member.
         node: NodeId,
     },
-    /// Nobody has named the region whose node wants to join: most likely it is misspelt.
+    /// No operator has added the region of the node that wants to join: most likely it is misspelt.
     #[error(
-        "no region {region} was named in this cluster, only {}: mend the node's setting, or add the \
+        "this cluster has no region {region}, only {}: correct the node's setting, or add the \
          region first (concordat region add {region})",
         listed(.named)
     )]
@@ -180,16 +186,40 @@ pub enum Refusal {
         /// Those that were named.
         named: Vec<Region>,
     },
-    /// A failover went on without it, and that was said.
-    #[error("the write was lost with its region in a failover; nothing was stored")]
+    /// A failover does not have the write, and this was reported.
+    #[error("the write was lost with its region in a failover")]
     Lost,
+    /// The change would change nothing, and its dialect refuses such changes.
+    #[error("the credential has these settings already")]
+    Unchanged,
+    /// The issuer of this provider cannot be changed.
+    #[error("the issuer of a credential of provider {actual} cannot be changed")]
+    IssuerFixed {
+        /// The credential's provider.
+        actual: Provider,
+    },
+    /// A setting that only credentials of provider `oidc` have.
+    #[error("a credential of provider {actual} has no endpoints and mappings of its own")]
+    GenericOnly {
+        /// The credential's provider.
+        actual: Provider,
+    },
+    /// The enterprise domain belongs to another organization.
+    #[error("this domain belongs to another organization")]
+    DomainTaken,
+    /// A limit of [`crate::limits`] on bindings.
+    #[error("the organization has the maximum number of bindings")]
+    BindingsFull,
+    /// A new credential without a client id or a secret: only a bug of the proposing node.
+    #[error("a new credential needs a client id and a client secret")]
+    Incomplete,
 }
 
 fn listed(regions: &[Region]) -> String {
     regions.iter().map(Region::as_str).collect::<Vec<_>>().join(", ")
 }
 
-/// What there may be no more of.
+/// A resource with a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FullOf {
     /// Regions.
@@ -218,13 +248,13 @@ impl Refusal {
             Self::CredentialExists
             | Self::OrgExists
             | Self::AlreadyFormed
-            | Self::NodeGone
+            | Self::NodeRemoved
             | Self::LastVoterOfRegion
             | Self::NodeNotLeaving
             | Self::LastRegion
             | Self::RegionLeaving
             | Self::RegionNotLeaving
-            | Self::FounderStands
+            | Self::FounderIsMember
             | Self::NotOfRegion
             | Self::TooFewRegions
             | Self::StaleMove
@@ -232,14 +262,20 @@ impl Refusal {
             | Self::HandedOver
             | Self::FailingOver
             | Self::NotFenced
-            | Self::SeatOfOthers
-            | Self::SeatedThere
+            | Self::HostsOtherGroup
+            | Self::AlreadyHosted
             | Self::StaleFailover
             | Self::FeatureLevelUnknown { .. }
+            | Self::Unchanged
+            | Self::DomainTaken
+            | Self::BindingsFull
             | Self::RegionNotNamed { .. } => RefusalClass::Conflict,
             Self::RegionNotFound
             | Self::ProviderFixed { .. }
             | Self::ForeignOptions { .. }
+            | Self::IssuerFixed { .. }
+            | Self::GenericOnly { .. }
+            | Self::Incomplete
             | Self::NodeRefused => RefusalClass::BadRequest,
             Self::VersionMismatch => RefusalClass::PreconditionFailed,
             Self::KeyRevoked => RefusalClass::Unauthenticated,

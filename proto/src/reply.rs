@@ -1,14 +1,16 @@
-//! What apply answers.
+//! The results of apply.
 
 use crate::{
+    base::{
+        id::{GroupId, WriteId},
+        log::LogIndex,
+    },
     consistency::Position,
-    id::{GroupId, WriteId},
-    log::LogIndex,
-    org::Org,
+    records::{org::Org, registration::RegistrationStamp},
     refusal::Refusal,
 };
 
-/// What became of a proposal.
+/// The result of a proposal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Applied {
     /// The write that the answer is about: the proposal's own, or the first one under the same
@@ -17,8 +19,8 @@ pub struct Applied {
     /// The entry of this group from which on it is seen: where it took effect or was refused, or
     /// the one that ended the move by which it came here.
     pub index: LogIndex,
-    /// Its position, where the organisation has moved. Without one, it took effect here at `index`
-    /// in the organisation's first epoch.
+    /// Its position, where the organization has moved. Without one, it took effect here at `index`
+    /// in the organization's first epoch.
     pub position: Option<Position>,
     /// The answer.
     pub outcome: Result<Reply, Refusal>,
@@ -27,17 +29,35 @@ pub struct Applied {
 /// A yes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// Done, nothing to tell.
+    /// Done, without a value.
     Done,
     /// The version a credential now has.
     Version(WriteId),
-    /// The claimed organisation (a repeat is told of the first claim).
+    /// The claimed organization (a repeat returns the first claim).
     Org(Box<Org>),
     /// The node is known; this is its region's group.
     NodeRegistered {
         /// Its region's group.
         group: GroupId,
     },
-    /// The parts of an adoption were not what its end said: it was dropped, to begin again.
-    AdoptionDropped,
+    /// The parts of an import did not have the announced digest: it was dropped and begins again.
+    ImportDropped,
+    /// The version that a credential now has, and what its registration says (feature level 3).
+    Registered {
+        /// The version.
+        version: WriteId,
+        /// Its number, its times and its sequence.
+        stamp: RegistrationStamp,
+    },
+}
+
+impl Reply {
+    /// The version that a credential has after the write.
+    #[must_use]
+    pub const fn version(&self) -> Option<WriteId> {
+        match self {
+            Self::Version(version) | Self::Registered { version, .. } => Some(*version),
+            Self::Done | Self::Org(_) | Self::NodeRegistered { .. } | Self::ImportDropped => None,
+        }
+    }
 }

@@ -6,11 +6,11 @@ pub const COMMAND: u8 = 1;
 pub const RECORD: u8 = 1;
 /// Version byte of a node's record: 2 since it has a life-cycle.
 pub const NODE_RECORD: u8 = 2;
-/// Version byte of the records of regions and the cluster: 2 since they have a life-cycle, 3 since
-/// groups have seats and leaders can be fenced.
+/// Version byte of the records of regions and the cluster: 2 since they have a state, 3 since voter
+/// regions and partition policies.
 pub const CLUSTER_RECORD: u8 = 3;
-/// Version byte of an organisation's record in a home group that it has come to or is leaving. One
-/// that never moved has the bytes of its claim, of version 1.
+/// Version byte of an organization's record in a home group that it has moved to or is leaving. An
+/// organization that never moved has the bytes of its claim, of version 1.
 pub const HOME: u8 = 2;
 /// Version byte of a message between nodes.
 pub const PEER: u8 = 1;
@@ -20,18 +20,23 @@ pub const SNAPSHOT: u8 = 1;
 /// known is written as of version 1, which every build reads.
 pub const POSITION: u8 = 2;
 
-/// The newest feature level that this build knows, and the level of a cluster that it begins.
+/// The newest feature level that this build supports, and the level of a cluster that it creates.
 ///
-/// A level is what every member must know before anything of it is written:
+/// Every member must support a level before anything of it is written:
 /// 1. all that the first release wrote;
-/// 2. the raising of the level itself (`RaiseFeatureLevel`, `NoteFeatureLevel`); registrations that end
-///    no other node of their address; successors that keep the names of the writes they began with, and
-///    the terms of the log that they were made from; positions with a term; records of writes that were
-///    called lost (`NoteLost`); names of regions, without which no node joins (`FormWithRegions`,
-///    `AddRegion`).
+/// 2. the raising of the level itself (`RaiseFeatureLevel`, `NoteFeatureLevel`); registrations that
+///    do not take another node's address over; successors that keep the names of the writes they
+///    began with, and the terms of the log that they were made from; positions with a term; records
+///    of lost writes (`NoteLost`); names of regions, without which no node joins
+///    (`FormWithRegions`, `AddRegion`);
+/// 3. credentials of provider `oidc`; registrations of credentials and profiles of organizations, and
+///    the commands of further dialects (`ChangeCredential`, `RemoveCredential`, `BindCredential`,
+///    `ClaimDomain`).
 ///
-/// A command says which level it needs ([`crate::command::Command::feature_level`]). The cluster's
-/// level is raised through the log once every member has said that it knows it.
-pub const FEATURE_LEVEL: u32 = 2;
-/// The level of a cluster in whose records none is noted.
+/// A command states the level that it needs ([`crate::command::Command::feature_level`]). The
+/// cluster's level is raised through the log once every member has reported that it supports it.
+pub const FEATURE_LEVEL: u32 = 3;
+/// The level from which on credentials have registrations.
+pub const LEVEL_OF_REGISTRATIONS: u32 = 3;
+/// The level of a cluster whose records have none.
 pub const FEATURE_LEVEL_FIRST: u32 = 1;

@@ -1,5 +1,5 @@
-//! Promise 8: no secret is in the clear in any file, log line at trace level, metric or answer; in
-//! the demo, and in processes that talk over sockets.
+//! Promise 8: no plaintext secret in any file, log line at trace level, metric or answer; in the
+//! demo, and in processes that communicate over sockets.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -7,8 +7,8 @@ use concordat_tests::{
     canary::{Canary, Search, files},
     demo::{Demo, DemoOptions},
     http::Request,
-    nine::{Nine, NineOptions},
     process,
+    process_cluster::{ClusterOptions, ProcessCluster},
 };
 use p256::{
     SecretKey,
@@ -18,11 +18,11 @@ use p256::{
 use serde_json::json;
 
 use crate::{
-    apple,
+    credentials::apple,
     world::{Caller, OIDC, assert_written, caller_at, one, percent_encode},
 };
 
-/// What the demo keeps to print it again: the operator's key and that of its own organisation.
+/// The demo's file that stores the operator's key and that of its own organization.
 const DEMO_FILE: &str = "demo.json";
 const KEYRING: &str = "keyring.toml";
 
@@ -34,7 +34,7 @@ fn unique() -> String {
     bytes.iter().map(letter).collect()
 }
 
-/// What was planted, and what was answered.
+/// The planted secrets, and the answers.
 struct Planted {
     caller: Caller,
     canaries: Vec<Canary>,
@@ -43,7 +43,7 @@ struct Planted {
 
 impl Planted {
     fn new(caller: Caller) -> Self {
-        let canaries = vec![Canary::new("the organisation's key", caller.org.api_key.as_bytes())];
+        let canaries = vec![Canary::new("the organization's key", caller.org.api_key.as_bytes())];
         Self { caller, canaries, answers: Vec::new() }
     }
 
@@ -130,7 +130,7 @@ impl Planted {
 }
 
 fn assert_log(search: &Search, log: &[u8]) {
-    // Nothing of ours says anything below DEBUG, and the Raft library much at it.
+    // Nothing of ours logs below DEBUG, and the Raft library logs much at it.
     assert!(String::from_utf8_lossy(log).contains(" DEBUG "), "the log is not at its level");
     println!("looked through {} bytes of log", log.len());
     assert!(search.in_bytes(log).is_empty(), "in the log: {:?}", search.in_bytes(log));
@@ -167,20 +167,21 @@ async fn no_secret_is_in_the_clear_in_the_demo() {
 
 #[tokio::test]
 async fn no_secret_is_in_the_clear_in_processes() {
-    let options = NineOptions { nodes_per_region: 1, log_level: "trace", ..NineOptions::default() };
-    let nine = Nine::start_with(options).await;
-    let urls = (0..nine.count()).map(|node| nine.url(node).to_owned()).collect();
-    let mut planted = Planted::new(Caller { urls, org: nine.new_org("canaries").await });
-    planted.canaries.push(Canary::new("the operator's key", nine.operator_key().as_bytes()));
+    let options =
+        ClusterOptions { nodes_per_region: 1, log_level: "trace", ..ClusterOptions::default() };
+    let cluster = ProcessCluster::start_with(options).await;
+    let urls = (0..cluster.count()).map(|node| cluster.url(node).to_owned()).collect();
+    let mut planted = Planted::new(Caller { urls, org: cluster.new_org("canaries").await });
+    planted.canaries.push(Canary::new("the operator's key", cluster.operator_key().as_bytes()));
     planted.plant_everywhere().await;
     let search = planted.search();
-    for node in 0..nine.count() {
-        let (findings, count, bytes) = search.in_directory(&nine.data_dir(node), &[]);
+    for node in 0..cluster.count() {
+        let (findings, count, bytes) = search.in_directory(&cluster.data_dir(node), &[]);
         println!("node {node}: looked through {count} files of {bytes} bytes");
         assert!(findings.is_empty(), "node {node}: {findings:#?}");
         assert!(count >= 3 && bytes > 100_000, "node {node} has a log and a state");
-        assert_log(&search, nine.log(node).as_bytes());
+        assert_log(&search, cluster.log(node).as_bytes());
     }
-    let mode = nine.operator_key_file().metadata().expect("metadata").permissions().mode();
+    let mode = cluster.operator_key_file().metadata().expect("metadata").permissions().mode();
     assert_eq!(mode & 0o077, 0, "the operator key is not its owner's alone");
 }

@@ -1,5 +1,5 @@
-//! The demo that most tests share, an organisation for each of them, and what every answer must
-//! look like.
+//! The demo that most tests share, an organization for each of them, and the common form of every
+//! answer.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ pub(crate) async fn demo() -> &'static Demo {
     DEMO.get_or_init(|| Demo::start(DemoOptions::default())).await
 }
 
-/// An organisation's user, who talks to one node of each region.
+/// An organization's user, who talks to one node of each region.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     /// A node of each region, the home region first.
@@ -29,12 +29,12 @@ pub(crate) struct Caller {
     pub(crate) org: Org,
 }
 
-/// A user of a new organisation of the shared demo.
+/// A user of a new organization of the shared demo.
 pub(crate) async fn caller(name: &str) -> Caller {
     caller_at(demo().await, name).await
 }
 
-/// A user of a new organisation of any demo.
+/// A user of a new organization of any demo.
 pub(crate) async fn caller_at(demo: &Demo, name: &str) -> Caller {
     Caller { urls: demo.urls(), org: demo.new_org(name).await }
 }
@@ -50,7 +50,7 @@ pub(crate) fn draft(client_id: &str) -> Value {
 }
 
 impl Caller {
-    /// A request with the organisation and its key.
+    /// A request with the organization and its key.
     pub(crate) fn request(&self, method: &str, target: &str) -> Request {
         Request::new(method, target)
             .header("SlashID-OrgID", &self.org.id)
@@ -104,7 +104,7 @@ impl Caller {
         body["result"].as_array().expect("a list").clone()
     }
 
-    /// All that can be seen of the organisation: each credential and its version.
+    /// All that can be seen of the organization: each credential and its version.
     pub(crate) async fn everything(&self) -> Vec<(Value, String)> {
         let mut everything = Vec::new();
         for credential in self.list().await {
@@ -116,8 +116,8 @@ impl Caller {
         everything
     }
 
-    /// Sends what must be refused with this status, by a message with this in it, and without any
-    /// effect.
+    /// Sends a request that must be refused with this status, by a message with this in it, and
+    /// without any effect.
     pub(crate) async fn refuses(&self, request: &Request, status: u16, message: &str) -> Response {
         let before = self.everything().await;
         let answer = self.send(request).await;
@@ -125,7 +125,7 @@ impl Caller {
         assert!(told.contains(message), "{request:?}: {message:?} is not in {told:?}");
         assert_eq!(self.everything().await, before, "{request:?} has changed something");
         if matches!(status, 401 | 404 | 409 | 412 | 422) {
-            // It was told from replicated state.
+            // It was answered from replicated state.
             assert_marked(&answer);
         }
         answer
@@ -157,7 +157,7 @@ fn assert_json(response: &Response, status: u16) -> Value {
     assert_eq!(response.header("cache-control"), Some("no-store"), "{response:?}");
     let vary = response.header("vary").unwrap_or_default();
     assert!(vary.contains("slashid-orgid") && vary.contains("slashid-api-key"), "{response:?}");
-    // The error stands first: a log that cuts answers off shows it.
+    // The error comes first: a log that truncates answers shows it.
     assert!(response.text().starts_with("{\"errors\":["), "{response:?}");
     response.json()
 }
@@ -171,7 +171,7 @@ pub(crate) fn assert_success(response: &Response, status: u16) -> Value {
     body
 }
 
-/// A success that has nothing to tell but its receipt, which is returned.
+/// A success without a value but its receipt, which is returned.
 pub(crate) fn assert_written(response: &Response, status: u16) -> Value {
     let mut body = assert_success(response, status);
     assert!(body.get("result").is_none(), "{response:?}");

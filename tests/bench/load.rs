@@ -10,7 +10,7 @@ use tokio::{task::JoinSet, time::Instant};
 
 use crate::setup::Target;
 
-/// What each client does.
+/// The operation of each client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Work {
     /// Sets the label of its own credential.
@@ -22,10 +22,10 @@ pub(crate) enum Work {
     Read,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Outcome {
-    /// Of every answer of success, in order of size.
+    /// Of every successful answer, in ascending order.
     pub(crate) latencies_us: Vec<u32>,
     /// Answers of another status, and connections that broke.
     pub(crate) failures: u64,
@@ -34,7 +34,7 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// The latency that so many of a thousand answers did not exceed.
+    /// The latency that this many of a thousand answers did not exceed.
     pub(crate) fn permille(&self, permille: usize) -> Option<Duration> {
         let last = self.latencies_us.len().checked_sub(1)?;
         let at = (self.latencies_us.len() * permille / 1000).min(last);

@@ -1,10 +1,9 @@
-//! The load generator: how many writes and reads, how long they take, and what they cost, as a
-//! table.
+//! The load generator: throughput, latency and cost of writes and reads, as a table.
 //!
 //! First three `concordatd start` processes in one region, with every write on the disks of a
-//! quorum; then nine in three regions, for what they cost while nobody uses them; then the demo, for
-//! what distance costs. On a noisy machine compare CPU time, syncs and
-//! ratios rather than milliseconds. Peers measured in the same run are not here yet.
+//! quorum; then nine in three regions, for their idle cost; then the demo, for the cost of
+//! distance. On a noisy machine compare CPU time, syncs and ratios rather than milliseconds. Peers
+//! measured in the same run are not here yet.
 
 mod load;
 mod meter;
@@ -59,7 +58,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     })
 }
 
-/// After which nodes that have just been started do nothing but stand by.
+/// After this time nodes that have just been started are idle.
 const SETTLED_AFTER: Duration = Duration::from_secs(3);
 
 const LOCAL: Work = Work::Write { everywhere: false };
@@ -97,11 +96,11 @@ async fn near(options: &Options) -> io::Result<()> {
     say(&format!("{table}\n"))
 }
 
-/// Nine processes in three regions that nobody uses: what standing by costs.
+/// Nine idle processes in three regions: their cost.
 async fn idle(options: &Options) -> io::Result<()> {
     say("Nine nodes in three regions, a process each, idle:\n")?;
-    let cluster = setup::nine().await;
-    // What the start has left to do is no standing by.
+    let cluster = setup::cluster().await;
+    // The rest of the start is not idle time.
     tokio::time::sleep(SETTLED_AFTER).await;
     let (begun, before) = (Instant::now(), meter::cpu_times(&cluster)?);
     tokio::time::sleep(Duration::from_secs(options.seconds)).await;
@@ -159,7 +158,7 @@ fn in_common(outcome: &Outcome) -> [String; 3] {
     [rate, millis(outcome.permille(500)), millis(outcome.permille(990))]
 }
 
-/// A row: a run and what the nodes spent on it.
+/// A row: a run and the resources that the nodes used.
 async fn measured(
     name: String,
     cluster: &Cluster,

@@ -1,4 +1,5 @@
-//! What the nodes spent: CPU time from `/proc/PID/stat`, syncs of the Raft log from `/metrics`.
+//! The resources that the nodes used: CPU time from `/proc/PID/stat`, syncs of the Raft log from
+//! `/metrics`.
 
 use std::{fs, io, ops::Sub, time::Duration};
 
@@ -16,7 +17,7 @@ const FSYNCS: &str = "concordat_log_fsyncs_total";
 pub(crate) struct Spent {
     /// User and system time.
     pub(crate) cpu: Duration,
-    /// Syncs of the Raft log, where the nodes say so.
+    /// Syncs of the Raft log, if the nodes report them.
     pub(crate) fsyncs: Option<u64>,
 }
 
@@ -31,7 +32,7 @@ impl Sub for Spent {
     }
 }
 
-/// Reads what all nodes have spent.
+/// Reads the resources that all nodes have used.
 pub(crate) async fn read(cluster: &Cluster) -> io::Result<Spent> {
     let cpu = cpu_times(cluster)?.into_iter().sum();
     let mut fsyncs = Some(0);

@@ -1,12 +1,12 @@
-//! What is measured: three processes in one region, nine in three, or the demo with its distances;
-//! and the credentials in it.
+//! The clusters under load: three processes in one region, nine in three, or the demo with its
+//! distances; and their credentials.
 
 use std::time::Duration;
 
 use concordat_tests::{
     connection::{Connection, request},
     demo::{Demo, DemoOptions, Org},
-    nine::{Nine, NineOptions},
+    process_cluster::{ClusterOptions, ProcessCluster},
     wait::{LIMIT, within},
     workload::CREDENTIALS,
 };
@@ -37,50 +37,50 @@ pub(crate) struct Cluster {
 #[derive(Debug)]
 #[expect(dead_code, reason = "held to be dropped")]
 enum Processes {
-    Nine(Nine),
+    ProcessCluster(ProcessCluster),
     Demo(Demo),
 }
 
-/// What is asked for.
+/// The requested cluster.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
-    /// The organisation.
+    /// The organization.
     pub(crate) org: String,
     /// Its key.
     pub(crate) api_key: String,
-    /// How many credentials it has: `bench-0` and so on.
+    /// The number of its credentials: `bench-0` and so on.
     pub(crate) credentials: u64,
 }
 
 /// Three nodes in one region, a process each.
 pub(crate) async fn three() -> (Cluster, Target) {
-    let options = NineOptions { regions: vec!["us-iowa"], ..as_by_default() };
+    let options = ClusterOptions { regions: vec!["us-iowa"], ..as_by_default() };
     let (cluster, org) = processes(options).await;
     let target = populate(org, &cluster.urls[cluster.leader]).await;
     (cluster, target)
 }
 
-/// Nine nodes in three regions, a process each, with an organisation that nobody uses.
-pub(crate) async fn nine() -> Cluster {
+/// Nine nodes in three regions, a process each, with an idle organization.
+pub(crate) async fn cluster() -> Cluster {
     processes(as_by_default()).await.0
 }
 
-fn as_by_default() -> NineOptions {
-    NineOptions {
+fn as_by_default() -> ClusterOptions {
+    ClusterOptions {
         log_level: "warn",
         // The log as it is by default, not as small as the tests have it.
         more: "cache_mib = 128".to_owned(),
-        ..NineOptions::default()
+        ..ClusterOptions::default()
     }
 }
 
-async fn processes(options: NineOptions) -> (Cluster, Org) {
-    let nine = Nine::start_with(options).await;
-    let urls: Vec<String> = (0..nine.count()).map(|node| nine.url(node).to_owned()).collect();
-    let pids = (0..nine.count()).filter_map(|node| nine.id(node)).collect();
-    let org = new_org(&urls[0], nine.operator_key()).await;
-    let leader = leader(&urls, nine.operator_key()).await;
-    (Cluster { urls, pids, leader, _processes: Processes::Nine(nine) }, org)
+async fn processes(options: ClusterOptions) -> (Cluster, Org) {
+    let cluster = ProcessCluster::start_with(options).await;
+    let urls: Vec<String> = (0..cluster.count()).map(|node| cluster.url(node).to_owned()).collect();
+    let pids = (0..cluster.count()).filter_map(|node| cluster.id(node)).collect();
+    let org = new_org(&urls[0], cluster.operator_key()).await;
+    let leader = leader(&urls, cluster.operator_key()).await;
+    (Cluster { urls, pids, leader, _processes: Processes::ProcessCluster(cluster) }, org)
 }
 
 /// The demo with three regions of three nodes.
@@ -103,7 +103,7 @@ async fn new_org(url: &str, operator_key: &str) -> Org {
     let headers = [("slashid-api-key", operator_key)];
     let body = r#"{"org_name":"Bench","home_region":"us-iowa"}"#;
     let bytes = request("POST", "/v1/organizations", &headers, Some(body));
-    let made = ask(url, &bytes, 201).await.expect("an organisation");
+    let made = ask(url, &bytes, 201).await.expect("an organization");
     let text = |name: &str| made["result"][name].as_str().expect("a text").to_owned();
     Org { id: text("id"), api_key: text("api_key") }
 }

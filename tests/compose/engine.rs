@@ -1,7 +1,7 @@
-//! A project of Docker Compose of this test's own, by the engine's command line: begun, looked at,
+//! A Docker Compose project of this test's own, by the engine's command line: started, inspected,
 //! broken, and always taken down again with its volumes, also when the test is killed.
 //!
-//! It never touches what another project has made. Each command has a limit.
+//! It never touches another project. Each command has a limit.
 
 use std::{
     collections::BTreeMap,
@@ -13,17 +13,19 @@ use std::{
     time::Duration,
 };
 
-use concordat_tests::{chance::Chance, demo::REGIONS, http::Request, wait::within};
+use concordat_tests::{demo::REGIONS, http::Request, rng::Rng, wait::within};
 use serde_json::Value;
 
 /// For nine containers to be started or stopped on a slow machine.
 const COMMAND_LIMIT: &str = "300";
 /// For the cluster to be healthy or ready.
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);
-/// Waits for the end of its input, then takes the project down, whoever is still there.
-const LEASH: &str = r#"read _; exec "$@" down --volumes --rmi all --remove-orphans --timeout 5"#;
+/// Waits for the end of its input, then takes the project down, with everything in it.
+const KILL_ON_DROP: &str =
+    r#"read _; exec "$@" down --volumes --rmi all --remove-orphans --timeout 5"#;
 
-/// See above. Whoever has one may look at the project; whoever has its [`Leash`] ends it.
+/// The project's command line. Any holder may inspect the project; the holder of its [`Leash`] ends
+/// it.
 #[derive(Clone)]
 pub(crate) struct Engine {
     project: String,
@@ -75,7 +77,7 @@ fn command(environment: &BTreeMap<&str, String>, words: &[&str]) -> Command {
     command
 }
 
-/// What a command says, or what went wrong.
+/// The output of a command, or its error.
 fn said(mut command: Command) -> Result<String, String> {
     let ended = command.stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
     let text = String::from_utf8_lossy(&ended.stdout).into_owned();
@@ -86,11 +88,11 @@ fn said(mut command: Command) -> Result<String, String> {
     Err(format!("{command:?}: {}\n{text}{why}", ended.status))
 }
 
-/// The first digits of nine ports in a row that nobody listens at.
+/// The first digits of nine free ports in a row.
 fn free_ports() -> u16 {
-    let mut chance = Chance::new(u64::from(std::process::id()));
+    let mut rng = Rng::new(u64::from(std::process::id()));
     loop {
-        let first = 1200 + u16::try_from(chance.below(1900)).expect("it fits");
+        let first = 1200 + u16::try_from(rng.below(1900)).expect("it fits");
         let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
         if (first * 10..first * 10 + 9).all(free) {
             return first;
@@ -106,7 +108,7 @@ impl Engine {
         let compose = if plugin { vec!["docker", "compose"] } else { vec!["docker-compose"] };
         let (project, ports) = (format!("concordat-test-{}", std::process::id()), free_ports());
         let mut shell = Command::new("sh");
-        shell.args(["-c", LEASH, "leash"]).args(&compose).current_dir(repository());
+        shell.args(["-c", KILL_ON_DROP, "leash"]).args(&compose).current_dir(repository());
         let shell = shell
             .envs(Self::environment(&project, ports))
             .stdin(Stdio::piped())
@@ -137,12 +139,12 @@ impl Engine {
         said(self.command(&[first, words].concat()))
     }
 
-    /// What a command of Compose says.
+    /// The output of a Compose command.
     pub(crate) fn compose(&self, words: &[&str]) -> String {
         self.run(&self.compose, words).unwrap_or_else(|why| panic!("{why}"))
     }
 
-    /// What a command of the engine says.
+    /// The output of an engine command.
     pub(crate) fn docker(&self, words: &[&str]) -> String {
         self.run(&["docker"], words).unwrap_or_else(|why| panic!("{why}"))
     }
@@ -186,7 +188,7 @@ impl Engine {
         .await;
     }
 
-    /// Waits until a node says that it is ready.
+    /// Waits until a node reports that it is ready.
     pub(crate) async fn ready(&self, place: usize) {
         let url = self.url(place);
         within("a node is ready", LIMIT, async || {
@@ -198,7 +200,7 @@ impl Engine {
         .await;
     }
 
-    /// Waits until all nodes say that they are ready.
+    /// Waits until all nodes report that they are ready.
     pub(crate) async fn all_ready(&self) {
         for place in 0..nodes().len() {
             self.ready(place).await;

@@ -1,8 +1,8 @@
-//! Clients that write and read through the SDK, and never expect a call to fail: what the SDK
-//! repeats by itself is its own affair.
+//! Clients that write and read through the SDK, and never expect a call to fail: the SDK's own
+//! retries are included.
 //!
-//! Each owns one credential and sets its label to 1, 2, 3 …; so the last number acknowledged is what
-//! everybody must read in the end.
+//! Each owns one credential and sets its label to 1, 2, 3 …; so every reader must read the last
+//! acknowledged number in the end.
 
 use std::{
     sync::{
@@ -24,7 +24,7 @@ use tokio::{
 
 use crate::engine::{Engine, LIMIT};
 
-/// What one client did.
+/// The actions of one client.
 #[derive(Debug)]
 pub(crate) struct Book {
     /// Its credential.
@@ -55,7 +55,7 @@ fn client(engine: &Engine, org: &Org, number: usize) -> Client {
         let urls = (0..3).map(|node| engine.url(3 * region + (node + number / 3) % 3));
         builder = builder.region(REGIONS[region], urls);
     }
-    let id = org.id.parse().expect("an organisation's id");
+    let id = org.id.parse().expect("an organization's id");
     builder.org(id, Secret::new(org.api_key.clone())).build().expect("a client")
 }
 
@@ -88,7 +88,7 @@ async fn work(client: Client, number: usize, shared: Arc<Shared>) -> Result<Book
 }
 
 impl Load {
-    /// Sets so many clients off.
+    /// Starts this many clients.
     pub(crate) fn start(engine: &Engine, org: &Org, clients: usize) -> Self {
         let (shared, mut at_work) = (Arc::new(Shared::default()), JoinSet::new());
         for number in 0..clients {
@@ -97,7 +97,7 @@ impl Load {
         Self { shared, clients: at_work }
     }
 
-    /// Waits until so many more writes were acknowledged.
+    /// Waits until this many more writes were acknowledged.
     pub(crate) async fn more(&mut self, writes: u64) {
         let count = || self.shared.writes.load(Ordering::Relaxed);
         let enough = count() + writes;

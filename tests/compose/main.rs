@@ -1,9 +1,8 @@
 //! `docker-compose.yml` as users run it: nine containers, a region that is cut off, nodes that are
 //! killed and nodes that are replaced one after another, under the load of the SDK.
 //!
-//! One test, for the containers are the costly part; it runs where `make compose-test` says that an
-//! engine answers and the image's parts are packed. It judges by what a client sees, and never by
-//! how long something took.
+//! One test, because the containers are expensive; it runs where `make compose-test` finds an
+//! engine and the packed parts of the image. It checks what a client sees, and never durations.
 #![cfg(test)]
 
 mod engine;
@@ -30,7 +29,7 @@ use self::{
 };
 
 const CREDENTIALS: &str = "/organizations/sso/oidc/provider-credentials";
-/// What docker-compose.yml allows a node.
+/// A node's limit in docker-compose.yml.
 const MEMORY_MAX: u64 = 512 << 20;
 const CLIENTS: usize = 24;
 /// Writes before anything is done to the nodes.
@@ -88,7 +87,7 @@ fn is_confined(engine: &Engine, node: &str) {
     assert_eq!(host["Memory"], MEMORY_MAX, "{node}");
 }
 
-/// Made as the README does it: with the image's own command line and the operator's key beside it.
+/// Made as docs/operations.md does it: with the image's own command line and the operator's key beside it.
 fn new_org(engine: &Engine, region: &str) -> Org {
     let container = engine.container(&nodes()[0]);
     let create = ["concordat", "org", "create", "Example", "--home-region", region, "-o", "json"];
@@ -123,7 +122,7 @@ fn receipt(answer: &Response) -> Value {
     answer.json()["meta"]["consistency"].take()
 }
 
-/// The regions that a receipt says have the write.
+/// The regions that have the write, by its receipt.
 fn applied(receipt: &Value) -> BTreeSet<String> {
     let regions = receipt["regions"].as_array().expect("a line for each region").iter();
     let applied = regions.filter(|region| region["state"] == "applied");
@@ -150,7 +149,7 @@ async fn a_region_is_cut_off(engine: &Engine, home: &Org, far: &Org) {
     assert_eq!((late.status, &told["outcome"]), (408, &json!("committed")), "{late:?}");
     assert_eq!(applied(&told), names(&REGIONS[..2]), "{late:?}");
     for (place, org) in [(HERE, home), (HERE + 3, home), (THERE, far)] {
-        // Through a node whose group has just lost sight of half the cluster.
+        // Through a node whose group has just lost contact with half the cluster.
         within("a local write", LIMIT, async || {
             let written = patch(engine, place, org, "local", "local_region").await;
             if written.status == 200 { Ok(()) } else { Err(format!("{place}: {written:?}")) }
@@ -204,7 +203,7 @@ async fn the_leader_ends_in_order(engine: &Engine, load: &mut Load) {
     engine.docker(&["stop", "--time", "60", &engine.container(node)]);
     assert_eq!(engine.inspect(node)["State"]["ExitCode"], 0, "{node} did not end by itself");
     let said = engine.log(node);
-    assert!(said.contains("handed over"), "{node}: {said}");
+    assert!(said.contains("leadership transferred"), "{node}: {said}");
     load.more(WRITES_BETWEEN).await;
     engine.docker(&["start", &engine.container(node)]);
     engine.all_ready().await;
@@ -236,7 +235,7 @@ async fn ask(engine: &Engine, place: usize, target: &str) -> Result<Value, Strin
     }
 }
 
-/// Which place leads the first region's group, by the word of a node there.
+/// The place of the first region's leader, as a node there reports it.
 async fn home_leader(engine: &Engine) -> usize {
     within("the home group has a leader", LIMIT, async || {
         let seen = ask(engine, 0, "/v1/cluster").await?;
@@ -309,7 +308,7 @@ impl Memory {
         Self { peak, stop, watcher }
     }
 
-    /// Nobody came near the limit.
+    /// No container came near the limit.
     fn holds(self, engine: &Engine) {
         self.stop.store(true, Ordering::Relaxed);
         nobody_ran_out_of_memory(engine);
@@ -321,7 +320,7 @@ impl Memory {
     }
 }
 
-/// Nor was anybody started again by the engine.
+/// And the engine has restarted no container.
 fn nobody_ran_out_of_memory(engine: &Engine) {
     for node in nodes() {
         let seen = engine.inspect(&node);

@@ -1,17 +1,17 @@
 //! Clients of all kinds at once, for tests that break things meanwhile: writers and readers of two
-//! organisations at every node, whose every attempt is taken down for the checkers.
+//! organizations at every node, whose every attempt is recorded for the checkers.
 //!
 //! Writers mix creates, patches and deletes, conditional or not, keyed or not, for one region or
-//! for all, and hang up now and then; readers ask each node for what it has. None of them judges.
+//! for all, and hang up now and then; readers ask each node. None of them judges.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use concordat_tests::{
-    chance::Chance,
     checker,
     demo::{Org, REGIONS},
     history::{Change, History, Operation, Outcome, Recorder, Required, Write},
     recorded::{Caller, Patience, Place, Subject},
+    rng::Rng,
     wait::within,
 };
 use tokio::{
@@ -24,7 +24,7 @@ use crate::fleet::{Fleet, LIMIT, NODES};
 
 const WRITERS: usize = 6;
 const READERS: usize = 12;
-/// Of each organisation.
+/// Of each organization.
 const CREDENTIALS: usize = 3;
 /// For an answer, over any pause.
 const READ_PATIENCE: Duration = Duration::from_secs(8);
@@ -37,7 +37,7 @@ const PROBE_EVERY: Duration = Duration::from_millis(15);
 /// The number of the client that looks when all is over.
 const LAST: usize = 999_999;
 
-/// What all clients of one history share.
+/// The state that all clients of one history share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) recorder: Arc<Recorder>,
@@ -58,7 +58,7 @@ impl Shared {
         Client {
             caller: Caller::new(&self.recorder, &self.places, number),
             shared: Arc::clone(self),
-            chance: Chance::new(self.seed.wrapping_add(number as u64)),
+            rng: Rng::new(self.seed.wrapping_add(number as u64)),
             number,
         }
     }
@@ -76,7 +76,7 @@ pub(crate) struct Crowd {
 }
 
 impl Crowd {
-    /// So many times the usual number, with numbers from `first` on.
+    /// This many times the usual number, with numbers from `first` on.
     pub(crate) fn gather(shared: &Arc<Shared>, first: usize, times: usize) -> Self {
         let mut crowd = Self { is_over: watch::Sender::new(false), clients: JoinSet::new() };
         for number in first..first + times * READERS {
@@ -89,7 +89,7 @@ impl Crowd {
         crowd
     }
 
-    /// Lets each finish what it has asked, and waits for that.
+    /// Lets each complete its request, and waits for that.
     pub(crate) async fn disperse(mut self) {
         self.is_over.send_replace(true);
         while let Some(ended) = self.clients.join_next().await {
@@ -102,16 +102,16 @@ impl Crowd {
 pub(crate) struct Client {
     shared: Arc<Shared>,
     caller: Caller,
-    chance: Chance,
+    rng: Rng,
     number: usize,
 }
 
-/// Which credential of which organisation.
+/// Which credential of which organization.
 type Register = (usize, usize);
 
 impl Client {
     fn choose(&mut self) -> Register {
-        (self.chance.place(2), self.chance.place(CREDENTIALS))
+        (self.rng.place(2), self.rng.place(CREDENTIALS))
     }
 
     async fn read(&mut self, of: Register, node: usize) -> Outcome {
@@ -122,14 +122,14 @@ impl Client {
     }
 
     async fn pause(&mut self, least_ms: u64, more_ms: u64) {
-        sleep(Duration::from_millis(least_ms + self.chance.below(more_ms))).await;
+        sleep(Duration::from_millis(least_ms + self.rng.below(more_ms))).await;
     }
 
     async fn reads(mut self, is_over: watch::Receiver<bool>) {
         while !*is_over.borrow() {
             let of = self.choose();
             // One reader for each node, and some that go about.
-            let node = if self.number < NODES { self.number } else { self.chance.place(NODES) };
+            let node = if self.number < NODES { self.number } else { self.rng.place(NODES) };
             self.read(of, node).await;
             self.pause(4, 12).await;
         }
@@ -137,15 +137,15 @@ impl Client {
 
     async fn writes(mut self, is_over: watch::Receiver<bool>) {
         let region = self.number % REGIONS.len();
-        // The version that it last heard of; none where there was nothing.
+        // The last version that it has received; none where there was none.
         let mut known = [const { [const { None }; CREDENTIALS] }; 2];
         for count in 1_u64.. {
             if *is_over.borrow() {
                 return;
             }
             let of = self.choose();
-            let node = 3 * region + self.chance.place(3);
-            if self.chance.below(3) == 0 {
+            let node = 3 * region + self.rng.place(3);
+            if self.rng.below(3) == 0 {
                 learn(&mut known[of.0][of.1], &self.read(of, node).await);
             }
             let write = self.draft(count, known[of.0][of.1].as_deref());
@@ -160,22 +160,22 @@ impl Client {
 
     fn draft(&mut self, count: u64, known: Option<&str>) -> Write {
         let value = format!("{}-{count}", self.number);
-        let change = match self.chance.below(20) {
+        let change = match self.rng.below(20) {
             0 => Change::Delete,
             1 => Change::Create(value.clone()),
             _ if known.is_none() => Change::Create(value.clone()),
             _ => Change::Patch(value.clone()),
         };
-        let is_conditional = !matches!(change, Change::Create(_)) && self.chance.below(2) == 0;
+        let is_conditional = !matches!(change, Change::Create(_)) && self.rng.below(2) == 0;
         Write {
             if_match: known.filter(|_| is_conditional).map(str::to_owned),
-            key: (self.chance.below(3) > 0).then(|| format!("{}-{value}", self.shared.name)),
-            required: [Required::LocalRegion, Required::AllRegions][self.chance.place(2)],
+            key: (self.rng.below(3) > 0).then(|| format!("{}-{value}", self.shared.name)),
+            required: [Required::LocalRegion, Required::AllRegions][self.rng.place(2)],
             change,
         }
     }
 
-    /// Attempts it; one under a key is repeated through any node while nobody tells.
+    /// Attempts it; one under a key is retried through any node until there is an answer.
     async fn write(&mut self, of: Register, node: usize, write: &Write) -> Outcome {
         let shared = Arc::clone(&self.shared);
         let credential = shared.credential(of.1);
@@ -183,10 +183,10 @@ impl Client {
         let mut outcome = Outcome::Failed;
         let attempts = if write.key.is_some() { ATTEMPTS } else { 1 };
         for attempt in 0..attempts {
-            let through = if attempt == 0 { node } else { self.chance.place(NODES) };
-            let mut patience = Patience::seconds(1 + self.chance.below(2));
-            if self.chance.below(CUT_ONE_IN) == 0 {
-                patience.cut = Duration::from_millis(self.chance.below(8));
+            let through = if attempt == 0 { node } else { self.rng.place(NODES) };
+            let mut patience = Patience::seconds(1 + self.rng.below(2));
+            if self.rng.below(CUT_ONE_IN) == 0 {
+                patience.cut = Duration::from_millis(self.rng.below(8));
             }
             outcome = self.caller.write(subject, through, write, patience).await;
             if !outcome.is_open() {
@@ -207,8 +207,9 @@ fn learn(known: &mut Option<String>, outcome: &Outcome) {
     }
 }
 
-/// Stops a node's process for a while, and asks it all the time: the questions wait in its sockets
-/// beside what the other nodes had to tell it. The clients that ask have numbers from `first` on.
+/// Pauses a node's process for a while, and sends it requests all the time: they wait in its
+/// sockets beside the other nodes' messages. The clients that send them have numbers from `first`
+/// on.
 pub(crate) async fn pause(
     fleet: &Fleet,
     shared: &Arc<Shared>,
@@ -217,7 +218,7 @@ pub(crate) async fn pause(
     pause: Duration,
 ) {
     let mut probes = JoinSet::new();
-    fleet.nine.pause(node);
+    fleet.cluster.pause(node);
     let until = Instant::now() + pause;
     let mut number = first;
     while Instant::now() < until {
@@ -229,7 +230,7 @@ pub(crate) async fn pause(
         });
         sleep(PROBE_EVERY).await;
     }
-    fleet.nine.resume(node);
+    fleet.cluster.resume(node);
     while let Some(ended) = probes.join_next().await {
         ended.expect("a probe panicked");
     }
@@ -255,7 +256,7 @@ pub(crate) async fn last_reads(shared: &Arc<Shared>) -> Vec<Operation> {
     operations
 }
 
-/// Says where promises were broken, and how often: it tells which fault it was.
+/// Prints where promises were broken, and how often: it shows which fault it was.
 pub(crate) fn count_broken(test: &str, history: &History) {
     let Ok((_, broken)) = checker::broken_promises(history) else { return };
     let mut counts: BTreeMap<(usize, u64, String), usize> = BTreeMap::new();

@@ -1,7 +1,7 @@
-//! What a run of faults is asked for by `make faults`, and the times that it prints.
+//! The parameters of `make faults`, and the times that it prints.
 //!
 //! Times are printed beside their goals and never judged here: the machines that run this are
-//! shared, and a figure that is missed is to be looked into, not a broken promise.
+//! shared, and a missed goal is to be investigated, not a broken promise.
 
 use std::{fmt, time::Duration};
 
@@ -15,7 +15,7 @@ pub(crate) fn asked(name: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|_| panic!("{name} is a number, not {text:?}")))
 }
 
-/// How long the long run goes on, and never less than its rounds.
+/// The duration of the long run, and never less than its rounds.
 pub(crate) fn minutes() -> Duration {
     Duration::from_secs(60 * asked("CONCORDAT_FAULTS_MINUTES").unwrap_or(0))
 }
@@ -31,7 +31,7 @@ impl Spread {
         Self(times)
     }
 
-    /// The time that so many of a hundred do not exceed; of few times, the longest.
+    /// The time that this percentage does not exceed; of few times, the longest.
     fn percentile(&self, percent: usize) -> Duration {
         let place = (self.0.len() * percent).div_ceil(100).max(1) - 1;
         self.0.get(place).copied().unwrap_or_default()

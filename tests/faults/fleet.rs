@@ -1,5 +1,5 @@
-//! Nine processes with an organisation in the first region, and the questions that the tests of
-//! this folder ask them.
+//! Nine processes with an organization in the first region, and the common requests of the tests of
+//! this folder.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,7 +11,7 @@ use std::{
 use concordat_tests::{
     connection::{Connection, request},
     demo::{Org, REGIONS},
-    nine::{Nine, NineOptions},
+    process_cluster::{ClusterOptions, ProcessCluster},
     recorded::Place,
     wait::within,
     workload::{CREDENTIALS, Plan},
@@ -19,12 +19,12 @@ use concordat_tests::{
 use serde_json::Value;
 use tokio::time::timeout;
 
-/// For anything that must come about by itself in a cluster that stands.
+/// The limit for anything that must happen by itself in a running cluster.
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 /// For one answer to a question of ours.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
-/// Where each of the nodes is: three in each region, the home region first.
+/// The places of the nodes: three in each region, the home region first.
 pub(crate) const NODES: usize = 9;
 /// The home region's.
 pub(crate) const HOME: std::ops::Range<usize> = 0..3;
@@ -48,29 +48,29 @@ pub(crate) struct Seen {
     pub(crate) body: Value,
 }
 
-/// See above.
+/// Nine processes with an organization in the first region.
 pub(crate) struct Fleet {
-    pub(crate) nine: Nine,
+    pub(crate) cluster: ProcessCluster,
     pub(crate) org: Org,
 }
 
 impl Fleet {
-    /// Starts a cluster that keeps so much of its logs, and makes an organisation.
+    /// Starts a cluster that keeps so much of its logs, and makes an organization.
     pub(crate) async fn start(retention: Option<(u64, u64)>) -> Self {
-        Self::start_with(NineOptions { retention, ..NineOptions::default() }).await
+        Self::start_with(ClusterOptions { retention, ..ClusterOptions::default() }).await
     }
 
-    /// Starts a cluster as asked, and makes an organisation.
-    pub(crate) async fn start_with(options: NineOptions) -> Self {
-        let nine = Nine::start_with(options).await;
+    /// Starts a cluster as asked, and makes an organization.
+    pub(crate) async fn start_with(options: ClusterOptions) -> Self {
+        let cluster = ProcessCluster::start_with(options).await;
         let nobody = Org { id: String::new(), api_key: String::new() };
-        let mut fleet = Self { nine, org: nobody };
+        let mut fleet = Self { cluster, org: nobody };
         let body = r#"{"org_name":"Example","home_region":"us-iowa"}"#;
-        let made = within("the organisation is made", LIMIT, async || {
-            let key = fleet.nine.operator_key().to_owned();
+        let made = within("the organization is made", LIMIT, async || {
+            let key = fleet.cluster.operator_key().to_owned();
             let headers = [
                 ("slashid-api-key", key.as_str()),
-                ("idempotency-key", "the-organisation"),
+                ("idempotency-key", "the-organization"),
                 ("slashid-required-consistency", "all_regions"),
                 ("slashid-required-consistency-timeout", "10"),
             ];
@@ -91,7 +91,7 @@ impl Fleet {
         seed: u64,
     ) -> Plan {
         Plan {
-            urls: nodes.map(|node| self.nine.url(node).to_owned()).collect(),
+            urls: nodes.map(|node| self.cluster.url(node).to_owned()).collect(),
             org: self.org.id.clone(),
             api_key: self.org.api_key.clone(),
             clients,
@@ -99,10 +99,10 @@ impl Fleet {
         }
     }
 
-    /// All nodes, for clients that record what they do.
+    /// All nodes, for clients that record their actions.
     pub(crate) fn places(&self) -> Arc<[Place]> {
         let place = |node: usize| Place {
-            url: self.nine.url(node).to_owned(),
+            url: self.cluster.url(node).to_owned(),
             region: REGIONS[node / 3].to_owned(),
         };
         (0..NODES).map(place).collect()
@@ -114,7 +114,7 @@ impl Fleet {
     }
 
     async fn ask_for(&self, node: usize, bytes: &[u8], limit: Duration) -> Result<Seen, String> {
-        let url = self.nine.url(node);
+        let url = self.cluster.url(node);
         let exchange = async {
             let mut connection = Connection::open(url).await?;
             let answer = connection.exchange(bytes).await?;
@@ -129,21 +129,21 @@ impl Fleet {
         }
     }
 
-    /// Asks for the organisation's move, as an operator; what was answered.
+    /// Requests the organization's move, as an operator; returns the answer.
     pub(crate) async fn change_home(&self, node: usize, body: &str) -> Result<Seen, String> {
         let target = format!("/v1/organizations/{}/move", self.org.id);
-        let headers = [("slashid-api-key", self.nine.operator_key())];
+        let headers = [("slashid-api-key", self.cluster.operator_key())];
         self.ask(node, &request("POST", &target, &headers, Some(body))).await
     }
 
-    /// The organisation as a node shows it to operators.
+    /// The organization as a node shows it to operators.
     pub(crate) async fn organization(&self, node: usize) -> Result<Value, String> {
         self.inspect(node, &format!("/v1/organizations/{}", self.org.id)).await
     }
 
     /// An operator's question.
     pub(crate) async fn inspect(&self, node: usize, target: &str) -> Result<Value, String> {
-        let key = self.nine.operator_key();
+        let key = self.cluster.operator_key();
         let bytes = request("GET", target, &[("slashid-api-key", key)], None);
         let seen = self.ask(node, &bytes).await?;
         match seen.status {
@@ -152,7 +152,7 @@ impl Fleet {
         }
     }
 
-    /// A request on a credential with the organisation's key and more headers.
+    /// A request on a credential with the organization's key and more headers.
     pub(crate) fn on_credential(
         &self,
         method: &str,
@@ -192,17 +192,17 @@ impl Fleet {
         found.ok_or_else(|| format!("node {at} knows no such group: {status}"))
     }
 
-    /// Which of the processes leads the home group, by the word of the one that does.
+    /// The process that leads the home group, as that one reports.
     pub(crate) async fn home_leader(&self) -> usize {
         self.leader_of(0).await
     }
 
-    /// Which of the processes leads the group at home in a region, by its own word.
+    /// The process that leads a region's home group, as it reports.
     pub(crate) async fn leader_of(&self, region: usize) -> usize {
         within("the group has a leader", LIMIT, async || {
             let mut reasons = Vec::new();
             let nodes = 3 * region..3 * region + 3;
-            for node in nodes.filter(|node| self.nine.is_running(*node)) {
+            for node in nodes.filter(|node| self.cluster.is_running(*node)) {
                 match self.group_of(region, node).await {
                     Ok(group) => {
                         let own = self.node_id(node).await?;
@@ -219,11 +219,11 @@ impl Fleet {
         .await
     }
 
-    /// Which of the processes leads the system group, by its own word.
+    /// The process that leads the system group, as it reports.
     pub(crate) async fn system_leader(&self) -> usize {
         within("the system group has a leader", LIMIT, async || {
             let mut reasons = Vec::new();
-            for node in (0..self.nine.count()).filter(|node| self.nine.is_running(*node)) {
+            for node in (0..self.cluster.count()).filter(|node| self.cluster.is_running(*node)) {
                 let status = self.inspect(node, "/v1/cluster").await?;
                 let groups = status["groups"].as_array().into_iter().flatten();
                 let system = groups.into_iter().find(|group| group["group"] == 0);
@@ -240,7 +240,8 @@ impl Fleet {
 
     /// The id of the node behind a process, once it is in its own list.
     pub(crate) async fn node_id(&self, node: usize) -> Result<String, String> {
-        let id = self.nine.node_id(node).ok_or_else(|| format!("node {node} has no identity"))?;
+        let id =
+            self.cluster.node_id(node).ok_or_else(|| format!("node {node} has no identity"))?;
         let status = self.inspect(node, "/v1/cluster").await?;
         let regions = status["regions"].as_array().into_iter().flatten();
         let mut nodes = regions.flat_map(|region| region["nodes"].as_array().into_iter().flatten());
@@ -250,12 +251,12 @@ impl Fleet {
         }
     }
 
-    /// The operator's word that a node never comes back: its disk is gone. Waits until no group has it
-    /// as a member any more.
+    /// Removes a node that never returns: its disk is gone. Waits until it is a member of no group
+    /// any more.
     pub(crate) async fn remove(&self, via: usize, id: &str) {
         let target = format!("/v1/cluster/nodes/{id}");
         within("the lost node is removed", LIMIT, async || {
-            let key = self.nine.operator_key();
+            let key = self.cluster.operator_key();
             let bytes = request("DELETE", &target, &[("slashid-api-key", key)], None);
             let seen = self.ask(via, &bytes).await?;
             let nodes = self.inspect(via, "/v1/cluster/nodes").await?;
@@ -278,10 +279,10 @@ impl Fleet {
         }
     }
 
-    /// A node that ended by itself must have said why, in words and by one of these exit codes;
-    /// what it said.
+    /// A node that ended by itself must have printed a reason and used one of these exit codes;
+    /// returns the reason.
     pub(crate) fn judge_end(&self, node: usize, status: ExitStatus, codes: &[i32]) -> String {
-        let log = self.nine.log(node);
+        let log = self.cluster.log(node);
         let last = log.lines().rev().take(20).find(|line| line.starts_with("concordatd: "));
         let is_told = status.code().is_some_and(|code| codes.contains(&code)) && last.is_some();
         assert!(is_told, "node {node} ended, {status}, and says: {last:?}\n{log}");
@@ -291,7 +292,7 @@ impl Fleet {
     }
 
     /// Waits until a node of every region reads at least what was acknowledged of each credential,
-    /// exactly that where nobody writes any more.
+    /// and exactly that where no client writes any more.
     pub(crate) async fn reads(&self, acknowledged: &[(String, u64)], nodes: &[usize], exact: bool) {
         within("every acknowledged write is there", LIMIT, async || {
             for node in nodes {
@@ -308,8 +309,8 @@ impl Fleet {
         .await;
     }
 
-    /// Waits until all replicas of each group stand at one index, with one digest; and sees to it
-    /// that no two ever differ at one index.
+    /// Waits until all replicas of each group are at one index, with one digest; and checks that no
+    /// two ever differ at one index.
     pub(crate) async fn agree(&self) {
         let mut known: BTreeMap<(u64, u64), (String, usize)> = BTreeMap::new();
         within("all replicas stand at the same index", LIMIT, async || {

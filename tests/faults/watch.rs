@@ -1,7 +1,8 @@
-//! Readers that ask some nodes for one credential again and again, for tests in which those nodes
-//! may have fallen behind: whoever claims to be current must have what was there when it was asked.
+//! Readers that ask some nodes for one credential repeatedly, for tests in which those nodes may
+//! have fallen behind: an answer that claims to be fresh must have the value at the time of the
+//! request.
 //!
-//! They do not know what that is. The test says so, and only raises it.
+//! They do not know that value. The test sets it, and only raises it.
 
 use std::{
     collections::BTreeMap,
@@ -26,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Between one question to a node and the next.
 const ASK_EVERY: Duration = Duration::from_millis(15);
 
-/// What the readers have been told.
+/// The readers' answers.
 #[derive(Debug, Clone, Default)]
 struct Told {
     unmarked: u64,
@@ -79,14 +80,14 @@ impl Watch {
         let shared = Arc::new(Shared::default());
         let mut readers = JoinSet::new();
         for node in nodes {
-            let url = fleet.nine.url(node).to_owned();
+            let url = fleet.cluster.url(node).to_owned();
             let bytes = fleet.on_credential("GET", credential, &[], None);
             readers.spawn(read_on(Arc::clone(&shared), node, url, bytes));
         }
         Self { shared, _readers: readers }
     }
 
-    /// From now on whoever claims to be current has this label or a higher one.
+    /// From now on an answer that claims to be fresh has this label or a higher one.
     pub(crate) fn expect(&self, label: u64) {
         self.shared.least.fetch_max(label, Ordering::SeqCst);
     }
@@ -102,7 +103,7 @@ impl Watch {
         .await;
     }
 
-    /// Sends them home, and judges; what they were told, in words.
+    /// Stops them, and judges; returns a summary of their answers.
     pub(crate) fn end(self) -> String {
         let Told { unmarked, marked, wrong, .. } = self.shared.told().clone();
         assert!(wrong.is_empty(), "{wrong:#?}");
@@ -122,7 +123,7 @@ async fn read_on(shared: Arc<Shared>, node: usize, url: String, bytes: Vec<u8>) 
             let answer = connection.exchange(&bytes).await.ok()?;
             let is_unmarked = answer.header("concordat-read") == Some("current");
             let body: Value = serde_json::from_slice(answer.body).unwrap_or(Value::Null);
-            // What is not there, or has no label, was never written as far as this node knows.
+            // A missing credential or label was never written as far as this node knows.
             let label = body["result"]["label"].as_str().and_then(|label| label.parse().ok());
             let label = matches!(answer.status, 200 | 404).then(|| label.unwrap_or(0));
             Some((connection, is_unmarked, label))

@@ -1,8 +1,8 @@
-//! Looks for secrets where they must not be: as they are, in hex, and in base64 at any of the three
-//! places where an encoder may find them within a longer text.
+//! Searches for secrets where they must not be: plain, in hex, and in base64 at any of the three
+//! offsets of an encoder within a longer text.
 //!
-//! A canary is short of repetitions, so that no compression hides it: what has no repetition is
-//! kept literally.
+//! A canary has no repetitions, so that no compression hides it: unrepeated bytes are kept
+//! literally.
 
 use std::{
     fs,
@@ -14,9 +14,9 @@ use base64::{
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
 };
 
-use crate::process;
+use crate::cluster::process;
 
-/// A secret, and what it may look like.
+/// A secret, and its encodings.
 #[derive(Debug)]
 pub struct Canary {
     name: String,
@@ -24,17 +24,17 @@ pub struct Canary {
 }
 
 impl Canary {
-    /// `name` is what findings call it.
+    /// Findings use `name`.
     ///
     /// # Panics
-    /// When the secret is too short to be told from chance.
+    /// When the secret is too short to be distinguished from chance.
     #[must_use]
     pub fn new(name: &str, secret: &[u8]) -> Self {
         assert!(secret.len() >= 16, "{name} is too short");
         let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
         let mut forms = vec![secret.to_vec(), hex.to_uppercase().into_bytes(), hex.into_bytes()];
         for skipped in 0..3 {
-            // Whole groups of three: whatever stands before and behind does not change these.
+            // Whole groups of three: bytes before and behind do not change these.
             let inner = &secret[skipped..];
             let inner = &inner[..inner.len() / 3 * 3];
             forms.push(STANDARD_NO_PAD.encode(inner).into_bytes());
@@ -50,7 +50,8 @@ impl Canary {
 #[derive(Debug)]
 pub struct Search {
     canaries: Vec<Canary>,
-    /// Whether a form begins with these two bytes: nearly never, so nearly all is passed over.
+    /// Whether an encoding begins with these two bytes: rarely, so nearly all positions are
+    /// skipped.
     beginnings: Vec<bool>,
 }
 
@@ -65,7 +66,7 @@ impl Search {
         Self { canaries, beginnings }
     }
 
-    /// Which of them are in these bytes: their names.
+    /// The names of the secrets in these bytes.
     #[must_use]
     pub fn in_bytes(&self, bytes: &[u8]) -> Vec<String> {
         let mut found = Vec::new();
@@ -84,8 +85,8 @@ impl Search {
         found
     }
 
-    /// Which of them are in which file of a directory or below, but for those left out; and how
-    /// many files and bytes were looked through.
+    /// The secrets in the files of a directory and below, except skipped ones; and the number of
+    /// files and bytes that were read.
     ///
     /// # Panics
     /// When a directory cannot be read.

@@ -1,6 +1,6 @@
-//! A plain HTTP/1.1 client that sends what it is told, ill-formed or not, one connection a request.
+//! A plain HTTP/1.1 client that sends any request, ill-formed or not, one connection per request.
 //!
-//! Reading goes on beside writing: a node may answer, and hang up, before it has read everything.
+//! Reading continues beside writing: a node may answer, and hang up, before it has read everything.
 
 use std::{fmt, io, time::Duration};
 

@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 
 /// For anything that must come about by itself, on a machine with other things to do.
 pub const LIMIT: Duration = Duration::from_secs(60);
-/// Between looks at something that cannot tell when it changes.
+/// Between checks of a condition that cannot notify.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Looks until `look` finds it so.

@@ -1,5 +1,5 @@
-//! The kinds of faults, by the names of the table: the seed's program counts them, the runner looks
-//! whether one was never hit. A long sweep that misses one tests less than it says.
+//! The kinds of faults, by their names in the table: the seed's program counts them, the runner
+//! checks that each was hit. A long sweep that misses one tests less than it says.
 
 /// All kinds of faults.
 pub(crate) const KINDS: [&str; 67] = [
@@ -35,7 +35,7 @@ pub(crate) const KINDS: [&str; 67] = [
     "moved on",
     "node cut off",
     "one-way cut",
-    "organisation made while forming",
+    "organization made while forming",
     "pause",
     "power failing in a write",
     "power loss",

@@ -1,6 +1,6 @@
-//! A state whose files are altered and cut short at every 512 bytes: it does not open, or cannot be
-//! read, or stands exactly as it did after one of its batches. Never anything in between: replaying
-//! the log upon that would make another state than all other replicas have.
+//! A state whose files are altered and truncated at every 512 bytes: it does not open, or cannot be
+//! read, or is exactly as it was after one of its batches. Never anything in between: replaying the
+//! log on that would make a state that differs from all other replicas.
 
 use std::{
     collections::BTreeMap,
@@ -13,15 +13,15 @@ use concordat_cluster::store::{
     Reader, Store, StoreError, WriteBatch,
     rocks::{RocksOptions, RocksStore},
 };
-use concordat_tests::chance::Chance;
+use concordat_tests::rng::Rng;
 
 const STEP: usize = 512;
 const BATCHES: u32 = 900;
-/// The store is opened anew after so many: each time what its write-ahead log holds goes to a file.
+/// The store is reopened after this many: each time its write-ahead log is flushed to a file.
 const REOPENED_EVERY: u32 = 400;
-/// So little that it also goes to files by itself, which the last manifest tells of one by one.
+/// So little that it is also flushed by itself; the last manifest lists these files one by one.
 const WRITE_BUFFER_BYTES: usize = 64 * 1024;
-/// Under it stands the number of the last batch.
+/// The key of the number of the last batch.
 const LAST: &[u8] = b"last";
 
 type State = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -30,11 +30,11 @@ fn options() -> RocksOptions {
     RocksOptions::new(1024 * 1024).unwrap().with_write_buffer_bytes(WRITE_BUFFER_BYTES)
 }
 
-/// One of few keys gets another value, so that what a lost batch leaves behind looks whole.
+/// One of few keys gets another value, so that the rest of a lost batch looks whole.
 fn change(number: u32) -> (Vec<u8>, Vec<u8>) {
     let key = format!("key-{:02}", number % 37).into_bytes();
-    let mut chance = Chance::new(u64::from(number));
-    let value = (0..20 + chance.below(30)).flat_map(|_| chance.next().to_be_bytes()).collect();
+    let mut rng = Rng::new(u64::from(number));
+    let value = (0..20 + rng.below(30)).flat_map(|_| rng.next().to_be_bytes()).collect();
     (key, value)
 }
 

@@ -1,7 +1,7 @@
 //! The Raft library's own storage suite, on every log and every store that we have.
 //!
-//! The suite knows what the library relies on: what is read back after which call, in which order,
-//! across purges, truncations, votes and snapshots. Our own tests know what a disk can do to it.
+//! The suite checks what the library relies on: reads after each call, in any order, across purges,
+//! truncations, votes and snapshots. Our own tests check disk faults.
 #![cfg(test)]
 
 mod damaged_state;

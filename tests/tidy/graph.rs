@@ -1,7 +1,7 @@
 //! The import graph of each crate: which source file names which other, and where that is circular.
 //!
-//! Read from `use` declarations and from paths in code that begin with `crate`, `self` or `super`. What is
-//! compiled for tests only is left out, as are other crates.
+//! Read from `use` declarations and from paths in code that begin with `crate`, `self` or `super`.
+//! Code that is compiled for tests only is left out, as are other crates.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use crate::source::Files;
 /// The crates, by the folder of their sources.
 pub(crate) const CRATES: [&str; 4] = ["proto/src/", "cluster/src/", "node/src/", "client/src/"];
 
-/// Who names whom, by path from the repository's root.
+/// The imports of each file, by path from the repository's root.
 pub(crate) type Graph = BTreeMap<String, BTreeSet<String>>;
 
 /// The graph of a crate.
@@ -75,7 +75,7 @@ impl Finder {
         Self { at, found: BTreeSet::new(), relative: BTreeSet::new() }
     }
 
-    /// How many modules the file is deep.
+    /// The depth of the file's module.
     fn depth(&self) -> usize {
         self.at.len()
     }
@@ -136,6 +136,7 @@ fn is_test(attributes: &[Attribute]) -> bool {
 
 impl<'ast> Visit<'ast> for Finder {
     fn visit_item(&mut self, item: &'ast Item) {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "what else is an item holds no imports")]
         let attributes = match item {
             Item::Mod(item) => &item.attrs,
             Item::Use(item) => &item.attrs,

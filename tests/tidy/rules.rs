@@ -15,7 +15,7 @@ const CONFINED: [(&str, &[&str]); 4] = [
         &[
             "node/src/http/",
             "node/src/peer/",
-            "client/src/transport.rs",
+            "client/src/call/transport.rs",
             "client/tests/sdk/fake.rs",
         ],
     ),
@@ -24,25 +24,26 @@ const CONFINED: [(&str, &[&str]); 4] = [
         &[
             "node/src/http/",
             "node/src/peer/",
-            "client/src/transport.rs",
+            "client/src/call/transport.rs",
             "client/tests/sdk/fake.rs",
         ],
     ),
 ];
 
-/// What takes values and returns values.
-const PURE: [&str; 9] = [
+/// Code that takes values and returns values.
+const PURE: [&str; 10] = [
     "proto/src/",
     "cluster/src/machine/",
     "cluster/src/placement/",
     "cluster/src/consistency/",
     "cluster/src/store/keys.rs",
     "node/src/dialect/",
-    "node/src/auth/authorise.rs",
-    "client/src/retry.rs",
-    "client/src/endpoints.rs",
+    "node/src/auth/authorize.rs",
+    "client/src/call/classify.rs",
+    "client/src/call/endpoints.rs",
+    "client/src/call/retry.rs",
 ];
-/// What the pure never names: paths within `std`, and crates.
+/// Names that pure code never uses: paths within `std`, and crates.
 const IMPURE_STD: [&str; 6] = ["fs", "net", "env", "process", "thread", "time::SystemTime"];
 const IMPURE_CRATES: [&str; 4] = ["rand", "getrandom", "tokio", "futures"];
 
@@ -52,7 +53,7 @@ const DIALECTS_SHARED: [&str; 2] = ["testdata", "common"];
 /// The one file beside the dialects that may name them.
 const REGISTRY: &str = "node/src/dialect/mod.rs";
 
-/// Of every text.
+/// Rules for every text.
 pub(crate) fn of_any_text(path: &str, text: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     // Written apart, so that this file does not break its own rule.
@@ -72,7 +73,7 @@ pub(crate) fn of_any_text(path: &str, text: &str) -> Vec<String> {
     wrong
 }
 
-/// Of every Rust source.
+/// Rules for every Rust source.
 pub(crate) fn of_source(path: &str, text: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     if !text.starts_with("//!") {
@@ -99,7 +100,7 @@ pub(crate) fn of_source(path: &str, text: &str) -> Vec<String> {
     wrong
 }
 
-/// Of the part of a pure source that is no test.
+/// Rules for the part of a pure source that is no test.
 pub(crate) fn of_pure_source(path: &str, text: &str) -> Vec<String> {
     if !PURE.iter().any(|pure| path.starts_with(pure)) {
         return Vec::new();
@@ -160,7 +161,10 @@ pub(crate) fn of_dialects(files: &Files) -> Vec<String> {
     wrong
 }
 
-/// The files that are compiled for tests only: `#[cfg(test)] mod name;`.
+/// Attributes of a module that is no part of the product.
+const FOR_TESTS: [&str; 2] = ["#[cfg(test)]", "#[cfg(any(test, feature = \"testing\"))]"];
+
+/// The files that are compiled for tests only: `#[cfg(test)] mod name;`, and all that lie in its folder.
 pub(crate) fn test_modules(files: &Files) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (path, text) in &files.text {
@@ -171,7 +175,7 @@ pub(crate) fn test_modules(files: &Files) -> BTreeSet<String> {
             stem => format!("{folder}/{stem}"),
         };
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
-        for (place, _) in lines.iter().enumerate().filter(|(_, line)| **line == "#[cfg(test)]") {
+        for (place, _) in lines.iter().enumerate().filter(|(_, line)| FOR_TESTS.contains(line)) {
             let mut own_path = None;
             for line in &lines[place + 1..] {
                 if let Some(rest) = line.strip_prefix("#[path = \"") {
@@ -181,6 +185,9 @@ pub(crate) fn test_modules(files: &Files) -> BTreeSet<String> {
                         Some(own) => format!("{folder}/{own}"),
                         None => format!("{below}/{name}.rs"),
                     });
+                    let inside = format!("{below}/{name}/");
+                    let all = files.text.keys().filter(|path| path.starts_with(&inside));
+                    found.extend(all.cloned());
                     break;
                 } else if !line.starts_with("#[") {
                     break;
@@ -211,7 +218,7 @@ fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.lines().enumerate().map(|(place, line)| (place + 1, line))
 }
 
-/// Lines without comments and what is in double quotes on one line.
+/// Lines without comments and double-quoted text.
 fn code_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     numbered(text).map(|(number, line)| {
         let comment = line.trim_start().starts_with("//");
@@ -229,7 +236,7 @@ fn names(line: &str, library: &str) -> bool {
     }) || line.trim().starts_with(&format!("use {library};"))
 }
 
-/// What stands behind `std::`, groups taken apart one level deep.
+/// The paths after `std::`, with groups expanded one level deep.
 fn std_paths(code: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (at, _) in code.match_indices("std::") {
@@ -347,7 +354,7 @@ mod tests {
         let line = "let name = \"SlashID-OrgID\";";
         assert_eq!(of_neutral_source("node/src/request/serve.rs", line).len(), 1);
         assert_eq!(of_neutral_source("node/src/dialect/zitadel/mod.rs", line).len(), 1);
-        for allowed in ["node/src/dialect/slashid/mod.rs", REGISTRY, "client/src/header.rs"] {
+        for allowed in ["node/src/dialect/slashid/mod.rs", REGISTRY, "client/src/call/header.rs"] {
             assert!(of_neutral_source(allowed, line).is_empty(), "{allowed}");
         }
         assert!(of_neutral_source("node/src/a.rs", "// as SlashID does").is_empty());
@@ -359,8 +366,14 @@ mod tests {
             ("a/src/lib.rs", "#[cfg(test)]\nmod script;\nmod real;\n"),
             ("a/src/real.rs", "#[cfg(test)]\n#[path = \"real_test.rs\"]\nmod tests;\n"),
             ("a/src/deep.rs", "#[cfg(test)]\nmod inner;\n"),
+            ("a/src/deep/inner/more.rs", ""),
         ]);
-        let expected = ["a/src/deep/inner.rs", "a/src/real_test.rs", "a/src/script.rs"];
+        let expected = [
+            "a/src/deep/inner.rs",
+            "a/src/deep/inner/more.rs",
+            "a/src/real_test.rs",
+            "a/src/script.rs",
+        ];
         assert!(test_modules(&files).iter().eq(expected));
         let text = "code\n#[cfg(test)]\nmod a;\nmore\n#[cfg(test)]\nmod tests {\nuse std::fs;\n}\n";
         assert_eq!(without_tests(text), "code\n#[cfg(test)]\nmod a;\nmore\n");

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-/// What the name of a folder that is not for readers begins with.
+/// The first character of folders that are not for readers.
 pub(crate) const TOP_FOLDERS_HIDDEN: [Option<char>; 1] = [Some('.')];
 /// Folders of tools and results.
 const LEFT_OUT: [&str; 3] = [".git", "target", ".cache"];

@@ -1,4 +1,4 @@
-//! What each call sends, and what it makes of the answer.
+//! The request of each call, and the parsing of its answer.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::fake::{
 
 const PATH: &str = "/organizations/sso/oidc/provider-credentials";
 
-fn assert_is_the_organisations(seen: &Seen) {
+fn assert_is_the_organizations(seen: &Seen) {
     assert_eq!(seen.header("slashid-orgid"), Some(ORG));
     assert_eq!(seen.header("slashid-api-key"), Some(API_KEY));
 }
@@ -46,7 +46,7 @@ async fn create() {
 
     let seen = &fake.seen()[0];
     assert_eq!((seen.method.as_str(), seen.target.as_str()), ("POST", PATH));
-    assert_is_the_organisations(seen);
+    assert_is_the_organizations(seen);
     assert_is_a_write(seen, "local_region", "30");
     assert_eq!(seen.header("content-type"), Some("application/json"));
     let body = json!({
@@ -97,7 +97,7 @@ async fn reads_tell_how_current_they_are() {
     .await;
     let client = fake.client();
     let read = client.oidc().get("a").await.unwrap();
-    assert_eq!((read.value.provider.as_str(), read.value.label), ("new-one", None));
+    assert_eq!((read.value.provider.to_string(), read.value.label), ("new-one".to_owned(), None));
     assert_eq!((read.etag.as_deref(), read.freshness), (Some("\"v\""), Freshness::Current));
     let list = client.oidc().list().provider(Provider::Okta).limit(5).offset(10);
     let page = list.send().await.unwrap();
@@ -114,7 +114,7 @@ async fn reads_tell_how_current_they_are() {
     assert!(freshness.is_stale(), "it may have been made since");
 
     let seen = fake.seen();
-    assert_is_the_organisations(&seen[0]);
+    assert_is_the_organizations(&seen[0]);
     assert_eq!(seen[0].target, format!("{PATH}/a"));
     assert_eq!(seen[1].target, format!("{PATH}?oauth_provider=okta&limit=5&offset=10"));
     for seen in &seen {
@@ -141,7 +141,7 @@ async fn pending_is_waited_for() {
     assert_eq!(seen.len(), 2, "a 408 is not tried again");
     assert_eq!(seen[1].target, format!("/v1/writes/{WRITE}?required=all_regions&wait=20"));
     assert_eq!(seen[0].header("idempotency-key"), Some(pending.idempotency_key()));
-    assert_is_the_organisations(&seen[1]);
+    assert_is_the_organizations(&seen[1]);
 
     client.write(WRITE.parse().unwrap()).as_operator().wait(Duration::ZERO).await.unwrap();
     let seen = fake.seen();
@@ -150,7 +150,7 @@ async fn pending_is_waited_for() {
 }
 
 #[tokio::test]
-async fn organisations() {
+async fn organizations() {
     let org = json!({"id": ORG, "org_name": "O", "tenant_name": "T", "home_region": "us-iowa"});
     let mut created = org.clone();
     created["api_key"] = json!("ck_shown_once");
@@ -161,9 +161,9 @@ async fn organisations() {
     let write = client.organizations().create("O").home_region(&region);
     let created = write.id(ORG.parse().unwrap()).send().await.unwrap();
     assert_eq!(created.api_key.expose(), "ck_shown_once");
-    assert_eq!(created.organization.org_id().unwrap().to_string(), ORG);
+    assert_eq!(created.organization.id.to_string(), ORG);
     assert!(!format!("{created:?}").contains("ck_shown_once"));
-    assert_eq!(client.last_position(), None, "it is not a write of this client's organisation");
+    assert_eq!(client.last_position(), None, "it is not a write of this client's organization");
     let page = client.organizations().list().limit(2).offset(4).send().await.unwrap();
     assert_eq!(page.items, [created.organization]);
 
@@ -178,10 +178,10 @@ async fn organisations() {
 
 #[tokio::test]
 async fn cluster_status() {
-    let status = json!({"cluster_id": "c", "would_succeed": {"all_regions": {"ok": true}}});
+    let status = json!({"cluster_id": ORG, "write_available": {"all_regions": {"ok": true}}});
     let fake = Fake::start([Reply::result(&status)]).await;
     let status = fake.client().cluster_status().await.unwrap();
-    assert!(status.would_succeed.all_regions.ok && !status.would_succeed.local_region.ok);
+    assert!(status.write_available.all_regions.ok && !status.write_available.local_region.ok);
     let seen = &fake.seen()[0];
     assert_eq!((seen.method.as_str(), seen.target.as_str()), ("GET", "/v1/cluster"));
     assert_is_the_operators(seen);

@@ -18,7 +18,7 @@ async fn concordat(environment: &[(&str, &str)], args: &[&str], stdin: &str) -> 
     let stdin = stdin.to_owned();
     let run = move || {
         let mut child = command.spawn().unwrap();
-        // Who does not read its input does not need it.
+        // A program that does not read its input does not need it.
         let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
         child.wait_with_output().unwrap()
     };
@@ -165,7 +165,7 @@ async fn write_wait() {
     let asked: Vec<String> = seen.iter().map(|seen| seen.target.clone()).collect();
     let target = |level| format!("/v1/writes/{WRITE}?required={level}&wait=3");
     assert_eq!(asked, [target("all_regions"), target("local_region")]);
-    assert_eq!(seen[0].header("slashid-orgid"), Some(ORG), "the organisation's, unless said");
+    assert_eq!(seen[0].header("slashid-orgid"), Some(ORG), "the organization's, unless said");
 }
 
 #[tokio::test]
@@ -173,7 +173,7 @@ async fn the_operators_commands() {
     let org = json!({"id": ORG, "org_name": "O", "home_region": "us-iowa", "api_key": "ck_new"});
     let body = json!({"meta": {"consistency": receipt(true)}, "result": org});
     let status = json!({
-        "cluster_id": "c",
+        "cluster_id": ORG,
         "regions": [{"region": "us-iowa", "nodes": [{
             "node_id": "00000000000000aa", "url": "http://a", "live": true,
             "groups": [{"group": 1, "role": "leader", "applied": 5}],
@@ -186,9 +186,9 @@ async fn the_operators_commands() {
                 {"region": "asia-japan", "applied": 2, "lag_entries": 3, "lag_ms": 1500,
                  "age_ms": 40},
                 {"region": "europe"},
-            ], "would_succeed": {"all_regions": {"ok": false, "reason": "asia is cut\u{1b} off"}}},
+            ], "write_available": {"all_regions": {"ok": false, "reason": "asia is cut\u{1b} off"}}},
         ],
-        "would_succeed": {
+        "write_available": {
             "local_region": {"ok": false, "reason": "all is lost"},
             "all_regions": {"ok": false, "reason": "group 1: asia is cut off"},
         },
@@ -207,7 +207,7 @@ async fn the_operators_commands() {
     assert!(out.contains(ORG) && !out.contains("ck_new"), "{out}");
     let (code, out, _) = run(&fake.url, &["status"], "").await;
     assert_eq!(code, 7, "it is degraded");
-    let expected = "cluster c\n\
+    let expected = "cluster af5fbd30-7ce7-4548-8b30-4cd59cb2aba1\n\
         a local_region write now: would not succeed: all is lost\n\
         an all_regions write now: would not succeed\n  \
           group 1 (us-iowa): asia is cut\u{fffd} off\n\n\
@@ -216,7 +216,7 @@ async fn the_operators_commands() {
         GROUP  HOME     LEADER  TERM  APPLIED\n\
         0      system   -       -     -\n\
         1      us-iowa  -       -     -\n\n\
-        GROUP  REGION      APPLIED  BEHIND  FOR      TOLD\n\
+        GROUP  REGION      APPLIED  BEHIND  FOR      REPORTED\n\
         0      us-iowa     7        0       0 ms     9 ms ago\n\
         1      asia-japan  2        3       1500 ms  40 ms ago\n\
         1      europe      -        -       -        -\n";
@@ -247,7 +247,7 @@ async fn a_context_of_the_config_file() {
     let list = ["credential", "list"];
     assert_eq!(concordat(&environment, &list, "").await.status.code(), Some(0));
     assert_eq!(fake.seen()[0].header("slashid-api-key"), Some(API_KEY));
-    // The other context knows no organisation.
+    // The other context knows no organization.
     let args = [&list[..], &["--context", "b"]].concat();
     assert_eq!(concordat(&environment, &args, "").await.status.code(), Some(2));
     let args = [&list[..], &["--context", "c"]].concat();

@@ -1,4 +1,4 @@
-//! The binary as its user meets it when something is wrong: what it says, and how to go on.
+//! The binary's behavior for its user when something is wrong: its messages, and how to continue.
 
 use std::{
     fs::OpenOptions,
@@ -78,7 +78,7 @@ async fn an_empty_variable_counts_as_unset() {
     assert_eq!(code, 0, "{err}");
     let (code, _, err) = output(command(&fake.url, &empty, &["credential", "list"])).await;
     assert_eq!(code, 2);
-    assert!(err.contains("no organisation and API key were given"), "{err}");
+    assert!(err.contains("no organization and API key were given"), "{err}");
     let none = [("CONCORDAT_ENDPOINTS", "")];
     let (code, _, err) = output(command(&fake.url, &none, &["org", "list"])).await;
     assert_eq!(code, 2);
@@ -118,7 +118,7 @@ async fn usage_errors_name_what_is_allowed() {
         (&["org", "move", ORG, "--to", "US East"], "a-z, 0-9 and -"),
         (&["org", "set", ORG, "stale-secrets=maybe"], "stale-secrets=refuse"),
         (&["cluster", "set", "lease=500,1500"], "500ms"),
-        (&["cluster", "set", "survive=all"], "survive=region"),
+        (&["cluster", "set", "survival_goal=all"], "survival_goal=region"),
         (&["node", "remove", "170"], "16 hexadecimal digits"),
     ] {
         let (code, _, err) = run("http://127.0.0.1:1", args).await;
@@ -159,15 +159,16 @@ async fn a_first_endpoint_that_never_answers_is_survived_in_time() {
 
 #[tokio::test]
 async fn a_degraded_cluster_has_an_exit_code() {
+    const NODE: &str = "00000000000000aa";
     let status = |ok: bool, live: bool, leader: Option<&str>| {
         Reply::result(&json!({
-            "cluster_id": "c",
-            "regions": [{"region": "us-iowa", "nodes": [{"node_id": "aa", "live": live}]}],
+            "cluster_id": ORG,
+            "regions": [{"region": "us-iowa", "nodes": [{"node_id": NODE, "live": live}]}],
             "groups": [{"group": 0, "leader": leader}],
-            "would_succeed": {"local_region": {"ok": true}, "all_regions": {"ok": ok}},
+            "write_available": {"local_region": {"ok": true}, "all_regions": {"ok": ok}},
         }))
     };
-    let leader = Some("aa");
+    let leader = Some(NODE);
     for (reply, expected) in [
         (status(true, true, leader), 0),
         (status(false, true, leader), 7),
@@ -186,7 +187,7 @@ async fn a_degraded_cluster_has_an_exit_code() {
 }
 
 /// Begins a command that waits for an endpoint that never answers, and sends it a signal.
-async fn signalled(signal: &str, args: &[&str]) -> (i32, String, String, Vec<String>) {
+async fn signaled(signal: &str, args: &[&str]) -> (i32, String, String, Vec<String>) {
     let silent = Faulty::start(Fault::Says(String::new(), Then::Hangs)).await;
     let child = command(&silent.url, &[], args).spawn().unwrap();
     let deadline = Instant::now() + LIMIT;
@@ -206,7 +207,7 @@ async fn signalled(signal: &str, args: &[&str]) -> (i32, String, String, Vec<Str
 #[tokio::test]
 async fn an_interrupted_write_says_how_to_go_on() {
     let patch = ["credential", "patch", "a b", "--label", "x", "--client-secret", "hunter2"];
-    let (code, out, err, keys) = signalled("-INT", &patch).await;
+    let (code, out, err, keys) = signaled("-INT", &patch).await;
     assert_eq!((code, out.as_str()), (130, ""));
     let key = &keys[0];
     assert!(err.contains(&format!("idempotency key {key}")), "{err}");
@@ -215,7 +216,7 @@ async fn an_interrupted_write_says_how_to_go_on() {
     );
     assert!(err.contains(&next) && !err.contains("hunter2"), "{err}");
 
-    let (code, _, err, keys) = signalled("-TERM", &[&patch[..], &["-o", "json"]].concat()).await;
+    let (code, _, err, keys) = signaled("-TERM", &[&patch[..], &["-o", "json"]].concat()).await;
     assert_eq!(code, 143);
     let error = error(&err);
     assert_eq!(
@@ -224,12 +225,12 @@ async fn an_interrupted_write_says_how_to_go_on() {
     );
 
     let wait = ["write", "wait", WRITE, "--timeout", "60"];
-    let (code, _, err, _) = signalled("-INT", &wait).await;
+    let (code, _, err, _) = signaled("-INT", &wait).await;
     assert_eq!(code, 130);
     assert!(err.contains(&format!("next: concordat write wait {WRITE} --timeout 60")), "{err}");
 }
 
-/// Interrupts a command once it has asked so often; what it said, and what it asked.
+/// Interrupts a command after this number of requests; its output, and the requests.
 async fn interrupted_after(
     mut command: Command,
     fake: &Fake,
@@ -249,11 +250,11 @@ async fn interrupted_after(
     ((ended.status.code().unwrap(), String::from_utf8(ended.stderr).unwrap()), seen)
 }
 
-/// The write is answered, and what follows from it is waited for.
+/// The write is answered, and the command waits for its consequences.
 #[tokio::test]
 async fn an_interrupted_wait_names_the_write() {
     let node = "00000000000000aa";
-    let left = Reply::result(&json!([{"node_id": node, "state": "leaving"}]));
+    let left = Reply::result(&json!([{"node_id": node, "region": "b", "state": "leaving"}]));
     let fake = Fake::start([Reply::written(200, true), left]).await;
     let remove = command(&fake.url, &[], &["node", "remove", node]);
     let ((code, err), seen) = interrupted_after(remove, &fake, 2).await;
@@ -292,7 +293,7 @@ async fn a_key_that_could_not_be_shown_can_be_had_again() {
     assert!(code == 0 && out.contains("ck_new"), "{out}");
     assert_eq!(fake.seen()[0].header("idempotency-key"), Some(&*key));
 
-    // Any other write says that it was done.
+    // Any other write reports that it was done.
     let fake = Fake::start([Reply::written(200, true)]).await;
     let mut delete = command(&fake.url, &[], &["credential", "delete", "a"]);
     delete.stdout(full());
@@ -300,7 +301,7 @@ async fn a_key_that_could_not_be_shown_can_be_had_again() {
     assert_eq!(code, 1);
     assert!(err.contains(&format!("write {WRITE} was done")), "{err}");
 
-    // What failed is told on standard error all the same.
+    // The failure is reported on standard error all the same.
     let fake = Fake::start([Reply::written(408, false)]).await;
     let mut delete = command(&fake.url, &[], &["credential", "delete", "a", "--timeout", "1"]);
     delete.stdout(full());

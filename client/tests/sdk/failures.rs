@@ -1,4 +1,4 @@
-//! Failover, repeats, and what is said when nothing helps.
+//! Failover, retries, and the errors when nothing helps.
 
 use std::time::{Duration, Instant};
 
@@ -125,7 +125,7 @@ async fn unknown_stays_unknown_when_the_repeat_is_turned_away() {
     let error = fake.client().oidc().delete("a").if_match("v").send().await.unwrap_err();
     assert!(matches!(error, ClientError::Refused { status: 412, .. }), "{error:?}");
 
-    // The node's own word: it may stand in the way because of what the first attempt has done.
+    // The node's own refusal: it may be a consequence of the first attempt.
     let fake = Fake::start([Reply::HangUp, Reply::refusal(409, "already")]).await;
     let error = fake.client().oidc().delete("a").send().await.unwrap_err();
     assert!(matches!(error, ClientError::OutcomeUnknown { .. }), "{error:?}");
@@ -139,6 +139,17 @@ async fn a_success_that_tells_nothing_is_not_believed() {
     let fake = Fake::start([Reply::result(&json!("not a credential"))]).await;
     let error = fake.client().oidc().get("a").await.unwrap_err();
     assert!(matches!(error, ClientError::Transport(TransportError::Malformed { .. })), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_document_without_its_id_or_with_a_wrong_one_is_refused() {
+    for node in [json!({"live": true}), json!({"node_id": "aa", "live": true})] {
+        let status = json!({"regions": [{"region": "us-iowa", "nodes": [node]}]});
+        let fake = Fake::start([Reply::result(&status)]).await;
+        let error = fake.client().cluster_status().await.unwrap_err();
+        let is_refused = matches!(error, ClientError::Transport(TransportError::Malformed { .. }));
+        assert!(is_refused, "{error:?}");
+    }
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! A node that answers by a script and remembers what it was asked.
+//! A node that answers by a script and records its requests.
 
 use std::{
     collections::VecDeque,
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 pub(crate) const ORG: &str = "af5fbd30-7ce7-4548-8b30-4cd59cb2aba1";
-pub(crate) const API_KEY: &str = "ck_organisation_key";
+pub(crate) const API_KEY: &str = "ck_organization_key";
 pub(crate) const OPERATOR_KEY: &str = "ck_operator_key";
 pub(crate) const WRITE: &str = "0193a1b2-0000-7000-8000-000000000001";
 
@@ -29,7 +29,7 @@ pub(crate) enum Reply {
     Answer(u16, Vec<(&'static str, String)>, String),
     /// Reads the request, then closes the connection.
     HangUp,
-    /// That, after a while.
+    /// The same, after a while.
     After(Duration, Box<Self>),
 }
 
@@ -93,7 +93,7 @@ pub(crate) fn receipt(achieved: bool) -> Value {
     })
 }
 
-/// What was asked.
+/// A received request.
 pub(crate) struct Seen {
     pub(crate) method: String,
     pub(crate) target: String,
@@ -123,7 +123,7 @@ struct State {
 }
 
 impl Fake {
-    /// Answers by the script, the last answer for ever.
+    /// Answers by the script; the last answer repeats for ever.
     pub(crate) async fn start(script: impl IntoIterator<Item = Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -133,7 +133,7 @@ impl Fake {
         Self { url, state }
     }
 
-    /// Takes what was asked until now.
+    /// Takes the requests received until now.
     pub(crate) fn seen(&self) -> Vec<Seen> {
         std::mem::take(&mut self.state.seen.lock().unwrap())
     }
@@ -147,14 +147,14 @@ impl Fake {
     }
 }
 
-/// A client of everybody.
+/// A client with both identities.
 pub(crate) fn builder() -> ClientBuilder {
     Client::builder()
         .org(ORG.parse().unwrap(), Secret::new(API_KEY.into()))
         .operator_key(Secret::new(OPERATOR_KEY.into()))
 }
 
-/// An address at which nobody listens.
+/// An address without a listener.
 pub(crate) async fn nobody() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     format!("http://{}", listener.local_addr().unwrap())

@@ -4,6 +4,7 @@
 mod calls;
 mod cli;
 mod cli_use;
+mod examples;
 mod failures;
 mod fake;
 mod misbehaving;

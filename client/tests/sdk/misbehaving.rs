@@ -1,5 +1,5 @@
-//! Every way in which one of several endpoints can fail, and every kind of call: it succeeds through
-//! another endpoint, within the caller's time, and a write under one key only.
+//! Every way in which one of several endpoints can fail, and every kind of call: it succeeds
+//! through another endpoint, within the caller's time, and a write under one key only.
 
 use std::{
     io,
@@ -18,17 +18,17 @@ use tokio::{
 
 use crate::fake::{Fake, Reply, WRITE, builder, nobody, receipt};
 
-/// The caller's time in this file: several times what a silent endpoint may cost.
+/// The caller's timeout in this file: several times the cost of a silent endpoint.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// What an endpoint does with a connection.
+/// An endpoint's behavior on a connection.
 #[derive(Clone)]
 pub(crate) enum Fault {
-    /// Nobody listens.
+    /// No process listens.
     Refuses,
     /// Accepts, and resets at once.
     Resets,
-    /// Reads a request, says this, and then does that.
+    /// Reads a request, answers with this, and then does that.
     Says(String, Then),
 }
 
@@ -190,7 +190,7 @@ async fn good(kind: Kind) -> Fake {
     Fake::start([reply]).await
 }
 
-/// A call through an endpoint with a fault and a good one; what went wrong.
+/// A call through an endpoint with a fault and a good one; the problem, if any.
 async fn case(name: &str, fault: Fault, kind: Kind) -> Option<String> {
     let (faulty, fake) = (Faulty::start(fault).await, good(kind).await);
     let client = client(&[&faulty.url, &fake.url]);
@@ -238,12 +238,13 @@ async fn several_silent_endpoints_are_survived() {
     assert_eq!(keys.len(), 2);
     let key = fake.seen()[0].header("idempotency-key").unwrap().to_owned();
     assert!(keys.iter().all(|one| *one == key), "{keys:?} {key}");
-    // What was silent is asked last now.
+    // The silent endpoint is asked last now.
     call(Kind::Write, &client).await.unwrap();
     assert_eq!((one.keys().len() + two.keys().len(), fake.seen().len()), (2, 1));
 }
 
-/// As when a region is cut off: everybody waits for as long as the caller does, and says so then.
+/// As for a region that is cut off: every node waits for as long as the caller does, and then says
+/// so.
 #[tokio::test]
 async fn who_waits_with_reason_is_asked_once_and_is_not_avoided() {
     let pending = || Reply::After(Duration::from_secs(2), Box::new(Reply::written(408, false)));

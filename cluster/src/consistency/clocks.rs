@@ -1,40 +1,41 @@
-//! Whose wall clock to believe: that in the middle of all clocks of the cluster that this node has
-//! heard of, its own one among them.
+//! The cluster's time: the median of the wall clocks of all nodes that this node has heard from,
+//! its own included.
 //!
-//! Log time never goes back, and what is remembered for a time is forgotten by it. Were a leader to
-//! stamp by its own clock alone, one clock that is a day ahead would for good make its group forget
-//! what it keeps for a day. The lower one of two in the middle is taken: a clock that is behind does
-//! no harm, for a group's time goes on from its log's newest stamp.
+//! Log time never goes back, and TTLs use it. If a leader stamped entries with its own clock alone,
+//! one clock that is a day ahead would make its group expire records a day early. With an even
+//! number of clocks the lower one of the two in the middle is taken: a clock that is behind does no
+//! harm, because a group's time continues from the newest stamp in its log.
 //!
-//! Nothing is taken for wrong, and nobody is told to set a clock. No lease rests on this.
+//! This file reports no clock as wrong, and no lease depends on it.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use concordat_proto::{id::NodeId, time::LogTime};
 
-/// What the other nodes said it is, and when that was heard by this node's steady clock.
+/// The wall clocks that other nodes have reported, and when this node received them, by its steady
+/// clock.
 ///
-/// A saying stays for as long as the process lives: it goes on at the steady clock's pace, so that a
-/// node that is cut off does not go back to believing itself.
+/// A reported clock is kept as long as the process lives and advances at the steady clock's pace,
+/// so that a node that is partitioned does not fall back to its own clock.
 #[derive(Debug, Clone, Default)]
 pub struct PeerClocks {
     heard: BTreeMap<NodeId, (LogTime, Duration)>,
 }
 
 impl PeerClocks {
-    /// A node has said what time it is.
+    /// A node has reported its wall clock.
     pub fn heard(&mut self, node: NodeId, said: LogTime, steady: Duration) {
         self.heard.insert(node, (said, steady));
     }
 
-    /// Drops what nodes have said that are there no more.
+    /// Removes the clocks of nodes that are not present any more.
     pub fn retain(&mut self, is_there: impl Fn(NodeId) -> bool) {
         self.heard.retain(|node, _| is_there(*node));
     }
 
-    /// The time in the middle; its own when nothing was heard yet.
+    /// The median time; this node's own when no other clock is known.
     #[must_use]
-    pub fn agreed(&self, own: LogTime, steady: Duration) -> LogTime {
+    pub fn median_time(&self, own: LogTime, steady: Duration) -> LogTime {
         let goes_on = |(said, at): &(LogTime, Duration)| said.after(steady.saturating_sub(*at));
         let mut times: Vec<LogTime> = self.heard.values().map(goes_on).collect();
         times.push(own);
@@ -57,20 +58,24 @@ mod tests {
 
     #[test]
     fn alone_a_node_believes_itself() {
-        assert_eq!(PeerClocks::default().agreed(LogTime(5), at(9)), LogTime(5));
+        assert_eq!(PeerClocks::default().median_time(LogTime(5), at(9)), LogTime(5));
     }
 
     #[test]
     fn one_clock_that_is_a_day_ahead_is_not_believed() {
         let mut clocks = PeerClocks::default();
         clocks.heard(NodeId(2), LogTime(1000), at(1));
-        assert_eq!(clocks.agreed(LogTime(DAY_MS), at(3)), LogTime(3000), "of two, the lower one");
+        assert_eq!(
+            clocks.median_time(LogTime(DAY_MS), at(3)),
+            LogTime(3000),
+            "of two, the lower one"
+        );
         clocks.heard(NodeId(3), LogTime(2 * DAY_MS), at(3));
-        assert_eq!(clocks.agreed(LogTime(3100), at(3)), LogTime(3100));
+        assert_eq!(clocks.median_time(LogTime(3100), at(3)), LogTime(3100));
         // It is cut off, and its own clock goes wrong.
-        assert_eq!(clocks.agreed(LogTime(9 * DAY_MS), at(603)), LogTime(2 * DAY_MS + 600_000));
+        assert_eq!(clocks.median_time(LogTime(9 * DAY_MS), at(603)), LogTime(2 * DAY_MS + 600_000));
         clocks.retain(|node| node != NodeId(3));
-        assert_eq!(clocks.agreed(LogTime(9 * DAY_MS), at(603)), LogTime(603_000));
+        assert_eq!(clocks.median_time(LogTime(9 * DAY_MS), at(603)), LogTime(603_000));
     }
 
     proptest! {
@@ -90,8 +95,8 @@ mod tests {
             for (number, time) in all.iter().enumerate().skip(1) {
                 clocks.heard(NodeId(number as u64), LogTime(*time), at(0));
             }
-            let agreed = clocks.agreed(LogTime(all[0]), at(0)).0;
-            prop_assert!(right.iter().min() <= Some(&agreed) && Some(&agreed) <= right.iter().max());
+            let median_time = clocks.median_time(LogTime(all[0]), at(0)).0;
+            prop_assert!(right.iter().min() <= Some(&median_time) && Some(&median_time) <= right.iter().max());
         }
     }
 }

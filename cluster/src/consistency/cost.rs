@@ -1,11 +1,11 @@
-//! What waiting for replicas that may answer without a write has cost: what makes a slow write
-//! understood.
+//! Metrics: how long writes were delayed by outstanding read leases.
 //!
-//! Of one wait: how many such replicas stood in its way when it began and when it ended, and the
-//! *time lost* to them. Without them a write would have arrived as soon as one replica of each
-//! region that it awaits had reported it; from then on every moment that it waited is theirs,
-//! whether a late report ended it, the end of a lease, or the caller's patience. A region of which
-//! nobody reports costs a 408 and loses no time to leases.
+//! Of each wait it records how many stale readers (replicas that may answer without the write)
+//! there were when it began and when it ended, and the *lost time*. Without stale readers a write
+//! would have been reached as soon as one replica of each awaited region had reported it. The time
+//! from then on is lost to leases, whether a late report, the end of a lease or the caller's
+//! timeout ended the wait. If no replica of a region reports, that costs a 408, and no time is lost
+//! to leases.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub const SIZE_ENDS: [u64; 7] = [0, 1, 2, 3, 6, 12, 24];
 pub const LOST_ENDS_US: [u64; 10] =
     [0, 1_000, 5_000, 25_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 10_000_000];
 
-/// What one wait has cost.
+/// The delay of one wait.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WaitCost {
     /// Replicas in its way when it began: they had not reported, and might answer without it.
@@ -24,7 +24,7 @@ pub struct WaitCost {
     pub ended_with: usize,
     /// From when it would have arrived without them until it ended.
     pub lost: Duration,
-    /// Whether a region was reached because leases were over, not by a report.
+    /// Whether a region was reached because leases expired, not by a report.
     pub waited_out: bool,
 }
 
@@ -33,9 +33,9 @@ pub struct WaitCost {
 pub struct Buckets<const N: usize> {
     /// Upper ends, in ascending order.
     pub ends: [u64; N],
-    /// How many values fell into each; those beyond the last one are in none.
+    /// The number of values in each bucket; values beyond the last one are in none.
     pub counts: [u64; N],
-    /// How many there were.
+    /// The number of values.
     pub count: u64,
     /// All of them together.
     pub sum: u64,
@@ -57,9 +57,9 @@ impl<const N: usize> Buckets<N> {
     }
 }
 
-/// What all waits have cost that required the same.
+/// The delays of all waits with the same required consistency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DangerCost {
+pub struct LeaseWaitCost {
     /// Replicas in their way when they began.
     pub began_with: Buckets<{ SIZE_ENDS.len() }>,
     /// The same when they ended.
@@ -70,7 +70,7 @@ pub struct DangerCost {
     pub waited_out: u64,
 }
 
-impl Default for DangerCost {
+impl Default for LeaseWaitCost {
     fn default() -> Self {
         let sizes = Buckets::new(SIZE_ENDS);
         Self {
@@ -82,7 +82,7 @@ impl Default for DangerCost {
     }
 }
 
-impl DangerCost {
+impl LeaseWaitCost {
     /// Counts one.
     pub fn add(&mut self, cost: &WaitCost) {
         let size = |holders: usize| u64::try_from(holders).unwrap_or(u64::MAX);
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn each_value_is_in_one_bucket_or_beyond_them() {
-        let mut cost = DangerCost::default();
+        let mut cost = LeaseWaitCost::default();
         for (holders, milliseconds) in [(0, 0), (2, 5), (4, 6), (1000, 100_000)] {
             let lost = Duration::from_millis(milliseconds);
             let waited_out = holders == 2;

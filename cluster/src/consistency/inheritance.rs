@@ -1,18 +1,18 @@
-//! Whether an entry of a closed group is in the log that its successor was made from: what positions
-//! from before a failover are judged by.
+//! Whether an entry of a closed group is in the log that its successor was made from. Positions
+//! from before a failover are judged by this.
 //!
-//! Pure. It must never call an entry lost that the successor has, nor one kept that it lacks; where
-//! neither can be shown it says so.
+//! Pure. It must never call an entry lost that the successor has, nor one kept that it lacks. Where
+//! neither can be shown, it returns that the fate is unknown.
 //!
 //! # Why it is exact
-//! A term and an index name one entry: a leader gives each index once. So an entry is in the log that
-//! lives on if and only if that has the entry's term at its index. Of entries that the log no longer
-//! holds the term is not needed: they were committed, and all that was ever committed at such an index
-//! is the one entry. A position is that of an entry that somebody had applied, so one that was
-//! committed.
+//! A term and an index identify one entry, because a leader uses each index once. So the
+//! successor's log has an entry if and only if it has the entry's term at the entry's index. For
+//! entries that the log no longer holds the term is not needed: they were committed, and only one
+//! entry is ever committed at an index. A position belongs to an entry that some replica had
+//! applied, so to a committed one.
 //!
-//! An index alone names nothing between the newest entry that some survivor had applied and the log's
-//! end: a later leader's log may have had another entry there.
+//! Between the newest entry that some survivor had applied and the log's end, an index alone
+//! identifies nothing: a later leader's log may have had another entry there.
 
 use concordat_proto::{
     failover::Succession,
@@ -21,7 +21,7 @@ use concordat_proto::{
     record::InheritedTerms,
 };
 
-/// What has become of an entry of a closed group.
+/// The fate of an entry of a closed group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// The successor has it.
@@ -32,19 +32,19 @@ pub enum Fate {
     Unknown,
 }
 
-/// The rule for an entry whose term is not known, only its index.
+/// The rule for an entry whose term is not known.
 #[must_use]
 pub fn of_index(succession: &Succession, index: LogIndex) -> Fate {
     if index > succession.last.index {
         Fate::Lost
-    } else if index <= succession.certain {
+    } else if index <= succession.safe_index {
         Fate::Kept
     } else {
         Fate::Unknown
     }
 }
 
-/// Of an entry, by the terms that the successor has kept, if it has.
+/// The rule for an entry whose term is known, if the successor has kept the terms of its log.
 #[must_use]
 pub fn of_entry(succession: &Succession, terms: Option<&InheritedTerms>, entry: LogId) -> Fate {
     if succession.lacks(entry) || entry.index > succession.last.index {
@@ -64,8 +64,9 @@ pub fn of_entry(succession: &Succession, terms: Option<&InheritedTerms>, entry: 
     }
 }
 
-/// What a successor keeps of the log that it is made from: `last` is that log's end, `first` the
-/// first entry that is still held, and `runs` the last entry of each run of one term among those.
+/// The terms that a successor keeps of the log that it is made from: `last` is that log's end,
+/// `first` the first entry that is still held, and `runs` the last entry of each run of one term
+/// among those.
 #[must_use]
 pub fn terms(last: LogId, first: LogIndex, mut runs: Vec<LogId>) -> InheritedTerms {
     let end = runs.last().copied().unwrap_or_default();
@@ -112,35 +113,35 @@ mod tests {
         (first - 1..log.len()).filter(ends).map(at).collect()
     }
 
-    fn succession(log: &[u64], certain: usize) -> Succession {
+    fn succession(log: &[u64], safe_index: usize) -> Succession {
         let last = log.last().map(|term| id((*term, log.len() as u64))).unwrap_or_default();
         let (group, founder) = (GroupId(4), NodeId(1));
-        Succession { group, founder, last, certain: LogIndex(certain as u64) }
+        Succession { group, founder, last, safe_index: LogIndex(safe_index as u64) }
     }
 
     prop_compose! {
         /// A log, how much of it is purged, and how much some survivor had applied.
         fn founders()(runs in vec((1_u64..4, 1_usize..5), 1..8))
-            (purged in 0..=log_of(&runs).len(), certain in 0..=log_of(&runs).len(), runs in Just(runs))
+            (purged in 0..=log_of(&runs).len(), safe_index in 0..=log_of(&runs).len(), runs in Just(runs))
             -> (Vec<u64>, usize, usize) {
-            (log_of(&runs), purged, certain.max(purged))
+            (log_of(&runs), purged, safe_index.max(purged))
         }
     }
 
     proptest! {
         #[test]
         fn an_entry_is_kept_if_and_only_if_the_log_has_it(
-            (log, purged, certain) in founders(),
+            (log, purged, safe_index) in founders(),
             (term, index) in (0_u64..40, 1_u64..60),
         ) {
-            let succession = succession(&log, certain);
+            let succession = succession(&log, safe_index);
             let first = LogIndex(purged as u64 + 1);
             let runs = if purged < log.len() { runs_of(&log, purged + 1) } else { Vec::new() };
             let terms = terms(succession.last, first, runs);
             let entry = id((term, index));
             let place = usize::try_from(index).unwrap() - 1;
             let has = log.get(place) == Some(&term);
-            // Another one at an index that is purged was never committed, so nobody has its position.
+            // Another entry at a purged index was never committed, so no client has its position.
             prop_assume!(has || place >= purged);
             let fate = of_entry(&succession, Some(&terms), entry);
             prop_assert_eq!(fate, if has { Fate::Kept } else { Fate::Lost });
@@ -148,22 +149,22 @@ mod tests {
 
         #[test]
         fn without_terms_it_is_said_only_where_it_is_so(
-            (log, purged, certain) in founders(),
+            (log, purged, safe_index) in founders(),
             (term, index) in (0_u64..40, 1_u64..60),
         ) {
-            let succession = succession(&log, certain);
+            let succession = succession(&log, safe_index);
             let place = usize::try_from(index).unwrap() - 1;
             let has = log.get(place) == Some(&term);
-            prop_assume!(has || place >= certain.max(purged));
+            prop_assume!(has || place >= safe_index.max(purged));
             match of_entry(&succession, None, id((term, index))) {
-                Fate::Kept => prop_assert!(has && place < certain),
+                Fate::Kept => prop_assert!(has && place < safe_index),
                 Fate::Lost => prop_assert!(!has),
-                Fate::Unknown => prop_assert!(place >= certain && place < log.len()),
+                Fate::Unknown => prop_assert!(place >= safe_index && place < log.len()),
             }
             match of_index(&succession, LogIndex(index)) {
-                Fate::Kept => prop_assert!(place < certain),
+                Fate::Kept => prop_assert!(place < safe_index),
                 Fate::Lost => prop_assert!(place >= log.len()),
-                Fate::Unknown => prop_assert!(place >= certain && place < log.len()),
+                Fate::Unknown => prop_assert!(place >= safe_index && place < log.len()),
             }
         }
 

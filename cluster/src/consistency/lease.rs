@@ -1,13 +1,13 @@
-//! Read leases: which of them a leader has granted, and which a replica holds.
+//! Read leases: those that a leader has granted, and those that a replica holds.
 //!
-//! Nothing here sends, waits or reads a clock: `now` is a span on the node's own steady clock. The
-//! leader's side must never forget a lease that may still be held, the holder's side must never
-//! count one longer than from the moment it asked.
+//! Nothing here sends, waits or reads a clock: `now` is a duration on the node's own steady clock.
+//! The leader's side must never forget a lease that may still be held. The holder's side must never
+//! count a lease longer than from the moment it asked.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use super::pace::{Pace, Terms};
-use crate::planted::{self, Bug};
+use crate::planted;
 use concordat_proto::{
     id::NodeId,
     lease::LeaseGrant,
@@ -15,8 +15,8 @@ use concordat_proto::{
     time::LogTime,
 };
 
-/// A leader that cannot prove its lead within this after it registered a lease grants none: so what
-/// a registered lease may cost is known before it is granted.
+/// A leader that cannot prove its leadership within this after it registered a lease grants none.
+/// So the maximal delay by a registered lease is known before it is granted.
 pub const PROOF_MAX: Duration = Duration::from_millis(250);
 
 /// Leases that a holder keeps in mind for one group; the oldest goes first.
@@ -43,9 +43,9 @@ pub struct Ticket {
     stretched: Duration,
 }
 
-/// The leases of one group that may be held somewhere, as the group's leader knows them.
+/// The leases of one group that replicas may hold, as the group's leader knows them.
 ///
-/// Used by whoever leads; kept, and never wrong, while another one does.
+/// The leader uses it; on other nodes it is kept and stays correct.
 #[derive(Debug, Default)]
 pub struct LeaseTable {
     term: Term,
@@ -53,42 +53,43 @@ pub struct LeaseTable {
     /// When that term began, and the longest lease that an earlier leader may have granted.
     began: Option<(Duration, Duration)>,
     granted: BTreeMap<NodeId, Vec<Granted>>,
-    /// How those keep pace that have asked in this term.
+    /// Whether each replica that has asked in this term keeps pace.
     paces: BTreeMap<NodeId, Pace>,
 }
 
 impl LeaseTable {
-    /// This node leads in a term. In a newer one than the last that it led in, every replica counts
-    /// as holding a lease for `longest` from now: what an earlier leader may have granted. To be
-    /// called whenever the longest lease may have changed: a leader may learn from its log only
-    /// after its election what those before it granted by.
+    /// This node leads in a term. In a newer term than the last one that it led in, every replica
+    /// counts as holding a lease for `longest` from now: an earlier leader may have granted it.
+    /// Call it again whenever the longest lease may have changed: a leader may read in its log only
+    /// after its election how long earlier leaders' leases were.
     ///
-    /// Why not a leader lease longer: an earlier leader proved its lead by answers of a quorum not
-    /// older than nine tenths of the leader lease; a voter of that quorum voted for this node only
-    /// when the whole leader lease was over since; so its last proof was before this election.
+    /// Why not a leader lease longer: an earlier leader proved its leadership by answers of a
+    /// quorum that were not older than nine tenths of the leader lease. A voter of that quorum
+    /// voted for this node only when the whole leader lease had passed since. So the earlier
+    /// leader's last proof was before this election.
     pub fn begin(&mut self, term: Term, longest: Duration, now: Duration) {
         let began = match self.began {
             Some((began, _)) if term <= self.term => began,
             _ => now,
         };
         if term > self.term {
-            // What a node that did not lead saw of reports says nothing of who is prompt.
+            // While this node did not lead, reports to it do not show who keeps pace.
             self.paces.clear();
         }
         self.term = self.term.max(term);
         self.began = Some((began, longest));
     }
 
-    /// The log has come to say more of how long leases may have been granted before this leader: a
-    /// state that a power failure had set back was not as far when the term began.
+    /// The log now contains a longer lease of earlier leaders than was known: after a power failure
+    /// the state was behind when the term began.
     pub fn recount(&mut self, longest: Duration) {
         if let Some((_, known)) = &mut self.began {
             *known = longest.max(*known);
         }
     }
 
-    /// A replica asks for a lease whose reports are late by so much: whether it keeps pace. One that
-    /// does not is granted none, for it would hold up each write by it. To be asked before
+    /// A replica asks for a lease, and its reports are late by `late`: whether it keeps pace. One
+    /// that does not gets no lease, because it would delay each write by that lease. Call it before
     /// [`LeaseTable::register`].
     pub fn keeps_pace(
         &mut self,
@@ -107,7 +108,8 @@ impl LeaseTable {
         }
     }
 
-    /// Who is granted no lease, for it does not keep pace, and for how long it has not.
+    /// The replicas that get no lease because they do not keep pace, and for how long they have
+    /// not.
     #[must_use]
     pub fn refused(&self, now: Duration) -> BTreeMap<NodeId, Duration> {
         let refused = |(node, pace): (&NodeId, &Pace)| Some((*node, pace.behind_for(now)?));
@@ -153,13 +155,10 @@ impl LeaseTable {
     pub fn left(&self, node: NodeId, index: LogIndex, now: Duration) -> Duration {
         let granted = self.granted.get(&node).into_iter().flatten();
         let before = granted
-            .filter(|lease| lease.covers < index && !planted::is(Bug::LeasesForgotten))
+            .filter(|lease| planted::on_granted_before(lease.covers < index))
             .map(|lease| lease.until);
-        let inherited = self
-            .began
-            .filter(|_| !planted::is(Bug::NewLeaderDoesNotWait))
-            .map(|(began, longest)| began.saturating_add(longest));
-        let until = before.max().max(inherited).unwrap_or_default();
+        let inherited = self.began.map(|(began, longest)| began.saturating_add(longest));
+        let until = before.max().max(planted::on_inherited(inherited)).unwrap_or_default();
         until.saturating_sub(now)
     }
 
@@ -188,7 +187,7 @@ impl LeaseTable {
         self.term
     }
 
-    /// How many replicas may hold a lease now.
+    /// The number of replicas that may hold a lease now.
     #[must_use]
     pub fn holders(&self, now: Duration) -> usize {
         let live = |of: &&Vec<Granted>| of.iter().any(|lease| lease.until > now);
@@ -210,11 +209,11 @@ struct Held {
 #[derive(Debug, Default)]
 pub struct HeldLeases {
     held: Vec<Held>,
-    /// When the newest lease that the state has caught up with was asked for.
+    /// When the newest lease that the state has caught up with was requested.
     as_of: Option<LogTime>,
     /// The same by the steady clock.
     proven: Option<Duration>,
-    /// When the last lease that the state has caught up with was over.
+    /// When the last lease that the state has caught up with expired.
     ended: Option<Duration>,
 }
 
@@ -228,26 +227,25 @@ impl HeldLeases {
         self.held.push(Held { covers: grant.covers, until, asked, asked_at });
     }
 
-    /// Whether reads may be answered unmarked now, by a state that has applied `visible`.
+    /// Whether reads are fresh now, from a state that has applied `visible`.
     #[must_use]
     pub fn is_current(&self, visible: LogIndex, now: Duration) -> bool {
-        let (ends, covers) =
-            (!planted::is(Bug::LeaseNeverEnds), !planted::is(Bug::LeaseIgnoresIndex));
-        self.held
-            .iter()
-            .any(|lease| (lease.covers <= visible || !covers) && (now < lease.until || !ends))
+        self.held.iter().any(|lease| {
+            planted::on_lease_covers(lease.covers <= visible)
+                && planted::on_lease_lasts(now < lease.until)
+        })
     }
 
-    /// The wall time of which the state is at least: when the newest lease that it has caught up
-    /// with was asked for.
+    /// A lower bound of the state's wall time: when the newest lease that it has caught up with was
+    /// requested.
     pub fn as_of(&mut self, visible: LogIndex) -> Option<LogTime> {
         let caught_up = self.held.iter().filter(|lease| lease.covers <= visible);
         self.as_of = self.as_of.max(caught_up.map(|lease| lease.asked_at).max());
         self.as_of
     }
 
-    /// The moment, by the steady clock, of which the state is at least: when the newest lease that
-    /// it has caught up with was asked for. It stays so when that lease is long over.
+    /// A lower bound of the state's age on the steady clock: when the newest lease that it has
+    /// caught up with was requested. It stays when that lease has expired.
     pub fn proven(&mut self, visible: LogIndex) -> Option<Duration> {
         let caught_up = self.held.iter().filter(|lease| lease.covers <= visible);
         self.proven = self.proven.max(caught_up.map(|lease| lease.asked).max());
@@ -261,7 +259,7 @@ impl HeldLeases {
         self.ended
     }
 
-    /// What was known of the state before this replica was opened again, in the same process.
+    /// What was known of the state before this replica was reopened in the same process.
     pub fn remember(&mut self, as_of: Option<LogTime>, proven: Option<Duration>) {
         self.as_of = self.as_of.max(as_of);
         self.proven = self.proven.max(proven);
@@ -396,8 +394,8 @@ mod tests {
     }
 
     proptest! {
-        /// A process that stalls again and again, and asks for a lease and reports whenever it wakes, in
-        /// either order, while writes go on: it is granted leases in its first wakings only.
+        /// A process that stalls repeatedly, and asks for a lease and reports whenever it wakes, in
+        /// either order, while writes continue: it gets leases in its first wakings only.
         #[test]
         fn a_process_that_stutters_costs_a_few_leases(
             stalls in vec((301_u64..3000, 1_u64..60, any::<bool>()), 20..60),
@@ -418,10 +416,10 @@ mod tests {
             prop_assert!(grants <= 1, "{grants}");
         }
 
-        /// Whatever is granted and withdrawn: while a holder answers unmarked without an entry, the
-        /// table counts it in that entry's danger set, with all the time it has.
+        /// Whatever is granted and withdrawn: while a holder answers fresh reads without an entry,
+        /// the table counts it among that entry's stale readers, with at least the remaining time.
         #[test]
-        fn whoever_answers_is_counted(
+        fn a_holder_that_answers_is_counted(
             steps in vec((0_u64..300, 0_u64..300, any::<bool>(), 0_u64..4), 1..30),
             index in 1_u64..60,
         ) {

@@ -1,27 +1,28 @@
-//! Whether a replica keeps pace: how long it takes until it has synced and reported what it shows.
+//! Whether a replica keeps pace: how long it takes until it has synced and reported the entries
+//! that it shows.
 //!
-//! A replica that shows entries and cannot report them (its disk hangs, its reports do not get
-//! through, its process stalls) holds every write up for as long as it holds read leases: each write
-//! finds a lease from before it. So such a replica must hold none: it costs one lease, once.
+//! A replica that shows entries and cannot report them (its disk hangs, its reports are lost, its
+//! process stalls) delays every write for as long as it holds read leases: each write finds a lease
+//! from before it. So such a replica must hold none: it costs one lease, once.
 //!
-//! Both sides look. The replica itself stops asking for leases when its own disk is late; the leader
-//! refuses them to a replica whose reports are late, for any reason. Neither can do harm: fewer leases
-//! only mean more marked reads.
+//! Both sides check. The replica itself stops asking for leases when its own disk is late; the
+//! leader refuses them to a replica whose reports are late, for any reason. Neither can do harm:
+//! fewer leases only mean more stale reads.
 //!
 //! # The rule
-//! A replica is late by the time for which the looking node has shown the oldest entry that the
-//! replica has not reported. It falls behind when that is more than a limit, a part of the lease. It
-//! keeps pace again when it has been late by at most half the limit throughout a rest. The first
-//! rest is zero: one stall has no consequence once it is over. A replica that falls behind again soon
-//! afterwards rests for one lease, and twice as long each further time: a disk that hangs again and
-//! again costs ever fewer leases.
+//! A replica is late by the time for which the checking node has shown the oldest entry that the
+//! replica has not reported. It falls behind when that exceeds a limit, a part of the lease. It
+//! keeps pace again when it has been late by at most half the limit throughout a cooldown. The
+//! first cooldown is zero: one stall has no consequence once it is over. A replica that falls
+//! behind again soon afterwards has a cooldown of one lease, and twice as long each further time: a
+//! disk that hangs repeatedly costs ever fewer leases.
 //!
 //! Nothing here reads a clock. It must never judge a replica that has nothing to report: in an idle
-//! cluster nobody is late.
+//! cluster no replica is late.
 
 use std::time::Duration;
 
-use crate::planted::{self, Bug};
+use crate::planted;
 
 /// The part of its lease that a replica's own disk may be late by: three syncs that are that slow
 /// still fit into a lease.
@@ -31,26 +32,26 @@ pub const DISK_LATE_MIN: Duration = Duration::from_millis(50);
 /// The part of its lease that a replica's reports may be late by: beside its disk there is a round
 /// trip between it and the leader.
 const REPORT_PART: u32 = 2;
-/// A report that was lost is made up for by the next one to everybody, a quarter of a second later.
+/// A lost report is followed by the next one to every node, a quarter of a second later.
 pub const REPORT_LATE_MIN: Duration = Duration::from_millis(300);
 /// Falling behind again within this after it kept pace makes the next rest longer.
 const RELAPSE: Duration = Duration::from_secs(10);
 /// No rest is longer: a disk that is good again serves unmarked reads soon.
 const REST_MAX: Duration = Duration::from_secs(10);
 
-/// What a replica's own disk may be late by, under leases of this length.
+/// The limit for a replica's own disk, under leases of this length.
 #[must_use]
 pub fn disk_limit(lease: Duration) -> Duration {
     (lease / DISK_PART).max(DISK_LATE_MIN)
 }
 
-/// What a replica's reports may be late by at its leader, under leases of this length.
+/// The limit for a replica's reports at its leader, under leases of this length.
 #[must_use]
 pub fn report_limit(lease: Duration) -> Duration {
     (lease / REPORT_PART).max(REPORT_LATE_MIN)
 }
 
-/// By what a replica is judged.
+/// The limits that a replica is judged by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
     /// By how much it may be late.
@@ -73,10 +74,10 @@ impl Terms {
     }
 }
 
-/// How one replica has kept pace.
+/// The history of one replica.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pace {
-    /// By what it was judged last; none before it has asked for a lease.
+    /// The limits that were applied last; none before it has asked for a lease.
     terms: Option<Terms>,
     /// Since when it has been behind.
     behind_since: Option<Duration>,
@@ -84,7 +85,7 @@ pub struct Pace {
     prompt_since: Option<Duration>,
     /// For how long it has to be prompt before it counts as keeping pace.
     rest: Duration,
-    /// When it last came to keep pace again.
+    /// When it last recovered.
     recovered: Option<Duration>,
 }
 
@@ -107,7 +108,7 @@ impl Pace {
         self.keeps()
     }
 
-    /// What it has reported just now was late by so much: between two looks it may have been behind.
+    /// Its newest report was late by `late`: it may have been behind between two checks.
     pub fn on_report(&mut self, late: Duration, now: Duration) {
         if let Some(terms) = self.terms.filter(|terms| late > terms.limit / 2) {
             self.look(late, &terms, now);
@@ -123,10 +124,10 @@ impl Pace {
         (self.behind_since, self.prompt_since) = (Some(now), None);
     }
 
-    /// Whether it kept pace when it was last looked at.
+    /// Whether it kept pace at the last check.
     #[must_use]
     pub fn keeps(&self) -> bool {
-        self.behind_since.is_none() || planted::is(Bug::LateKeepsLease)
+        planted::on_pace(self.behind_since.is_none())
     }
 
     /// For how long it has been behind.
@@ -224,8 +225,8 @@ mod tests {
             }
         }
 
-        /// While a replica is late it does not keep pace, no matter what came before; and it may have fallen
-        /// behind and recovered, within any minute, only a few times.
+        /// While a replica is late it does not keep pace, whatever was before; and within any
+        /// minute it can fall behind and recover only a few times.
         #[test]
         fn the_late_hold_nothing_and_do_not_flap(
             stalls in vec((0_u64..3000, 167_u64..2000), 1..300),

@@ -1,14 +1,16 @@
-//! What is known of how far each replica of one group has applied its log, for status and for
-//! waits that begin. Whether a write has *reached* a region is judged by [`super::Waiters`].
+//! The known applied index of each replica of one group, for status and for waits that begin.
+//! [`super::Waiters`] judges whether a write has *reached* a region.
 //!
-//! Progress only grows: a report that comes late never lowers it. What a node reports it must have
-//! both visible to its readers and synced, or a restart would make this table lie.
+//! Progress only grows: a late report never lowers it. A node must report only entries that are
+//! visible to its readers and synced, or this table would be wrong after a restart.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use concordat_proto::{id::NodeId, log::LogIndex, region::Region};
 
-use super::HEARD_WINDOW;
+/// A replica that this node has not heard from for longer counts as not live for placement and
+/// status. No promise depends on it.
+pub const LIVE_WINDOW: Duration = Duration::from_secs(1);
 
 /// The progress of one group's replicas.
 #[derive(Debug, Clone, Default)]
@@ -22,41 +24,35 @@ struct Replica {
     applied: Option<LogIndex>,
     /// When it last reported.
     reported: Option<Duration>,
-    /// When anything last came from it.
-    heard: Option<Duration>,
 }
 
 impl Replica {
     fn is_live(&self, now: Duration) -> bool {
-        self.heard.is_some_and(|heard| now.saturating_sub(heard) <= HEARD_WINDOW)
+        self.reported.is_some_and(|reported| now.saturating_sub(reported) <= LIVE_WINDOW)
     }
 }
 
-/// How far one region is, for people to look at.
+/// One region's progress, for status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegionLag {
     /// The region.
     pub region: Region,
-    /// What every live replica of it has applied; zero when nothing is known.
+    /// The index that every live replica of it has applied; zero when nothing is known.
     pub applied: LogIndex,
-    /// The furthest of its replicas.
-    pub applied_max: LogIndex,
     /// Entries between the furthest replica of the group and `applied`.
     pub lag_entries: u64,
     /// Age of the oldest report that counts, or of the newest one when no replica is live.
     pub age: Option<Duration>,
-    /// Whether any of its replicas was heard of within the window.
-    pub live: bool,
 }
 
 impl ProgressTable {
-    /// Takes over the membership. Whoever stays keeps its progress; whoever went and comes back
-    /// begins anew.
+    /// Replaces the membership. Members that stay keep their progress; a member that left and
+    /// returns begins anew.
     pub fn set_members(&mut self, members: BTreeMap<NodeId, Region>) {
         let mut before = std::mem::take(&mut self.replicas);
         let replica = |(node, region): (NodeId, Region)| {
             let kept = before.remove(&node).filter(|replica| replica.region == region);
-            let new = Replica { region, applied: None, reported: None, heard: None };
+            let new = Replica { region, applied: None, reported: None };
             (node, kept.unwrap_or(new))
         };
         self.replicas = members.into_iter().map(replica).collect();
@@ -67,24 +63,17 @@ impl ProgressTable {
         if let Some(replica) = self.replicas.get_mut(&node) {
             replica.applied = replica.applied.max(Some(applied));
             replica.reported = replica.reported.max(Some(now));
-            replica.heard = replica.heard.max(Some(now));
         }
     }
 
-    /// Anything has come from a node.
-    pub fn on_heard(&mut self, node: NodeId, now: Duration) {
-        if let Some(replica) = self.replicas.get_mut(&node) {
-            replica.heard = replica.heard.max(Some(now));
-        }
-    }
-
-    /// How far a replica has reported.
+    /// A replica's reported index.
     #[must_use]
     pub fn applied_of(&self, node: NodeId) -> Option<LogIndex> {
         self.replicas.get(&node)?.applied
     }
 
-    /// What every live replica of the region has applied; without a live one, what the furthest has.
+    /// The index that every live replica of the region has applied; without a live one, the
+    /// furthest replica's.
     fn applied_up_to(&self, region: &Region, now: Duration) -> Option<LogIndex> {
         let live = self.of_region(region).filter(|replica| replica.is_live(now));
         match live.map(|replica| replica.applied).min() {
@@ -101,8 +90,7 @@ impl ProgressTable {
         let lag = |region: &Region| {
             let applied = self.applied_up_to(region, now).unwrap_or_default();
             let live = || self.of_region(region).filter(|replica| replica.is_live(now));
-            let any_live = live().next().is_some();
-            let counts = if any_live {
+            let counts = if live().next().is_some() {
                 live().filter_map(|replica| replica.reported).min()
             } else {
                 self.of_region(region).filter_map(|replica| replica.reported).max()
@@ -110,14 +98,8 @@ impl ProgressTable {
             RegionLag {
                 region: region.clone(),
                 applied,
-                applied_max: self
-                    .of_region(region)
-                    .filter_map(|replica| replica.applied)
-                    .max()
-                    .unwrap_or_default(),
                 lag_entries: furthest.0.saturating_sub(applied.0),
                 age: counts.map(|reported| now.saturating_sub(reported)),
-                live: any_live,
             }
         };
         self.region_names().into_iter().map(lag).collect()

@@ -1,13 +1,13 @@
 //! Whether a node is ready: what its replica of each group lacks, for reads and for writes.
 //!
-//! Ready for reads is what a load balancer asks: the node has a state worth answering from. A node
-//! that is cut off from its leaders is still ready for reads, for logins go on with marked answers;
-//! one that has never been current is not, for it would deny what it has not got yet. Ready for
-//! writes is what a rolling restart asks, of every node: all groups are led, whole and current as
-//! this node sees them, and its own disk keeps pace.
+//! "Ready for reads" is for load balancers: the node has a state to answer from. A node that is
+//! partitioned from its leaders is still ready for reads, because logins continue with stale
+//! answers. A node that has never been current is not: it would deny what it does not have yet.
+//! "Ready for writes" is for rolling restarts, which ask every node: all groups have a leader and
+//! all voters and are current as this node sees them, and its own disk keeps pace.
 //!
-//! A judgement of what one node knows now, no promise. It must never call a group led that no leader
-//! has proved its lead of for longer than a lease.
+//! A judgment from one node's view, no promise. It must never call a group led if its leader has
+//! not proved its leadership for longer than a lease.
 
 use std::{fmt, time::Duration};
 
@@ -17,7 +17,9 @@ use concordat_proto::{
     time::LogTime,
 };
 
-/// What somebody wants to do by a node.
+use super::LIVE_WINDOW;
+
+/// What a client wants to do through a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// Read, marked or not.
@@ -29,25 +31,49 @@ pub enum Purpose {
 /// How far a replica is from being current.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Staleness {
-    /// Wall time of which its state is at least.
+    /// A lower bound of its state's wall time.
     pub as_of: LogTime,
     /// For how long its reads have been marked; none where they have been since the process began.
     pub since: Option<Duration>,
 }
 
-/// What is known of a group's lead.
+/// What is known of a group's leader.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Lead {
-    /// Who leads, as far as the replica knows.
+    /// The leader that the replica knows.
     pub leader: Option<NodeId>,
-    /// Since a leader last proved its lead to this node by a quorum's answers; for a replica that asks
-    /// for no leases, and so for no proof, since it last heard of its leader.
+    /// The time since a leader last proved its leadership to this node by a quorum's answers. For a
+    /// replica that asks for no leases, and so gets no proof: the time since it last heard from its
+    /// leader.
     pub heard: Option<Duration>,
     /// For how long that counts: a lease.
     pub counts_for: Duration,
 }
 
 impl Lead {
+    /// As a replica sees it that asks for leases: by the newest proof.
+    #[must_use]
+    pub const fn by_lease(
+        leader: Option<NodeId>,
+        proved: Option<Duration>,
+        lease: Duration,
+    ) -> Self {
+        Self { leader, heard: proved, counts_for: lease }
+    }
+
+    /// As a replica sees it that asks for no leases: also by what it hears of the leader itself, or, where
+    /// it leads, of a quorum. What was heard counts as long as placement takes a node for live, and as an
+    /// election waits.
+    #[must_use]
+    pub fn by_hearing(
+        leader: Option<NodeId>,
+        (heard, proved): (Option<Duration>, Option<Duration>),
+        (lease, election_max): (Duration, Duration),
+    ) -> Self {
+        let counts_for = lease.max(LIVE_WINDOW).max(election_max);
+        Self { leader, heard: heard.into_iter().chain(proved).min(), counts_for }
+    }
+
     /// Whether the group is led now.
     #[must_use]
     pub fn is_led(&self) -> bool {
@@ -55,12 +81,12 @@ impl Lead {
     }
 }
 
-/// One group's replica on the node that tells this.
+/// One group's replica on this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplicaHealth {
-    /// Which group.
+    /// The group.
     pub group: GroupId,
-    /// Whose home group it is; none for the system group.
+    /// The region whose home group it is; none for the system group.
     pub region: Option<Region>,
     /// It runs.
     pub is_open: bool,
@@ -68,13 +94,13 @@ pub struct ReplicaHealth {
     pub is_member: bool,
     /// It has caught up with its leader once, in this process's life or an earlier one's.
     pub has_been_current: bool,
-    /// Who leads.
+    /// The group's leader.
     pub lead: Lead,
     /// None when reads are unmarked.
     pub stale: Option<Staleness>,
-    /// Voters that are not heard of, where the others are no majority.
+    /// Unreachable voters, if the others have no majority.
     pub missing_voters: Vec<NodeId>,
-    /// For how long this node has shown what its disk has not synced.
+    /// For how long this node has shown entries that its disk has not synced.
     pub unsynced: Duration,
     /// Its disk does not keep pace, so it asks for no lease.
     pub is_disk_late: bool,
@@ -82,7 +108,7 @@ pub struct ReplicaHealth {
     pub change: Option<String>,
 }
 
-/// What a replica lacks.
+/// A reason why a replica is not ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lack {
     /// It does not run yet.
@@ -91,9 +117,9 @@ pub enum Lack {
     NotMember,
     /// It has not caught up once.
     NeverCurrent,
-    /// Nobody leads, or has proved to for longer than a lease.
+    /// The group has no leader, or it has not proved its leadership for longer than a lease.
     NotLed(Lead),
-    /// These voters are not heard of, and the others are no majority.
+    /// These voters are unreachable, and the others have no majority.
     NoQuorum(Vec<NodeId>),
     /// Its reads are marked.
     Stale(Staleness),
@@ -104,7 +130,7 @@ pub enum Lack {
 }
 
 impl Lack {
-    /// Whether it is in the way of this.
+    /// Whether it prevents this purpose.
     #[must_use]
     pub const fn is_in_the_way_of(&self, purpose: Purpose) -> bool {
         match self {
@@ -119,7 +145,7 @@ impl Lack {
 }
 
 impl ReplicaHealth {
-    /// All that it lacks, the most telling first.
+    /// All that it lacks, the most important first.
     #[must_use]
     pub fn lacks(&self) -> Vec<Lack> {
         if !self.is_open {
@@ -142,14 +168,70 @@ impl ReplicaHealth {
         .collect()
     }
 
-    /// What is in the way of this.
+    /// What prevents this purpose.
     #[must_use]
-    pub fn obstacles(&self, purpose: Purpose) -> Vec<Lack> {
+    pub fn blockers(&self, purpose: Purpose) -> Vec<Lack> {
         let mut lacks = self.lacks();
         lacks.retain(|lack| lack.is_in_the_way_of(purpose));
         lacks
     }
 }
+
+/// What is in the way of a node's readiness.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hindrance {
+    /// The node belongs to no cluster yet.
+    NotJoined,
+    /// Its replica of a group lacks something.
+    Replica {
+        /// Which group.
+        group: GroupId,
+        /// What its replica lacks.
+        lack: Lack,
+    },
+}
+
+impl fmt::Display for Hindrance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotJoined => f.write_str("this node has not joined a cluster yet"),
+            Self::Replica { group, lack } => write!(f, "group {group}: {lack}"),
+        }
+    }
+}
+
+/// What is in the way of a purpose at a node; nothing when the node is ready for it.
+#[must_use]
+pub fn hindrances(
+    has_joined: bool,
+    replicas: &[ReplicaHealth],
+    purpose: Purpose,
+) -> Vec<Hindrance> {
+    if !has_joined {
+        return vec![Hindrance::NotJoined];
+    }
+    let of = |replica: &ReplicaHealth| {
+        let (group, lacks) = (replica.group, replica.blockers(purpose));
+        lacks.into_iter().map(move |lack| Hindrance::Replica { group, lack })
+    };
+    replicas.iter().flat_map(of).collect()
+}
+
+/// Why a node is not ready: at least one reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotReady(pub Vec<Hindrance>);
+
+impl fmt::Display for NotReady {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, hindrance) in self.0.iter().enumerate() {
+            let before = if place == 0 { "" } else { "; " };
+            write!(f, "{before}{hindrance}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for NotReady {}
 
 fn seconds(span: Duration) -> String {
     let tenths = span.as_millis() / 100;
@@ -159,30 +241,30 @@ fn seconds(span: Duration) -> String {
 impl fmt::Display for Lack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotOpen => f.write_str("it is not open yet"),
-            Self::NotMember => f.write_str("this node is not yet a member of it"),
+            Self::NotOpen => f.write_str("not started yet"),
+            Self::NotMember => f.write_str("this node is not a member yet"),
             Self::NeverCurrent => f.write_str("this node has never been current"),
-            Self::NotLed(Lead { leader: None, .. }) => f.write_str("it has no leader"),
+            Self::NotLed(Lead { leader: None, .. }) => f.write_str("no leader"),
             Self::NotLed(Lead { leader: Some(leader), heard: None, .. }) => {
-                write!(f, "its leader {leader} has never proved its lead to this node")
+                write!(f, "leader {leader} has never confirmed its leadership to this node")
             }
             Self::NotLed(Lead { leader: Some(leader), heard: Some(heard), .. }) => {
-                write!(f, "its leader {leader} last proved its lead {} ago", seconds(*heard))
+                write!(f, "leader {leader} last confirmed its leadership {} ago", seconds(*heard))
             }
             Self::NoQuorum(nodes) => {
                 let nodes: Vec<String> = nodes.iter().map(ToString::to_string).collect();
-                write!(f, "voters not heard of: {}", nodes.join(", "))
+                write!(f, "no quorum, unreachable voters: {}", nodes.join(", "))
             }
             Self::Stale(Staleness { since: Some(since), .. }) => {
-                write!(f, "reads have been marked for {}", seconds(*since))
+                write!(f, "reads have been stale for {}", seconds(*since))
             }
             Self::Stale(Staleness { since: None, .. }) => {
-                f.write_str("reads have been marked since the process began")
+                f.write_str("reads have been stale since the start of the process")
             }
             Self::DiskLate(late) => {
-                write!(f, "the disk has not synced for {} what is shown", seconds(*late))
+                write!(f, "the disk has not synced applied entries for {}", seconds(*late))
             }
-            Self::Changing(step) => write!(f, "its membership is being changed: {step}"),
+            Self::Changing(step) => write!(f, "a membership change is in progress: {step}"),
         }
     }
 }
@@ -210,8 +292,24 @@ mod tests {
         }
     }
 
+    #[test]
+    fn reasons_are_told_in_one_line() {
+        let of = |has_joined, replicas: &[ReplicaHealth]| {
+            NotReady(hindrances(has_joined, replicas, Purpose::Writes)).to_string()
+        };
+        assert_eq!(of(false, &[healthy()]), "this node has not joined a cluster yet");
+        let late = ReplicaHealth { is_disk_late: true, lead: Lead::default(), ..healthy() };
+        let closed = ReplicaHealth { group: GroupId(2), is_open: false, ..healthy() };
+        assert_eq!(
+            of(true, &[late, healthy(), closed]),
+            "group 1: the disk has not synced applied entries for 0.5 s; group 1: no leader; \
+             group 2: not started yet"
+        );
+        assert!(hindrances(true, &[healthy()], Purpose::Writes).is_empty());
+    }
+
     fn judged(replica: &ReplicaHealth) -> (usize, usize) {
-        (replica.obstacles(Purpose::Reads).len(), replica.obstacles(Purpose::Writes).len())
+        (replica.blockers(Purpose::Reads).len(), replica.blockers(Purpose::Writes).len())
     }
 
     #[test]
@@ -233,9 +331,9 @@ mod tests {
         assert_eq!(judged(&cut), (0, 3));
         let shown: Vec<String> = cut.lacks().iter().map(ToString::to_string).collect();
         let expected = [
-            format!("its leader {} last proved its lead 33.1 s ago", NodeId(1)),
-            format!("voters not heard of: {}, {}", NodeId(1), NodeId(2)),
-            "reads have been marked for 33.0 s".to_owned(),
+            format!("leader {} last confirmed its leadership 33.1 s ago", NodeId(1)),
+            format!("no quorum, unreachable voters: {}, {}", NodeId(1), NodeId(2)),
+            "reads have been stale for 33.0 s".to_owned(),
         ];
         assert_eq!(shown, expected);
     }
@@ -263,11 +361,26 @@ mod tests {
     }
 
     #[test]
+    fn who_asks_for_no_leases_goes_by_what_it_hears() {
+        let (leader, short, long) = (Some(NodeId(1)), LEASE / 2, LEASE * 2);
+        let by_lease = |proved| Lead::by_lease(leader, proved, LEASE).is_led();
+        assert!(by_lease(Some(short)) && !by_lease(Some(long)) && !by_lease(None));
+        let by_hearing = |heard, proved, election_max| {
+            Lead::by_hearing(leader, (heard, proved), (LEASE, election_max)).is_led()
+        };
+        assert!(by_hearing(Some(LIVE_WINDOW), None, LEASE));
+        assert!(!by_hearing(Some(LIVE_WINDOW * 2), None, LEASE));
+        assert!(by_hearing(Some(LIVE_WINDOW * 2), None, LIVE_WINDOW * 2), "an election waits");
+        assert!(by_hearing(Some(LIVE_WINDOW * 2), Some(short), LEASE), "a proof counts, too");
+        assert!(!by_hearing(None, None, LEASE));
+    }
+
+    #[test]
     fn a_late_disk_and_a_change_are_in_the_way_of_writes_only() {
         let late = ReplicaHealth { is_disk_late: true, ..healthy() };
         assert_eq!(judged(&late), (0, 1));
         let shown = late.lacks()[0].to_string();
-        assert_eq!(shown, "the disk has not synced for 0.5 s what is shown");
+        assert_eq!(shown, "the disk has not synced applied entries for 0.5 s");
         let changing = ReplicaHealth { change: Some("AddLearner".to_owned()), ..healthy() };
         assert_eq!(judged(&changing), (0, 1));
     }

@@ -1,11 +1,12 @@
-//! Whether two processes of one node are at work: what a peer can tell from when they have asked it.
+//! Detects two running processes of one node, from the requests that a peer receives.
 //!
-//! A data directory that was copied, or a machine's image that was started twice, makes a second
-//! process with the id of the first. Both would acknowledge and vote under one name. Each process
-//! draws a name of its own run and asks its peers now and then; a peer that an earlier run goes on
-//! asking after a later one has begun knows that both live. The later one is told, and stops.
+//! A copied data directory, or a machine image that was started twice, makes a second process with
+//! the id of the first. Both would acknowledge and vote under one name. Each process draws a name
+//! for its run and asks its peers now and then. A peer that receives requests of an earlier run
+//! after a later one has begun knows that both are alive. It reports that to the later one, which
+//! stops.
 //!
-//! Two runs are never judged by a message of the earlier one that was only late.
+//! A message of the earlier run that was only late never counts.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -54,7 +55,7 @@ impl Runs {
         earlier.any(|run| run.last > own.first + LATE_MAX)
     }
 
-    /// Drops what is known of nodes that are there no more.
+    /// Removes the nodes that are not present any more.
     pub fn retain(&mut self, is_there: impl Fn(NodeId) -> bool) {
         self.of.retain(|node, _| is_there(*node));
     }

@@ -1,13 +1,15 @@
-//! The predicate of the product: whether a write has reached the regions that its caller asked for.
+//! The product's central predicate: whether a write has reached the regions that its caller
+//! required.
 //!
-//! Of one region, [`Waiters`](super::Waiters) decides that it is reached; here is which regions must be.
+//! [`Waiters`](super::Waiters) decides whether one region is reached; this file decides which
+//! regions must be.
 
 use concordat_proto::region::Region;
 
-use super::{danger::Danger, waiters::Standing};
-use crate::planted::{self, Bug};
+use super::{stale_readers::StaleReaders, waiters::RegionWait};
+use crate::planted;
 
-/// Where a write must have been applied.
+/// The regions that a write must reach.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
     /// In one region.
@@ -17,29 +19,25 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// Whether a write that stands like this has reached what was asked for. `All` is reached only where
-    /// some region counts: a write that no region is asked about is not replicated anywhere.
+    /// Whether a write has reached the required regions. `All` is reached only if some region
+    /// counts: a write for which no region counts is not replicated anywhere.
     #[must_use]
-    pub fn is_reached(&self, standing: &[Standing]) -> bool {
-        let at_one = match self {
-            Self::All => Bug::AllRegionsAtTheFirst,
-            Self::Region(_) => Bug::LocalRegionIsAny,
-        };
-        if planted::is(at_one) {
-            return standing.iter().any(|of| of.reached.is_some());
-        }
+    pub fn is_reached(&self, region_waits: &[RegionWait]) -> bool {
+        let any_region = || region_waits.iter().any(|of| of.reached.is_some());
         match self {
             Self::Region(wanted) => {
-                standing.iter().any(|of| of.region == *wanted && of.reached.is_some())
+                let mut of_wanted = region_waits.iter().filter(|of| of.region == *wanted);
+                planted::on_one_reached(of_wanted.any(|of| of.reached.is_some()), any_region)
             }
             Self::All => {
-                standing.iter().any(|of| of.counts)
-                    && standing.iter().all(|of| of.reached.is_some())
+                let reached = region_waits.iter().any(|of| of.counts)
+                    && region_waits.iter().all(|of| of.reached.is_some());
+                planted::on_all_reached(reached, any_region)
             }
         }
     }
 
-    /// Whether a region is asked for.
+    /// Whether a region is required.
     #[must_use]
     pub fn is_for(&self, region: &Region) -> bool {
         match self {
@@ -50,13 +48,13 @@ impl Scope {
 
     /// The region asked for must have applied the entry, whether it serves yet or not.
     #[must_use]
-    pub fn asked_of(&self, mut danger: Danger) -> Danger {
+    pub fn asked_of(&self, mut stale_readers: StaleReaders) -> StaleReaders {
         if let Self::Region(wanted) = self
-            && let Some(of) = danger.regions.get_mut(wanted)
+            && let Some(of) = stale_readers.regions.get_mut(wanted)
         {
             of.counts = true;
         }
-        danger
+        stale_readers
     }
 }
 
@@ -72,8 +70,8 @@ mod tests {
         Region::new(format!("r{number}")).expect("a region")
     }
 
-    fn standing(of: &[(bool, bool)]) -> Vec<Standing> {
-        let one = |(number, (counts, reached)): (usize, &(bool, bool))| Standing {
+    fn region_waits(of: &[(bool, bool)]) -> Vec<RegionWait> {
+        let one = |(number, (counts, reached)): (usize, &(bool, bool))| RegionWait {
             region: region(number),
             counts: *counts,
             reached: reached.then_some(Duration::ZERO),
@@ -84,7 +82,7 @@ mod tests {
     #[test]
     fn a_write_that_no_region_counts_for_has_reached_nothing() {
         assert!(!Scope::All.is_reached(&[]));
-        assert!(!Scope::All.is_reached(&standing(&[(false, true)])));
+        assert!(!Scope::All.is_reached(&region_waits(&[(false, true)])));
         assert!(!Scope::Region(region(0)).is_reached(&[]));
     }
 
@@ -93,24 +91,24 @@ mod tests {
         fn all_regions_means_each_of_them(of in vec(any::<(bool, bool)>(), 1..6)) {
             let each = of.iter().all(|(_, reached)| *reached);
             let any_counts = of.iter().any(|(counts, _)| *counts);
-            prop_assert_eq!(Scope::All.is_reached(&standing(&of)), each && any_counts);
+            prop_assert_eq!(Scope::All.is_reached(&region_waits(&of)), each && any_counts);
         }
 
         #[test]
         fn one_region_asks_of_no_other(of in vec(any::<(bool, bool)>(), 1..6), place in 0..6_usize) {
             let wanted = of.get(place).is_some_and(|(_, reached)| *reached);
             let scope = Scope::Region(region(place));
-            prop_assert_eq!(scope.is_reached(&standing(&of)), wanted);
+            prop_assert_eq!(scope.is_reached(&region_waits(&of)), wanted);
         }
 
         #[test]
         fn what_is_reached_stays_so(of in vec(any::<(bool, bool)>(), 1..6), more in 0..6_usize) {
-            let before = Scope::All.is_reached(&standing(&of));
+            let before = Scope::All.is_reached(&region_waits(&of));
             let mut later = of;
             if let Some((_, reached)) = later.get_mut(more) {
                 *reached = true;
             }
-            prop_assert!(!before || Scope::All.is_reached(&standing(&later)));
+            prop_assert!(!before || Scope::All.is_reached(&region_waits(&later)));
         }
     }
 }

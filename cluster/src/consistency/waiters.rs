@@ -1,20 +1,20 @@
-//! Who waits for which entry of one group, and what each wait still lacks: a report looks only at
-//! the waits that it may complete.
+//! The waits of one group, and what each wait still needs: a report looks only at the waits that it
+//! may complete.
 //!
-//! This is where "reached" is judged (see the module above). What a wait has once seen reached stays
-//! so. Nothing here knows a clock or wakes anybody.
+//! This file judges "reached" (see `mod.rs`). A region that was seen reached stays so for the wait.
+//! Nothing here reads a clock or wakes a task.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
-use crate::planted::{self, Bug};
+use crate::planted;
 use concordat_proto::{id::NodeId, limits, log::LogIndex, region::Region};
 
 use super::{
     cost::WaitCost,
-    danger::{Danger, RegionStanding},
+    stale_readers::{RegionReaders, StaleReaders},
 };
 
 /// A wait's number; never reused.
@@ -23,16 +23,17 @@ pub struct WaiterId(u64);
 
 /// There are as many waits as there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("too many writes wait for their consistency")]
+#[error("too many pending writes")]
 pub struct WaitersFull;
 
-/// What one region lacks for an entry.
+/// What one region still needs for an entry.
 #[derive(Debug, Clone)]
 struct Pending {
     /// A replica of it must have applied the entry.
     counts: bool,
     any_applied: bool,
-    /// Since when nothing but its holders is in the way: one has applied the entry, or need not.
+    /// Since when only lease holders have delayed it: one replica has applied the entry, or none
+    /// needs to.
     held_since: Option<Duration>,
     /// Holders when the wait began.
     began_with: usize,
@@ -41,13 +42,13 @@ struct Pending {
 }
 
 impl Pending {
-    fn new(standing: &RegionStanding, now: Duration) -> Self {
+    fn new(readers: &RegionReaders, now: Duration) -> Self {
         Self {
-            counts: standing.counts,
+            counts: readers.counts,
             any_applied: false,
-            held_since: (!standing.counts).then_some(now),
+            held_since: (!readers.counts).then_some(now),
             began_with: 0,
-            holders: standing.replicas.clone(),
+            holders: readers.replicas.clone(),
         }
     }
 
@@ -58,11 +59,10 @@ impl Pending {
     }
 
     fn is_reached(&self, now: Duration) -> bool {
-        if planted::is(Bug::DangerIgnored) {
-            return self.any_applied || !self.counts;
-        }
-        let any_applied = self.any_applied || planted::is(Bug::ReachedByNobody);
-        (any_applied || !self.counts) && self.holders.values().all(|until| *until <= now)
+        let any_applied = planted::on_any_applied(self.any_applied);
+        let reached =
+            (any_applied || !self.counts) && self.holders.values().all(|until| *until <= now);
+        planted::on_region_reached(reached, self.any_applied, self.counts)
     }
 
     fn next_expiry(&self, now: Duration) -> Option<Duration> {
@@ -78,7 +78,7 @@ impl Pending {
 #[derive(Debug)]
 struct Reached {
     at: Duration,
-    /// Since when only holders were in the way.
+    /// Since when only lease holders delayed it.
     held_since: Option<Duration>,
     /// Holders when the wait began.
     began_with: usize,
@@ -91,16 +91,16 @@ struct Waiter {
     index: LogIndex,
     pending: BTreeMap<Region, Pending>,
     reached: BTreeMap<Region, Reached>,
-    /// Of the regions that count.
+    /// The regions that count.
     counting: BTreeSet<Region>,
-    /// Replicas whose report matters yet, with their regions.
+    /// Replicas whose report still matters, with their regions.
     awaited: BTreeMap<NodeId, Region>,
 }
 
 impl Waiter {
     /// Moves the regions that are reached now, by a report or by the mere passing of time; whether
     /// there was one.
-    fn settle(&mut self, waited_out: bool, now: Duration) -> bool {
+    fn resolve(&mut self, waited_out: bool, now: Duration) -> bool {
         let reached: Vec<Region> = self
             .pending
             .iter()
@@ -117,12 +117,12 @@ impl Waiter {
         moved
     }
 
-    /// What it has cost until now, of the regions that it was for.
+    /// Its delay until now, for the regions that it required.
     fn cost(&self, is_for: impl Fn(&Region) -> bool, now: Duration) -> WaitCost {
         let pending: Vec<&Pending> =
             self.pending.iter().filter(|(region, _)| is_for(region)).map(|(_, of)| of).collect();
         let reached = || self.reached.iter().filter(|(region, _)| is_for(region)).map(|(_, of)| of);
-        // None when a region lacks more than the word of its holders.
+        // None when a region needs more than its lease holders.
         let held_since: Option<Vec<Duration>> = reached()
             .map(|of| of.held_since)
             .chain(pending.iter().map(|of| of.held_since))
@@ -143,12 +143,12 @@ impl Waiter {
     }
 }
 
-/// How one region stands for a wait.
+/// One region's state in a wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
-    /// Where.
+pub struct RegionWait {
+    /// The region.
     pub region: Region,
-    /// Whether `all_regions` asks for it.
+    /// Whether `all_regions` requires it.
     pub counts: bool,
     /// When it was seen reached.
     pub reached: Option<Duration>,
@@ -176,15 +176,15 @@ impl Waiters {
         Self { next: 0, limit, waiters: BTreeMap::new(), by_node: BTreeMap::new() }
     }
 
-    /// Notes a wait for an index. It stays until it is removed, finished or not. `applied` is what
-    /// each replica has reported so far.
+    /// Registers a wait for an index. It stays until it is removed, complete or not. `applied` is
+    /// the reported index of each replica.
     ///
     /// # Errors
     /// When there are too many.
     pub fn register(
         &mut self,
         index: LogIndex,
-        danger: &Danger,
+        stale_readers: &StaleReaders,
         applied: impl Fn(NodeId) -> Option<LogIndex>,
         now: Duration,
     ) -> Result<WaiterId, WaitersFull> {
@@ -200,9 +200,9 @@ impl Waiters {
             counting: BTreeSet::new(),
             awaited: BTreeMap::new(),
         };
-        for (region, standing) in &danger.regions {
-            let mut pending = Pending::new(standing, now);
-            for node in standing.replicas.keys() {
+        for (region, readers) in &stale_readers.regions {
+            let mut pending = Pending::new(readers, now);
+            for node in readers.replicas.keys() {
                 if applied(*node).is_some_and(|applied| applied >= index) {
                     pending.on_applied(*node, now);
                 } else {
@@ -210,13 +210,13 @@ impl Waiters {
                     self.by_node.entry(*node).or_default().insert((index, id));
                 }
             }
-            if standing.counts {
+            if readers.counts {
                 waiter.counting.insert(region.clone());
             }
             pending.began_with = pending.holding(now);
             waiter.pending.insert(region.clone(), pending);
         }
-        waiter.settle(false, now);
+        waiter.resolve(false, now);
         self.waiters.insert(id, waiter);
         Ok(id)
     }
@@ -234,7 +234,7 @@ impl Waiters {
             let Some(region) = waiter.awaited.remove(&node) else { continue };
             if let Some(pending) = waiter.pending.get_mut(&region) {
                 pending.on_applied(node, now);
-                if waiter.settle(false, now) {
+                if waiter.resolve(false, now) {
                     moved.push(id);
                 }
             }
@@ -245,29 +245,39 @@ impl Waiters {
         moved
     }
 
+    /// Whether a wait still lacks a replica's report: its region is not reached yet.
+    #[must_use]
+    pub fn awaits(&self, node: NodeId) -> bool {
+        let lacks = |waiter: &Waiter| {
+            waiter.awaited.get(&node).is_some_and(|region| waiter.pending.contains_key(region))
+        };
+        let waits = self.by_node.get(&node).into_iter().flatten();
+        waits.filter_map(|(_, id)| self.waiters.get(id)).any(lacks)
+    }
+
     /// Looks again at one wait: what held it up may be over. Returns when next to look, if time
     /// alone can change anything.
     pub fn look(&mut self, id: WaiterId, now: Duration) -> Option<Duration> {
         let waiter = self.waiters.get_mut(&id)?;
-        waiter.settle(true, now);
+        waiter.resolve(true, now);
         waiter.pending.values().filter_map(|pending| pending.next_expiry(now)).min()
     }
 
-    /// How every region stands for a wait, in order of name.
+    /// Every region's state in a wait, in order of name.
     #[must_use]
-    pub fn standing(&self, id: WaiterId) -> Vec<Standing> {
+    pub fn region_waits(&self, id: WaiterId) -> Vec<RegionWait> {
         let Some(waiter) = self.waiters.get(&id) else { return Vec::new() };
         let regions: BTreeSet<&Region> =
             waiter.pending.keys().chain(waiter.reached.keys()).collect();
-        let standing = |region: &Region| Standing {
+        let region_waits = |region: &Region| RegionWait {
             region: region.clone(),
             counts: waiter.counting.contains(region),
             reached: waiter.reached.get(region).map(|of| of.at),
         };
-        regions.into_iter().map(standing).collect()
+        regions.into_iter().map(region_waits).collect()
     }
 
-    /// What a wait has cost until now that was for some of the regions only.
+    /// The delay until now of a wait that required only some of the regions.
     #[must_use]
     pub fn cost(&self, id: WaiterId, is_for: impl Fn(&Region) -> bool, now: Duration) -> WaitCost {
         self.waiters.get(&id).map(|waiter| waiter.cost(is_for, now)).unwrap_or_default()
@@ -286,13 +296,13 @@ impl Waiters {
         }
     }
 
-    /// How many there are.
+    /// The number of waits.
     #[must_use]
     pub fn len(&self) -> usize {
         self.waiters.len()
     }
 
-    /// Whether there is none.
+    /// Whether there is no wait.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.waiters.is_empty()

@@ -7,7 +7,7 @@ use proptest::{collection::vec, prelude::*};
 
 use super::{
     WaitCost, Waiters,
-    danger::{Danger, RegionStanding},
+    stale_readers::{RegionReaders, StaleReaders},
     waiters::WaiterId,
 };
 
@@ -20,19 +20,19 @@ fn region(number: u8) -> Region {
 }
 
 /// Nodes 1 and 2 in `r0`, 3 and 4 in `r1`, each a holder until the given time.
-fn danger(until: [u64; 4], counts: [bool; 2]) -> Danger {
+fn stale_readers(until: [u64; 4], counts: [bool; 2]) -> StaleReaders {
     let regions = [0, 1].map(|number: u8| {
         let first = u64::from(number) * 2;
         let replicas = [first, first + 1]
             .map(|node| (NodeId(node + 1), ms(until[usize::try_from(node).unwrap()])));
         let counts = counts[usize::from(number)];
-        (region(number), RegionStanding { counts, replicas: replicas.into() })
+        (region(number), RegionReaders { counts, replicas: replicas.into() })
     });
-    Danger { regions: regions.into() }
+    StaleReaders { regions: regions.into() }
 }
 
 fn reached(waiters: &Waiters, id: WaiterId) -> Vec<Option<Duration>> {
-    waiters.standing(id).into_iter().map(|standing| standing.reached).collect()
+    waiters.region_waits(id).into_iter().map(|region_waits| region_waits.reached).collect()
 }
 
 fn nothing(_: NodeId) -> Option<LogIndex> {
@@ -42,8 +42,8 @@ fn nothing(_: NodeId) -> Option<LogIndex> {
 #[test]
 fn a_region_is_reached_by_one_that_applied_and_no_holder_that_did_not() {
     let mut waiters = Waiters::default();
-    let danger = danger([0, 500, 0, 0], [true, true]);
-    let id = waiters.register(LogIndex(7), &danger, nothing, ms(0)).unwrap();
+    let stale_readers = stale_readers([0, 500, 0, 0], [true, true]);
+    let id = waiters.register(LogIndex(7), &stale_readers, nothing, ms(0)).unwrap();
     assert!(waiters.on_report(NodeId(1), LogIndex(6), ms(10)).is_empty(), "too little");
     assert!(waiters.on_report(NodeId(1), LogIndex(7), ms(20)).is_empty(), "2 may hold a lease");
     assert_eq!(waiters.on_report(NodeId(3), LogIndex(9), ms(30)), [id], "nobody holds one");
@@ -56,8 +56,8 @@ fn a_region_is_reached_by_one_that_applied_and_no_holder_that_did_not() {
 #[test]
 fn a_holder_that_reports_costs_nothing_more() {
     let mut waiters = Waiters::default();
-    let danger = danger([500; 4], [true, true]);
-    let id = waiters.register(LogIndex(7), &danger, nothing, ms(0)).unwrap();
+    let stale_readers = stale_readers([500; 4], [true, true]);
+    let id = waiters.register(LogIndex(7), &stale_readers, nothing, ms(0)).unwrap();
     for node in [1, 2, 3, 4] {
         waiters.on_report(NodeId(node), LogIndex(7), ms(node));
     }
@@ -67,28 +67,28 @@ fn a_holder_that_reports_costs_nothing_more() {
 #[test]
 fn nobody_left_alive_is_not_reached_for_ever() {
     let mut waiters = Waiters::default();
-    let danger = danger([5; 4], [true, false]);
-    let id = waiters.register(LogIndex(7), &danger, nothing, ms(0)).unwrap();
+    let stale_readers = stale_readers([5; 4], [true, false]);
+    let id = waiters.register(LogIndex(7), &stale_readers, nothing, ms(0)).unwrap();
     assert_eq!(waiters.look(id, ms(9000)), None);
-    let standing = waiters.standing(id);
-    assert_eq!(standing[0].reached, None, "no replica of it has the entry");
-    assert!(!standing[1].counts && standing[1].reached.is_some(), "it only must be silent");
+    let region_waits = waiters.region_waits(id);
+    assert_eq!(region_waits[0].reached, None, "no replica of it has the entry");
+    assert!(!region_waits[1].counts && region_waits[1].reached.is_some(), "it only must be silent");
 }
 
 #[test]
 fn what_was_reported_before_counts() {
     let mut waiters = Waiters::default();
     let applied = |node: NodeId| Some(LogIndex(node.0 + 5));
-    let danger = danger([500; 4], [true, true]);
-    let id = waiters.register(LogIndex(7), &danger, applied, ms(3)).unwrap();
+    let stale_readers = stale_readers([500; 4], [true, true]);
+    let id = waiters.register(LogIndex(7), &stale_readers, applied, ms(3)).unwrap();
     assert_eq!(reached(&waiters, id), [None, Some(ms(3))], "1 has 6 only");
 }
 
 #[test]
 fn what_was_lost_is_told_however_the_wait_ended() {
     let mut waiters = Waiters::default();
-    let danger = danger([500, 500, 900, 0], [true, true]);
-    let id = waiters.register(LogIndex(7), &danger, nothing, ms(0)).unwrap();
+    let stale_readers = stale_readers([500, 500, 900, 0], [true, true]);
+    let id = waiters.register(LogIndex(7), &stale_readers, nothing, ms(0)).unwrap();
     let of = |waiters: &Waiters, number: u8, now| {
         waiters.cost(id, |region_is| *region_is == region(number), ms(now))
     };
@@ -134,17 +134,17 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 struct Naive {
     id: WaiterId,
     index: u64,
-    danger: Danger,
+    stale_readers: StaleReaders,
     reached: BTreeMap<Region, Duration>,
 }
 
 impl Naive {
     fn look(&mut self, applied: &BTreeMap<NodeId, u64>, now: Duration) {
         let has = |node: &NodeId| applied.get(node).is_some_and(|applied| *applied >= self.index);
-        for (region, standing) in &self.danger.regions {
-            let any = !standing.counts || standing.replicas.keys().any(has);
+        for (region, readers) in &self.stale_readers.regions {
+            let any = !readers.counts || readers.replicas.keys().any(has);
             let silent = |(node, until): (&NodeId, &Duration)| has(node) || *until <= now;
-            if any && standing.replicas.iter().all(silent) {
+            if any && readers.replicas.iter().all(silent) {
                 self.reached.entry(region.clone()).or_insert(now);
             }
         }
@@ -161,12 +161,12 @@ proptest! {
         for step in steps {
             match step {
                 Step::Register(index, until, counts) => {
-                    let danger = danger(until, counts);
+                    let stale_readers = stale_readers(until, counts);
                     let known = |node| applied.get(&node).copied().map(LogIndex);
-                    let registered = waiters.register(LogIndex(index), &danger, known, now);
+                    let registered = waiters.register(LogIndex(index), &stale_readers, known, now);
                     prop_assert_eq!(registered.is_ok(), naive.len() < LIMIT);
                     if let Ok(id) = registered {
-                        naive.push(Naive { id, index, danger, reached: BTreeMap::new() });
+                        naive.push(Naive { id, index, stale_readers, reached: BTreeMap::new() });
                     }
                 }
                 Step::Report(node, index) => {
@@ -185,7 +185,7 @@ proptest! {
                 wait.look(&applied, now);
                 let next = waiters.look(wait.id, now);
                 prop_assert!(next.is_none_or(|next| next > now));
-                let found = waiters.standing(wait.id).into_iter();
+                let found = waiters.region_waits(wait.id).into_iter();
                 let found: BTreeMap<Region, Duration> =
                     found.filter_map(|of| Some((of.region, of.reached?))).collect();
                 prop_assert_eq!(&found, &wait.reached);

@@ -1,5 +1,5 @@
 //! Every byte of a small log is altered, every file is cut at every length and removed: the log
-//! then either says that it is damaged, or still has everything that was acknowledged.
+//! then either reports damage, or still has every acknowledged entry.
 
 use super::{
     file::FileSystem,
@@ -49,7 +49,7 @@ fn worked_disk() -> (SimFiles, Dump) {
     (files, expected)
 }
 
-/// True when the log said that it is damaged.
+/// True when the log reports damage.
 fn check(files: &SimFiles, expected: &Dump, what: &str) -> bool {
     match open(files, &small()) {
         Err(LogError::Damaged { .. }) => true,

@@ -1,32 +1,32 @@
-//! What can go wrong with the log, as one closed list.
+//! The log's errors, as one closed list.
 //!
-//! Says what was being done and to which file; it must never hold an entry's payload, and its
-//! text must never repeat its source (the caller prints the chain).
+//! An error names the action and the file. It must never hold an entry's payload, and its text must
+//! never repeat its source (the caller prints the chain).
 
 use std::{io, sync::Arc};
 
-/// A fault of the log. None of these is a refusal to a client: a caller that meets one other than
-/// [`LogError::Purged`] stops its replica, and on [`LogError::Failed`] or [`LogError::Damaged`]
-/// the process.
+/// A fault of the log. None of these is a refusal to a client: a caller that gets one other than
+/// [`LogError::Purged`] stops its replica, and on [`LogError::Failed`] or [`LogError::Damaged`] the
+/// process.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogError {
-    /// Bytes that were known to be synced are gone or altered: this node may have forgotten what it
-    /// acknowledged, and must come back as a new one.
+    /// Bytes that were known to be synced are missing or altered: this node may have forgotten
+    /// entries that it acknowledged, and must be replaced by a new node.
     #[error("the log is damaged: {file} at byte {offset}: {reason}")]
     Damaged {
         /// The file's name inside the log directory.
         file: String,
-        /// Where in the file.
+        /// The offset in the file.
         offset: u64,
-        /// What was found there.
+        /// The defect.
         reason: String,
     },
     /// The disk refused an operation while the log was opened or read.
-    #[error("could not {doing} {file}")]
+    #[error("could not {action} {file}")]
     Io {
         /// The operation, as a verb.
-        doing: &'static str,
+        action: &'static str,
         /// The file's name inside the log directory.
         file: String,
         /// The system's own error.
@@ -34,7 +34,7 @@ pub enum LogError {
         source: Arc<io::Error>,
     },
     /// A write or a sync failed, now or earlier: nothing is retried and nothing more is written.
-    #[error("the log has failed and takes no more writes")]
+    #[error("the log has failed and accepts no more writes")]
     Failed {
         /// The first failure.
         #[source]
@@ -61,7 +61,7 @@ pub enum LogError {
         bytes_max: usize,
     },
     /// More bytes are queued than [`LogOptions::queue_bytes_max`](super::LogOptions) allows: the
-    /// disk has stood still while callers went on.
+    /// disk has hung while callers continued.
     #[error("{queued_bytes} bytes are queued for the log, where at most {bytes_max} may be")]
     Overloaded {
         /// Bytes queued.
@@ -85,14 +85,14 @@ pub enum LogError {
     /// Options that contradict one another.
     #[error("log options: {reason}")]
     Options {
-        /// Which, and why.
+        /// The option, and why.
         reason: &'static str,
     },
 }
 
 impl LogError {
-    pub(super) fn io(doing: &'static str, file: &str, source: io::Error) -> LogError {
-        LogError::Io { doing, file: file.to_owned(), source: Arc::new(source) }
+    pub(super) fn io(action: &'static str, file: &str, source: io::Error) -> LogError {
+        LogError::Io { action, file: file.to_owned(), source: Arc::new(source) }
     }
 
     pub(super) fn damaged(file: &str, offset: usize, reason: impl Into<String>) -> LogError {

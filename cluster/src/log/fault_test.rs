@@ -83,8 +83,8 @@ fn each_failed_write_or_sync_ends_the_log_and_loses_nothing_acknowledged() {
     }
 }
 
-/// A manifest of which only one slot was on the disk was relied on: the torn write of that slot
-/// brought the one before back, which asked for other segments.
+/// A manifest was used although only one of its slots was on the disk. A torn write of that slot
+/// brought back the manifest before it, which named other segments.
 #[test]
 fn a_manifest_that_was_not_synced_before_the_process_died_is_synced_before_it_is_believed() {
     let mut died = 0;
@@ -177,7 +177,7 @@ fn a_dropped_record_does_not_continue_the_new_chain() {
         (bytes, chain)
     });
     let at = lives[0].0.len() - frame::frame_bytes(0);
-    // The danger: in the same life the old truncation would be believed again.
+    // The hazard: with the same life number the old truncation would be valid again.
     assert!(parse_frame(&lives[0].0[at..], lives[1].1).is_ok());
     assert!(parse_frame(&lives[0].0[at..], lives[2].1).is_err());
 }
@@ -198,7 +198,7 @@ fn a_dropped_truncation_does_not_come_back_behind_the_same_entry() {
     let start = (0..after.len()).find(|at| before[*at] != after[*at]).expect("a batch") & !7;
     let truncation_at = start + MARK_BYTES + frame::frame_bytes(40);
     let truncation = &after[truncation_at..truncation_at + frame::frame_bytes(0)];
-    // The batch is torn: its first sector's worth is lost, the truncation stands.
+    // The batch is torn: its first sector is lost, the truncation is on the disk.
     let torn = files.fork();
     let file = torn.open(name).expect("the segment");
     file.write_at(&vec![0; truncation_at - start], start as u64).expect("powered");
@@ -234,7 +234,7 @@ fn a_segment_of_an_earlier_use_is_never_read_again() {
         run_all(&log);
     }
     assert!(log.stats().recycled > 3);
-    // No shutdown: as the disk stands, old records behind the end of the last segment.
+    // No shutdown: the disk keeps old records behind the end of the last segment.
     let log = open(&files.fork(), &small()).expect("the log again");
     let (_, records) = dump(&log, 1);
     assert_eq!(records, [record(1, 100, 180)]);

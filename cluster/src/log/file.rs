@@ -1,7 +1,9 @@
-//! The hole between the log and a disk: a flat directory of files, and its real implementation.
+//! The interface between the log and a disk: a flat directory of files, and its real
+//! implementation.
 //!
-//! The log does all its IO through these two traits, so that a simulated disk can stand in. Nothing
-//! here may retry, buffer, or hide an error, and nothing here knows what the bytes mean.
+//! The log does all its IO through these two traits, so that tests can use a simulated disk.
+//! Nothing here may retry, buffer, or hide an error, and nothing here knows the meaning of the
+//! bytes.
 
 use std::{
     fmt,
@@ -21,7 +23,7 @@ pub trait FileSystem: Send + Sync + fmt::Debug {
     fn create(&self, name: &str) -> io::Result<Arc<dyn LogFile>>;
     /// Opens an existing file for reading and writing.
     fn open(&self, name: &str) -> io::Result<Arc<dyn LogFile>>;
-    /// Renames atomically, replacing what stands at `to`. Open handles stay with their file.
+    /// Renames atomically, replacing a file at `to`. Open handles stay with their file.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     /// Removes a name. Open handles stay usable.
     fn remove(&self, name: &str) -> io::Result<()>;

@@ -29,12 +29,12 @@ pub(super) const ALIGN: usize = 8;
 
 const MARK_PAYLOAD_BYTES: usize = 16;
 const MARK_MAGIC: [u8; 8] = *b"\xc5synced\x9e";
-/// Where in a mark's payload its life stands.
+/// The offset of the life number in a mark's payload.
 const LIFE_AT: usize = MARK_MAGIC.len() + 4;
 /// Bytes of a mark that its own checksum covers: all but the chained checksum and itself.
 const MARK_COVERED: std::ops::Range<usize> = 4..HEAD_BYTES + MARK_MAGIC.len();
 
-/// What a record is.
+/// The kind of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// An entry of a group.
@@ -114,7 +114,7 @@ pub(super) enum FrameFault {
 impl fmt::Display for FrameFault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            FrameFault::Blank => formatter.write_str("zeros where a record must stand"),
+            FrameFault::Blank => formatter.write_str("zeros in place of a record"),
             FrameFault::Cut => formatter.write_str("a record that reaches beyond its segment"),
             FrameFault::Kind(code) => write!(formatter, "a record of the unknown kind {code}"),
             FrameFault::Checksum => formatter.write_str("a record with a wrong checksum"),
@@ -180,7 +180,7 @@ pub(super) fn parse_frame(bytes: &[u8], chain: u32) -> Result<Frame<'_>, FrameFa
 pub(super) struct Mark {
     /// First value of the segment's chain.
     pub(super) identity: u32,
-    /// Where in the segment it will stand.
+    /// The record's offset in the segment.
     pub(super) offset: usize,
     /// All before this place is synced.
     pub(super) synced: usize,
@@ -204,7 +204,7 @@ pub(super) fn push_mark(buffer: &mut Vec<u8>, chain: u32, mark: Mark) -> u32 {
     push_frame(buffer, chain, head, &payload)
 }
 
-/// How far any mark in `segment` at or behind `from` says that it was synced. Such marks vouch for
+/// The greatest synced offset in any mark of `segment` at or behind `from`. Such marks are valid by
 /// themselves, whatever the chain says.
 pub(super) fn synced_by_marks(segment: &[u8], from: usize, identity: u32) -> Option<usize> {
     (from.next_multiple_of(ALIGN)..segment.len())

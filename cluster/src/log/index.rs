@@ -1,16 +1,19 @@
-//! What callers see: per group the vote, the purge mark and where each live entry lies, with the
-//! newest payloads kept in memory.
+//! The callers' view: per group the vote, the purge mark and the location of each live entry, with
+//! the newest payloads kept in memory.
 //!
 //! It changes when a call is queued, so it may be ahead of the disk; a payload stays in memory at
-//! least until it is on the disk. It does no IO and must be held locked only for moments.
+//! least until it is on the disk. It does no IO and must be locked only for moments.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 
-use super::{GroupState, LogRecord, RecordId, error::LogError};
+use super::{
+    error::LogError,
+    types::{GroupState, LogRecord, RecordId},
+};
 
-/// Where an entry's record stands.
+/// The location of an entry's record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
     /// The segment; 0 while the entry is not on the disk (segments count from 1).
@@ -49,7 +52,7 @@ pub(super) struct Planned {
     pub(super) from: Source,
 }
 
-/// Where its payload comes from.
+/// Where a payload is read from.
 #[derive(Debug)]
 pub(super) enum Source {
     Memory(Bytes),
@@ -146,7 +149,7 @@ impl Index {
         Some(RecordId { term: slot.term, index: group.synced })
     }
 
-    /// Whether these records follow the group's last one, each the one before it.
+    /// Whether these records continue the group's log without a gap.
     pub(super) fn check_append(&self, group: u32, records: &[LogRecord]) -> Result<(), LogError> {
         let Some(head) = records.first() else { return Ok(()) };
         let expected = self.groups.get(&group).and_then(GroupIndex::expected);
@@ -232,7 +235,7 @@ impl Index {
         }
     }
 
-    /// A purge is on the disk, synced: what it covers needs no entry any more.
+    /// A purge is synced: the entries that it covers can be dropped.
     pub(super) fn on_purge_synced(&mut self, group: u32, up_to: u64) {
         if let Some(group) = self.groups.get_mut(&group) {
             group.synced = group.synced.max(up_to);
@@ -271,7 +274,7 @@ impl Index {
         runs
     }
 
-    /// What to read for `from..to`, up to `bytes_max` but at least one entry.
+    /// The reads for `from..to`, up to `bytes_max` but at least one entry.
     pub(super) fn plan(
         &self,
         group: u32,

@@ -1,9 +1,9 @@
-//! What each group's history amounts to at one place of the log: votes, purges, and which segments
-//! hold its live entries.
+//! A summary of each group's history at one position of the log: votes, purges, and the segments
+//! that hold its live entries.
 //!
-//! The writer keeps one that is never ahead of what it has written, recovery builds the same one by
-//! replay, and every segment begins with a checkpoint of it, so that older segments can go. It must
-//! never see a change before that change's record is laid out, and holds no payloads.
+//! The writer keeps one that is never ahead of its writes, recovery builds the same one by replay,
+//! and every segment begins with a checkpoint of it, so that older segments can be removed. It must
+//! never include a change before that change's record is laid out, and it holds no payloads.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -18,11 +18,11 @@ pub(super) struct GroupLedger {
     purged: Option<(u64, Bytes)>,
     /// First and last index that are live.
     live: Option<(u64, u64)>,
-    /// Where live entries lie: the first index in each segment, both rising.
+    /// The locations of live entries: the first index in each segment, both ascending.
     runs: VecDeque<(u64, u32)>,
 }
 
-/// A group as a checkpoint tells it.
+/// A group in a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Checkpoint {
     pub(super) vote: Option<Bytes>,
@@ -114,7 +114,7 @@ impl Ledger {
         ledger.runs = checkpoint.live.iter().map(|(first, _)| (*first, gone)).collect();
     }
 
-    /// Whether a checkpoint says what the records before it say.
+    /// Whether a checkpoint agrees with the records before it.
     pub(super) fn agrees(&self, group: u32, checkpoint: &Checkpoint) -> bool {
         self.groups.get(&group).is_some_and(|ledger| ledger.checkpoint() == *checkpoint)
     }

@@ -1,8 +1,11 @@
-//! The log's behaviour through its own front door, and what the other tests share.
+//! The log's behavior through its public interface, and helpers that the other tests share.
 
-use std::sync::{
-    Arc, Mutex,
-    mpsc::{Receiver, channel},
+use std::{
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, channel},
+    },
+    time::Duration,
 };
 
 use super::*;
@@ -196,9 +199,9 @@ fn an_idle_log_writes_one_mark_and_no_more() {
     let options = LogOptions { segment_bytes: 1 << 20, ..options };
     let files = SimFiles::new();
     let log = open(&files, &options).expect("a new log");
-    let (done, told) = tell();
+    let (done, notified) = tell();
     log.append(1, vec![record(1, 1, 10)], done);
-    assert!(matches!(told.recv(), Ok(Ok(()))));
+    assert!(matches!(notified.recv(), Ok(Ok(()))));
     while log.stats().lone_marks == 0 {
         thread::yield_now();
     }
@@ -274,7 +277,7 @@ fn a_callback_may_call_the_log_and_drop_it() {
     let files = SimFiles::new();
     let options = LogOptions { segment_bytes: 1 << 20, ..LogOptions::default() };
     let log = open(&files, &options).expect("a new log");
-    let (done, told) = tell();
+    let (done, notified) = tell();
     let inner = log.clone();
     log.append(
         1,
@@ -285,7 +288,7 @@ fn a_callback_may_call_the_log_and_drop_it() {
         }),
     );
     drop(log);
-    assert!(matches!(told.recv(), Ok(Ok(()))));
+    assert!(matches!(notified.recv(), Ok(Ok(()))));
 }
 
 #[test]
@@ -296,9 +299,9 @@ fn a_panic_in_a_callback_fails_the_log() {
     while log.failure().is_none() {
         thread::yield_now();
     }
-    let (done, told) = tell();
+    let (done, notified) = tell();
     log.append(1, vec![record(1, 2, 1)], done);
-    assert!(matches!(told.recv(), Ok(Err(LogError::Failed { .. } | LogError::Closed))));
+    assert!(matches!(notified.recv(), Ok(Err(LogError::Failed { .. } | LogError::Closed))));
 }
 
 #[test]

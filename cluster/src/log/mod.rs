@@ -1,39 +1,43 @@
 //! The Raft log and the votes of all groups of a node, in one set of files of their own.
 //!
-//! **Contract.** A call is queued at once, never blocks on the disk, and is seen by
-//! [`RaftLog::state`] and [`RaftLog::read`] as soon as it returns; its `done` is called from the
-//! writer thread, in the order of the calls, once its records are synced. What `done` confirmed is
-//! there after any crash; if the disk loses or alters it, opening says [`LogError::Damaged`]
-//! instead of going on without it. A call that is refused changes nothing and says so at once, as
-//! well as to its `done`: who went on as if it had been taken would read what it meant to drop.
+//! **Contract.** A call is queued at once and never blocks on the disk; [`RaftLog::state`] and
+//! [`RaftLog::read`] show it as soon as it returns. Its `done` is called from the writer thread, in
+//! the order of the calls, once its records are synced. Records that `done` has confirmed survive
+//! any crash; if the disk loses or alters them, opening the log returns [`LogError::Damaged`]. A
+//! call that is rejected changes nothing; both its return value and its `done` report that. The
+//! caller must not ignore the rejection, or it could still read entries that it tried to truncate.
 //!
-//! **Files.** `manifest` says which segments there must be. Segments are pre-written files of one
-//! length, filled with records in the order of the calls, then left alone, then recycled: header,
-//! a checkpoint of every group (vote, purge mark, live range), then batches, each led by a mark
-//! that says "all before me is synced". A segment goes when no live entry lies in it or before it.
+//! **Files.** `manifest` lists the segments that must exist. Segments are preallocated files of one
+//! length, filled with records in the order of the calls, then kept, then recycled: header, a
+//! checkpoint of every group (vote, purge mark, live range), then batches. Each batch begins with a
+//! mark that says that all bytes before it are synced. A segment is recycled when no live entry is
+//! in it or before it.
 //!
-//! **Damage or a torn write.** `recover.rs` has the rule. The one thing it cannot tell apart is a
-//! bit that flips in the very last batch before any mark follows it, so a mark (two, on different
-//! pages) is written and synced after [`LogOptions::mark_idle`] without calls, at shutdown, and on demand
-//! ([`RaftLog::mark`]).
+//! **Damage or a torn write.** `recover.rs` has the rule. It cannot distinguish one case: a bit
+//! that flips in the very last batch before any mark follows it. So a mark (two, on different
+//! pages) is written and synced after [`LogOptions::mark_idle`] without calls, at shutdown, and on
+//! demand ([`RaftLog::mark`]).
 //!
 //! Why not an embedded database's log: its strict recovery cannot recycle files, its lenient one
-//! drops everything behind a bad record, and neither runs on a simulated disk.
+//! drops all records behind a bad one, and neither runs on a simulated disk.
 //!
-//! **Absent on purpose**: the Raft library, an async runtime, any meaning of payloads, votes and
-//! purged ids, retries of IO, and the decision when to purge.
+//! **Not here**: the Raft library, an async runtime, the meaning of payloads, votes and purged ids,
+//! retries of IO, and the decision when to purge.
 
 mod error;
 mod file;
 mod frame;
 mod index;
+mod job;
 mod ledger;
 mod pool;
 mod read;
 mod recover;
 mod segment;
 mod shared;
+#[cfg(any(test, feature = "testing"))]
 mod sim;
+mod types;
 mod writer;
 
 #[cfg(test)]
@@ -48,156 +52,25 @@ mod model_test;
 use std::{
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     thread::{self, JoinHandle},
-    time::Duration,
 };
 
 use bytes::Bytes;
 
 pub use error::LogError;
 pub use file::{FileSystem, LogFile, RealFiles};
+#[cfg(any(test, feature = "testing"))]
 pub use sim::{SimFault, SimFiles, SimHits};
+pub use types::{
+    Done, GroupState, LogOptions, LogRecord, LogStats, RecordId, SyncedCallback, WriterMode,
+};
 
+use crate::locks::locked;
 use index::Index;
+use job::{Change, Job};
 use shared::{Next, Shared};
-use writer::{Change, Job, Tail, Writer};
-
-/// Told the outcome of one call, from the writer thread. Must not block; may call the log.
-pub type Done = Box<dyn FnOnce(Result<(), LogError>) + Send>;
-
-/// Told a group and how far it is synced, from the writer thread.
-pub type SyncedCallback = Arc<dyn Fn(u32, u64) + Send + Sync>;
-
-/// What names an entry of a group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RecordId {
-    /// The leader's term.
-    pub term: u64,
-    /// The place in the group's log.
-    pub index: u64,
-}
-
-/// An entry; the log does not look into its payload.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogRecord {
-    /// Its name.
-    pub id: RecordId,
-    /// Its bytes.
-    pub payload: Bytes,
-}
-
-/// What is known of a group, all calls that returned included.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct GroupState {
-    /// The last vote saved.
-    pub vote: Option<Bytes>,
-    /// The caller's name for the point up to which entries were purged.
-    pub purged: Option<Bytes>,
-    /// The index of that point; 0 also when nothing was purged (`purged` tells them apart).
-    pub purged_index: u64,
-    /// The first entry kept; without entries the one after the purged, or 0.
-    pub first_index: u64,
-    /// The last entry, if any is kept.
-    pub last: Option<RecordId>,
-}
-
-/// Who runs the writer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WriterMode {
-    /// A thread of the log's own.
-    Thread,
-    /// [`RaftLog::step`]: for tests and simulations that must be exactly repeatable.
-    Stepped,
-}
-
-/// Limits of a log.
-#[derive(Debug, Clone)]
-pub struct LogOptions {
-    /// Length of a segment file: 4 KiB to 1 GiB, a multiple of 512. A record may take a quarter.
-    /// Segments of another length that exist are read, and removed instead of recycled.
-    pub segment_bytes: u32,
-    /// Free segments kept for recycling; more are removed.
-    pub free_segments_max: usize,
-    /// Bytes of newest payloads kept in memory, over all groups (those not yet synced in addition).
-    pub cache_bytes_max: usize,
-    /// Bytes that may be queued. Refusing an append is a fault to Raft, so this is far beyond what
-    /// a working disk lets pile up; it only keeps a dead disk from taking all memory.
-    pub queue_bytes_max: usize,
-    /// Bytes of one write, not counting the record that exceeds it.
-    pub batch_bytes_max: usize,
-    /// Calls in one batch.
-    pub batch_calls_max: usize,
-    /// How long no call must come before a mark is written behind the last batch; None for never.
-    pub mark_idle: Option<Duration>,
-    /// Who runs the writer.
-    pub writer: WriterMode,
-}
-
-impl Default for LogOptions {
-    fn default() -> LogOptions {
-        LogOptions {
-            segment_bytes: 64 << 20,
-            free_segments_max: 2,
-            cache_bytes_max: 32 << 20,
-            queue_bytes_max: 256 << 20,
-            batch_bytes_max: 4 << 20,
-            batch_calls_max: 4096,
-            mark_idle: Some(Duration::from_millis(10)),
-            writer: WriterMode::Thread,
-        }
-    }
-}
-
-impl LogOptions {
-    fn check(&self) -> Result<(), LogError> {
-        let reason = if !(4096..=1 << 30).contains(&self.segment_bytes) {
-            "a segment has 4 KiB to 1 GiB"
-        } else if !self.segment_bytes.is_multiple_of(512) {
-            "a segment is a multiple of 512 bytes"
-        } else if self.batch_bytes_max == 0 || self.batch_calls_max == 0 {
-            "a batch holds at least one byte and one call"
-        } else {
-            return Ok(());
-        };
-        Err(LogError::Options { reason })
-    }
-
-    fn record_bytes_max(&self) -> usize {
-        self.segment_bytes as usize / 4
-    }
-}
-
-/// Counters since the log was opened, and present sizes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct LogStats {
-    /// Syncs of records: one a batch, one more when a batch crosses into another segment.
-    pub fsyncs: u64,
-    /// Syncs of zeros, for segments to come.
-    pub fill_syncs: u64,
-    /// Bytes written to segments, without zeros.
-    pub bytes_written: u64,
-    /// Records written, without marks and checkpoints.
-    pub records: u64,
-    /// Batches written.
-    pub batches: u64,
-    /// Calls in those batches.
-    pub calls: u64,
-    /// Marks written on their own.
-    pub lone_marks: u64,
-    /// Segments in use.
-    pub segments: u64,
-    /// Segments kept for recycling.
-    pub free_segments: u64,
-    /// Segments that began in a recycled file.
-    pub recycled: u64,
-    /// Calls queued now.
-    pub queued_calls: u64,
-    /// Bytes queued now.
-    pub queued_bytes: u64,
-    /// Payload bytes in memory now.
-    pub cache_bytes: u64,
-}
+use writer::{Tail, Writer};
 
 /// A handle to the node's log. The last one dropped shuts it down.
 #[derive(Clone)]
@@ -213,10 +86,11 @@ struct Owner {
 }
 
 impl RaftLog {
-    /// Opens or creates the log in a directory that nobody else has open, and starts the writer.
+    /// Opens or creates the log in a directory that no other process has open, and starts the
+    /// writer.
     ///
     /// # Errors
-    /// [`LogError::Damaged`] when something that was synced is gone or altered.
+    /// [`LogError::Damaged`] when synced bytes are missing or altered.
     pub fn open(files: Arc<dyn FileSystem>, options: LogOptions) -> Result<RaftLog, LogError> {
         options.check()?;
         let recovered = recover::recover(&files, &options)?;
@@ -242,7 +116,7 @@ impl RaftLog {
         Ok(RaftLog { owner: Arc::new(owner) })
     }
 
-    /// What is known of a group.
+    /// The state of a group.
     #[must_use]
     pub fn state(&self, group: u32) -> GroupState {
         self.owner.shared.lock().index.state(group)
@@ -260,11 +134,11 @@ impl RaftLog {
         self.owner.shared.lock().index.runs(group)
     }
 
-    /// The entries `from..to_exclusive` that there are, each after the one before, up to
-    /// `max_bytes` of payload but at least one. Blocks on the disk for what is not in memory.
+    /// The present entries of `from..to_exclusive`, without a gap, up to `max_bytes` of payload but
+    /// at least one. Blocks on the disk for entries that are not in memory.
     ///
     /// # Errors
-    /// [`LogError::Purged`] when `from` lies before the first entry kept.
+    /// [`LogError::Purged`] when `from` is before the first entry kept.
     pub fn read(
         &self,
         group: u32,
@@ -275,11 +149,11 @@ impl RaftLog {
         read::read(&self.owner.shared, group, from..to_exclusive, max_bytes)
     }
 
-    /// Appends entries, the first right after the group's last (an empty log that was never purged
-    /// begins where it is told: a state may be ahead of a log that lost its unsynced tail).
+    /// Appends entries, the first right after the group's last. An empty log that was never purged
+    /// begins at the given index: a state may be ahead of a log that lost its unsynced tail.
     ///
-    /// Returns why it was refused, if it was ([`LogError::NotContiguous`] otherwise than above);
-    /// `done` is told the same in its turn. So do the other calls.
+    /// Returns the reason if the call is rejected ([`LogError::NotContiguous`] for other indexes);
+    /// `done` gets the same, in order. The other calls do so too.
     pub fn append(&self, group: u32, records: Vec<LogRecord>, done: Done) -> Option<LogError> {
         let bytes_max = self.owner.shared.options.record_bytes_max();
         let cost: usize = records.iter().map(|record| record.payload.len() + 64).sum();
@@ -369,8 +243,8 @@ impl RaftLog {
         self.owner.shared.lock().index.synced_id(group)
     }
 
-    /// Sets who is told after each sync, behind the `done` callbacks, of each group in the batch
-    /// that got entries or a purge. Must not own this log, else neither is ever dropped.
+    /// Sets the callback after each sync, behind the `done` callbacks, for each group in the batch
+    /// that got entries or a purge. It must not own this log, or neither is ever dropped.
     pub fn on_synced(&self, callback: SyncedCallback) {
         self.owner.shared.set_on_synced(callback);
     }
@@ -399,8 +273,8 @@ impl RaftLog {
         self.owner.step()
     }
 
-    /// Takes no more calls, writes what is queued and a mark, and ends the writer. From a callback
-    /// it only asks the writer to end.
+    /// Accepts no more calls, writes the queued ones and a mark, and ends the writer. From a
+    /// callback it only asks the writer to end.
     pub fn shutdown(&self) {
         self.owner.shutdown();
     }
@@ -414,7 +288,7 @@ impl fmt::Debug for RaftLog {
 
 impl Owner {
     fn step(&self) -> usize {
-        let mut stepped = self.stepped.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stepped = locked(&self.stepped);
         let Some(writer) = stepped.as_mut() else { return 0 };
         let jobs = self.shared.take_batch();
         let count = jobs.len();
@@ -427,15 +301,14 @@ impl Owner {
     fn shutdown(&self) {
         self.shared.close();
         while self.step() > 0 {}
-        if let Some(mut writer) = self.stepped.lock().unwrap_or_else(PoisonError::into_inner).take()
-        {
+        if let Some(mut writer) = locked(&self.stepped).take() {
             writer.run_idle();
         }
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = locked(&self.thread).take();
         if let Some(thread) = thread
             && thread.thread().id() != thread::current().id()
         {
-            // A panic of the writer was caught and told; there is nothing left to pass on.
+            // A panic of the writer was caught and reported already.
             drop(thread.join());
         }
     }

@@ -1,5 +1,5 @@
-//! Random calls and crashes against a naive model: what comes back after a crash is the state after
-//! some call (or some record of one) that is not before the last acknowledged one.
+//! Random calls and crashes against a naive model: the state after a crash is the state after some
+//! call (or some record of one) that is not before the last acknowledged one.
 
 use std::{
     collections::BTreeMap,

@@ -1,13 +1,13 @@
-//! The files of the log: which segments there are, the free ones, and the one being filled with
-//! zeros for later.
+//! The files of the log: the segments, the free ones, and the one that is being filled with zeros
+//! for later.
 //!
-//! A file is always whole (its full length, its header and checkpoint synced) before it is named a
-//! segment, and a segment is given up only after the manifest no longer asks for it. Contents of
-//! records are none of its business.
+//! A file is always complete (its full length, its header and checkpoint synced) before it becomes
+//! a segment, and a segment is released only after the manifest no longer lists it. This file knows
+//! nothing of the contents of records.
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, RwLock},
 };
 
 use super::{
@@ -15,6 +15,8 @@ use super::{
     file::{FileSystem, LogFile},
     segment::{Header, Manifest, Span, free_name, segment_name},
 };
+
+use crate::locks::write_locked;
 
 /// Zeros are written and synced in steps of this size.
 const FILL_BYTES: u32 = 1 << 20;
@@ -97,11 +99,11 @@ impl Pool {
 
     /// Makes a segment readable.
     pub(super) fn adopt_segment(&self, sequence: u32, file: Arc<dyn LogFile>) {
-        let mut handles = self.handles.write().unwrap_or_else(PoisonError::into_inner);
+        let mut handles = write_locked(&self.handles);
         handles.insert(sequence, file);
     }
 
-    /// Recovery found a file with a free name: keeps it if it is of use.
+    /// Recovery found a file with a free name: keeps it if it is usable.
     pub(super) fn adopt_free(&mut self, name: String, number: u32) -> Result<(), LogError> {
         self.next_free = self.next_free.max(number.saturating_add(1));
         let length = self
@@ -120,7 +122,7 @@ impl Pool {
     pub(super) fn release(&mut self, sequence: u32) -> Result<(), LogError> {
         let name = segment_name(sequence);
         let handle = {
-            let mut handles = self.handles.write().unwrap_or_else(PoisonError::into_inner);
+            let mut handles = write_locked(&self.handles);
             handles.remove(&sequence)
         };
         let length = match handle {
@@ -157,8 +159,8 @@ impl Pool {
         Ok(Taken { name: grown.name, file: grown.file, use_number: 1 })
     }
 
-    /// Keeps the file for the next segment a little ahead of what the present one has used, so that
-    /// a log that still grows never stops to write a segment of zeros.
+    /// Preallocates the file of the next segment a little ahead of the present one's use, so that a
+    /// growing log never stops to write a segment of zeros.
     pub(super) fn keep_ahead(&mut self, used: u32) -> Result<(), LogError> {
         if !self.free.is_empty() {
             return Ok(());

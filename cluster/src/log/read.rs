@@ -1,24 +1,23 @@
-//! Entries back from the disk, for the reads that memory cannot answer.
+//! Reads entries from the disk that are not in memory.
 //!
-//! Every record read is checked against its chain, as in recovery. A read must never wait for the
-//! writer; it may meet a segment that was recycled under it, which shows as a wrong checksum.
+//! Every record is checked against its chain, as in recovery. A read must never wait for the
+//! writer; its segment may be recycled during the read, which a wrong checksum detects.
 
-use std::{
-    ops::Range,
-    sync::{Arc, PoisonError},
-};
+use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
 
 use super::{
-    LogRecord,
     error::LogError,
     file::LogFile,
     frame::{frame_bytes, parse_frame},
     index::{Place, Planned, Source},
     segment::segment_name,
     shared::Shared,
+    types::LogRecord,
 };
+
+use crate::locks::read_locked;
 
 /// Records of one group less than this apart are read together.
 const GAP_BYTES_MAX: usize = 16 << 10;
@@ -60,7 +59,7 @@ fn fetch(shared: &Shared, group: u32, planned: Vec<Planned>) -> Result<Vec<LogRe
     Ok(records)
 }
 
-/// How many of these stand close enough to the first, `start`, to be read with it.
+/// The number of these that are close enough to the first, `start`, to be read with it.
 fn together(planned: &[Planned], start: Place) -> usize {
     let mut end = start.offset as usize;
     let close = |next: &&Planned| {
@@ -114,6 +113,6 @@ fn fetch_together(
 }
 
 fn open(shared: &Shared, sequence: u32, name: &str) -> Result<Arc<dyn LogFile>, LogError> {
-    let handles = shared.handles.read().unwrap_or_else(PoisonError::into_inner);
+    let handles = read_locked(&shared.handles);
     handles.get(&sequence).cloned().ok_or_else(|| LogError::damaged(name, 0, "no such segment"))
 }

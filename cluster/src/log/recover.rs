@@ -1,14 +1,14 @@
-//! Reads the log back when it is opened, and decides between a torn tail and damage.
+//! Reads the log when it is opened, and distinguishes a torn tail from damage.
 //!
-//! The rule: bytes that were known to be synced must all be there. Known are all segments that the
-//! manifest asks for, each up to the end that the header of the next one states, every checkpoint,
-//! and in the last segment all that its marks vouch for, wherever they are found. A bad record there
-//! is damage and the log does not open. A bad record behind that is a torn write that nobody was
-//! told of, and is dropped. Recovery must never drop anything else, and must
-//! never leave bytes behind that a later recovery could take for records.
+//! The rule: bytes that were known to be synced must all be present. These are all segments in the
+//! manifest, each up to the end that the header of the next one states, every checkpoint, and in
+//! the last segment all bytes that its marks cover, wherever the marks are found. A bad record
+//! there is damage, and the log does not open. A bad record behind that is a torn write that was
+//! never acknowledged, and is dropped. Recovery must never drop anything else, and must never leave
+//! bytes behind that a later recovery could take for records.
 //!
-//! Why a life number: dropped records may still stand on the disk when the writer goes on at the
-//! same place with the very same record (a leader sends it again), and their checksums would then
+//! Why a life number: dropped records may still be on the disk when the writer continues at the
+//! same offset with the very same record (a leader sends it again), and their checksums would then
 //! continue the new chain. So the rest of the segment is overwritten with zeros, and after a drop
 //! the next mark has a life number that no earlier mark had, so the chain differs from there on.
 
@@ -20,7 +20,6 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    LogOptions, RecordId,
     error::LogError,
     file::{FileSystem, LogFile},
     frame::{ALIGN, Frame, FrameFault, Kind, parse_frame, synced_by_marks},
@@ -31,6 +30,7 @@ use super::{
         FileName, HEADER_BYTES, Header, MANIFEST_NAME, MANIFEST_NEW_NAME, Manifest, parse_name,
         segment_name,
     },
+    types::{LogOptions, RecordId},
     writer::Tail,
 };
 
@@ -176,13 +176,13 @@ struct Replay {
     first: u32,
 }
 
-/// How far a chain of records goes.
+/// The extent of a chain of records.
 struct Chain {
     end: usize,
     chain: u32,
     /// The end of the last mark, or of the checkpoint; and that mark's life.
     marked: usize,
-    /// The place before which that mark, or the header, says that all is synced.
+    /// The offset up to which that mark, or the header, says that all is synced.
     synced: usize,
     life: u32,
     /// Why it ends.
@@ -208,7 +208,7 @@ fn replay_whole(replay: &mut Replay, segment: &Found, next: &Header) -> Result<(
 }
 
 /// The last segment: looks beyond the end of the chain for a mark, drops the torn tail if there is
-/// none, and makes what is kept durable.
+/// none, and makes the rest durable.
 fn replay_last(replay: &mut Replay, segment: &Found) -> Result<Tail, LogError> {
     let bytes = read_segment(segment, segment.header.capacity as usize)?;
     let chain = replay_chain(replay, segment, &bytes)?;
@@ -267,7 +267,7 @@ fn replay_chain(replay: &mut Replay, segment: &Found, bytes: &[u8]) -> Result<Ch
     Ok(Chain { end, chain, marked, synced, life, fault })
 }
 
-/// Applies one record. Its checksum was right, so what does not fit was written wrongly.
+/// Applies one record. Its checksum was right, so a record that does not fit was written wrongly.
 fn replay_frame(replay: &mut Replay, frame: &Frame<'_>, place: Place) -> Result<(), String> {
     let Frame { head, payload, .. } = *frame;
     let group = head.group;
@@ -308,7 +308,7 @@ fn replay_frame(replay: &mut Replay, frame: &Frame<'_>, place: Place) -> Result<
     Ok(())
 }
 
-/// The segments before the first are gone: its checkpoint stands for them.
+/// The segments before the first were recycled: its checkpoint replaces them.
 fn adopt_checkpoint(replay: &mut Replay, group: u32, checkpoint: Checkpoint) {
     // Number 0: no segment has it, and if such entries stayed live the log would not open.
     replay.ledger.adopt(group, &checkpoint, 0);
@@ -323,9 +323,9 @@ fn adopt_checkpoint(replay: &mut Replay, group: u32, checkpoint: Checkpoint) {
     }
 }
 
-/// Writes what the last mark does not vouch for (itself included) once more and zeros all behind
-/// it, then syncs: what was read may stand in the system's cache only, even clean, after a sync that
-/// failed. True when there was something behind the end.
+/// Writes the bytes that the last mark does not cover (itself included) once more and zeros all
+/// behind it, then syncs: after a sync that failed, the bytes that were read may be only in the
+/// system's cache, even if it calls them clean. True when there were bytes behind the end.
 fn make_durable(segment: &Found, bytes: &[u8], chain: &Chain) -> Result<bool, LogError> {
     let write = |from: usize, bytes: &[u8]| {
         segment

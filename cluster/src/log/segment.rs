@@ -1,19 +1,19 @@
-//! What a segment file is called and how it begins; what the manifest says of all of them.
+//! The names and headers of segment files, and the manifest.
 //!
-//! A segment's header is written and synced before the file gets its name, so a header is never
-//! torn by a crash: a bad one is damage. The same holds for the checkpoint that follows it. Nothing
-//! here decides which segments are needed.
+//! A segment's header is written and synced before the file gets its name, so a crash never tears a
+//! header: a bad one is damage. The same holds for the checkpoint that follows it. Nothing here
+//! decides which segments are needed.
 //!
 //! Header, 64 bytes, little-endian: magic 8 · format version u32 · capacity u32 · sequence u32 ·
 //! use number u32 · end of the segment before u32 · its last checksum u32 · end of the checkpoint
 //! u32 · zeros · checksum u32 at 60. That checksum begins the chain of the segment's records, so
 //! bytes of an earlier use of the file never continue it.
 //!
-//! The manifest is one file of two slots of 4 KiB that say the same: magic 8 · format version u32 ·
-//! first sequence u32 · last sequence u32 · zero u32 · generation u64 · checksum u32. They are
-//! written and synced one after the other, so that a crash spoils at most one. Nothing may rely on
-//! a generation before both slots have it on the disk: a torn write of the first would otherwise
-//! bring back the one before.
+//! The manifest is one file of two equal slots of 4 KiB: magic 8 · format version u32 · first
+//! sequence u32 · last sequence u32 · zero u32 · generation u64 · checksum u32. They are written
+//! and synced one after the other, so that a crash damages at most one. Nothing may rely on a
+//! generation before both slots are on the disk: a torn write of the first would otherwise bring
+//! back the one before.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ const SLOT_BYTES: usize = 4096;
 const SLOT_USED_BYTES: usize = 36;
 const MANIFEST_BYTES: usize = 2 * SLOT_BYTES;
 
-/// What a file's name says it is.
+/// The kind of a file, from its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FileName {
     /// The manifest.
@@ -58,7 +58,7 @@ pub(super) fn free_name(number: u32) -> String {
     format!("free-{number:010}.log")
 }
 
-/// Reads a name; None for one that is none of ours.
+/// Parses a name; None for a file that is not the log's.
 pub(super) fn parse_name(name: &str) -> Option<FileName> {
     if name == MANIFEST_NAME {
         return Some(FileName::Manifest);
@@ -141,7 +141,7 @@ impl Header {
     }
 }
 
-/// Which segments there must be. A segment outside of `first..=last` holds nothing acknowledged.
+/// The segments that must exist. A segment outside of `first..=last` holds nothing acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) first: u32,
@@ -176,8 +176,8 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Reads the manifest and makes what it says durable: what was read may stand in the system's
-    /// cache only, even clean, after a sync that failed.
+    /// Reads the manifest and makes it durable: after a sync that failed, the bytes that were read
+    /// may be only in the system's cache, even if it calls them clean.
     pub(super) fn open(files: &dyn FileSystem) -> Result<Manifest, LogError> {
         let file = files
             .open(MANIFEST_NAME)
@@ -195,8 +195,9 @@ impl Manifest {
             return Err(LogError::damaged(MANIFEST_NAME, 0, "neither slot is whole"));
         };
         let manifest = Manifest { file, generation, span };
-        // The second slot is touched only after the first was synced. So if it says the same, or is
-        // torn, the first is on the disk; otherwise the second is, and the first may not be.
+        // The second slot is written only after the first was synced. So if both are equal, or the
+        // second is torn, the first is on the disk; otherwise the second is, and the first may not
+        // be.
         let first_is_durable = slots[0].is_some() && (slots[1].is_none() || slots[0] == slots[1]);
         manifest.write_slots(if first_is_durable { &[1] } else { &[0, 1] })?;
         Ok(manifest)

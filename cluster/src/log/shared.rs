@@ -1,6 +1,7 @@
-//! What callers and the writer share: the queue, the index, the counters, the first failure.
+//! The state that callers and the writer share: the queue, the index, the counters, the first
+//! failure.
 //!
-//! One short mutex; nobody may hold it while doing IO or calling a callback.
+//! One short mutex; no thread may hold it while it does IO or calls a callback.
 
 use std::{
     collections::VecDeque,
@@ -9,12 +10,14 @@ use std::{
 };
 
 use super::{
-    LogOptions, LogStats, SyncedCallback,
     error::LogError,
     index::Index,
+    job::{Change, Job},
     pool::Handles,
-    writer::{Change, Job},
+    types::{LogOptions, LogStats, SyncedCallback},
 };
+
+use crate::locks::locked;
 
 /// Behind the mutex.
 pub(super) struct State {
@@ -37,7 +40,7 @@ pub(super) struct Shared {
     on_synced: Mutex<Option<SyncedCallback>>,
 }
 
-/// What the writer is to do next.
+/// The writer's next action.
 pub(super) enum Next {
     Batch(Vec<Job>),
     Idle,
@@ -64,11 +67,12 @@ impl Shared {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.state)
     }
 
-    /// Queues a call. `change` checks it and shows it in the index, under one lock; what is refused
-    /// is returned, and told in its turn. A closed log tells at once, on the caller's thread.
+    /// Queues a call. `change` checks it and shows it in the index, under one lock. A rejection is
+    /// returned, and passed to `done` in order. A closed log calls `done` at once, on the caller's
+    /// thread.
     pub(super) fn submit(
         &self,
         mut job: Job,
@@ -122,12 +126,12 @@ impl Shared {
         }
     }
 
-    /// What is queued, up to the size of a batch.
+    /// The queued calls, up to the size of a batch.
     pub(super) fn take_batch(&self) -> Vec<Job> {
         self.drain(&mut self.lock())
     }
 
-    /// All that is queued, when nobody will write it any more.
+    /// All queued calls, when the writer will not write any more.
     pub(super) fn take_all(&self) -> VecDeque<Job> {
         let mut state = self.lock();
         state.queue_bytes = 0;
@@ -151,13 +155,13 @@ impl Shared {
         jobs
     }
 
-    /// Takes no more calls; what is queued is still written.
+    /// Accepts no more calls; queued ones are still written.
     pub(super) fn close(&self) {
         self.lock().closing = true;
         self.wake.notify_one();
     }
 
-    /// Keeps the first failure and returns what everybody is told.
+    /// Keeps the first failure and returns the error that every caller gets.
     pub(super) fn fail(&self, error: LogError) -> LogError {
         let mut state = self.lock();
         let failed = LogError::Failed { source: Arc::new(error) };
@@ -173,11 +177,11 @@ impl Shared {
     }
 
     pub(super) fn set_on_synced(&self, callback: SyncedCallback) {
-        *self.on_synced.lock().unwrap_or_else(PoisonError::into_inner) = Some(callback);
+        *locked(&self.on_synced) = Some(callback);
     }
 
     pub(super) fn tell_synced(&self, groups: &[(u32, u64)]) {
-        let callback = self.on_synced.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let callback = locked(&self.on_synced).clone();
         if let Some(callback) = callback {
             for (group, synced) in groups {
                 callback(*group, *synced);

@@ -1,9 +1,9 @@
 //! A disk in memory that can lose power, lie, fill up and rot, exactly repeatable from a seed.
 //!
-//! What is not synced when the power goes is decided sector by sector: kept, lost or torn. A failed
-//! sync drops what it was to sync and a later one succeeds without it, as real kernels do. It must
-//! stay stricter than any real disk, and must not take shortcuts that only a test could want from
-//! the log.
+//! Bytes that are not synced when the power fails are kept, lost or torn, sector by sector. A
+//! failed sync drops the bytes that it was to sync, and a later one succeeds without them, as real
+//! kernels do. It must stay stricter than any real disk, and must not take shortcuts for a test's
+//! sake.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,6 +12,8 @@ use std::{
 };
 
 use super::file::{FileSystem, LogFile};
+
+use crate::locks::locked;
 
 const SECTOR_BYTES: usize = 512;
 
@@ -23,7 +25,7 @@ pub enum SimFault {
         /// Writes that succeed before.
         after: u64,
     },
-    /// The sync after this many more fails, and what it was to make durable never will be.
+    /// The sync after this many more fails, and its bytes never become durable.
     SyncError {
         /// Syncs that succeed before.
         after: u64,
@@ -33,8 +35,8 @@ pub enum SimFault {
         /// Reads that succeed before.
         after: u64,
     },
-    /// Everything after this many more writes, syncs and changes of names fails: what is left is
-    /// for [`SimFiles::crash`] to decide.
+    /// Everything after this many more writes, syncs and renames fails: [`SimFiles::crash`] decides
+    /// what is left.
     PowerOff {
         /// Operations that succeed before.
         after: u64,
@@ -46,7 +48,7 @@ pub enum SimFault {
     },
 }
 
-/// How often what was injected has come true: not what a restart has cleared before.
+/// How often the injected faults have occurred; a restart clears those that have not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SimHits {
     /// Of [`SimFault::WriteError`].
@@ -133,13 +135,13 @@ impl SimFiles {
         SimFiles { disk: Arc::default(), life: 0 }
     }
 
-    /// The power fails and comes back: all handles and clones made before are dead, the faults are
-    /// forgotten, and what was not synced is kept, lost or torn as the seed has it.
+    /// The power fails and returns: all handles and clones made before are dead, pending faults are
+    /// cleared, and unsynced bytes are kept, lost or torn as the seed decides.
     #[must_use]
     pub fn crash(&self, seed: u64) -> SimFiles {
-        let mut chance = Chance(seed);
+        let mut rng = Rng(seed);
         let mut state = self.lock();
-        let kept = chance.below(state.name_changes.len() + 1);
+        let kept = rng.below(state.name_changes.len() + 1);
         let changes: Vec<NameChange> = state.name_changes.drain(..).take(kept).collect();
         let mut names = std::mem::take(&mut state.durable_names);
         for change in changes {
@@ -148,7 +150,7 @@ impl SimFiles {
         let live: BTreeSet<u64> = names.values().copied().collect();
         state.contents.retain(|id, _| live.contains(id));
         for content in state.contents.values_mut() {
-            content.crash(&mut chance);
+            content.crash(&mut rng);
         }
         state.names.clone_from(&names);
         state.durable_names = names;
@@ -158,8 +160,8 @@ impl SimFiles {
         SimFiles { disk: Arc::clone(&self.disk), life: state.life }
     }
 
-    /// The process dies and starts again while the power stays: all handles and clones made before
-    /// are dead, the faults are forgotten, and what was written can be read, synced or not.
+    /// The process dies and restarts while the power stays: all handles and clones made before are
+    /// dead, pending faults are cleared, and all written bytes can be read, synced or not.
     #[must_use]
     pub fn restart(&self) -> SimFiles {
         let mut state = self.lock();
@@ -197,7 +199,7 @@ impl SimFiles {
     }
 
     /// Nothing that was injected and has not happened yet will happen.
-    pub fn mend(&self) {
+    pub fn repair(&self) {
         self.lock().clear_faults();
     }
 
@@ -237,7 +239,7 @@ impl SimFiles {
         (state.writes, state.syncs)
     }
 
-    /// What has come true of what was injected, in all lives.
+    /// The injected faults that have occurred, in all lives.
     #[must_use]
     pub fn hits(&self) -> SimHits {
         self.lock().hits
@@ -248,7 +250,7 @@ impl SimFiles {
         self.lock().syncs_held = true;
     }
 
-    /// Lets syncs go on.
+    /// Lets syncs continue.
     pub fn release_syncs(&self) {
         self.lock().syncs_held = false;
         self.disk.changed.notify_all();
@@ -263,7 +265,7 @@ impl SimFiles {
     }
 
     fn lock(&self) -> MutexGuard<'_, DiskState> {
-        self.disk.state.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.disk.state)
     }
 
     /// The state, if this handle's life still lasts.
@@ -451,7 +453,7 @@ impl DiskState {
     }
 }
 
-/// Whether a fault that is to come after some more operations comes now; it comes once.
+/// Whether a fault that is to occur after some more operations occurs now; it occurs once.
 fn count_down(after: &mut Option<u64>) -> bool {
     match after {
         Some(0) => {
@@ -504,16 +506,16 @@ impl Content {
         }
     }
 
-    fn crash(&mut self, chance: &mut Chance) {
-        if self.now.len() > self.durable.len() && chance.below(2) == 0 {
+    fn crash(&mut self, rng: &mut Rng) {
+        if self.now.len() > self.durable.len() && rng.below(2) == 0 {
             self.durable.resize(self.now.len(), 0);
         }
         for sector in std::mem::take(&mut self.dirty) {
             let range = sector_range(sector, self.durable.len().min(self.now.len()));
-            let kept = match chance.below(3) {
+            let kept = match rng.below(3) {
                 0 => 0,
                 1 => range.len(),
-                _ => chance.below(range.len() + 1),
+                _ => rng.below(range.len() + 1),
             };
             let range = range.start..range.start + kept;
             self.durable[range.clone()].copy_from_slice(&self.now[range]);
@@ -528,9 +530,9 @@ fn sector_range(sector: usize, length: usize) -> std::ops::Range<usize> {
 }
 
 /// A small generator (splitmix64): enough for a fault model, nothing else.
-struct Chance(u64);
+struct Rng(u64);
 
-impl Chance {
+impl Rng {
     fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;

@@ -1,57 +1,27 @@
-//! The one writer: drains what is queued, lays it out, one write, one sync, then tells.
+//! The writer: takes the queued calls, lays them out, does one write and one sync, then calls back.
 //!
 //! Life of a batch: drain under the lock → lay out a mark and the records in one buffer → write →
-//! sync → publish the places to the index → call the `done` callbacks in the order of the calls →
-//! call the sync callback. It must never tell anybody before the sync, never write two batches
+//! sync → publish the locations to the index → call the `done` callbacks in the order of the calls
+//! → call the sync callback. It must never call back before the sync, never write two batches
 //! between two syncs, and never retry: the first failure is kept and every later call gets it.
 
 use std::{collections::BTreeSet, io, sync::Arc};
 
-use bytes::Bytes;
-
 use super::{
-    Done, LogRecord,
     error::LogError,
     file::LogFile,
     frame::{Head, Kind, MARK_BYTES, Mark, frame_bytes, push_frame, push_mark},
     index::Place,
+    job::{Change, Job},
     ledger::Ledger,
     pool::Pool,
     segment::{HEADER_BYTES, Header, segment_name},
     shared::Shared,
 };
-use crate::planted::{self, Bug};
+use crate::planted;
 
 /// A page of the device, at most, unless segments are tiny.
 const PAGE_BYTES: usize = 4096;
-
-/// What one call asked for.
-pub(super) enum Change {
-    Append {
-        records: Vec<LogRecord>,
-        first_serial: u64,
-    },
-    Vote(Bytes),
-    /// Drops the entries from this index on.
-    Truncate(u64),
-    Purge {
-        up_to: u64,
-        id: Bytes,
-    },
-    /// A mark, now.
-    Mark,
-    /// Nothing to write: only tells, in its turn.
-    Tell(Result<(), LogError>),
-}
-
-/// One call, waiting for its batch.
-pub(super) struct Job {
-    pub(super) group: u32,
-    pub(super) change: Change,
-    pub(super) done: Done,
-    /// Bytes it counts for in the queue.
-    pub(super) cost: usize,
-}
 
 /// The segment being written and where the next record goes.
 #[derive(Debug)]
@@ -64,12 +34,12 @@ pub(super) struct Tail {
     pub(super) chain: u32,
     /// Counted up whenever a tail was dropped, so that no dropped record continues the new chain.
     pub(super) life: u32,
-    /// Whether records were written that no mark follows yet.
+    /// Whether records were written that no mark covers yet.
     pub(super) unmarked: bool,
 }
 
 impl Tail {
-    /// What the first segment of a new log follows.
+    /// The tail before the first segment of a new log.
     pub(super) fn before_all() -> Tail {
         let file = Arc::new(NoFile);
         Tail { sequence: 0, identity: 0, file, offset: 0, chain: 0, life: 0, unmarked: false }
@@ -148,7 +118,7 @@ impl Writer {
         self.tail.unmarked && self.shared.failure().is_none()
     }
 
-    /// Writes one batch and tells everybody in it.
+    /// Writes one batch and calls all its callbacks.
     pub(super) fn run_batch(&mut self, jobs: Vec<Job>) {
         let outcome = match self.shared.failure() {
             Some(failed) => Err(failed),
@@ -157,14 +127,14 @@ impl Writer {
         let groups = if outcome.is_ok() { self.publish(&jobs) } else { Vec::new() };
         self.written.clear();
         for job in jobs {
-            let told = match (&outcome, job.change) {
+            let notified = match (&outcome, job.change) {
                 (Ok(()), Change::Tell(result)) => result,
                 (outcome, _) => outcome.clone(),
             };
-            (job.done)(told);
+            (job.done)(notified);
         }
         self.shared.tell_synced(&groups);
-        // After the callbacks: nobody waits for the housekeeping.
+        // After the callbacks: no caller waits for the housekeeping.
         if outcome.is_ok()
             && let Err(error) = self.keep_house()
         {
@@ -189,8 +159,8 @@ impl Writer {
         if self.tail.offset + MARK_BYTES > self.pool.segment_bytes() as usize {
             return self.roll();
         }
-        // Two of them, the second on a page of its own: a page that is lost whole must not take the
-        // last records and every word of them together.
+        // Two of them, the second on a page of its own: one lost page must not take the last
+        // records and all marks that cover them.
         let capacity = self.pool.segment_bytes() as usize;
         let page = PAGE_BYTES.min(capacity / 8);
         let second = (self.tail.offset + MARK_BYTES).next_multiple_of(page);
@@ -297,9 +267,8 @@ impl Writer {
             .file
             .write_at(&self.buffer, self.tail.offset as u64)
             .map_err(|error| LogError::io("write", &name(), error))?;
-        if !planted::is(Bug::LogNotSynced) {
-            self.tail.file.sync_data().map_err(|error| LogError::io("sync", &name(), error))?;
-        }
+        planted::on_log_sync(|| self.tail.file.sync_data())
+            .map_err(|error| LogError::io("sync", &name(), error))?;
         let bytes = self.buffer.len() as u64;
         self.tail.offset += self.buffer.len();
         self.tail.chain = self.chain;

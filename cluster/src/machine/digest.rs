@@ -1,9 +1,8 @@
 //! A digest of one group's state that does not depend on order: replicas that have applied the same
 //! entry must have the same.
 //!
-//! Each pair is hashed and the hashes are added, so a digest can be kept up to date by subtracting
-//! what goes and adding what comes. The group's own position ([`Kind::Applied`]) is left out. It
-//! finds replicas that went apart, not an attacker: sums of hashes can be forged.
+//! Each pair is hashed and the hashes are added. The group's own position ([`Kind::Applied`]) is left
+//! out. It finds replicas that went apart, not an attacker: sums of hashes can be forged.
 
 use std::fmt;
 
@@ -21,7 +20,7 @@ use crate::store::{
 pub struct StateDigest {
     /// The sum of the pairs' hashes.
     pub sum: u128,
-    /// How many pairs there are.
+    /// The number of pairs.
     pub pairs: u64,
 }
 
@@ -30,12 +29,6 @@ impl StateDigest {
     pub fn add(&mut self, key: &[u8], value: &[u8]) {
         self.sum = self.sum.wrapping_add(pair_hash(key, value));
         self.pairs = self.pairs.wrapping_add(1);
-    }
-
-    /// Counts a pair out.
-    pub fn subtract(&mut self, key: &[u8], value: &[u8]) {
-        self.sum = self.sum.wrapping_sub(pair_hash(key, value));
-        self.pairs = self.pairs.wrapping_sub(1);
     }
 }
 

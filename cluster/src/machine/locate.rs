@@ -1,7 +1,7 @@
-//! Which group holds an organisation: the newest record of it over all home groups of a store.
+//! The group that holds an organization: the newest record of it over all home groups of a store.
 //!
-//! Derived at each look, never kept. It says where this node's own state has the organisation, not
-//! where the cluster has it: a replica may be behind.
+//! Computed on each call, never cached. It returns where this node's own state has the
+//! organization, not where the cluster has it: a replica may be behind.
 
 use concordat_proto::{
     id::{GroupId, OrgId},
@@ -11,29 +11,29 @@ use concordat_proto::{
 use super::query;
 use crate::store::{Reader, StoreError};
 
-/// Where an organisation's newest record is.
+/// The place of an organization's newest record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Located {
-    /// The group whose records are the newest here.
+    /// The group that has the newest record here.
     pub group: GroupId,
     /// Its record there.
     pub home: HomeRecord,
-    /// Whether the group is closed, as whoever looked knows: nothing is written there any more.
+    /// Whether the group is closed, as far as the caller knows: it gets no writes any more.
     pub is_closed: bool,
 }
 
 impl Located {
-    /// Whether writes go to this group and reads from it can be unmarked. Otherwise the organisation
-    /// was released and its new home's record has not arrived here: what is here may be outdated.
+    /// Whether writes go to this group and reads from it can be fresh. Otherwise the organization
+    /// is moving and its new home's record has not arrived here: this state may be outdated.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.home.is_open() && !self.is_closed
     }
 
-    /// Whether this is still what the other look saw: the same stay in the same group, with nothing
-    /// of it gone.
+    /// Whether this is still the same home as in the earlier result: the same epoch in the same
+    /// group, and not frozen.
     #[must_use]
-    pub fn is_same_stay(&self, other: &Self) -> bool {
+    pub fn is_same_epoch(&self, other: &Self) -> bool {
         self.group == other.group
             && self.home.org.epoch == other.home.org.epoch
             && self.is_settled() == other.is_settled()

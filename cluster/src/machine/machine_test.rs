@@ -1,5 +1,5 @@
-//! The same log gives the same state and the same answers, however it is cut into batches, snapshots
-//! and restarts, and no proposal makes apply fail.
+//! The same log gives the same state and the same results, however it is divided into batches,
+//! snapshots and restarts, and no proposal makes apply fail.
 
 use concordat_proto::{command::Proposal, id::GroupId, reply::Applied};
 use proptest::{collection::vec, prelude::*};
@@ -7,7 +7,7 @@ use proptest::{collection::vec, prelude::*};
 use super::testkit::{HOME, Replica, home_command, proposals, system_command};
 use crate::store::{keys::Kind, memory::MemoryStore};
 
-/// A log with commands of both sorts: some stand in the wrong group.
+/// A log with commands of both kinds: some are in the wrong group.
 fn log() -> impl Strategy<Value = Vec<Proposal>> {
     let home = || proposals(home_command(), 0..60);
     let system = || proposals(system_command(), 0..60);
@@ -28,7 +28,7 @@ fn one_by_one(replica: &Replica, log: &[Proposal]) -> Vec<Applied> {
     log.iter().map(|proposal| replica.one(proposal)).collect()
 }
 
-/// In batches whose sizes come round and round.
+/// In batches whose sizes repeat in a cycle.
 fn in_batches(replica: &Replica, mut log: &[Proposal], sizes: &[usize]) -> Vec<Applied> {
     let mut replies = Vec::new();
     for size in sizes.iter().cycle() {
@@ -82,7 +82,7 @@ proptest! {
         let expected = one_by_one(&steady, &log);
         let mut replica = Replica::new(group);
         replica.store = std::sync::Arc::new(MemoryStore::with_faults(failing));
-        // What the disk had when the power went, somewhere on the way.
+        // The state on the disk at an earlier power failure.
         let mut earlier = replica.copied_into(MemoryStore::default());
         let back = back.index(log.len() + 1);
         while replica.next_index() < log.len() {

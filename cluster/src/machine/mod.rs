@@ -1,21 +1,22 @@
-//! The state machine: what each command does to the state, and what it answers.
+//! The state machine: the effect of each command on the state, and its result.
 //!
-//! [`apply`] is a function of what it is given: the state, the entry's place and time, the
-//! proposal. It never reads a clock, draws randomness, iterates in hash order or does IO of its own,
-//! and no input makes it panic. A no is an answer ([`Refusal`]) that every replica computes alike;
-//! an error means that the store is broken or holds what this build cannot read.
+//! [`apply`] is a function of its arguments: the state, the entry's position and time, the
+//! proposal. It never reads a clock, draws randomness, iterates in hash order or does IO of its
+//! own, and no input makes it panic. A rejection is a result ([`Refusal`]) that every replica
+//! computes alike; an error means that the store is broken or holds bytes that this build cannot
+//! read.
 //!
-//! A proposal has come out of its decoder, which checks every bound that records have: so whatever is
-//! written here can be read again.
+//! A proposal comes from its decoder, which checks every bound of the records: so every record that
+//! is written here can be read again.
 //!
 //! # The order of checks
-//! 1. A write id that is remembered is answered as it was answered first.
-//! 2. After `not_after` it is refused as expired: certainly not done.
-//! 3. A command that its group does not carry out is refused, and one under an id that means nobody;
-//!    so is a write of an organisation that is on a move or has moved (`movement.rs`).
-//! 4. An idempotency key that is remembered is answered from the first one's outcome, or refused
-//!    when it named another request.
-//! 5. The key that authorised it must still live.
+//! 1. A remembered write id returns its first result.
+//! 2. After `not_after` a proposal is refused as expired: certainly not done.
+//! 3. A command in the wrong group is refused, and one under a reserved id; so is a write of an
+//!    organization that is moving or has moved (`movement/mod.rs`).
+//! 4. A remembered idempotency key returns the first request's result, or a refusal when the
+//!    requests differ.
+//! 5. The key that authorized it must still be valid.
 //! 6. There must be room for its idempotency key.
 //! 7. The command's own rule, one file per resource.
 
@@ -24,62 +25,51 @@ use concordat_proto::{
     id::{GroupId, OrgId},
     refusal::Refusal,
     reply::Applied,
+    version,
 };
 
-mod changes;
-mod cluster;
-mod context;
+mod dedup;
 pub mod digest;
-pub mod export;
+mod entry;
 mod failover;
-mod feature;
-mod life;
+pub mod home_orgs;
 pub mod locate;
+mod membership;
 mod movement;
-mod naming;
 mod oidc;
 mod org;
 pub mod query;
+pub mod registered;
+mod registration;
 mod replica;
-mod session;
-pub mod succession;
-mod turn;
-mod view;
+mod system_view;
 
-#[cfg(test)]
-mod failover_test;
-#[cfg(test)]
-mod life_test;
 #[cfg(test)]
 mod machine_test;
 #[cfg(test)]
 mod model_test;
 #[cfg(test)]
-mod movement_model;
-#[cfg(test)]
-mod movement_test;
-#[cfg(test)]
-mod movement_world;
-#[cfg(test)]
-mod naming_test;
-#[cfg(test)]
 mod rules_test;
-#[cfg(test)]
-mod succession_test;
 #[cfg(test)]
 mod testkit;
 
-pub use changes::Changes;
-pub use cluster::{ADDRESS_IS_NO_NAME, is_ended_by};
-pub use context::ApplyContext;
-pub use naming::refuse_unnamed;
-pub use view::Overlay;
+pub use entry::{changes::Changes, context::ApplyContext, view::Overlay};
+pub use failover::{lost, succession};
+pub use membership::{
+    admission,
+    cluster::{ADDRESS_IS_NO_NAME, is_ended_by},
+    feature::{may_be_proposed, names_terms, raised},
+    naming::refuse_unnamed,
+};
+pub use movement::{export, slots, steps, sweep};
+pub use system_view::{SystemView, is_carried_over};
 
-use crate::planted::{self, Bug};
+use crate::planted;
 use crate::store::{Reader, StoreError};
-use turn::{Ruling, Turn};
+use entry::txn::{ApplyResult, ApplyTxn};
+use membership::{cluster, feature, lifecycle, naming};
 
-/// Carries out one proposal: what it answers, and what it changes.
+/// Applies one proposal: its result, and its changes.
 ///
 /// # Errors
 /// When the store is broken or holds bytes that cannot be read.
@@ -95,137 +85,161 @@ pub fn apply(
         Some(org) => query::home(view, context.group, org)?,
         None => None,
     };
-    let term = match &home {
-        Some(_) => feature::named_term(view, context)?,
-        None => None,
+    let level = match &home {
+        Some(_) => query::feature_level(view, context.group)?,
+        None => version::FEATURE_LEVEL_FIRST,
     };
-    let turn = Turn::new(view, context.group, proposal.write_id, index, log_time);
-    let mut turn = turn.about(home).of_term(term);
-    let remembered = session::remembered_write(&turn)?;
+    let term = names_terms(level).then_some(context.log_id.term);
+    let txn = ApplyTxn::new(view, context.group, proposal.write_id, index, log_time);
+    let mut txn = txn.about(home).of_level(level, term);
+    let remembered = dedup::remembered_write(&txn)?;
     if log_time > context.log_time_before {
-        session::forget(&mut turn)?;
+        dedup::forget(&mut txn)?;
     }
     let applied = match remembered {
         Some(applied) => applied,
-        None => decide(&mut turn, proposal)?,
+        None => decide(&mut txn, proposal)?,
     };
-    Ok((applied, turn.into_changes()))
+    Ok((applied, txn.into_changes()))
 }
 
-fn decide(turn: &mut Turn<'_>, proposal: &Proposal) -> Result<Applied, StoreError> {
-    // None of these leaves a record: the first three will be answered alike for ever, and what
-    // was refused by an organisation's old home must be tried under the same name in its new one,
+fn decide(txn: &mut ApplyTxn<'_>, proposal: &Proposal) -> Result<Applied, StoreError> {
+    // None of these leaves a record: the first three always get the same result, and a write that
+    // an organization's old home has refused must be retried under the same name in its new one,
     // which may be this group again.
-    if turn.log_time > proposal.not_after {
-        return Ok(turn.answer(Err(Refusal::Expired)));
+    if txn.log_time > proposal.not_after {
+        return Ok(txn.answer(Err(Refusal::Expired)));
     }
-    let refusal = refuse_misplaced(turn.group, &proposal.command);
+    let refusal = refuse_misplaced(txn.group, &proposal.command);
     if let Some(refusal) = refusal.or_else(|| refuse_reserved(&proposal.command)) {
-        return Ok(turn.answer(Err(refusal)));
+        return Ok(txn.answer(Err(refusal)));
     }
-    if let Some(refusal) = movement::refuse_elsewhere(turn, proposal)? {
-        return Ok(turn.answer(Err(refusal)));
+    if let Some(refusal) = movement::refuse_elsewhere(txn, proposal)? {
+        return Ok(txn.answer(Err(refusal)));
     }
-    if let Some(refusal) = failover::refuse_loss(turn, &proposal.command)? {
-        return Ok(turn.answer(Err(refusal)));
+    if let Some(refusal) = failover::refuse_loss(txn, &proposal.command)? {
+        return Ok(txn.answer(Err(refusal)));
     }
-    if let Some(applied) = session::remembered_key(turn, proposal)? {
-        session::remember_write(turn, proposal.command.asked_by(), proposal.not_after, &applied);
+    if let Some(applied) = dedup::remembered_key(txn, proposal)? {
+        dedup::remember_write(txn, proposal.command.asked_by(), proposal.not_after, &applied);
         return Ok(applied);
     }
-    let outcome = turn.attempt(|turn| {
-        session::require_alive(turn, proposal)?;
-        session::require_room(turn, proposal)?;
-        carry_out(turn, proposal)
+    let outcome = txn.attempt(|txn| {
+        dedup::require_alive(txn, proposal)?;
+        dedup::require_room(txn, proposal)?;
+        carry_out(txn, proposal)
     })?;
-    let applied = turn.answer(outcome);
-    session::remember(turn, proposal, &applied)?;
+    let applied = txn.answer(outcome);
+    dedup::remember(txn, proposal, &applied)?;
     Ok(applied)
 }
 
-fn carry_out(turn: &mut Turn<'_>, proposal: &Proposal) -> Ruling {
+fn carry_out(txn: &mut ApplyTxn<'_>, proposal: &Proposal) -> ApplyResult {
     match &proposal.command {
-        Command::Form { cluster, operator_key } => cluster::form(turn, cluster, operator_key, &[]),
+        Command::Form { cluster, operator_key } => cluster::form(txn, cluster, operator_key, &[]),
         Command::FormWithRegions { cluster, operator_key, regions } => {
-            cluster::form(turn, cluster, operator_key, regions)
+            cluster::form(txn, cluster, operator_key, regions)
         }
-        Command::RegisterNode(node) => cluster::register_node(turn, node),
-        Command::ClaimOrg(org) => org::claim(turn, org),
-        Command::CreateOrg(org) => org::create(turn, org),
-        Command::CreateOidc { org, credential } => oidc::create(turn, *org, credential),
+        Command::RegisterNode(node) => cluster::register_node(txn, node),
+        Command::ClaimOrg(org) => org::claim(txn, org),
+        Command::CreateOrg(org) => org::create(txn, org),
+        Command::CreateOidc { org, credential } => oidc::create(txn, *org, credential),
         Command::PatchOidc { org, client_id, patch, precondition } => {
-            oidc::patch(turn, *org, client_id, patch, precondition.as_ref())
+            oidc::patch(txn, *org, client_id, patch, precondition.as_ref())
         }
         Command::DeleteOidc { org, client_id, precondition } => {
-            oidc::delete(turn, *org, client_id, precondition.as_ref())
+            oidc::delete(txn, *org, client_id, precondition.as_ref())
         }
-        Command::MarkReplicas { marks } => replica::mark(turn, marks),
-        Command::SetLeases(terms) => replica::set_leases(turn, *terms),
-        Command::SetNodeState { node, state } => life::set_node_state(turn, *node, *state),
-        Command::SetRegionState { region, state } => life::set_region_state(turn, region, *state),
-        Command::RefoundRegion { region, founder } => life::refound_region(turn, region, *founder),
-        Command::SetSurvive(survive) => life::set_survive(turn, *survive),
-        Command::Release { org, to, epoch } => movement::release(turn, *org, *to, *epoch),
-        Command::HandOver { epoch, .. } => movement::hand_over(turn, *epoch),
-        Command::Restore { org, epoch } => movement::restore(turn, *org, *epoch),
-        Command::AdoptBegin { org, past, floor } => movement::adopt_begin(turn, org, past, *floor),
-        Command::AdoptPart { org, attempt, sequence, belongings, is_last } => {
-            let part = movement::Part { sequence: *sequence, belongings, is_last: *is_last };
-            movement::adopt_part(turn, *org, *attempt, &part)
+        Command::MarkReplicas { marks } => replica::mark(txn, marks),
+        Command::SetLeases(terms) => replica::set_leases(txn, *terms),
+        Command::SetNodeState { node, state } => lifecycle::set_node_state(txn, *node, *state),
+        Command::SetRegionState { region, state } => {
+            lifecycle::set_region_state(txn, region, *state)
         }
-        Command::AdoptEnd { org, attempt, digest } => {
-            movement::adopt_end(turn, *org, *attempt, digest)
+        Command::RefoundRegion { region, founder } => {
+            lifecycle::refound_region(txn, region, *founder)
         }
-        Command::Forget { org, epoch } => movement::forget(turn, *org, *epoch),
-        Command::SetOrgSettings { org, settings } => org::set_settings(turn, *org, settings),
-        Command::SetIsolation(when) => failover::set_isolation(turn, *when),
-        Command::NoteIsolation(isolation) => failover::note_isolation(turn, *isolation),
-        Command::SetSeat { region, seat } => failover::set_seat(turn, region, seat),
+        Command::SetSurvivalGoal(goal) => lifecycle::set_survival_goal(txn, *goal),
+        Command::MoveFreeze { org, to, epoch } => movement::freeze(txn, *org, *to, *epoch),
+        Command::MoveCommit { epoch, .. } => movement::commit(txn, *epoch),
+        Command::MoveAbort { org, epoch } => movement::abort(txn, *org, *epoch),
+        Command::ImportBegin { org, past, dedup_horizon } => {
+            movement::import_begin(txn, org, past, *dedup_horizon)
+        }
+        Command::ImportChunk { org, attempt, sequence, moved_records, is_last } => {
+            let part = movement::Part { sequence: *sequence, moved_records, is_last: *is_last };
+            movement::import_chunk(txn, *org, *attempt, &part)
+        }
+        Command::ImportFinish { org, attempt, digest } => {
+            movement::import_finish(txn, *org, *attempt, digest)
+        }
+        Command::MoveCleanup { org, epoch } => movement::clean_up(txn, *org, *epoch),
+        Command::SetOrgSettings { org, settings } => org::set_settings(txn, *org, settings),
+        Command::SetPartitionPolicy(when) => failover::set_partition_policy(txn, *when),
+        Command::NotePartitionPolicy(policy) => failover::note_partition_policy(txn, *policy),
+        Command::SetVoterRegion { region, voter_region } => {
+            failover::set_voter_region(txn, region, voter_region)
+        }
         Command::CloseGroup { region, to, basis, absent } => {
-            failover::close_group(turn, region, to, *basis, absent)
+            failover::close_group(txn, region, to, *basis, absent)
         }
-        Command::FoundSuccessor { closed, founder, last, certain } => {
-            failover::found_successor(turn, *closed, *founder, *last, *certain)
+        Command::FoundSuccessor { closed, founder, last, safe_index } => {
+            failover::found_successor(txn, *closed, *founder, *last, *safe_index)
         }
-        Command::RaiseFeatureLevel { level, known_by } => feature::raise(turn, *level, known_by),
-        Command::NoteFeatureLevel(level) => feature::note(turn, *level),
-        Command::AddRegion(region) => naming::add(turn, region),
+        Command::RaiseFeatureLevel { level, known_by } => feature::raise(txn, *level, known_by),
+        Command::NoteFeatureLevel(level) => feature::note(txn, *level),
+        Command::AddRegion(region) => naming::add(txn, region),
+        Command::ChangeCredential { org, target, change, precondition } => {
+            registration::change(txn, *org, target, change, precondition.as_ref())
+        }
+        Command::RemoveCredential { org, target, precondition } => {
+            registration::remove(txn, *org, target, precondition.as_ref())
+        }
+        Command::BindCredential { org, binding, client_id } => {
+            registration::bind(txn, *org, binding, client_id)
+        }
+        Command::ClaimDomain { org, domain } => org::claim_domain(txn, *org, domain),
         // Remembered like any other no: under its id nothing is carried out from here on.
         Command::NoteLost { .. } => Err(Refusal::Lost.into()),
     }
 }
 
-/// Why a group does not carry a command out: the cluster's own belong to the system group, those of
-/// organisations to home groups; what a log says of its group's own replicas belongs to any. Only a fault of the proposing node brings one to the wrong group.
+/// Why a command is in the wrong group: the cluster's own commands belong to the system group,
+/// those of organizations to home groups, and marks of a group's own replicas to any. Only a bug of
+/// the proposing node sends one to the wrong group.
 fn refuse_misplaced(group: GroupId, command: &Command) -> Option<Refusal> {
     let (of_system, refusal) = match command {
         Command::Form { .. } | Command::FormWithRegions { .. } => (true, Refusal::AlreadyFormed),
         Command::RegisterNode(_) => (true, Refusal::NodeRefused),
         Command::SetNodeState { .. } => (true, Refusal::NodeNotFound),
+        Command::ClaimDomain { .. } => (true, Refusal::OrgNotFound),
         Command::ClaimOrg(_)
         | Command::SetRegionState { .. }
         | Command::RefoundRegion { .. }
-        | Command::SetSurvive(_)
-        | Command::SetIsolation(_)
-        | Command::SetSeat { .. }
+        | Command::SetSurvivalGoal(_)
+        | Command::SetPartitionPolicy(_)
+        | Command::SetVoterRegion { .. }
         | Command::CloseGroup { .. }
         | Command::FoundSuccessor { .. }
         | Command::RaiseFeatureLevel { .. }
         | Command::AddRegion(_) => (true, Refusal::RegionNotFound),
-        Command::NoteIsolation(_) | Command::NoteFeatureLevel(_) => {
+        Command::NotePartitionPolicy(_) | Command::NoteFeatureLevel(_) => {
             (false, Refusal::RegionNotFound)
         }
         Command::CreateOrg(_)
         | Command::CreateOidc { .. }
         | Command::PatchOidc { .. }
         | Command::DeleteOidc { .. }
-        | Command::Release { .. }
-        | Command::HandOver { .. }
-        | Command::Restore { .. }
-        | Command::AdoptBegin { .. }
-        | Command::AdoptPart { .. }
-        | Command::AdoptEnd { .. }
-        | Command::Forget { .. }
+        | Command::MoveFreeze { .. }
+        | Command::MoveCommit { .. }
+        | Command::MoveAbort { .. }
+        | Command::ImportBegin { .. }
+        | Command::ImportChunk { .. }
+        | Command::ImportFinish { .. }
+        | Command::MoveCleanup { .. }
+        | Command::ChangeCredential { .. }
+        | Command::RemoveCredential { .. }
+        | Command::BindCredential { .. }
         | Command::SetOrgSettings { .. } => (false, Refusal::OrgNotFound),
         Command::MarkReplicas { .. } | Command::SetLeases(_) | Command::NoteLost { .. } => {
             return None;
@@ -234,18 +248,17 @@ fn refuse_misplaced(group: GroupId, command: &Command) -> Option<Refusal> {
     (of_system != (group == GroupId::SYSTEM)).then_some(refusal)
 }
 
-/// Why nothing is carried out under an id that means nobody: under the nil organization the store keeps
-/// what belongs to none, the group's remembered writes among it, and a move would clear that. The API
-/// takes no such id; what another node lets through ends here.
+/// Why a reserved id is refused: under the nil organization the store keeps records without an
+/// organization, the group's remembered writes among them, and a move would clear them. The API
+/// accepts no such id; this check stops one that another node lets through.
 fn refuse_reserved(command: &Command) -> Option<Refusal> {
     let is_reserved = command.org().is_some_and(OrgId::is_reserved);
-    if !is_reserved || planted::is(Bug::NilOrganisation) {
+    if !planted::on_reserved(is_reserved) {
         return None;
     }
-    Some(match command {
-        Command::ClaimOrg(_) | Command::CreateOrg(_) | Command::AdoptBegin { .. } => {
-            Refusal::OrgExists
-        }
-        _ => Refusal::OrgNotFound,
-    })
+    let creates = matches!(
+        command,
+        Command::ClaimOrg(_) | Command::CreateOrg(_) | Command::ImportBegin { .. }
+    );
+    Some(if creates { Refusal::OrgExists } else { Refusal::OrgNotFound })
 }

@@ -1,8 +1,8 @@
-//! The machine against a naive second one: plain maps, no bytes, no overlays. It knows organisations
+//! The machine against a naive second one: plain maps, no bytes, no overlays. It has organizations
 //! and OIDC credentials, remembered writes and idempotency keys.
 //!
-//! The model forgets by time alone; the logs are so short that the machine's bound on forgetting is
-//! never met.
+//! The model expires records by time alone; the logs are so short that the machine never reaches
+//! its bound on expirations per entry.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +46,7 @@ impl Model {
 
     fn first(&mut self, proposal: &Proposal) -> Applied {
         let write_id = proposal.write_id;
-        // Named as soon as there is an organisation to have an epoch.
+        // Named as soon as there is an organization to have an epoch.
         let home = proposal.command.org().and_then(|org| self.orgs.get(&org));
         let epoch = home.map(|org| org.epoch);
         let answer = |outcome, index| {
@@ -60,14 +60,14 @@ impl Model {
         let org = proposal.command.org().unwrap();
         let mut expires = proposal.not_after;
         let applied = match &proposal.idempotency {
-            None => answer(self.authorised(proposal, org), self.index),
+            None => answer(self.authorized(proposal, org), self.index),
             Some(idempotency) => {
                 let name = (org, idempotency.key.clone());
                 match self.keys.get(&name) {
                     Some((_, digest, applied)) if *digest == idempotency.digest => applied.clone(),
                     Some(_) => answer(Err(Refusal::IdempotencyKeyReused), self.index),
                     None => {
-                        let applied = answer(self.authorised(proposal, org), self.index);
+                        let applied = answer(self.authorized(proposal, org), self.index);
                         if applied.outcome.as_ref().err().is_none_or(Refusal::remembered) {
                             let until = self.time.after(idempotency.lifetime);
                             expires = expires.max(until);
@@ -82,9 +82,9 @@ impl Model {
         applied
     }
 
-    fn authorised(&mut self, proposal: &Proposal, org: OrgId) -> Result<Reply, Refusal> {
+    fn authorized(&mut self, proposal: &Proposal, org: OrgId) -> Result<Reply, Refusal> {
         let lives = |key: KeyId| self.orgs.get(&org).is_some_and(|org| org.first_key.id == key);
-        if proposal.authorised_by.is_some_and(|key| !lives(key)) {
+        if proposal.authorized_by.is_some_and(|key| !lives(key)) {
             return Err(Refusal::KeyRevoked);
         }
         self.carry_out(proposal.write_id, &proposal.command)
@@ -99,16 +99,7 @@ impl Model {
                 }
                 Ok(Reply::Org(Box::new(org.clone())))
             }
-            Command::CreateOidc { org, credential } => {
-                self.require_org(*org)?;
-                let name = (*org, credential.client_id.clone());
-                if self.credentials.contains_key(&name) {
-                    return Err(Refusal::CredentialExists);
-                }
-                let made = OidcCredential { version: write_id, ..credential.clone() };
-                self.credentials.insert(name, made);
-                Ok(Reply::Version(write_id))
-            }
+            Command::CreateOidc { org, credential } => self.create(write_id, *org, credential),
             Command::PatchOidc { org, client_id, patch, precondition } => {
                 let stored = self.find(*org, client_id)?;
                 if patch.provider.is_some_and(|provider| provider != stored.provider) {
@@ -133,10 +124,14 @@ impl Model {
                 Ok(Reply::Done)
             }
             Command::MarkReplicas { .. } | Command::SetLeases(_) => Ok(Reply::Done),
-            Command::SetOrgSettings { .. }
-            | Command::SetIsolation(_)
-            | Command::NoteIsolation(_)
-            | Command::SetSeat { .. }
+            Command::ChangeCredential { .. }
+            | Command::RemoveCredential { .. }
+            | Command::BindCredential { .. }
+            | Command::ClaimDomain { .. }
+            | Command::SetOrgSettings { .. }
+            | Command::SetPartitionPolicy(_)
+            | Command::NotePartitionPolicy(_)
+            | Command::SetVoterRegion { .. }
             | Command::CloseGroup { .. }
             | Command::FoundSuccessor { .. }
             | Command::RaiseFeatureLevel { .. }
@@ -150,15 +145,31 @@ impl Model {
             | Command::SetNodeState { .. }
             | Command::SetRegionState { .. }
             | Command::RefoundRegion { .. }
-            | Command::SetSurvive(_)
-            | Command::Release { .. }
-            | Command::HandOver { .. }
-            | Command::Restore { .. }
-            | Command::AdoptBegin { .. }
-            | Command::AdoptPart { .. }
-            | Command::AdoptEnd { .. }
-            | Command::Forget { .. } => unreachable!("not a write of an organisation"),
+            | Command::SetSurvivalGoal(_)
+            | Command::MoveFreeze { .. }
+            | Command::MoveCommit { .. }
+            | Command::MoveAbort { .. }
+            | Command::ImportBegin { .. }
+            | Command::ImportChunk { .. }
+            | Command::ImportFinish { .. }
+            | Command::MoveCleanup { .. } => unreachable!("not a write of an organization"),
         }
+    }
+
+    fn create(
+        &mut self,
+        write_id: WriteId,
+        org: OrgId,
+        credential: &OidcCredential,
+    ) -> Result<Reply, Refusal> {
+        self.require_org(org)?;
+        let name = (org, credential.client_id.clone());
+        if self.credentials.contains_key(&name) {
+            return Err(Refusal::CredentialExists);
+        }
+        let made = OidcCredential { version: write_id, ..credential.clone() };
+        self.credentials.insert(name, made);
+        Ok(Reply::Version(write_id))
     }
 
     fn require_org(&self, org: OrgId) -> Result<(), Refusal> {

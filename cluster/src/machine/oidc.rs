@@ -1,43 +1,47 @@
 //! The rules of OIDC credentials.
 //!
-//! A secret is never wiped by leaving it out, a credential never changes its provider, and its
-//! version is always the write that made it. What is wrong in itself is refused before what is
-//! wrong with `If-Match`.
+//! A secret is never removed by leaving it out, a credential never changes its provider, and its
+//! version is always the write that made it. Invalid values are refused before a mismatch of
+//! `If-Match`.
 
 use concordat_proto::{
     command::Precondition,
-    id::{ClientId, OrgId},
+    id::{ClientId, OrgId, WriteId},
     oidc::{OidcCredential, OidcOptions, OidcPatch, Provider, ProviderOptions},
     refusal::Refusal,
     reply::Reply,
 };
 
 use super::{
-    query,
-    turn::{Halt, Ruling, Turn},
+    entry::txn::{ApplyError, ApplyResult, ApplyTxn},
+    query, registration,
 };
-use crate::planted::{self, Bug};
-use crate::store::keys;
+use crate::{planted, store::keys};
 
 /// Makes a credential.
-pub(super) fn create(turn: &mut Turn<'_>, org: OrgId, credential: &OidcCredential) -> Ruling {
-    require_org(turn)?;
+pub(super) fn create(
+    txn: &mut ApplyTxn<'_>,
+    org: OrgId,
+    credential: &OidcCredential,
+) -> ApplyResult {
+    require_org(txn)?;
     require_own_options(credential.provider, &credential.options)?;
-    if query::oidc(turn.view(), turn.group, org, &credential.client_id)?.is_some() {
+    if query::oidc(txn.view(), txn.group, org, &credential.client_id)?.is_some() {
         return Err(Refusal::CredentialExists.into());
     }
-    put(turn, org, credential.clone())
+    registration::created(txn, org, credential)?;
+    put(txn, org, credential.clone(), txn.write_id)
 }
 
-/// Changes what is given of a credential.
+/// Changes the given fields of a credential.
 pub(super) fn patch(
-    turn: &mut Turn<'_>,
+    txn: &mut ApplyTxn<'_>,
     org: OrgId,
     client_id: &ClientId,
     patch: &OidcPatch,
     precondition: Option<&Precondition>,
-) -> Ruling {
-    let stored = require_credential(turn, org, client_id)?;
+) -> ApplyResult {
+    let stored = require_credential(txn, org, client_id)?;
     if patch.provider.is_some_and(|provider| provider != stored.provider) {
         return Err(Refusal::ProviderFixed { actual: stored.provider }.into());
     }
@@ -48,31 +52,35 @@ pub(super) fn patch(
     if patch.is_empty() {
         return Ok(Reply::Version(stored.version));
     }
-    if planted::is(Bug::VersionStays) {
-        let credential = patched(stored, patch.clone());
-        turn.put(keys::oidc(turn.group, org, client_id), &credential);
-        return Ok(Reply::Version(turn.write_id));
-    }
-    put(turn, org, patched(stored, patch.clone()))
+    let version = planted::on_version(txn.write_id, stored.version);
+    let after = patched(stored.clone(), patch.clone());
+    registration::changed(txn, org, &stored, &after)?;
+    put(txn, org, after, version)
 }
 
 /// Ends a credential.
 pub(super) fn delete(
-    turn: &mut Turn<'_>,
+    txn: &mut ApplyTxn<'_>,
     org: OrgId,
     client_id: &ClientId,
     precondition: Option<&Precondition>,
-) -> Ruling {
-    let stored = require_credential(turn, org, client_id)?;
+) -> ApplyResult {
+    let stored = require_credential(txn, org, client_id)?;
     require_match(&stored, precondition)?;
-    turn.remove(keys::oidc(turn.group, org, client_id));
+    txn.remove(keys::oidc(txn.group, org, client_id));
+    registration::ended(txn, org, client_id)?;
     Ok(Reply::Done)
 }
 
-fn put(turn: &mut Turn<'_>, org: OrgId, mut credential: OidcCredential) -> Ruling {
-    credential.version = turn.write_id;
-    turn.put(keys::oidc(turn.group, org, &credential.client_id), &credential);
-    Ok(Reply::Version(turn.write_id))
+fn put(
+    txn: &mut ApplyTxn<'_>,
+    org: OrgId,
+    credential: OidcCredential,
+    version: WriteId,
+) -> ApplyResult {
+    let credential = OidcCredential { version, ..credential };
+    txn.put(keys::oidc(txn.group, org, &credential.client_id), &credential);
+    Ok(Reply::Version(txn.write_id))
 }
 
 fn patched(stored: OidcCredential, patch: OidcPatch) -> OidcCredential {
@@ -100,19 +108,19 @@ fn keep_private_key(mut new: OidcOptions, stored: &OidcOptions) -> OidcOptions {
     new
 }
 
-/// By the time a rule is asked, an organisation that is here takes writes.
-fn require_org(turn: &Turn<'_>) -> Result<(), Halt> {
-    if turn.home.is_some() { Ok(()) } else { Err(Refusal::OrgNotFound.into()) }
+/// By the time a rule is asked, an organization that is here takes writes.
+fn require_org(txn: &ApplyTxn<'_>) -> Result<(), ApplyError> {
+    if txn.home.is_some() { Ok(()) } else { Err(Refusal::OrgNotFound.into()) }
 }
 
 fn require_credential(
-    turn: &Turn<'_>,
+    txn: &ApplyTxn<'_>,
     org: OrgId,
     client_id: &ClientId,
-) -> Result<OidcCredential, Halt> {
-    require_org(turn)?;
-    query::oidc(turn.view(), turn.group, org, client_id)?
-        .ok_or(Halt::Refused(Refusal::CredentialNotFound))
+) -> Result<OidcCredential, ApplyError> {
+    require_org(txn)?;
+    query::oidc(txn.view(), txn.group, org, client_id)?
+        .ok_or(ApplyError::Refused(Refusal::CredentialNotFound))
 }
 
 fn require_own_options(actual: Provider, options: &OidcOptions) -> Result<(), Refusal> {
@@ -124,12 +132,9 @@ fn require_match(
     stored: &OidcCredential,
     precondition: Option<&Precondition>,
 ) -> Result<(), Refusal> {
-    if planted::is(Bug::IfMatchIgnored) {
-        return Ok(());
-    }
-    match precondition {
+    planted::on_match(match precondition {
         None | Some(Precondition::Exists) => Ok(()),
         Some(Precondition::AnyOf(versions)) if versions.contains(&stored.version) => Ok(()),
         Some(Precondition::AnyOf(_)) => Err(Refusal::VersionMismatch),
-    }
+    })
 }

@@ -1,48 +1,54 @@
-//! The rules of organisations: the claim of an id in the system group, then the beginning in the
+//! The rules of organizations: the claim of an id in the system group, then the creation in the
 //! home group.
 //!
-//! The home group never looks at the claim (it is another group's state): the claim is in the
-//! command, and the same claim makes the same organisation however often it is proposed.
+//! The home group never reads the claim (it is another group's state): the command contains it, and
+//! the same claim makes the same organization however often it is proposed.
 
 use concordat_proto::{
     id::OrgId,
     movement::HomeRecord,
     org::{Org, OrgSettings, RegionState},
     refusal::Refusal,
+    registration::{Number, OrgProfile},
     reply::Reply,
+    version,
 };
 
 use super::{
-    query,
-    turn::{Ruling, Turn},
+    entry::txn::{ApplyResult, ApplyTxn},
+    query, registered,
 };
-use crate::store::keys;
+use crate::{
+    planted,
+    store::{StoreError, keys},
+};
 
 /// Claims an id. A second claim is refused, unless it is a repeat of the first (which never comes
 /// here: its write id or idempotency key is remembered).
-pub(super) fn claim(turn: &mut Turn<'_>, org: &Org) -> Ruling {
-    match query::region(turn.view(), &org.home_region)?.map(|record| record.state) {
+pub(super) fn claim(txn: &mut ApplyTxn<'_>, org: &Org) -> ApplyResult {
+    match query::region(txn.view(), &org.home_region)?.map(|record| record.state) {
         Some(RegionState::Open) => {}
         Some(RegionState::Leaving) => return Err(Refusal::RegionLeaving.into()),
         Some(RegionState::Removed) | None => return Err(Refusal::RegionNotFound.into()),
     }
-    if query::claim(turn.view(), org.id)?.is_some() {
+    if query::claim(txn.view(), org.id)?.is_some() {
         return Err(Refusal::OrgExists.into());
     }
-    turn.put(keys::org(turn.group, org.id), org);
+    txn.put(keys::org(txn.group, org.id), org);
     Ok(Reply::Org(Box::new(org.clone())))
 }
 
-/// Begins a claimed organisation with its first key. Only once: its first key may have died since,
+/// Begins a claimed organization with its first key. Only once: its first key may have died since,
 /// and it may live elsewhere since.
-pub(super) fn create(turn: &mut Turn<'_>, org: &Org) -> Ruling {
-    let begun = match turn.home.clone() {
+pub(super) fn create(txn: &mut ApplyTxn<'_>, org: &Org) -> ApplyResult {
+    let begun = match txn.home.clone() {
         Some(home) => begins(&home.org, org),
-        None => match query::away(turn.view(), turn.group, org.id)? {
+        None => match query::away(txn.view(), txn.group, org.id)? {
             Some(away) => away.to.is_some() && away.epoch > org.epoch,
             None => {
-                turn.put(keys::org(turn.group, org.id), &HomeRecord::begun(org.clone()));
-                turn.put(keys::api_key(turn.group, org.id, &org.first_key.hash), &org.first_key);
+                txn.put(keys::org(txn.group, org.id), &HomeRecord::begun(org.clone()));
+                txn.put(keys::api_key(txn.group, org.id, &org.first_key.hash), &org.first_key);
+                give_number(txn, org.id)?;
                 true
             }
         },
@@ -50,17 +56,50 @@ pub(super) fn create(turn: &mut Turn<'_>, org: &Org) -> Ruling {
     if begun { Ok(Reply::Org(Box::new(org.clone()))) } else { Err(Refusal::OrgExists.into()) }
 }
 
-/// Whether an organisation has begun as this claim: moves change its epoch and home region only.
+/// A new organization's number, where all replicas of the group know profiles.
+fn give_number(txn: &mut ApplyTxn<'_>, org: OrgId) -> Result<(), StoreError> {
+    let level = query::feature_level(txn.view(), txn.group)?;
+    if level >= version::LEVEL_OF_REGISTRATIONS {
+        let number = planted::on_number(Number::given_by(txn.group, txn.index, txn.write_id));
+        let profile = OrgProfile { number, ..OrgProfile::of_earlier(org) };
+        txn.put(keys::org_profile(txn.group, org), &profile);
+    }
+    Ok(())
+}
+
+/// Gives an organization an enterprise domain, in place of the one that it has. A domain belongs to
+/// one organization; a repeat is answered like the first.
+pub(super) fn claim_domain(txn: &mut ApplyTxn<'_>, org: OrgId, domain: &str) -> ApplyResult {
+    if query::claim(txn.view(), org)?.is_none() {
+        return Err(Refusal::OrgNotFound.into());
+    }
+    if registered::domain_owner(txn.view(), domain)?.is_some_and(|owner| owner != org) {
+        return Err(Refusal::DomainTaken.into());
+    }
+    if let Some(before) = registered::domain_of(txn.view(), org)? {
+        txn.remove(keys::domain(&before));
+    }
+    txn.put_bytes(keys::domain(domain), org.to_bytes().to_vec());
+    txn.put_bytes(keys::domain_of(org), domain.as_bytes().to_vec());
+    Ok(Reply::Done)
+}
+
+/// Whether an organization was created from this claim: moves change only its epoch and home
+/// region.
 fn begins(present: &Org, claim: &Org) -> bool {
     let (epoch, home_region) = (present.epoch, present.home_region.clone());
     present.epoch >= claim.epoch && *present == Org { epoch, home_region, ..claim.clone() }
 }
 
-/// What an organisation sets for itself, in place of what it had set.
-pub(super) fn set_settings(turn: &mut Turn<'_>, org: OrgId, settings: &OrgSettings) -> Ruling {
-    if turn.home.is_none() {
+/// Replaces the settings that an organization has chosen.
+pub(super) fn set_settings(
+    txn: &mut ApplyTxn<'_>,
+    org: OrgId,
+    settings: &OrgSettings,
+) -> ApplyResult {
+    if txn.home.is_none() {
         return Err(Refusal::OrgNotFound.into());
     }
-    turn.put(keys::org_settings(turn.group, org), settings);
+    txn.put(keys::org_settings(txn.group, org), settings);
     Ok(Reply::Done)
 }

@@ -9,11 +9,11 @@ use concordat_proto::{
     failover::ClosedGroup,
     id::{ClientId, GroupId, NodeId, OrgId, WriteId},
     lease::{LeaseRecord, ReplicaMark},
-    movement::{AwayRecord, HomeRecord},
+    movement::{HomeRecord, MovedAwayRecord},
     oidc::{OidcCredential, Provider},
     org::{
-        ApiKey, ClusterRecord, Isolation, KeyHash, NodeRecord, Org, OrgSettings, RegionRecord,
-        RegionState,
+        ApiKey, ClusterRecord, KeyHash, NodeRecord, Org, OrgSettings, PartitionPolicyRecord,
+        RegionRecord, RegionState,
     },
     record::{AppliedRecord, InheritedTerms, KeyRecord, WriteRecord},
     region::Region,
@@ -30,7 +30,7 @@ use crate::store::{
 /// Pairs read from a store at a time.
 pub(super) const PAGE_PAIRS: usize = 256;
 
-/// An organisation in a home group that has its records, whether or not it is leaving.
+/// An organization in a home group that has its records, whether or not it is leaving.
 ///
 /// # Errors
 /// When the store is broken.
@@ -42,7 +42,7 @@ pub fn home(
     load(reader, &keys::org(group, id))
 }
 
-/// What a group keeps of an organisation that is not there.
+/// A group's record of an organization that is elsewhere.
 ///
 /// # Errors
 /// When the store is broken.
@@ -50,11 +50,11 @@ pub fn away(
     reader: &dyn Reader,
     group: GroupId,
     id: OrgId,
-) -> Result<Option<AwayRecord>, StoreError> {
+) -> Result<Option<MovedAwayRecord>, StoreError> {
     load(reader, &keys::away(group, id))
 }
 
-/// The organisations that are being moved from or to a group, in order of id.
+/// The organizations that are being moved from or to a group, in order of id.
 ///
 /// # Errors
 /// When the store is broken.
@@ -67,7 +67,7 @@ pub fn on_move(reader: &dyn Reader, group: GroupId) -> Result<Vec<OrgId>, StoreE
     Ok(found)
 }
 
-/// Some of the organisations that are being moved from or to a group: those after `after` in order
+/// Some of the organizations that are being moved from or to a group: those after `after` in order
 /// of id, at most `limit`.
 ///
 /// # Errors
@@ -86,10 +86,10 @@ pub fn on_move_after(
 
 fn moved_org(key: &[u8]) -> Result<OrgId, StoreError> {
     let name = keys::parse(key).and_then(|parsed| parsed.name.try_into().ok());
-    name.map(OrgId::from_bytes).ok_or_else(|| StoreError::new("a move of no organisation"))
+    name.map(OrgId::from_bytes).ok_or_else(|| StoreError::new("a move of no organization"))
 }
 
-/// The claim of an organisation.
+/// The claim of an organization.
 ///
 /// # Errors
 /// When the store is broken.
@@ -97,7 +97,7 @@ pub fn claim(reader: &dyn Reader, id: OrgId) -> Result<Option<Org>, StoreError> 
     load(reader, &keys::org(GroupId::SYSTEM, id))
 }
 
-/// A group's organisations in order of id, those after `after`, at most `limit`.
+/// A group's organizations in order of id, those after `after`, at most `limit`.
 ///
 /// # Errors
 /// When the store is broken.
@@ -110,7 +110,7 @@ pub fn homes(
     let prefix = keys::group_prefix(group);
     let mut begin = after.map(|org| keys::after_org(group, org));
     let mut found = Vec::new();
-    // An organisation's keys stand together, whatever their kind: look at the first, skip the rest.
+    // An organization's keys are adjacent, whatever their kind: look at the first, skip the rest.
     while found.len() < limit {
         let first = reader.scan(&prefix, begin.as_deref(), 1)?;
         let Some((key, _)) = first.first() else { break };
@@ -121,7 +121,7 @@ pub fn homes(
     Ok(found)
 }
 
-/// The claims in order of organisation, those after `after`, at most `limit`.
+/// The claims in order of organization, those after `after`, at most `limit`.
 ///
 /// # Errors
 /// When the store is broken.
@@ -134,7 +134,7 @@ pub fn claims(
     Ok(claims.into_iter().map(|claim| claim.org).collect())
 }
 
-/// An organisation's API key.
+/// An organization's API key.
 ///
 /// # Errors
 /// When the store is broken.
@@ -147,7 +147,7 @@ pub fn api_key(
     load(reader, &keys::api_key(group, org, hash))
 }
 
-/// What a group's log says of one of its replicas.
+/// The mark of one replica in a group's log.
 ///
 /// # Errors
 /// When the store is broken.
@@ -159,7 +159,7 @@ pub fn replica_mark(
     load(reader, &keys::replica_mark(group, node))
 }
 
-/// What a group's log says of its replicas.
+/// The marks of all replicas in a group's log.
 ///
 /// # Errors
 /// When the store is broken.
@@ -185,7 +185,7 @@ pub fn leases(reader: &dyn Reader, group: GroupId) -> Result<LeaseRecord, StoreE
     Ok(load(reader, &keys::leases(group))?.unwrap_or_default())
 }
 
-/// What an organisation has set for itself.
+/// The settings that an organization has chosen.
 ///
 /// # Errors
 /// When the store is broken.
@@ -231,14 +231,14 @@ pub fn oidc(
     load(reader, &keys::oidc(group, org, client_id))
 }
 
-/// Which part of a list is wanted.
+/// The requested page of a list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct OidcFilter {
     /// Only those of this provider.
     pub provider: Option<Provider>,
-    /// How many of those to leave out at the beginning.
+    /// The number of items to skip.
     pub offset: usize,
-    /// How many to give at most; all when absent.
+    /// The maximal number of items; all when absent.
     pub limit: Option<usize>,
 }
 
@@ -247,11 +247,11 @@ pub struct OidcFilter {
 pub struct OidcPage {
     /// The wanted part, in order of client id.
     pub items: Vec<OidcCredential>,
-    /// How many there are in all that the filter lets through.
+    /// The number of all items that match the filter.
     pub total_count: usize,
 }
 
-/// An organisation's OIDC credentials.
+/// An organization's OIDC credentials.
 ///
 /// # Errors
 /// When the store is broken.
@@ -292,7 +292,7 @@ pub fn region(reader: &dyn Reader, region: &Region) -> Result<Option<RegionRecor
     load(reader, &keys::region(region))
 }
 
-/// The feature level that a group's log has come to.
+/// The feature level in a group's log.
 ///
 /// # Errors
 /// When the store is broken.
@@ -318,12 +318,15 @@ pub fn inherited_terms(
     load(reader, &keys::inherited_terms(group, closed))
 }
 
-/// A home group's setting of what its leaders do that are cut off.
+/// A home group's partition policy.
 ///
 /// # Errors
 /// When the store is broken.
-pub fn isolation(reader: &dyn Reader, group: GroupId) -> Result<Isolation, StoreError> {
-    Ok(load(reader, &keys::isolation(group))?.unwrap_or_default())
+pub fn partition_policy(
+    reader: &dyn Reader,
+    group: GroupId,
+) -> Result<PartitionPolicyRecord, StoreError> {
+    Ok(load(reader, &keys::partition_policy(group))?.unwrap_or_default())
 }
 
 /// The record of a closed group.
@@ -424,8 +427,8 @@ pub fn write(
     load(reader, &keys::write(group, write_id))
 }
 
-/// A remembered write of an organisation, whether it landed in this group or moved here; `home` is
-/// the organisation's record in this group.
+/// A remembered write of an organization, whether it landed in this group or moved here; `home` is
+/// the organization's record in this group.
 ///
 /// # Errors
 /// When the store is broken.
@@ -445,7 +448,7 @@ pub fn remembered(
     write(reader, group, write_id)
 }
 
-/// What was answered in an earlier home is seen in this one since the organisation's arrival.
+/// A result from an earlier home is visible in this one since the organization's arrival.
 pub(super) fn seen_from(mut applied: Applied, home: &HomeRecord) -> Applied {
     let is_earlier = applied.position.is_some_and(|position| home.is_earlier(&position));
     if let Some(arrival) = home.arrival.as_ref().filter(|_| is_earlier) {
@@ -454,9 +457,9 @@ pub(super) fn seen_from(mut applied: Applied, home: &HomeRecord) -> Applied {
     applied
 }
 
-/// What a group remembers of a request under its client's own name, [`seen_from`] where the
-/// organisation is at home now; none once that is due. `org` is [`keys::NO_ORG`] for operators' words
-/// to the system group.
+/// The remembered result of a request with an idempotency key, [`seen_from`] the organization's
+/// present home; none once it has expired. `org` is [`keys::NO_ORG`] for operators' writes to the
+/// system group.
 ///
 /// # Errors
 /// When the store is broken.
@@ -475,7 +478,7 @@ pub fn remembered_key(
     }))
 }
 
-/// How many idempotency keys an organisation has (in the system group: the operators, under
+/// The number of an organization's idempotency keys (in the system group: the operators', under
 /// [`keys::NO_ORG`]).
 ///
 /// # Errors
@@ -488,7 +491,7 @@ pub fn idempotency_keys(
     Ok(load(reader, &keys::idempotency_count(group, org))?.unwrap_or(0))
 }
 
-/// How far a group's state has come; the default before its first entry.
+/// The applied position of a group's state; the default before its first entry.
 ///
 /// # Errors
 /// When the store is broken.

@@ -1,8 +1,8 @@
-//! The rules of what a group's log says of its own replicas: which of them serve, which are leaving,
-//! and how long a lease is.
+//! The rules of a group's own replicas: which of them serve, which are leaving, and the length of
+//! leases.
 //!
-//! Nothing here is ever taken back: a mark only goes on, and the longest lease that ever held is
-//! remembered, for a new leader must wait out what those before it may have granted.
+//! Nothing here is ever taken back: a mark only advances, and the longest lease that ever applied
+//! is remembered, because a new leader must wait for leases that earlier leaders may have granted.
 
 use concordat_proto::{
     id::NodeId,
@@ -11,26 +11,26 @@ use concordat_proto::{
 };
 
 use super::{
+    entry::txn::{ApplyResult, ApplyTxn},
     query,
-    turn::{Ruling, Turn},
 };
 use crate::store::keys;
 
 /// Notes marks. One that is there, or beyond, stays.
-pub(super) fn mark(turn: &mut Turn<'_>, marks: &[(NodeId, ReplicaMark)]) -> Ruling {
+pub(super) fn mark(txn: &mut ApplyTxn<'_>, marks: &[(NodeId, ReplicaMark)]) -> ApplyResult {
     for (node, mark) in marks {
-        let present = query::replica_mark(turn.view(), turn.group, *node)?;
+        let present = query::replica_mark(txn.view(), txn.group, *node)?;
         if present < Some(*mark) {
-            turn.put(keys::replica_mark(turn.group, *node), mark);
+            txn.put(keys::replica_mark(txn.group, *node), mark);
         }
     }
     Ok(Reply::Done)
 }
 
 /// Sets the group's lease terms.
-pub(super) fn set_leases(turn: &mut Turn<'_>, terms: LeaseTerms) -> Ruling {
-    let record = query::leases(turn.view(), turn.group)?.followed_by(terms);
-    turn.put(keys::leases(turn.group), &record);
+pub(super) fn set_leases(txn: &mut ApplyTxn<'_>, terms: LeaseTerms) -> ApplyResult {
+    let record = query::leases(txn.view(), txn.group)?.followed_by(terms);
+    txn.put(keys::leases(txn.group), &record);
     Ok(Reply::Done)
 }
 

@@ -1,5 +1,5 @@
-//! What the machine's tests share: a replica of one group over a store in memory, and proposals made
-//! of small numbers, so that random ones meet each other.
+//! Helpers of the machine's tests: a replica of one group over a store in memory, and proposals
+//! made of small numbers, so that random ones collide.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,8 +9,8 @@ use concordat_proto::{
     log::{LogId, LogIndex, Term},
     oidc::{AppleOptions, OidcCredential, OidcOptions, OidcPatch, Provider, ProviderOptions},
     org::{
-        ApiKey, ClusterRecord, Isolation, NodeRecord, NodeState, Org, RegionState, Rights, Survive,
-        WrappedKey,
+        ApiKey, ClusterRecord, NodeRecord, NodeState, Org, PartitionPolicyRecord, RegionState,
+        Rights, SurvivalGoal, WrappedKey,
     },
     record::AppliedRecord,
     refusal::Refusal,
@@ -44,7 +44,7 @@ impl Replica {
         Self { group, store: Arc::new(MemoryStore::default()) }
     }
 
-    /// A home group with organisations 0 and 1 in it.
+    /// A home group with organizations 0 and 1 in it.
     pub(super) fn with_orgs() -> Self {
         let replica = Self::new(HOME);
         for number in 0..2 {
@@ -79,7 +79,7 @@ impl Replica {
         self.try_batch(proposals).expect("apply does not fail")
     }
 
-    /// Applies what stands next in the log, as one batch, from the stored position on.
+    /// Applies the next proposals of the log, as one batch, from the stored position on.
     pub(super) fn try_batch(&self, proposals: &[Proposal]) -> Result<Vec<Applied>, StoreError> {
         let mut record = self.applied();
         let mut overlay = Overlay::new(&*self.store);
@@ -181,8 +181,8 @@ pub(super) fn form() -> Command {
         cluster: ClusterRecord {
             id: ClusterId::from_bytes([9; 16]),
             feature_level: 1,
-            survive: Survive::Node,
-            isolation: Isolation::default(),
+            survival_goal: SurvivalGoal::Node,
+            partition_policy: PartitionPolicyRecord::default(),
         },
         operator_key: api_key(77),
     }
@@ -199,7 +199,7 @@ pub(super) fn node(id: u8, of_region: u8, address: u8) -> NodeRecord {
     }
 }
 
-/// Options of a provider, told apart by a number; Apple's with a key only when asked for.
+/// Options of a provider, distinguished by a number; Apple's with a key only on request.
 pub(super) fn options(provider: Provider, number: u8, with_key: bool) -> OidcOptions {
     let specific = if provider == Provider::Apple {
         ProviderOptions::Apple(AppleOptions {
@@ -235,7 +235,7 @@ pub(super) fn proposal(write: u8, stamped: u64, command: Command) -> Proposal {
         not_after: LogTime(stamped.saturating_add(10_000)),
         origin: NodeId(1),
         idempotency: None,
-        authorised_by: None,
+        authorized_by: None,
         command,
     }
 }
@@ -283,7 +283,7 @@ fn patch() -> impl Strategy<Value = OidcPatch> {
     )
 }
 
-/// Commands of organisations.
+/// Commands of organizations.
 pub(super) fn home_command() -> impl Strategy<Value = Command> {
     let org_number = 0_u8..3;
     prop_oneof![
@@ -348,8 +348,8 @@ fn life_command() -> impl Strategy<Value = Command> {
             region: region(number),
             founder: NodeId(node),
         }),
-        1 => prop_oneof![Just(Survive::Node), Just(Survive::Region)]
-            .prop_map(Command::SetSurvive),
+        1 => prop_oneof![Just(SurvivalGoal::Node), Just(SurvivalGoal::Region)]
+            .prop_map(Command::SetSurvivalGoal),
     ]
 }
 
@@ -361,13 +361,13 @@ pub(super) fn proposals(
     let stamp = prop_oneof![20 => 0_u64..40, 5 => 0..200_u64, 1 => Just(u64::MAX / 2_000)];
     let life = prop_oneof![Just(KEY_LIFE), Just(2 * KEY_LIFE)];
     let key = option::weighted(0.4, (0_u8..4, 0_u8..2, life));
-    let authorised = prop_oneof![3 => Just(None), 3 => (0_u8..4).prop_map(|n| Some(key_id(n)))];
-    let one = (0_u8..24, stamp, -5_i64..60, key, authorised, command);
-    let one = one.prop_map(|(write, seconds, valid_seconds, key, authorised_by, command)| {
+    let authorized = prop_oneof![3 => Just(None), 3 => (0_u8..4).prop_map(|n| Some(key_id(n)))];
+    let one = (0_u8..24, stamp, -5_i64..60, key, authorized, command);
+    let one = one.prop_map(|(write, seconds, valid_seconds, key, authorized_by, command)| {
         let stamped = BEGIN + seconds * 1000;
         let mut made = proposal(write, stamped, command);
         made.not_after = LogTime(stamped.saturating_add_signed(valid_seconds * 1000));
-        made.authorised_by = authorised_by;
+        made.authorized_by = authorized_by;
         if let Some((key, digest, life)) = key {
             made = keyed(made, key, digest, life);
         }

@@ -1,6 +1,14 @@
-//! Placement by examples: a line of nodes and members in, what is desired and what is done next out.
+//! Placement by examples: nodes and members as input; the desired membership and the next step as
+//! output.
 
-use concordat_proto::{id::GroupId, org::NodeState};
+use std::collections::{BTreeMap, BTreeSet};
+
+use concordat_proto::{
+    id::{GroupId, NodeId},
+    log::LogIndex,
+    org::{NodeRecord, NodeState, SurvivalGoal},
+    region::Region,
+};
 
 use super::*;
 
@@ -35,13 +43,13 @@ fn ids(numbers: &[u64]) -> BTreeSet<NodeId> {
     numbers.iter().copied().map(NodeId).collect()
 }
 
-/// Everybody is live and level; the first voter leads.
+/// All nodes are live and have the whole log; the first voter leads.
 fn view(home: Option<&str>, voters: &[u64], learners: &[u64]) -> GroupView {
     let members = voters.iter().chain(learners).copied().map(NodeId);
     GroupView {
         group: GroupId(7),
         home: home.map(|name| Region::new(name).unwrap()),
-        survive: Survive::Node,
+        survival_goal: SurvivalGoal::Node,
         leaving: BTreeSet::new(),
         voters: ids(voters),
         outgoing_voters: None,
@@ -222,7 +230,7 @@ fn a_leaving_region_votes_only_at_home() {
 }
 
 fn spread(home: &str, voters: &[u64]) -> GroupView {
-    GroupView { survive: Survive::Region, ..view(Some(home), voters, &[]) }
+    GroupView { survival_goal: SurvivalGoal::Region, ..view(Some(home), voters, &[]) }
 }
 
 #[test]
@@ -258,15 +266,15 @@ fn the_spread_keeps_the_old_voters_until_the_new_are_there() {
 fn what_would_lose_a_quorum_is_told() {
     let mut present = view(Some("a"), &[1, 2, 3], &[]);
     let without_1 = nodes("1l a 2 a 3 a");
-    assert_eq!(obstacle(&present, &without_1), None);
+    assert_eq!(blocker(&present, &without_1), None);
     present.live.remove(&NodeId(2));
-    let lost = Obstacle::NoQuorumAfter { group: GroupId(7), voters: 2, live: 1 };
-    assert_eq!(obstacle(&present, &without_1), Some(lost));
-    assert_eq!(obstacle(&present, &nodes("1 a 2l a 3 a")), None, "the dead one may go");
-    let nobody = Obstacle::Nobody { group: GroupId(7) };
-    assert_eq!(obstacle(&present, &nodes("1l a 2l a 3l a")), Some(nobody));
+    let lost = RemovalBlocker::NoQuorumAfter { group: GroupId(7), voters: 2, live: 1 };
+    assert_eq!(blocker(&present, &without_1), Some(lost));
+    assert_eq!(blocker(&present, &nodes("1 a 2l a 3 a")), None, "the dead one may go");
+    let nobody = RemovalBlocker::NoVoter { group: GroupId(7) };
+    assert_eq!(blocker(&present, &nodes("1l a 2l a 3l a")), Some(nobody));
     present.live.remove(&NodeId(3));
-    let now = Obstacle::NoQuorumNow { group: GroupId(7) };
-    assert_eq!(obstacle(&present, &without_1), Some(now));
+    let now = RemovalBlocker::NoQuorumNow { group: GroupId(7) };
+    assert_eq!(blocker(&present, &without_1), Some(now));
     assert!(!is_free(&present, &ids(&[3, 4])) && is_free(&present, &ids(&[4, 5])));
 }

@@ -1,20 +1,20 @@
 //! From the present membership to the desired one: the next single safe step.
 //!
-//! # A node's way
-//! 1. Registered: it is added as a learner.
+//! # The life of a replica
+//! 1. Registered: the node is added as a learner.
 //! 2. Caught up and live: it may become a voter, by one joint change.
-//! 3. Drained: it leaves the voters when a caught-up node takes its seat (or there is none to take
-//!    it), and stays as a learner.
+//! 3. Drained: it leaves the voters when a caught-up node replaces it (or no node can), and stays
+//!    as a learner.
 //! 4. Replaced or removed: the same, and then it is removed from the learners too.
 //!
-//! No step takes a live quorum away, none removes more voters than it brings (but the last one,
-//! when there are too many), and none removes the leader: it hands the lead over first.
+//! No step takes a live quorum away. No step removes more voters than it adds, except when there
+//! are too many. No step removes the leader: leadership is transferred first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use concordat_proto::{id::NodeId, log::LogIndex, org::NodeRecord};
 
-use super::{Desired, GroupView, desired};
+use super::desired::{Desired, GroupView, desired};
 
 /// A learner this close to the leader's log may become a voter.
 pub const CAUGHT_UP_ENTRIES: u64 = 1000;
@@ -29,9 +29,9 @@ pub enum Step {
     ChangeVoters(BTreeSet<NodeId>),
     /// Remove these learners.
     RemoveLearners(BTreeSet<NodeId>),
-    /// Let this voter lead. It is close to the leader's log and may not be level with it: whoever
-    /// carries it out holds writes back until it is, since a transfer to any other costs an
-    /// election.
+    /// Transfer leadership to this voter. Its log is close to the leader's and may not be equal to
+    /// it: the caller pauses writes until it is, because a transfer to a replica that is behind
+    /// costs an election.
     TransferLeader(NodeId),
 }
 
@@ -39,7 +39,7 @@ pub enum Step {
 #[must_use]
 pub fn next_step(view: &GroupView, nodes: &BTreeMap<NodeId, NodeRecord>) -> Option<Step> {
     if let Some(outgoing) = &view.outgoing_voters {
-        // Whoever began it may be gone; until it is finished both quorums are needed.
+        // The node that began it may be gone; until it is finished both quorums are needed.
         let possible = view.has_live_quorum(outgoing) && view.has_live_quorum(&view.voters);
         return possible.then(|| Step::ChangeVoters(view.voters.clone()));
     }
@@ -80,12 +80,12 @@ fn lead_from_home(
     if at_home(&view.leader) {
         return None;
     }
-    // Not to one that is to go, from one that is to stay: it would have to hand the lead back.
+    // Not from a node that stays to one that leaves: it would have to transfer leadership back.
     let stays =
         |node: &NodeId| desired.voters.contains(node) || !desired.voters.contains(&view.leader);
     let ready =
         view.voters.iter().filter(|node| at_home(node) && stays(node) && view.could_lead(**node));
-    // One that is to stay is better than one that would have to hand the lead on.
+    // Prefer a node that stays: a leaving one would have to transfer leadership again.
     let best =
         ready.min_by_key(|node| (!desired.voters.contains(node), view.behind(**node), **node))?;
     Some(Step::TransferLeader(*best))
@@ -106,7 +106,7 @@ fn change_voters(
     view.to_voters(beside_leader(view, target))
 }
 
-/// Nobody of the new voters can lead yet: they come in beside the leader, and no more go than come.
+/// None of the new voters can lead yet: they join beside the leader, and no more leave than join.
 fn beside_leader(view: &GroupView, target: BTreeSet<NodeId>) -> BTreeSet<NodeId> {
     let mut voters = target;
     voters.insert(view.leader);
@@ -118,7 +118,8 @@ fn beside_leader(view: &GroupView, target: BTreeSet<NodeId>) -> BTreeSet<NodeId>
     voters
 }
 
-/// Who leads when the leader is not among the next voters: one of the home region, if it can.
+/// The next leader when the present one is not among the next voters: a node of the home region, if
+/// one can lead.
 fn successor(
     view: &GroupView,
     nodes: &BTreeMap<NodeId, NodeRecord>,
@@ -132,8 +133,8 @@ fn successor(
     ready.min_by_key(|node| (away(**node), view.behind(**node), **node)).copied()
 }
 
-/// The voters after the next change: desired ones as far as they are ready, and for each that is
-/// still missing one of those that are to leave.
+/// The voters after the next change: the desired ones that are ready, and for each missing one a
+/// voter that is to leave.
 fn next_voters(view: &GroupView, desired: &Desired) -> BTreeSet<NodeId> {
     let (keep, add): (BTreeSet<NodeId>, BTreeSet<NodeId>) = desired
         .voters

@@ -1,10 +1,14 @@
-//! Placement in a random world: nodes join, die, come back, are replaced, drained and removed,
-//! regions leave, what must be outlived changes, changes stop half-way, leaders change; then peace
-//! comes, and the group must become what is desired.
+//! Placement in a random world: nodes join, fail, restart, are replaced, drained and removed;
+//! regions leave; the survival goal changes; changes stop halfway; leaders change. Then the faults
+//! end, and the group must reach the desired membership.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use concordat_proto::{
-    id::GroupId,
-    org::{NodeState, Survive},
+    id::{GroupId, NodeId},
+    log::LogIndex,
+    org::{NodeRecord, NodeState, SurvivalGoal},
+    region::Region,
 };
 use proptest::{collection::vec, prelude::*};
 
@@ -14,17 +18,17 @@ use super::*;
 enum Event {
     Join(u8),
     Replace(usize),
-    /// An operator's word on a node.
+    /// An operator sets a node's state.
     Mark(usize, NodeState),
     /// A region begins to leave, or stays after all.
     Leave(u8, bool),
-    Survive(Survive),
+    SurvivalGoal(SurvivalGoal),
     Kill(usize),
     Revive(usize),
     Write(u64),
     CatchUp(usize),
     Elect(usize),
-    /// Take the next step; when it is a change of voters, stop half-way if told so.
+    /// Take the next step. If it changes voters, it stops halfway when the flag is set.
     Step(bool),
 }
 
@@ -35,7 +39,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         2 => at.clone().prop_map(Event::Replace),
         4 => (at.clone(), mark()).prop_map(|(at, state)| Event::Mark(at, state)),
         1 => (0_u8..4, any::<bool>()).prop_map(|(number, leaves)| Event::Leave(number, leaves)),
-        1 => prop_oneof![Just(Survive::Node), Just(Survive::Region)].prop_map(Event::Survive),
+        1 => prop_oneof![Just(SurvivalGoal::Node), Just(SurvivalGoal::Region)].prop_map(Event::SurvivalGoal),
         2 => at.clone().prop_map(Event::Kill),
         2 => at.clone().prop_map(Event::Revive),
         2 => (0_u64..1500).prop_map(Event::Write),
@@ -66,7 +70,7 @@ impl World {
         let view = GroupView {
             group: GroupId(1),
             home: at_home.then(|| region(0)),
-            survive: Survive::Node,
+            survival_goal: SurvivalGoal::Node,
             leaving: BTreeSet::new(),
             voters: BTreeSet::from([first]),
             outgoing_voters: None,
@@ -91,7 +95,7 @@ impl World {
         id
     }
 
-    /// Whether the group can do without a node: quorums stay, and somebody level can lead.
+    /// Whether the group can lose a node: quorums stay, and a node with the whole log can lead.
     fn can_lose(&self, node: NodeId) -> bool {
         let mut live = self.view.live.clone();
         live.remove(&node);
@@ -147,7 +151,7 @@ impl World {
                     self.view.leaving.insert(region);
                 }
             }
-            Event::Survive(survive) => self.view.survive = survive,
+            Event::SurvivalGoal(survival_goal) => self.view.survival_goal = survival_goal,
             Event::Kill(at) => {
                 if let Some(node) = self.nth(at).filter(|node| self.can_lose(*node)) {
                     self.lose(node);
@@ -176,8 +180,8 @@ impl World {
         }
     }
 
-    /// As the machine's rules allow it. A removal may come while the node still votes here: whoever
-    /// saw to it that no group needs it had an old view.
+    /// As the machine's rules allow it. A removal may be applied while the node still votes here:
+    /// the node that checked had an old view.
     fn mark(&mut self, id: NodeId, state: NodeState) {
         let node = &self.nodes[&id];
         let others_vote =
@@ -239,7 +243,7 @@ impl World {
                 assert!(self.view.voters.contains(&to) && self.view.live.contains(&to));
                 assert!(behind <= CAUGHT_UP_ENTRIES, "far behind");
                 assert_ne!(to, self.view.leader);
-                // Whoever carries it out waits until it is level.
+                // The caller waits until its log is equal.
                 self.view.matched.insert(to, self.view.last_index);
                 self.view.leader = to;
             }
@@ -293,23 +297,23 @@ impl World {
         for node in self.nodes.values().filter(may_vote) {
             *candidates.entry(&node.region).or_default() += 1;
         }
-        let mut seats: BTreeMap<&Region, usize> = BTreeMap::new();
+        let mut voters_by_region: BTreeMap<&Region, usize> = BTreeMap::new();
         for node in &desired.voters {
             assert!(!desired.learners.contains(node));
             assert!(may_vote(&&self.nodes[node]));
-            *seats.entry(&self.nodes[node].region).or_default() += 1;
+            *voters_by_region.entry(&self.nodes[node].region).or_default() += 1;
         }
         let members = desired.voters.len() + desired.learners.len();
         let there = self.nodes.values().filter(|node| node.is_there()).count();
         assert_eq!(members, there, "everybody has a place");
-        match (home, self.view.survive) {
-            (None, _) => check_spread(&candidates, &seats),
-            (Some(home), Survive::Region) if candidates.len() >= SPREAD_REGIONS_MIN => {
-                check_outlives_a_region(home, &candidates, &seats);
+        match (home, self.view.survival_goal) {
+            (None, _) => check_spread(&candidates, &voters_by_region),
+            (Some(home), SurvivalGoal::Region) if candidates.len() >= SPREAD_REGIONS_MIN => {
+                check_outlives_a_region(home, &candidates, &voters_by_region);
             }
             (Some(home), _) => {
-                assert_eq!(seats.keys().collect::<Vec<_>>(), [&home]);
-                assert_eq!(seats[home], candidates[home].min(HOME_VOTERS_MAX));
+                assert_eq!(voters_by_region.keys().collect::<Vec<_>>(), [&home]);
+                assert_eq!(voters_by_region[home], candidates[home].min(HOME_VOTERS_MAX));
             }
         }
         let mut after = self.view.clone();
@@ -317,23 +321,33 @@ impl World {
         assert_eq!(super::desired(&after, &self.nodes), *desired, "what is desired stays desired");
     }
 
-    /// Everybody who is there lives, and nothing is written any more.
+    /// All present nodes live, and no more entries are written.
     fn make_peace(&mut self) {
         let back = self.nodes.values().filter(|node| node.is_there());
         self.view.live.extend(back.map(|node| node.id));
     }
 }
 
-fn check_spread(candidates: &BTreeMap<&Region, usize>, seats: &BTreeMap<&Region, usize>) {
-    let total: usize = seats.values().sum();
+fn check_spread(
+    candidates: &BTreeMap<&Region, usize>,
+    voters_by_region: &BTreeMap<&Region, usize>,
+) {
+    let total: usize = voters_by_region.values().sum();
     assert!(total <= SYSTEM_VOTERS_MAX);
-    assert_eq!(seats.len(), candidates.len().min(SYSTEM_VOTERS_MAX), "as many regions as can be");
-    assert!(total % 2 == 1 || total == seats.len(), "odd, unless that took a region's only voter");
+    assert_eq!(
+        voters_by_region.len(),
+        candidates.len().min(SYSTEM_VOTERS_MAX),
+        "as many regions as can be"
+    );
+    assert!(
+        total % 2 == 1 || total == voters_by_region.len(),
+        "odd, unless that took a region's only voter"
+    );
     let per_region = if candidates.len() == 1 { 3 } else { SYSTEM_VOTERS_PER_REGION_MAX };
-    let most = seats.values().copied().max().unwrap();
+    let most = voters_by_region.values().copied().max().unwrap();
     assert!(most <= per_region);
     for (region, nodes) in candidates {
-        let taken = seats.get(region).copied().unwrap_or(0);
+        let taken = voters_by_region.get(region).copied().unwrap_or(0);
         let even = taken + 1 >= most || taken == (*nodes).min(per_region);
         assert!(even, "a region has two more than another that could have one more");
     }
@@ -342,16 +356,16 @@ fn check_spread(candidates: &BTreeMap<&Region, usize>, seats: &BTreeMap<&Region,
 fn check_outlives_a_region(
     home: &Region,
     candidates: &BTreeMap<&Region, usize>,
-    seats: &BTreeMap<&Region, usize>,
+    voters_by_region: &BTreeMap<&Region, usize>,
 ) {
-    let total: usize = seats.values().sum();
-    for (region, taken) in seats {
-        assert!((total - taken) * 2 > total, "without {region} no quorum: {seats:?}");
+    let total: usize = voters_by_region.values().sum();
+    for (region, taken) in voters_by_region {
+        assert!((total - taken) * 2 > total, "without {region} no quorum: {voters_by_region:?}");
     }
     let possible: usize = candidates.values().map(|nodes| (*nodes).min(2)).sum();
     assert_eq!(total, if possible >= SPREAD_VOTERS_MAX { 5 } else { 3 });
     let at_home = candidates[home].min(if total == 5 { 2 } else { 1 });
-    assert_eq!(seats.get(home), Some(&at_home), "home comes first");
+    assert_eq!(voters_by_region.get(home), Some(&at_home), "home comes first");
 }
 
 fn region(number: u8) -> Region {

@@ -1,4 +1,4 @@
-//! What a node's replicas are told at their start, and the outside world handed to them.
+//! The settings of a node's replicas at their start, and the interfaces to the outside world.
 
 use std::{fmt, io, sync::Arc, time::Duration};
 
@@ -94,9 +94,9 @@ impl Timings {
         }
     }
 
-    /// For a group whose voters are regions apart.
+    /// For a group whose voters are in several regions.
     #[must_use]
-    pub const fn across() -> Self {
+    pub const fn wide_area() -> Self {
         Self {
             heartbeat: Duration::from_millis(500),
             election_min: Duration::from_millis(1500),
@@ -105,7 +105,7 @@ impl Timings {
     }
 }
 
-/// How much of a log is kept.
+/// The retention of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
     /// Entries after which the state is synced, so that the log before may go.
@@ -115,7 +115,7 @@ pub struct Retention {
 }
 
 impl Retention {
-    /// What suits most.
+    /// The default.
     pub const DEFAULT: Self = Self { snapshot_every: 10_000, keep: 20_000 };
 }
 
@@ -134,7 +134,7 @@ pub struct Bootstrap {
     pub operator_key: ApiKey,
 }
 
-/// What a node's replicas are told at their start.
+/// The settings of a node's replicas at their start.
 #[derive(Debug, Clone)]
 pub struct GroupsConfig {
     /// This node: random, made once for its data directory.
@@ -143,16 +143,16 @@ pub struct GroupsConfig {
     pub region: Region,
     /// The cluster, once the node belongs to one.
     pub cluster: Option<ClusterId>,
-    /// Where peers reach it.
+    /// The address at which peers reach it.
     pub peer_address: String,
-    /// Where clients reach it.
+    /// The URL at which clients reach it.
     pub api_url: String,
     /// Peer addresses to ask for admission.
     pub seeds: Vec<String>,
     /// Begin a cluster. Does nothing on a node that belongs to one.
     pub bootstrap: Option<Bootstrap>,
-    /// The names of the regions that a cluster begins with which this node begins, its own among them;
-    /// none stands for its own alone.
+    /// The names of the regions of a cluster that this node creates, its own among them; an empty
+    /// list means its own region only.
     pub regions: Vec<Region>,
     /// The newest feature level that it knows: [`concordat_proto::version::FEATURE_LEVEL`]. Tests let
     /// a node pass for one of an earlier release.

@@ -1,11 +1,11 @@
-//! What is broken, as opposed to refused: the replica stops. Never a reply.
+//! A fault, as opposed to a refusal: the replica stops. Never a reply.
 
 /// A fault of storage or of programming.
 #[derive(Debug, thiserror::Error)]
-#[error("{doing}")]
+#[error("{context}")]
 pub struct Fault {
-    /// What was being done.
-    pub doing: String,
+    /// The action that failed.
+    pub context: String,
     /// Why it failed.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -14,9 +14,9 @@ pub struct Fault {
 impl Fault {
     /// A fault with its source.
     pub fn caused(
-        doing: impl Into<String>,
+        context: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self { doing: doing.into(), source: Some(source.into()) }
+        Self { context: context.into(), source: Some(source.into()) }
     }
 }

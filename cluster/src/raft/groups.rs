@@ -1,552 +1,505 @@
-//! The façade: all replicas of a node, and the tasks that keep them.
+//! The façade: starts and stops a node's replicas and their tasks. Other modules see only this
+//! type.
+//!
+//! Nothing is decided here: each method calls the core, or the task that has the answer.
 
-use std::{
-    collections::BTreeMap,
-    fmt, iter,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use concordat_proto::{
-    id::{ClusterId, GroupId, NodeId, WriteId},
-    log::{LogIndex, Term},
-    org::{NodeRecord, NodeState, RegionRecord, RegionState},
+    command::Proposal,
+    consistency::Position,
+    failover::{ClosedGroup, DivergedWrite},
+    id::{ClusterId, GroupId, NodeId, OrgId, WriteId},
+    lease::LeaseTerms,
+    log::LogIndex,
+    org::{NodeState, SurvivalGoal},
     region::Region,
     time::LogTime,
 };
-use tokio::{
-    sync::{Notify, watch},
-    task::JoinHandle,
-    time::Instant,
-};
+use tokio::{sync::watch, time::Instant};
 
-pub(crate) use super::system_view::SystemView;
-use super::{
-    acquaintance,
-    addresses::Addresses,
-    clearance::{self, Clearance},
-    config::{Environment, GroupsConfig},
-    divergence::Rests,
-    failover,
-    fault::Fault,
-    formation,
-    group::Replica,
-    group_time::GroupTimes,
-    lease::{self, SleepWatch},
-    machine_store::{Advanced, OnAdvanced},
-    membership, movement,
-    recall::{self, Recall},
-    report::{self, Reporter},
-    retime,
-    service::{self, Service},
-    transfer,
-    transport::PeerService,
-    turns::Turns,
-    wait::Tracker,
-};
 use crate::{
-    consistency::PeerClocks,
-    machine::query,
-    store::{Store, StoreError, slots::SlottedStore, watched::WatchedStore},
+    consistency::{
+        Fate, Scope, StaleReaders,
+        failover::blocker::FailoverBlocker,
+        read::freshness::Freshness,
+        readiness::{NotReady, Purpose},
+    },
+    placement::{self, RecreateBlocker, RegionBlocker},
+    raft::{
+        admin::{
+            admin_view::{NodeView, RegionView},
+            health::NodeHealth,
+            status::{ClusterStatus, GroupsMetrics},
+        },
+        config::{Environment, GroupsConfig},
+        core::Core,
+        failover::{
+            fencing,
+            lost_writes_query::{Divergence, LeftBehind},
+            survivors,
+        },
+        fault::Fault,
+        join::{bootstrap, peer_discovery, rollback_check},
+        lease::renew,
+        membership::{apply_step, transfer},
+        org_move::drive,
+        service::Service,
+        transport::PeerService,
+        write::{propose::Proposed, relay, report, tracker::Progress},
+    },
+    store::{Store, StoreError},
 };
 
 /// All replicas of a node. Cheap to clone.
 #[derive(Clone)]
 pub struct Groups {
-    inner: Arc<Inner>,
+    core: Core,
 }
 
 impl fmt::Debug for Groups {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Groups(node {})", self.inner.config.node)
+        write!(f, "Groups(node {})", self.core.node())
     }
 }
 
-struct Inner {
-    config: GroupsConfig,
-    environment: Environment,
-    store: Arc<SlottedStore>,
-    replicas: RwLock<BTreeMap<GroupId, Arc<Replica>>>,
-    opening: tokio::sync::Mutex<()>,
-    system: RwLock<Arc<SystemView>>,
-    system_changed: Notify,
-    cluster: Mutex<Option<ClusterId>>,
-    cluster_saved: AtomicBool,
-    tracker: Tracker,
-    reporter: Reporter,
-    turns: Turns,
-    sleep_watch: SleepWatch,
-    clearance: Clearance,
-    leader_news: Arc<Notify>,
-    times: GroupTimes,
-    clocks: Mutex<PeerClocks>,
-    addresses: Mutex<Addresses>,
-    recall: Recall,
-    started_at: LogTime,
-    faulted: watch::Sender<Option<String>>,
-    started: Instant,
-    internal_writes: AtomicU64,
-    rests: Rests,
-    tasks: Mutex<Vec<JoinHandle<()>>>,
-}
-
-/// Whoever meets a failure of the store, it ends the process: its answers cannot be trusted.
-fn watched(store: &Arc<dyn Store>, faulted: watch::Sender<Option<String>>) -> Arc<dyn Store> {
-    let fail = move |error: &StoreError| note_first(&faulted, || chain(error));
-    Arc::new(WatchedStore::new(Arc::clone(store), Box::new(fail)))
-}
-
-/// The first fault is the reason; what follows from it is not.
-fn note_first(faulted: &watch::Sender<Option<String>>, reason: impl FnOnce() -> String) {
-    faulted.send_if_modified(|known| {
-        let is_first = known.is_none();
-        if is_first {
-            *known = Some(reason());
-        }
-        is_first
-    });
-}
-
-/// An error and all that caused it.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}
-
 impl Groups {
-    /// Starts the node's replicas from what its log and store hold. The node begins or joins its
-    /// cluster in the background; the caller gives [`Groups::service`] to the transport.
+    /// Starts the node's replicas from its log and store. The node creates or joins its cluster in
+    /// the background; the caller gives [`Groups::service`] to the transport.
     ///
     /// # Errors
     /// When the store cannot be opened.
     pub async fn start(environment: Environment, config: GroupsConfig) -> Result<Self, Fault> {
-        let faulted = watch::Sender::new(None);
-        let store = watched(&environment.store, faulted.clone());
-        let store =
-            SlottedStore::open(store).map_err(|error| Fault::caused("opening the store", error))?;
-        let tracker = Tracker::new(Arc::clone(&environment.steady));
-        let sleep_watch = SleepWatch::new(&*environment.steady);
-        let started_at = environment.clock.now();
-        let clearance = Clearance::new(environment.steady.now());
-        let groups = Self {
-            inner: Arc::new(Inner {
-                cluster: Mutex::new(config.cluster),
-                cluster_saved: AtomicBool::new(config.cluster.is_some()),
-                config,
-                environment,
-                store: Arc::new(store),
-                replicas: RwLock::default(),
-                opening: tokio::sync::Mutex::default(),
-                system: RwLock::default(),
-                system_changed: Notify::new(),
-                tracker,
-                reporter: Reporter::default(),
-                turns: Turns::default(),
-                sleep_watch,
-                clearance,
-                leader_news: Arc::default(),
-                times: GroupTimes::default(),
-                clocks: Mutex::default(),
-                addresses: Mutex::default(),
-                recall: Recall::default(),
-                started_at,
-                faulted,
-                started: Instant::now(),
-                internal_writes: AtomicU64::new(0),
-                rests: Rests::default(),
-                tasks: Mutex::default(),
-            }),
-        };
-        let synced = Arc::downgrade(&groups.inner);
-        groups.inner.environment.log.on_synced(Arc::new(move |group, _| {
-            if let Some(inner) = synced.upgrade() {
-                inner.reporter.on_advanced(GroupId(group), &[]);
-            }
-        }));
-        let formation = groups.clone();
-        groups.spawn(async move {
-            let fault = formation::run(formation.clone()).await;
-            formation.fail(&fault);
+        let core = Core::new(environment, config)?;
+        let joining = core.clone();
+        core.spawn(async move {
+            let fault = bootstrap::run(joining.clone()).await;
+            joining.fail(&fault);
         });
-        groups.spawn(report::run(groups.clone()));
-        groups.spawn(lease::run(groups.clone(), Arc::clone(&groups.inner.leader_news)));
-        groups.spawn(membership::run(groups.clone()));
-        groups.spawn(movement::run(groups.clone()));
-        groups.spawn(acquaintance::run(groups.clone()));
-        groups.spawn(clearance::run(groups.clone()));
-        groups.spawn(failover::run(groups.clone()));
-        groups.spawn(recall::run(groups.clone()));
-        Ok(groups)
-    }
-
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let handle = tokio::spawn(task);
-        self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
-    }
-
-    pub(crate) fn fail(&self, fault: &Fault) {
-        note_first(&self.inner.faulted, || chain(fault));
-    }
-
-    /// Turns to `Some` when the process must stop, with the reason.
-    #[must_use]
-    pub fn faulted(&self) -> watch::Receiver<Option<String>> {
-        self.inner.faulted.subscribe()
+        core.spawn(report::run(core.clone()));
+        core.spawn(relay::run(core.clone()));
+        core.spawn(renew::run(core.clone(), core.leader_news()));
+        core.spawn(apply_step::run(core.clone()));
+        core.spawn(drive::run(core.clone()));
+        core.spawn(peer_discovery::run(core.clone()));
+        core.spawn(fencing::run(core.clone()));
+        core.spawn(survivors::run(core.clone()));
+        core.spawn(rollback_check::run(core.clone()));
+        Ok(Self { core })
     }
 
     /// The receiving side, for the transport.
     #[must_use]
     pub fn service(&self) -> Arc<dyn PeerService> {
-        Arc::new(Service(self.clone()))
+        Arc::new(Service(self.core.clone()))
+    }
+
+    /// Transfers the leadership of all groups that this node leads, where another voter can take it
+    /// within some seconds. For a node that is about to stop.
+    pub async fn hand_over(&self) {
+        transfer::all(&self.core).await;
+    }
+
+    /// The shared state, for tests that act as a peer.
+    #[cfg(test)]
+    pub(crate) fn core(&self) -> &Core {
+        &self.core
+    }
+
+    /// Turns to `Some` when the process must stop, with the reason.
+    #[must_use]
+    pub fn faulted(&self) -> watch::Receiver<Option<String>> {
+        self.core.faulted()
     }
 
     /// This node.
     #[must_use]
     pub fn node(&self) -> NodeId {
-        self.inner.config.node
+        self.core.node()
     }
 
     /// Its region.
     #[must_use]
     pub fn region(&self) -> &Region {
-        &self.inner.config.region
+        self.core.region()
     }
 
     /// The state of all groups, for reading.
     #[must_use]
     pub fn store(&self) -> Arc<dyn Store> {
-        Arc::clone(&self.inner.store) as Arc<dyn Store>
+        self.core.store()
     }
 
     /// The home groups and their regions, in order of region.
     #[must_use]
     pub fn home_groups(&self) -> Vec<(GroupId, Region)> {
-        let system = self.system();
-        system.regions.values().map(|record| (record.group, record.region.clone())).collect()
+        self.core.home_groups()
     }
 
-    /// The groups that this node leads, by its own word, and in which term.
+    /// The groups that this node believes it leads, and the terms.
     #[must_use]
     pub fn led(&self) -> Vec<(GroupId, u64)> {
-        let replicas = self.replicas();
-        let leads = |replica: &Arc<Replica>| Some((replica.group, replica.led_term()?));
-        replicas.iter().filter_map(leads).collect()
+        self.core.led()
     }
 
-    /// The groups in which this node looks for organisations: the home groups; and the closed one
+    /// The groups in which this node looks for organizations: the home groups; and the closed one
     /// that one of them has succeeded, as long as nothing of the successor is here.
     #[must_use]
     pub fn readable_groups(&self) -> Vec<GroupId> {
-        let system = self.system();
-        let mut groups: Vec<GroupId> = system.regions.values().map(|record| record.group).collect();
-        if system.closed.is_empty() {
-            return groups;
-        }
-        let mut look = groups.clone();
-        while let Some(group) = look.pop() {
-            if let Some((closed, _)) = system.predecessor(group)
-                && !self.has_state(group)
-            {
-                groups.push(closed.group);
-                look.push(closed.group);
-            }
-        }
-        groups
+        self.core.readable_groups()
     }
 
     /// The cluster, once the node belongs to one.
     #[must_use]
     pub fn cluster(&self) -> Option<ClusterId> {
-        *self.inner.cluster.lock().unwrap_or_else(PoisonError::into_inner)
+        self.core.cluster()
     }
 
-    /// Hands over whatever this node leads, as far as there is somebody to take it over within some
-    /// seconds. For a node that is about to stop.
-    pub async fn hand_over(&self) {
-        transfer::all(self).await;
-    }
-
-    /// Stops the replicas and their tasks. What was acknowledged is on disk already.
+    /// Stops the replicas and their tasks. Acknowledged entries are on disk already.
     pub async fn shutdown(&self) {
-        let tasks =
-            std::mem::take(&mut *self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner));
-        for task in &tasks {
-            task.abort();
-        }
-        for replica in self.replicas() {
-            if let Err(error) = replica.raft.shutdown().await {
-                tracing::warn!(group = %replica.group, %error, "a replica did not stop in order");
-            }
-        }
-        self.inner.replicas.write().unwrap_or_else(PoisonError::into_inner).clear();
+        self.core.shutdown().await
     }
 
-    pub(crate) fn set_cluster(&self, cluster: ClusterId) {
-        *self.inner.cluster.lock().unwrap_or_else(PoisonError::into_inner) = Some(cluster);
-        self.inner.environment.transport.set_identity(cluster, self.node());
+    /// Whether a group is closed, as far as this node knows.
+    #[must_use]
+    pub fn is_closed(&self, group: GroupId) -> bool {
+        self.core.is_closed(group)
     }
 
-    /// Saves the cluster's id, once: this node's own registration has come through its log.
-    pub(crate) fn save_cluster(&self) -> Result<(), Fault> {
-        let Some(cluster) = self.cluster() else { return Ok(()) };
-        if self.inner.cluster_saved.swap(true, Ordering::AcqRel) {
-            return Ok(());
-        }
-        (self.inner.environment.save_cluster)(cluster)
-            .map_err(|error| Fault::caused("saving the cluster's id", error))
+    /// The last successor of a closed group; the group itself if it is open, or closed without a
+    /// successor yet.
+    #[must_use]
+    pub fn successor(&self, group: GroupId) -> GroupId {
+        self.core.successor(group)
     }
 
-    pub(super) fn inner_addresses(&self) -> &Mutex<Addresses> {
-        &self.inner.addresses
+    /// The closed group's record, if it is closed.
+    #[must_use]
+    pub fn closed(&self, group: GroupId) -> Option<ClosedGroup> {
+        self.core.closed(group)
     }
 
-    pub(crate) fn own_record(&self) -> NodeRecord {
-        NodeRecord {
-            id: self.node(),
-            region: self.region().clone(),
-            peer_address: self.inner.config.peer_address.clone(),
-            api_url: self.inner.config.api_url.clone(),
-            replaced_by: None,
-            // No registration changes it: it is whatever the state says.
-            state: self.system().nodes.get(&self.node()).map_or(NodeState::Member, |own| own.state),
-        }
+    /// The newest entry visible to reads that start now on this node.
+    #[must_use]
+    pub fn applied(&self, group: GroupId) -> LogIndex {
+        self.core.applied(group)
     }
 
-    pub(crate) fn internal_write_id(&self) -> WriteId {
-        let count = self.inner.internal_writes.fetch_add(1, Ordering::Relaxed);
-        service::internal_write_id(self.node(), self.inner.environment.clock.now().0, count)
+    /// The cluster's feature level, as far as this node has applied it: commands up to it may be
+    /// proposed.
+    #[must_use]
+    pub fn feature_level(&self) -> u32 {
+        self.core.feature_level()
     }
 
-    pub(crate) fn config(&self) -> &GroupsConfig {
-        &self.inner.config
+    /// The time of a group's log, as far as this node knows: limits in log time are counted from
+    /// it.
+    #[must_use]
+    pub fn log_now(&self, group: GroupId) -> LogTime {
+        self.core.log_now(group)
     }
 
-    pub(crate) fn environment(&self) -> &Environment {
-        &self.inner.environment
+    /// Proposes at the group's leader until the outcome is known or the deadline has passed.
+    pub async fn propose(&self, group: GroupId, proposal: Proposal, deadline: Instant) -> Proposed {
+        self.core.propose(group, proposal, deadline).await
     }
 
-    pub(crate) fn slotted(&self) -> &Arc<SlottedStore> {
-        &self.inner.store
-    }
-
-    pub(crate) fn rests(&self) -> &Rests {
-        &self.inner.rests
-    }
-
-    pub(crate) fn times(&self) -> &GroupTimes {
-        &self.inner.times
-    }
-
-    /// What time it is, as far as most clocks of the cluster say.
-    pub(crate) fn agreed_wall(&self) -> LogTime {
-        let (own, steady) = (self.environment().clock.now(), self.environment().steady.now());
-        self.clocks().agreed(own, steady)
-    }
-
-    /// A peer has said what time it is. Strangers are not asked.
-    pub(crate) fn on_clock(&self, from: NodeId, said: LogTime) {
-        let system = self.system();
-        let is_there = |node| system.nodes.get(&node).is_some_and(NodeRecord::is_there);
-        let mut clocks = self.clocks();
-        clocks.retain(is_there);
-        if is_there(from) {
-            clocks.heard(from, said, self.environment().steady.now());
-        }
-    }
-
-    fn clocks(&self) -> MutexGuard<'_, PeerClocks> {
-        self.inner.clocks.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The state of a group has come to a time of its log.
-    pub(crate) fn observe_time(&self, group: GroupId, time: LogTime) {
-        self.inner.times.observed(group, time, self.environment().steady.now());
-    }
-
-    pub(crate) fn tracker(&self) -> &Tracker {
-        &self.inner.tracker
-    }
-
-    pub(crate) fn reporter(&self) -> &Reporter {
-        &self.inner.reporter
-    }
-
-    pub(crate) fn turns(&self) -> &Turns {
-        &self.inner.turns
-    }
-
-    pub(crate) fn sleep_watch(&self) -> &SleepWatch {
-        &self.inner.sleep_watch
-    }
-
-    pub(crate) fn clearance(&self) -> &Clearance {
-        &self.inner.clearance
-    }
-
-    pub(crate) fn recollection(&self) -> &Recall {
-        &self.inner.recall
-    }
-
-    /// The wall clock when the process began.
-    pub(crate) fn started_at(&self) -> LogTime {
-        self.inner.started_at
-    }
-
-    pub(crate) fn system_changed(&self) -> &Notify {
-        &self.inner.system_changed
-    }
-
-    pub(crate) fn since_start(&self) -> Duration {
-        self.inner.started.elapsed()
-    }
-
-    pub(crate) fn system(&self) -> Arc<SystemView> {
-        Arc::clone(&self.inner.system.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    pub(crate) fn peers(&self) -> Vec<NodeId> {
-        let system = self.system();
-        let there = system.nodes.values().filter(|node| node.is_there());
-        there.map(|node| node.id).filter(|id| *id != self.node()).collect()
-    }
-
-    pub(crate) fn replica(&self, group: GroupId) -> Option<Arc<Replica>> {
-        let replicas = self.inner.replicas.read().unwrap_or_else(PoisonError::into_inner);
-        replicas.get(&group).cloned()
-    }
-
-    pub(crate) fn replicas(&self) -> Vec<Arc<Replica>> {
-        let replicas = self.inner.replicas.read().unwrap_or_else(PoisonError::into_inner);
-        replicas.values().cloned().collect()
-    }
-
-    pub(crate) fn leader_of(&self, group: GroupId) -> Option<NodeId> {
-        self.replica(group)?.leader()
-    }
-
-    /// Reads the system group's state again.
-    pub(crate) fn reload_system(&self) -> Result<(), Fault> {
-        let doing = |error| Fault::caused("reading the system group's state", error);
-        let store = &*self.inner.store;
-        // Before the state is read: it is of that moment at least.
-        let replica = self.replica(GroupId::SYSTEM);
-        let visible = replica.as_ref().map(|replica| replica.visible.load(Ordering::Acquire));
-        let index = LogIndex(visible.unwrap_or(0));
-        let proven = replica.and_then(|replica| replica.leasing.proven(index));
-        let closed = query::closed_groups(store).map_err(doing)?;
-        let regions = query::regions(store).map_err(doing)?;
-        let nodes = query::nodes(store).map_err(doing)?;
-        let (removed, regions): (Vec<RegionRecord>, Vec<RegionRecord>) =
-            regions.into_iter().partition(|record| record.state == RegionState::Removed);
-        let view = SystemView {
-            cluster: query::cluster(store).map_err(doing)?,
-            regions: regions.into_iter().map(|record| (record.region.clone(), record)).collect(),
-            nodes,
-            names: query::region_names(store).map_err(doing)?,
-            removed: removed.into_iter().map(|record| record.group).collect(),
-            closed: closed.into_iter().map(|closed| (closed.group, closed)).collect(),
-            proven,
-            index,
-        };
-        *self.inner.system.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
-        Ok(())
-    }
-
-    /// Opens a group's replica, unless it is open.
-    pub(crate) async fn open(&self, group: GroupId) -> Result<(), Fault> {
-        let _one_at_a_time = self.inner.opening.lock().await;
-        if self.replica(group).is_some() {
-            return Ok(());
-        }
-        // Made before the replica: the library applies what it finds in the log while it starts.
-        let visible = Arc::new(AtomicU64::new(0));
-        let across = retime::wanted_at_start(self, group)?;
-        self.start_replica(group, visible, across).await.map(drop)
-    }
-
-    /// Opens a group's replica again with other timings, unless it has them.
-    pub(crate) async fn reopen(&self, group: GroupId, across: bool) -> Result<(), Fault> {
-        let _one_at_a_time = self.inner.opening.lock().await;
-        let Some(old) = self.replica(group).filter(|old| old.across != across) else {
-            return Ok(());
-        };
-        // Until the new one stands the old one answers that it does not know.
-        old.stop().await?;
-        let again = self.start_replica(group, Arc::clone(&old.visible), across).await?;
-        again.leasing.remember(&old.leasing, self.applied(group));
-        again.reopened.store(true, Ordering::Release);
-        Ok(())
-    }
-
-    /// Stops a group's replica for good. It is there until nothing can reach its log any more: what
-    /// is told of a closed group's log must not change after.
-    pub(crate) async fn close(&self, group: GroupId) -> Result<(), Fault> {
-        let _one_at_a_time = self.inner.opening.lock().await;
-        let Some(replica) = self.replica(group) else { return Ok(()) };
-        replica.stop().await?;
-        self.inner.replicas.write().unwrap_or_else(PoisonError::into_inner).remove(&group);
-        Ok(())
-    }
-
-    async fn start_replica(
+    /// A write's own wait: returns when the entry at `index` has reached the scope, or at the
+    /// deadline, and counts the delay by leases. `stale_readers` are the stale readers: from
+    /// [`Groups::propose`] or [`Groups::stale_readers`].
+    pub async fn wait(
         &self,
         group: GroupId,
-        visible: Arc<AtomicU64>,
-        across: bool,
-    ) -> Result<Arc<Replica>, Fault> {
-        let told = self.on_advanced(Arc::clone(&visible));
-        let replica = Replica::open(group, self, visible, (told, across)).await?;
-        self.inner
-            .replicas
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(group, Arc::clone(&replica));
-        self.reload_facts(group)?;
-        let (groups, followed) = (self.clone(), Arc::clone(&replica));
-        self.spawn(async move {
-            let reason = followed.follow(|leader| groups.on_leader(&followed, leader)).await;
-            if !followed.is_stopping() {
-                groups.fail(&Fault { doing: reason, source: None });
-            }
-        });
-        Ok(replica)
+        index: LogIndex,
+        scope: &Scope,
+        stale_readers: StaleReaders,
+        deadline: Instant,
+    ) -> Progress {
+        self.core.wait(group, index, scope, stale_readers, deadline).await
     }
 
-    /// Called by a replica's state machine after each batch; must not keep the node alive.
-    fn on_advanced(&self, visible: Arc<AtomicU64>) -> OnAdvanced {
-        let inner = Arc::downgrade(&self.inner);
-        Arc::new(move |advanced: Advanced| {
-            let Some(inner) = inner.upgrade() else { return };
-            let groups = Groups { inner };
-            // Before the entries count as visible: a lease is granted once the leader shows its own
-            // term's entry, by marks that must then be as far.
-            if advanced.is_about_replicas
-                && let Err(fault) = groups.reload_facts(advanced.group)
-            {
-                groups.fail(&fault);
-            }
-            groups.observe_time(advanced.group, advanced.log_time);
-            visible.fetch_max(advanced.applied.0, Ordering::AcqRel);
-            groups.inner.reporter.on_advanced(advanced.group, &advanced.origins);
-            groups.inner.tracker.on_visible(advanced.group, advanced.applied);
-            groups.inner.turns.note(&advanced.moved);
-            if advanced.group == GroupId::SYSTEM {
-                groups.inner.system_changed.notify_one();
-            }
-        })
+    /// The same for a write that was answered before, for receipts.
+    pub async fn wait_again(
+        &self,
+        group: GroupId,
+        index: LogIndex,
+        scope: &Scope,
+        stale_readers: StaleReaders,
+        deadline: Instant,
+    ) -> Progress {
+        self.core.wait_again(group, index, scope, stale_readers, deadline).await
     }
 
-    /// Another node leads, or nobody: whoever it is, it is asked for leases at once. A lead that
-    /// begins here counts from now, not from its first write.
-    fn on_leader(&self, replica: &Replica, leader: Option<NodeId>) {
-        if leader == Some(self.node()) {
-            let term = Term(replica.metrics().current_term);
-            let facts = self.inner.tracker.facts(replica.group);
-            replica.leasing.begin(term, &facts, self.inner.environment.steady.now());
-        }
-        self.inner.leader_news.notify_one();
+    /// The stale readers of an entry that this node's own replica shows, without a leader's set:
+    /// every replica, for one lease from when this node first showed the entry.
+    #[must_use]
+    pub fn stale_readers(&self, group: GroupId, index: LogIndex) -> StaleReaders {
+        self.core.stale_readers(group, index)
+    }
+
+    /// The present state of every region that counts in the group's membership.
+    #[must_use]
+    pub fn progress(
+        &self,
+        group: GroupId,
+        index: LogIndex,
+        scope: &Scope,
+        stale_readers: StaleReaders,
+    ) -> Progress {
+        self.core.progress(group, index, scope, stale_readers)
+    }
+
+    /// Returns true when reads on this node see the entry at `index`, false at the deadline.
+    pub async fn wait_visible(&self, group: GroupId, index: LogIndex, deadline: Instant) -> bool {
+        self.core.wait_visible(group, index, deadline).await
+    }
+
+    /// Whether there are too many pending writes to accept another one.
+    #[must_use]
+    pub fn waits_are_full(&self) -> bool {
+        self.core.waits_are_full()
+    }
+
+    /// The present position of an organization in its group: that of reads that begin now.
+    ///
+    /// # Errors
+    /// When the store is broken.
+    pub fn position(&self, epoch: u32, group: GroupId) -> Result<Position, StoreError> {
+        self.core.position(epoch, group)
+    }
+
+    /// The fate of the entry at a position of a closed group; none where the group is open, or its
+    /// successor is not named, as far as this node knows.
+    ///
+    /// # Errors
+    /// When the store is broken.
+    pub fn fate(&self, position: &Position) -> Result<Option<Fate>, StoreError> {
+        self.core.fate(position)
+    }
+
+    /// Whether this node has the state of a closed group's successor.
+    ///
+    /// # Errors
+    /// When the store is broken.
+    pub fn has_local_successor(&self, closed: GroupId) -> Result<bool, StoreError> {
+        self.core.has_local_successor(closed)
+    }
+
+    /// Whether this node's replica of a group may answer fresh reads that start now.
+    #[must_use]
+    pub fn freshness(&self, group: GroupId) -> Freshness {
+        self.core.freshness(group)
+    }
+
+    /// Whether this node's list of groups is as new as the system group's log: an object in none of
+    /// them may be in a group that this node does not know of.
+    #[must_use]
+    pub fn list_freshness(&self) -> Freshness {
+        self.core.list_freshness()
+    }
+
+    /// The cluster as this node sees it.
+    pub async fn status(&self) -> ClusterStatus {
+        self.core.status().await
+    }
+
+    /// The state's digest of one group and the index it belongs to.
+    ///
+    /// # Errors
+    /// When the store is broken.
+    pub async fn digest(&self, group: GroupId) -> Result<(LogIndex, u128), Fault> {
+        self.core.digest(group).await
+    }
+
+    /// Gauges for the metrics page.
+    #[must_use]
+    pub fn metrics(&self) -> GroupsMetrics {
+        self.core.metrics()
+    }
+
+    /// The regions that count in a group's membership, for receipts. A node that has nothing of the
+    /// group yet uses the group that this one has succeeded, or else the cluster's list of regions:
+    /// a receipt always lists some region.
+    #[must_use]
+    pub fn member_regions(&self, group: GroupId) -> Vec<Region> {
+        self.core.member_regions(group)
+    }
+
+    /// Whether this node is a full member of a cluster that is whole in its view: ready for
+    /// [`Purpose::Writes`].
+    ///
+    /// # Errors
+    /// What is in the way, for people.
+    pub fn ready(&self) -> Result<(), NotReady> {
+        self.core.ready()
+    }
+
+    /// Whether this node is ready.
+    ///
+    /// # Errors
+    /// What is in the way, for people.
+    pub fn ready_for(&self, purpose: Purpose) -> Result<(), NotReady> {
+        self.core.ready_for(purpose)
+    }
+
+    /// This node's health.
+    #[must_use]
+    pub fn health(&self) -> NodeHealth {
+        self.core.health()
+    }
+
+    /// All nodes that belong to the cluster, and those that left it and are still members of a
+    /// group.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<NodeView> {
+        self.core.nodes()
+    }
+
+    /// One node, also when it has left.
+    #[must_use]
+    pub fn node_view(&self, id: NodeId) -> Option<NodeView> {
+        self.core.node_view(id)
+    }
+
+    /// The regions that belong to the cluster.
+    #[must_use]
+    pub fn regions(&self) -> Vec<RegionView> {
+        self.core.regions()
+    }
+
+    /// The names of regions that nodes may join in and none has.
+    #[must_use]
+    pub fn empty_regions(&self) -> Vec<Region> {
+        self.core.empty_regions()
+    }
+
+    /// Whether a region is open, as far as this node knows: organizations may be created in it or
+    /// move to it.
+    #[must_use]
+    pub fn is_open(&self, region: &Region) -> bool {
+        self.core.is_open(region)
+    }
+
+    /// The survival goal of home groups.
+    #[must_use]
+    pub fn survival_goal(&self) -> SurvivalGoal {
+        self.core.survival_goal()
+    }
+
+    /// The lease terms that operators have set.
+    #[must_use]
+    pub fn lease_terms(&self) -> LeaseTerms {
+        self.core.lease_terms()
+    }
+
+    /// Why a node's state cannot be changed like this now, as far as this node knows.
+    #[must_use]
+    pub fn node_blocker(&self, id: NodeId, state: NodeState) -> Option<placement::RemovalBlocker> {
+        self.core.node_blocker(id, state)
+    }
+
+    /// Why a region cannot be removed now, as far as this node knows.
+    ///
+    /// # Errors
+    /// When the store is broken.
+    pub async fn region_blocker(
+        &self,
+        region: &Region,
+    ) -> Result<Option<RegionBlocker>, StoreError> {
+        self.core.region_blocker(region).await
+    }
+
+    /// Why a region's group cannot be recreated: some node has entries of it.
+    #[must_use]
+    pub fn recreate_blocker(&self, region: &Region) -> Option<RecreateBlocker> {
+        self.core.recreate_blocker(region)
+    }
+
+    /// An organization that is at home in a region, or was claimed for it and has not begun.
+    ///
+    /// # Errors
+    /// When the store is broken.
+    pub async fn org_at_home(&self, region: &Region) -> Result<Option<OrgId>, StoreError> {
+        self.core.org_at_home(region).await
+    }
+
+    /// For how long yet this node, as a group's leader, counts with answers of another one that lack
+    /// an entry that it has committed; none when it does not lead, or has not counted in its term yet.
+    #[must_use]
+    pub fn lease_left_without(
+        &self,
+        group: GroupId,
+        node: NodeId,
+        index: LogIndex,
+    ) -> Option<Duration> {
+        self.core.lease_left_without(group, node, index)
+    }
+
+    /// For how long this node has shown what another one has not reported of a group; and for how long
+    /// any lease may be that was ever granted in it.
+    #[must_use]
+    pub fn lateness(&self, group: GroupId, node: NodeId) -> (Duration, Duration) {
+        self.core.lateness(group, node)
+    }
+
+    /// Whether a group's leader on this node pauses because it is partitioned with its region.
+    #[must_use]
+    pub fn is_fenced(&self, group: GroupId) -> bool {
+        self.core.is_fenced(group)
+    }
+
+    /// The regions whose groups have their voters in this node's region, with these groups.
+    #[must_use]
+    pub fn hosted_here(&self) -> Vec<(Region, GroupId)> {
+        self.core.hosted_here()
+    }
+
+    /// Why a region's group cannot be failed over to another region now, as far as this node knows.
+    #[must_use]
+    pub fn failover_blocker(
+        &self,
+        region: &Region,
+        to: &Region,
+        absent: &[NodeId],
+    ) -> Option<FailoverBlocker> {
+        self.core.failover_blocker(region, to, absent)
+    }
+
+    /// Whether a region's group fences its own leaders, under a policy that is still the present
+    /// one: its generation.
+    #[must_use]
+    pub fn fences_itself(&self, region: &Region) -> Option<u32> {
+        self.core.fences_itself(region)
+    }
+
+    /// The writes that the replicas of a region's closed groups have and their successors lack,
+    /// from those nodes that answer; and the nodes that do not answer.
+    pub async fn divergence(&self, region: &Region) -> (Vec<Divergence>, Vec<NodeId>) {
+        self.core.divergence(region).await
+    }
+
+    /// The fate of a write that no state has, if a closed group's replica has it.
+    pub async fn left_behind(&self, write: WriteId) -> LeftBehind {
+        self.core.left_behind(write).await
+    }
+
+    /// Puts on record in a group that a write is lost, which was proved ([`LeftBehind::Lost`]): from
+    /// then on that is answered from the group's state, whether its holder is there or not, and no
+    /// copy of it is carried out there. Whether it is on record, and known wherever unmarked answers
+    /// are given.
+    pub async fn note_lost(
+        &self,
+        group: GroupId,
+        closed: GroupId,
+        write: &DivergedWrite,
+        deadline: Instant,
+    ) -> bool {
+        self.core.note_lost(group, closed, write, deadline).await
+    }
+
+    /// Waits until an entry has reached all regions, or no replica can hold a lease from before it
+    /// any more: then no replica answers fresh reads without it.
+    pub async fn until_known(&self, group: GroupId, index: LogIndex, stale_readers: StaleReaders) {
+        self.core.until_known(group, index, stale_readers).await
     }
 }

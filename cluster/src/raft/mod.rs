@@ -1,102 +1,104 @@
 //! The replicas: Raft groups on openraft over [`crate::log`] and [`crate::store`], one of each
 //! group on every node, reached through [`transport::PeerTransport`].
 //!
-//! [`Groups`] is the façade: propose anywhere, wait until a write has arrived, ask how things
-//! stand. No type of the Raft library leaves this module.
+//! [`Groups`] is the façade: propose at any node, wait until a write has reached its regions, read
+//! the status. No type of the Raft library leaves this module.
 //!
-//! # How a write goes
-//! 1. [`Groups::propose`] finds the group's leader and asks it, again and again under the same
-//!    write id until the time is up (`propose.rs`).
-//! 2. The leader stamps the time and appends; the library replicates (`network.rs`, `service.rs`)
-//!    through the node's log (`log_store.rs`).
-//! 3. Committed entries are applied in batches (`machine_store.rs`).
-//! 4. What has become visible and synced is reported to the leader and to the nodes where the
-//!    writes landed (`report.rs`), whose waiters it wakes (`wait.rs`).
+//! # Imports
+//! `groups.rs` starts the tasks and delegates to them; `service.rs` does the same for peers. The
+//! tasks use `core.rs`, which holds their shared state and uses none of them. The core uses
+//! replicas and the state parts of tasks (files without a task); `engine` uses only itself. No file
+//! imports one that imports it.
 //!
-//! # Who changes memberships
-//! Each group's leader, for its own group, from the nodes that the system group's state names, one
-//! safe step of [`crate::placement`] at a time, conditional on the membership it was planned from
-//! (`membership.rs`). Why not one planner for all: the condition makes two planners harmless either
-//! way, and a group's leader knows at first hand what a remote planner would have to be told (who
-//! has caught up, who is alive).
+//! # The path of a write
+//! 1. [`Groups::propose`] finds the group's leader and proposes to it, and retries under the same
+//!    write id until the deadline (`write/propose.rs`).
+//! 2. The leader stamps the time and appends; the library replicates (`engine/network.rs`,
+//!    `service.rs`) through the node's log (`engine/log_store.rs`).
+//! 3. Committed entries are applied in batches (`engine/machine_store.rs`).
+//! 4. Entries that are visible and synced are reported to the leader and to the nodes that received
+//!    the writes (`write/report.rs`), where the reports wake the waiters (`write/wait.rs`).
 //!
-//! # Who moves organisations
-//! The leaders of the two home groups, each by looking at its own node's replicas (`movement.rs`). A
-//! move begins only when the two homes have a slot for it (`turns.rs`).
+//! # Membership changes
+//! Each group's leader, for its own group, from the nodes in the system group's state, one safe
+//! step of [`crate::placement`] at a time, conditional on the membership it was planned from
+//! (`membership/apply_step.rs`). Why not one planner for all: the condition makes two planners
+//! harmless either way, and a group's leader has first-hand knowledge that another node would have
+//! to request (caught-up and live members).
 //!
-//! # Who fails a lost region over
-//! An operator closes its group; the system group's leader finds the most advanced survivor, and that
-//! one founds the successor (`failover.rs`, `founding.rs`). What keeps the closed group's leader from going on is in
-//! `clearance.rs`.
+//! # Moves of organizations
+//! The leaders of the two home groups, each from its own node's replicas (`org_move/drive.rs`). A
+//! move begins only when the two homes have a slot for it (`org_move/queue.rs`).
+//!
+//! # Failover of a lost region
+//! An operator closes its group; the system group's leader finds the most advanced survivor, and
+//! that node creates the successor (`failover/survivors.rs`, `failover/successor.rs`).
+//! `failover/fencing.rs` prevents the closed group's leader from committing anything.
 
-mod acquaintance;
-mod addresses;
-mod blocking;
-mod clearance;
-mod closing;
-mod config;
-mod convert;
-mod divergence;
-mod failover;
-mod fault;
-mod features;
-mod formation;
-mod founding;
-mod group;
-mod group_time;
-mod groups;
-mod health;
-pub mod in_process;
-mod lease;
-mod log_store;
-mod machine_store;
-mod membership;
-mod movement;
-mod network;
-mod operate;
-mod positions;
-mod propose;
-mod recall;
-mod report;
-#[cfg(test)]
-mod report_test;
-mod retime;
-mod retire;
-mod service;
-mod snapshot;
-mod standing;
-mod status;
-mod sweep;
-mod system_view;
-mod transfer;
+/// The operator's view: status, health, and what prevents a change.
+pub(crate) mod admin;
+/// Work that may block, on threads of its own.
+pub(crate) mod blocking;
+/// The replicas' environment: settings, clocks, log, store, transport.
+pub(crate) mod config;
+/// The state that all tasks share; it uses none of them.
+pub(crate) mod core;
+/// The Raft library's adapters: log, state machine, network, snapshots.
+pub(crate) mod engine;
+/// A closed group: its fence, its survivors, its successor, and the writes that were lost.
+pub(crate) mod failover;
+/// Faults, as opposed to refusals.
+pub(crate) mod fault;
+/// The first fault: why the process must stop.
+pub(crate) mod fault_watch;
+/// The façade: starts and stops everything, and delegates.
+pub(crate) mod groups;
+/// Joining a cluster, and peer discovery.
+pub(crate) mod join;
+/// Read leases, asked for and granted.
+pub(crate) mod lease;
+/// Changes of membership, one safe step at a time.
+pub(crate) mod membership;
+/// Moves of organizations between home groups.
+pub(crate) mod org_move;
+/// Hooks of planted bugs in the replicas.
+pub(crate) mod planted;
+/// One group's replica on this node, its timings and its log's time.
+pub(crate) mod replica;
+/// The requests of peers.
+pub(crate) mod service;
+/// How replicas reach one another: the trait, its contract, and the network in one process.
 pub mod transport;
-pub mod transport_contract;
-mod turns;
-mod types;
-mod wait;
+/// A write: propose, report, wait.
+pub(crate) mod write;
 
-pub use clearance::FENCE;
+pub use admin::{
+    admin_view::{NodeView, RegionView},
+    health::NodeHealth,
+    status::{ClusterStatus, GroupStatus, GroupsMetrics, NodeStatus, Role},
+};
 pub use config::{
     Bootstrap, Environment, GroupsConfig, Retention, RuntimeClock, SaveCluster, SteadyClock,
     Timings, WallClock,
 };
-pub use divergence::{Divergence, LeftBehind};
+#[cfg(any(test, feature = "testing"))]
+pub use engine::storage_suite;
+pub use failover::lost_writes_query::{Divergence, LeftBehind};
 pub use fault::Fault;
 pub use groups::Groups;
-pub use health::NodeHealth;
-pub use operate::{NodeStanding, RegionStanding};
-pub use propose::Proposed;
-pub use status::{
-    AsOf, ClusterStatus, Freshness, GroupStatus, GroupsMetrics, NodeStatus, RegionLag, Role,
+#[cfg(any(test, feature = "testing"))]
+pub use transport::contract as transport_contract;
+pub use transport::in_process;
+pub use write::{
+    propose::Proposed,
+    tracker::{LeaseWaitStats, Progress, RegionLag, RegionProgress},
 };
-pub use wait::{DangerStats, Progress, RegionProgress};
 
 pub use crate::consistency::{
-    Danger,
-    cost::{Buckets, DangerCost},
-    outlook::Obstacle,
-    readiness::{Lack, Lead, Purpose, ReplicaHealth, Staleness},
+    StaleReaders,
+    cost::{Buckets, LeaseWaitCost},
+    failover::{blocker::FailoverBlocker, fence::FENCE},
+    read::freshness::{AsOf, Freshness},
+    readiness::{Hindrance, Lack, Lead, NotReady, Purpose, ReplicaHealth, Staleness},
+    write_availability::WriteBlocker,
 };
-
-/// For the Raft library's own storage test suite, run on our log and state.
-pub mod storage_suite;

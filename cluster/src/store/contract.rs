@@ -1,7 +1,8 @@
-//! The store contract as a test kit: every implementation is put through the same checks.
+//! The store contract as a test kit: every implementation runs the same checks.
 //!
-//! For tests only: a breach panics. All keys begin with four bytes of a small number, as the keys of
-//! groups do, so that stores which know groups can be checked too; [`check_edges`] goes beyond.
+//! For tests only: a violation panics. All keys begin with four bytes of a small number, like the
+//! keys of groups, so that stores which know groups can be checked too; [`check_edges`] goes
+//! beyond.
 
 use std::collections::BTreeMap;
 
@@ -106,8 +107,8 @@ fn clearing(store: &dyn Store) {
         scan(store, &key(b""), None, 100).into_iter().map(|(_, value)| value).collect();
     let expected: [&[u8]; 5] = [b"", b"a", b"a\0", b"ab", b"new"];
     assert_eq!(left, expected, "prefixes are cleared first, then changes are made");
-    assert_eq!(get(store, &[0, 0, 0, 2]), Some(vec![1]), "the neighbour is untouched");
-    assert_eq!(get(store, &[0, 0, 0, 0, 255]), Some(vec![1]), "the neighbour is untouched");
+    assert_eq!(get(store, &[0, 0, 0, 2]), Some(vec![1]), "the neighbor is untouched");
+    assert_eq!(get(store, &[0, 0, 0, 0, 255]), Some(vec![1]), "the neighbor is untouched");
 }
 
 fn a_snapshot_stands_still(store: &dyn Store) {
@@ -149,11 +150,11 @@ fn batches_are_atomic(store: &dyn Store) {
 
 fn errors_of_a_visit_come_back(store: &dyn Store) {
     let answer = store.read_snapshot(&mut |_| Err(StoreError::new("this one")));
-    assert_eq!(answer.map_err(|error| error.doing), Err("this one".to_owned()));
+    assert_eq!(answer.map_err(|error| error.context), Err("this one".to_owned()));
 }
 
-/// What only a store without groups can be asked: prefixes that end the order of bytes, and none at
-/// all. Leaves the store empty.
+/// Checks that only a store without groups can pass: prefixes at the end of the byte order, and the
+/// empty prefix. Leaves the store empty.
 pub fn check_edges(store: &dyn Store) {
     write(
         store,

@@ -1,47 +1,48 @@
 //! The layout of keys: `group u32 | org 16 bytes | kind u8 | name`, big-endian, so that a group, an
-//! organisation and a kind are each one range.
+//! organization and a kind are each one range.
 //!
-//! Pure; never knows a value.
+//! Pure; never reads a value.
 
 use concordat_proto::{
     id::{ClientId, GroupId, NodeId, OrgId, WriteId},
     region::Region,
+    registration::Number,
     time::LogTime,
 };
 
-/// What a key holds. The numbers are on disk: never reuse one.
+/// The kind of record that a key holds. The numbers are on disk: never reuse one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Kind {
-    /// The group's `AppliedRecord` (no organisation, no name).
+    /// The group's `AppliedRecord` (no organization, no name).
     Applied = 0,
-    /// An `Org`: in the system group its claim, in a home group the organisation itself.
+    /// An `Org`: in the system group its claim, in a home group the organization itself.
     Org = 1,
     /// An `ApiKey`, by its hash.
     ApiKey = 2,
     /// An `OidcCredential`, by client id.
     Oidc = 3,
-    /// A `WriteRecord`, by write id (no organisation in the key: ids are unique).
+    /// A `WriteRecord`, by write id (no organization in the key: ids are unique).
     Write = 4,
     /// A `KeyRecord`, by the idempotency key's text.
     IdempotencyKey = 5,
-    /// How many live idempotency keys the organisation has (u64).
+    /// How many live idempotency keys the organization has (u64).
     IdempotencyCount = 6,
-    /// What to forget, by `expires u64 | the key to forget`; the value is empty.
+    /// The key of a record that expires, by `expires u64 | key`; the value is empty.
     Expiry = 7,
-    /// The newest key of [`Kind::Expiry`] that was worked off (no organisation, no name): where the
-    /// next search begins, so that it never walks over what a store has deleted already.
+    /// The newest key of [`Kind::Expiry`] that was processed (no organization, no name): the next
+    /// search begins there, so that it never walks over keys that the store has already deleted.
     Forgotten = 8,
-    /// A `ReplicaMark` of the group, by node (no organisation).
+    /// A `ReplicaMark` of the group, by node (no organization).
     ReplicaMark = 12,
-    /// The group's `LeaseRecord` (no organisation, no name).
+    /// The group's `LeaseRecord` (no organization, no name).
     Leases = 13,
-    /// An `AwayRecord`: the organisation was here, or is coming.
+    /// An `MovedAwayRecord`: the organization was here, or is coming.
     Away = 9,
-    /// A `WriteRecord` that moved here with its organisation, by write id.
+    /// A `WriteRecord` that moved here with its organization, by write id.
     MovedWrite = 10,
-    /// That an organisation is being moved from or to this group (no organisation in the key, its
-    /// id is the name); the value is empty.
+    /// An organization is being moved from or to this group (no organization in the key, its id is
+    /// the name); the value is empty.
     OnMove = 11,
     /// The `ClusterRecord` (system group).
     Cluster = 16,
@@ -53,17 +54,28 @@ pub enum Kind {
     OperatorKey = 19,
     /// A `ClosedGroup`, by the group's number (system group).
     ClosedGroup = 20,
-    /// The feature level that a home group's log has noted (u64; no organisation, no name).
+    /// The feature level that a home group's log has noted (u64; no organization, no name).
     FeatureLevel = 21,
-    /// An `InheritedNames`, by the closed group's number and the greatest name that this part answers
-    /// for (no organisation).
+    /// An `InheritedNames`, by the closed group's number and the greatest name in this part (no
+    /// organization).
     Inherited = 22,
-    /// That a region of this name may have nodes, by name (system group); the value is empty.
+    /// A region of this name may have nodes (system group); the value is empty.
     RegionName = 23,
-    /// An `InheritedTerms`, by the closed group's number (no organisation).
+    /// An `InheritedTerms`, by the closed group's number (no organization).
     InheritedTerms = 24,
-    /// The home group's `Isolation` (no organisation, no name).
-    Isolation = 14,
+    /// A credential's `Registration`, by client id.
+    Registration = 25,
+    /// The client id of a credential, as its bytes, by its number.
+    CredentialNumber = 26,
+    /// An `OrgProfile` (no name).
+    OrgProfile = 27,
+    /// The organization that has an enterprise domain, as the bytes of its id, by the domain (system
+    /// group; no organization).
+    Domain = 28,
+    /// An organization's enterprise domain, as text (system group; no name).
+    DomainOf = 29,
+    /// The home group's `PartitionPolicyRecord` (no organization, no name).
+    PartitionPolicyRecord = 14,
     /// An `OrgSettings` (no name).
     OrgSettings = 15,
 }
@@ -96,14 +108,19 @@ impl Kind {
             22 => Self::Inherited,
             23 => Self::RegionName,
             24 => Self::InheritedTerms,
-            14 => Self::Isolation,
+            25 => Self::Registration,
+            26 => Self::CredentialNumber,
+            27 => Self::OrgProfile,
+            28 => Self::Domain,
+            29 => Self::DomainOf,
+            14 => Self::PartitionPolicyRecord,
             15 => Self::OrgSettings,
             _ => return None,
         })
     }
 }
 
-/// The organisation of keys that belong to none.
+/// The organization in keys of records that belong to no organization.
 pub const NO_ORG: OrgId = OrgId::from_bytes([0; 16]);
 /// Bytes before the name.
 pub const HEAD_BYTES: usize = 21;
@@ -114,7 +131,7 @@ pub fn group_prefix(group: GroupId) -> Vec<u8> {
     group.0.to_be_bytes().to_vec()
 }
 
-/// All keys of an organisation in a group.
+/// All keys of an organization in a group.
 #[must_use]
 pub fn org_prefix(group: GroupId, org: OrgId) -> Vec<u8> {
     let mut key = group_prefix(group);
@@ -122,7 +139,7 @@ pub fn org_prefix(group: GroupId, org: OrgId) -> Vec<u8> {
     key
 }
 
-/// All keys of a kind in an organisation.
+/// All keys of a kind in an organization.
 #[must_use]
 pub fn kind_prefix(group: GroupId, org: OrgId, kind: Kind) -> Vec<u8> {
     let mut key = org_prefix(group, org);
@@ -144,7 +161,7 @@ pub fn applied(group: GroupId) -> Vec<u8> {
     key(group, NO_ORG, Kind::Applied, &[])
 }
 
-/// An organisation's record or claim.
+/// An organization's record or claim.
 #[must_use]
 pub fn org(group: GroupId, org: OrgId) -> Vec<u8> {
     key(group, org, Kind::Org, &[])
@@ -156,13 +173,43 @@ pub fn oidc(group: GroupId, org: OrgId, client_id: &ClientId) -> Vec<u8> {
     key(group, org, Kind::Oidc, client_id.as_str().as_bytes())
 }
 
+/// A credential's registration.
+#[must_use]
+pub fn registration(group: GroupId, org: OrgId, client_id: &ClientId) -> Vec<u8> {
+    key(group, org, Kind::Registration, client_id.as_str().as_bytes())
+}
+
+/// The client id of the credential with a number.
+#[must_use]
+pub fn credential_number(group: GroupId, org: OrgId, number: Number) -> Vec<u8> {
+    key(group, org, Kind::CredentialNumber, &number.0.to_be_bytes())
+}
+
+/// The profile of an organization.
+#[must_use]
+pub fn org_profile(group: GroupId, org: OrgId) -> Vec<u8> {
+    key(group, org, Kind::OrgProfile, &[])
+}
+
+/// The organization that has an enterprise domain.
+#[must_use]
+pub fn domain(domain: &str) -> Vec<u8> {
+    key(GroupId::SYSTEM, NO_ORG, Kind::Domain, domain.as_bytes())
+}
+
+/// An organization's enterprise domain.
+#[must_use]
+pub fn domain_of(org: OrgId) -> Vec<u8> {
+    key(GroupId::SYSTEM, org, Kind::DomainOf, &[])
+}
+
 /// An API key by its hash.
 #[must_use]
 pub fn api_key(group: GroupId, org: OrgId, hash: &[u8; 32]) -> Vec<u8> {
     key(group, org, Kind::ApiKey, hash)
 }
 
-/// What an organisation has set for itself.
+/// The settings of an organization.
 #[must_use]
 pub fn org_settings(group: GroupId, org: OrgId) -> Vec<u8> {
     key(group, org, Kind::OrgSettings, &[])
@@ -180,7 +227,7 @@ pub fn write(group: GroupId, write_id: WriteId) -> Vec<u8> {
     key(group, NO_ORG, Kind::Write, &write_id.to_bytes())
 }
 
-/// What is kept of an organisation that is not here.
+/// The record of an organization that is not in this group.
 #[must_use]
 pub fn away(group: GroupId, org: OrgId) -> Vec<u8> {
     key(group, org, Kind::Away, &[])
@@ -192,7 +239,7 @@ pub fn moved_write(group: GroupId, org: OrgId, write_id: WriteId) -> Vec<u8> {
     key(group, org, Kind::MovedWrite, &write_id.to_bytes())
 }
 
-/// That an organisation is being moved.
+/// The mark that an organization is being moved.
 #[must_use]
 pub fn on_move(group: GroupId, org: OrgId) -> Vec<u8> {
     key(group, NO_ORG, Kind::OnMove, &org.to_bytes())
@@ -210,13 +257,13 @@ pub fn node(id: NodeId) -> Vec<u8> {
     key(GroupId::SYSTEM, NO_ORG, Kind::Node, &id.0.to_be_bytes())
 }
 
-/// How many idempotency keys an organisation has.
+/// The number of idempotency keys that an organization has.
 #[must_use]
 pub fn idempotency_count(group: GroupId, org: OrgId) -> Vec<u8> {
     key(group, org, Kind::IdempotencyCount, &[])
 }
 
-/// That `target` is to be forgotten once log time has passed `expires`.
+/// The mark that `target` expires once log time has passed `expires`.
 #[must_use]
 pub fn expiry(group: GroupId, expires: LogTime, target: &[u8]) -> Vec<u8> {
     let mut key = key(group, NO_ORG, Kind::Expiry, &expires.0.to_be_bytes());
@@ -224,7 +271,7 @@ pub fn expiry(group: GroupId, expires: LogTime, target: &[u8]) -> Vec<u8> {
     key
 }
 
-/// When an [`expiry`] is due and what it forgets; `None` when the key is of another kind.
+/// When an [`expiry`] is due and the key that it removes; `None` for a key of another kind.
 #[must_use]
 pub fn parse_expiry(key: &[u8]) -> Option<(LogTime, &[u8])> {
     let parsed = parse(key)?;
@@ -232,13 +279,13 @@ pub fn parse_expiry(key: &[u8]) -> Option<(LogTime, &[u8])> {
     (parsed.kind == Kind::Expiry).then(|| (LogTime(u64::from_be_bytes(*expires)), target))
 }
 
-/// How far a group has forgotten.
+/// How far a group has removed expired records.
 #[must_use]
 pub fn forgotten(group: GroupId) -> Vec<u8> {
     key(group, NO_ORG, Kind::Forgotten, &[])
 }
 
-/// What a group's log says of one of its replicas.
+/// The mark of one replica in a group's log.
 #[must_use]
 pub fn replica_mark(group: GroupId, node: NodeId) -> Vec<u8> {
     key(group, NO_ORG, Kind::ReplicaMark, &node.0.to_be_bytes())
@@ -250,10 +297,10 @@ pub fn leases(group: GroupId) -> Vec<u8> {
     key(group, NO_ORG, Kind::Leases, &[])
 }
 
-/// A home group's setting of what its leaders do that are cut off.
+/// A home group's partition policy.
 #[must_use]
-pub fn isolation(group: GroupId) -> Vec<u8> {
-    key(group, NO_ORG, Kind::Isolation, &[])
+pub fn partition_policy(group: GroupId) -> Vec<u8> {
+    key(group, NO_ORG, Kind::PartitionPolicyRecord, &[])
 }
 
 /// A home group's feature level.
@@ -262,13 +309,13 @@ pub fn feature_level(group: GroupId) -> Vec<u8> {
     key(group, NO_ORG, Kind::FeatureLevel, &[])
 }
 
-/// All parts of what a successor remembered of a closed group when it began.
+/// All parts of the write names that a successor has from a closed group.
 #[must_use]
 pub fn inherited_of(group: GroupId, closed: GroupId) -> Vec<u8> {
     key(group, NO_ORG, Kind::Inherited, &closed.0.to_be_bytes())
 }
 
-/// The part that answers for the names up to this one, and beyond those of the part before.
+/// The part that has the names up to this one, and beyond those of the part before.
 #[must_use]
 pub fn inherited(group: GroupId, closed: GroupId, up_to: u64) -> Vec<u8> {
     let mut key = inherited_of(group, closed);
@@ -282,7 +329,7 @@ pub fn inherited_terms(group: GroupId, closed: GroupId) -> Vec<u8> {
     key(group, NO_ORG, Kind::InheritedTerms, &closed.0.to_be_bytes())
 }
 
-/// That a home group is closed.
+/// The record of a closed home group.
 #[must_use]
 pub fn closed_group(closed: GroupId) -> Vec<u8> {
     key(GroupId::SYSTEM, NO_ORG, Kind::ClosedGroup, &closed.0.to_be_bytes())
@@ -300,13 +347,13 @@ pub fn region(region: &Region) -> Vec<u8> {
     key(GroupId::SYSTEM, NO_ORG, Kind::Region, region.as_str().as_bytes())
 }
 
-/// That a region of this name may have nodes.
+/// The mark that a region of this name may have nodes.
 #[must_use]
 pub fn region_name(region: &Region) -> Vec<u8> {
     key(GroupId::SYSTEM, NO_ORG, Kind::RegionName, region.as_str().as_bytes())
 }
 
-/// A key beyond all keys of an organisation and before those of the next one.
+/// A key beyond all keys of an organization and before those of the next one.
 #[must_use]
 pub fn after_org(group: GroupId, org: OrgId) -> Vec<u8> {
     let mut key = org_prefix(group, org);
@@ -323,12 +370,12 @@ pub fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
     Some(key)
 }
 
-/// What a key names.
+/// The parts of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parsed<'a> {
     /// The group.
     pub group: GroupId,
-    /// The organisation, or [`NO_ORG`].
+    /// The organization, or [`NO_ORG`].
     pub org: OrgId,
     /// The kind.
     pub kind: Kind,
@@ -336,7 +383,7 @@ pub struct Parsed<'a> {
     pub name: &'a [u8],
 }
 
-/// Takes a key apart; `None` when it is none of ours.
+/// Decodes a key; `None` if it does not have this layout.
 #[must_use]
 pub fn parse(key: &[u8]) -> Option<Parsed<'_>> {
     let (group, rest) = key.split_first_chunk::<4>()?;

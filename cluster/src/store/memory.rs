@@ -1,15 +1,17 @@
-//! The store in memory: for tests and simulations, with a write that can be made to fail.
+//! The store in memory: for tests and simulations. A test can make one write fail.
 //!
-//! It survives nothing. A snapshot shares the map until the next write, which copies it.
+//! It is not durable. A snapshot shares the map until the next write, which copies it.
 
 use std::{
     collections::BTreeMap,
     fmt,
     ops::Bound,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use super::{Pair, Reader, SnapshotVisit, Store, StoreError, WriteBatch};
+
+use crate::locks::locked;
 
 type Map = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -27,7 +29,7 @@ pub struct MemoryStore {
 }
 
 impl MemoryStore {
-    /// One whose write of this number (the first is 1) fails and changes nothing.
+    /// A store whose write of this number (the first is 1) fails and changes nothing.
     #[must_use]
     pub fn with_faults(failing_write: u64) -> Self {
         let state = State { failing: Some(failing_write), ..State::default() };
@@ -35,7 +37,7 @@ impl MemoryStore {
     }
 
     fn map(&self) -> Arc<Map> {
-        Arc::clone(&self.state.lock().unwrap_or_else(PoisonError::into_inner).map)
+        Arc::clone(&locked(&self.state).map)
     }
 }
 
@@ -80,7 +82,7 @@ impl Reader for MemoryStore {
 
 impl Store for MemoryStore {
     fn write(&self, batch: WriteBatch) -> Result<(), StoreError> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = locked(&self.state);
         state.writes += 1;
         if state.failing == Some(state.writes) {
             return Err(StoreError::new("a write that was made to fail"));
@@ -124,7 +126,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::store::{contract, contract_test, slots::SlottedStore};
+    use crate::store::{contract, contract_test, shadow::ShadowStore};
 
     #[test]
     fn keeps_the_contract() {
@@ -134,7 +136,7 @@ mod tests {
 
     #[test]
     fn slots_keep_the_contract() {
-        contract::check(&SlottedStore::open(Arc::new(MemoryStore::default())).unwrap());
+        contract::check(&ShadowStore::open(Arc::new(MemoryStore::default())).unwrap());
     }
 
     #[test]
@@ -156,7 +158,7 @@ mod tests {
         fn agrees_with_a_map(steps in contract_test::steps()) {
             contract::check_steps(&MemoryStore::default(), &steps);
             contract::check_steps(
-                &SlottedStore::open(Arc::new(MemoryStore::default())).unwrap(),
+                &ShadowStore::open(Arc::new(MemoryStore::default())).unwrap(),
                 &steps,
             );
         }

@@ -5,23 +5,23 @@
 
 use std::fmt;
 
-#[doc(hidden)]
+#[cfg(test)]
 pub mod contract;
 #[cfg(test)]
 mod contract_test;
+pub mod fail_stop;
 pub mod keys;
 pub mod memory;
 #[cfg(feature = "rocks")]
 pub mod rocks;
-pub mod slots;
-pub mod watched;
+pub mod shadow;
 
 /// The store is broken or refuses: a fault, the replica stops.
 #[derive(Debug, thiserror::Error)]
-#[error("store: {doing}")]
+#[error("store: {context}")]
 pub struct StoreError {
-    /// What was being done.
-    pub doing: String,
+    /// The action that failed.
+    pub context: String,
     /// Why it failed.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -30,16 +30,16 @@ pub struct StoreError {
 impl StoreError {
     /// A failure without a deeper source.
     #[must_use]
-    pub fn new(doing: impl Into<String>) -> Self {
-        Self { doing: doing.into(), source: None }
+    pub fn new(context: impl Into<String>) -> Self {
+        Self { context: context.into(), source: None }
     }
     /// A failure with its source.
     #[must_use]
     pub fn caused(
-        doing: impl Into<String>,
+        context: impl Into<String>,
         source: impl std::error::Error + Send + Sync + 'static,
     ) -> Self {
-        Self { doing: doing.into(), source: Some(Box::new(source)) }
+        Self { context: context.into(), source: Some(Box::new(source)) }
     }
 }
 
@@ -87,13 +87,13 @@ impl fmt::Debug for WriteBatch {
     }
 }
 
-/// What a snapshot is read by; it may be called from any thread.
+/// Called with a reader of a snapshot, possibly on another thread.
 pub type SnapshotVisit<'a> = &'a mut dyn FnMut(&dyn Reader) -> Result<(), StoreError>;
 
 /// An ordered map with atomic, unsynced batches.
 pub trait Store: Reader + fmt::Debug + Send + Sync + 'static {
-    /// Applies a batch atomically: readers see all of it or nothing. Not synced: after a power
-    /// loss the store may stand at any earlier batch, never between two.
+    /// Applies a batch atomically: readers see all of it or nothing. It is not synced: after a
+    /// power failure the store may be at any earlier batch, never between two.
     ///
     /// # Errors
     /// When the store is broken.
@@ -105,14 +105,14 @@ pub trait Store: Reader + fmt::Debug + Send + Sync + 'static {
     /// When the store is broken.
     fn sync(&self) -> Result<(), StoreError>;
 
-    /// Calls `visit` with a reader of the state as it is now, however long that takes and whatever
-    /// is written meanwhile. Blocks the calling thread.
+    /// Calls `visit` with a reader of the state as it is now. The reader's view does not change
+    /// during the call, whatever is written meanwhile. Blocks the calling thread.
     ///
     /// # Errors
-    /// When the store is broken, or what `visit` answers.
+    /// When the store is broken, or the error that `visit` returns.
     fn read_snapshot(&self, visit: SnapshotVisit<'_>) -> Result<(), StoreError>;
 
-    /// Whether calls may wait for a disk, so that long ones want a thread of their own.
+    /// Whether calls may block on a disk, so that long ones need a thread of their own.
     fn blocks(&self) -> bool {
         true
     }

@@ -1,7 +1,7 @@
 //! The store on RocksDB: one column family, a write-ahead log that is synced only on demand.
 //!
 //! No other module of the project may name the library. It must never sync a batch by itself: the
-//! Raft log is what is durable, and a state that steps back is replayed.
+//! Raft log is durable, and a state that goes back after a power failure is replayed from it.
 
 use std::{fmt, path::Path};
 
@@ -19,7 +19,7 @@ const BACKGROUND_JOBS: i32 = 2;
 /// Written data is handed to the disk in pieces, so that a sync finds little left.
 const BYTES_PER_SYNC: u64 = 1024 * 1024;
 
-/// How a store is opened. Clones share the block cache and the background threads: open all stores
+/// The options of a store. Clones share the block cache and the background threads: open all stores
 /// of a process with clones of one.
 #[derive(Clone)]
 pub struct RocksOptions {
@@ -120,8 +120,8 @@ impl RocksStore {
     }
 }
 
-/// The options of a scan under a prefix: the library stops at its end by itself and so never walks
-/// over what was deleted behind it.
+/// The options of a scan under a prefix: the library stops at the prefix's end and so never walks
+/// over deleted keys behind it.
 fn range_options(prefix: &[u8]) -> ReadOptions {
     let mut options = ReadOptions::default();
     if let Some(end) = keys::successor(prefix) {
@@ -195,7 +195,7 @@ impl Store for RocksStore {
         for prefix in &batch.cleared_prefixes {
             match keys::successor(prefix) {
                 Some(end) => rocks.delete_range(prefix, &end),
-                // Nothing stands behind such a prefix: up to and with the last key there is.
+                // No key follows such a prefix: scan to the last key of the store.
                 None => {
                     if let Some(last) = self.last_key()?.filter(|last| last >= prefix) {
                         rocks.delete_range(prefix, &[&last[..], &[0]].concat());
@@ -236,7 +236,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::store::{contract, contract_test, slots::SlottedStore};
+    use crate::store::{contract, contract_test, shadow::ShadowStore};
 
     fn options() -> RocksOptions {
         RocksOptions::new(1024 * 1024).unwrap()
@@ -254,7 +254,7 @@ mod tests {
     fn slots_keep_the_contract() {
         let directory = tempfile::tempdir().unwrap();
         let store = RocksStore::open(directory.path(), &options()).unwrap();
-        contract::check(&SlottedStore::open(Arc::new(store)).unwrap());
+        contract::check(&ShadowStore::open(Arc::new(store)).unwrap());
     }
 
     #[test]

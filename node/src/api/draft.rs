@@ -1,60 +1,17 @@
-//! What a request asks to be created or changed, checked and typed, secrets still in the clear.
+//! A credential that a request asks to create or change, checked and typed, secrets still in plaintext.
+//! What the operator's requests ask for are types of [`concordat_proto::api`].
 //!
-//! A draft never leaves the request that brought it: its secrets are sealed before anything is
-//! proposed (`crate::draft`).
+//! A draft never leaves the request that brought it: its secrets are sealed before anything is proposed
+//! (`request/write/seal_command.rs`).
 
 use std::time::Duration;
 
 use concordat_proto::{
-    id::{ClientId, NodeId, OrgId},
-    lease::LeaseTerms,
-    oidc::Provider,
-    org::{Survive, WhenIsolated},
-    region::Region,
+    id::ClientId,
+    oidc::{GenericOptions, Provider},
+    registration::CredentialChange,
     secret::Secret,
 };
-
-/// A setting of the cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClusterSetting {
-    /// What home groups must outlive.
-    Survive(Survive),
-    /// How long read leases are, and how far clocks may run apart.
-    Leases(LeaseTerms),
-    /// What leaders do that are cut off with their region.
-    Isolation(WhenIsolated),
-}
-
-/// A change of a region.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RegionPatch {
-    /// It stays.
-    Open,
-    /// This node founds its group; the operator confirms that the first founder never runs again.
-    Found(NodeId),
-    /// Its group's voters belong in that region.
-    Seat(Region),
-}
-
-/// How a lost region is failed over.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FailoverDraft {
-    /// Where its organizations' writes are ordered from now on.
-    pub to: Region,
-    /// The operator confirms that all nodes of the lost region are stopped.
-    pub fenced: bool,
-    /// Nodes of other regions that are permanently lost too.
-    pub without: Vec<NodeId>,
-}
-
-/// What the demo cuts or heals.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DemoTarget {
-    /// A whole region.
-    Region(Region),
-    /// One node.
-    Node(NodeId),
-}
 
 /// A credential to be created.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +48,7 @@ pub struct OptionsDraft {
     pub specific: SpecificDraft,
 }
 
-/// What is particular to a provider.
+/// The options of one provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "as in concordat_proto::oidc::ProviderOptions")]
 pub enum SpecificDraft {
@@ -109,23 +66,14 @@ pub enum SpecificDraft {
         key_id: String,
         secret_lifetime: Duration,
     },
+    Oidc(GenericOptions),
 }
 
-/// An organization to be created.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "as in concordat_proto::org::Org")]
-pub struct OrgDraft {
-    pub id: Option<OrgId>,
-    pub org_name: String,
-    pub tenant_name: String,
-    pub home_region: Option<Region>,
-}
-
-/// Where an organization is to be at home.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MoveDraft {
-    /// In this region.
-    To(Region),
-    /// Where it was before the move that is under way.
-    Back,
+/// A change of a credential in the terms of any dialect, or the creation of one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ChangeDraft {
+    /// A new secret. The change names the client id that the credential has after it.
+    pub client_secret: Option<Secret>,
+    /// The rest of it; its own secret is absent.
+    pub change: CredentialChange,
 }

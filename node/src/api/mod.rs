@@ -1,11 +1,11 @@
-//! What every dialect speaks: the operations, typed requests and typed outcomes.
+//! The types that every dialect shares: the operations, typed requests and typed outcomes.
 //!
-//! A dialect turns bytes into these types and these types into bytes; use cases take and return
-//! them. Nothing here names a dialect, a header, a status code or a body format, and nothing here
-//! does IO or reads a clock.
+//! A dialect converts bytes to these types and back; use cases take and return them. Nothing here
+//! names a dialect, a header, a status code or a body format, and nothing here does IO or reads a
+//! clock.
 //!
 //! - [`operation`]: the table of operations, and what is asked of each.
-//! - [`draft`]: what is to be created or changed.
+//! - [`draft`]: credentials that are to be created or changed.
 //! - [`request`]: what a caller may say beside the operation: credentials, consistency, conditions.
 //! - [`outcome`]: what came of it.
 

@@ -1,23 +1,28 @@
-//! The operations of the API: one table of what is true of each, and the typed action of each.
+//! The operations of the API: one table of their properties, and the typed action of each.
 //!
-//! Who may ask, whether a request enters a log and whether it has a body are read from [`TABLE`].
-//! No other file lists the operations. An [`Action`] is grouped by who asks and by what happens, so
+//! The required caller, whether a request enters a log and whether it has a body are read from
+//! [`TABLE`]. No other file lists the operations. An [`Action`] is grouped by caller and effect, so
 //! that a use case matches exactly the actions that can reach it.
 
 use std::time::Duration;
 
 use concordat_proto::{
+    api::{
+        cluster::ClusterPatch,
+        demo::DemoTarget,
+        node::NodePatch,
+        organization::{OrganizationCreate, OrganizationMove, OrganizationPatch},
+        region::{Failover, RegionAdd, RegionPatch},
+    },
     consistency::RequiredConsistency,
     id::{ClientId, NodeId, OrgId, WriteId},
     oidc::Provider,
-    org::{NodeState, OrgSettings, Rights},
+    org::Rights,
     region::Region,
+    registration::{Binding, CredentialTarget, Number, Owner},
 };
 
-use super::draft::{
-    ClusterSetting, DemoTarget, FailoverDraft, MoveDraft, OidcDraft, OidcPatchDraft, OrgDraft,
-    RegionPatch,
-};
+use super::draft::{ChangeDraft, OidcDraft, OidcPatchDraft};
 
 /// Every operation, in the order of [`TABLE`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +34,15 @@ pub enum Operation {
     OidcPatch,
     OidcDelete,
     SecretGet,
+    OwnOrgGet,
+    EntryList,
+    EntryGet,
+    EntryCreate,
+    EntryChange,
+    EntryDelete,
+    BindingGet,
+    BindingSet,
+    DomainClaim,
     ReceiptGet,
     OrgCreate,
     OrgList,
@@ -51,7 +65,7 @@ pub enum Operation {
     DemoHeal,
 }
 
-/// Who may ask for an operation.
+/// The required caller of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
     /// An organization, by one of its keys that has this right.
@@ -62,7 +76,7 @@ pub enum Caller {
     Either,
 }
 
-/// What an operation does.
+/// The effect of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// It reads this node's state.
@@ -73,16 +87,16 @@ pub enum Kind {
     Local,
 }
 
-/// What is true of an operation for every caller, in every dialect.
+/// The properties of an operation, for every caller and in every dialect.
 #[derive(Debug, Clone, Copy)]
 pub struct Spec {
-    /// Which.
+    /// The operation.
     pub operation: Operation,
     /// Its name in metrics.
     pub name: &'static str,
-    /// Who may ask.
+    /// The required caller.
     pub caller: Caller,
-    /// What it does.
+    /// Its effect.
     pub kind: Kind,
     /// Whether its request has a body. The body of another request is not read.
     pub has_body: bool,
@@ -93,6 +107,7 @@ pub struct Spec {
 const READ: Caller = Caller::Organization(Rights::READ);
 const WRITE: Caller = Caller::Organization(Rights::WRITE);
 const SECRETS: Caller = Caller::Organization(Rights::SECRETS_READ);
+const ADMIN: Caller = Caller::Organization(Rights::ADMIN);
 const OPERATOR: Caller = Caller::Operator;
 
 const fn read(operation: Operation, name: &'static str, caller: Caller) -> Spec {
@@ -103,18 +118,31 @@ const fn write(operation: Operation, name: &'static str, caller: Caller) -> Spec
     Spec { operation, name, caller, kind: Kind::Write, has_body: true, is_demo: false }
 }
 
+const fn with_body(spec: Spec) -> Spec {
+    Spec { has_body: true, ..spec }
+}
+
 const fn demo(operation: Operation, name: &'static str) -> Spec {
     Spec { operation, name, caller: OPERATOR, kind: Kind::Local, has_body: true, is_demo: true }
 }
 
 /// The table of operations.
-pub const TABLE: [Spec; 26] = [
+pub const TABLE: [Spec; 35] = [
     read(Operation::OidcList, "oidc_list", READ),
     write(Operation::OidcCreate, "oidc_create", WRITE),
     read(Operation::OidcGet, "oidc_get", READ),
     write(Operation::OidcPatch, "oidc_patch", WRITE),
     write(Operation::OidcDelete, "oidc_delete", WRITE),
     read(Operation::SecretGet, "secret_get", SECRETS),
+    read(Operation::OwnOrgGet, "own_org_get", READ),
+    with_body(read(Operation::EntryList, "entry_list", READ)),
+    read(Operation::EntryGet, "entry_get", READ),
+    write(Operation::EntryCreate, "entry_create", WRITE),
+    write(Operation::EntryChange, "entry_change", WRITE),
+    write(Operation::EntryDelete, "entry_delete", WRITE),
+    read(Operation::BindingGet, "binding_get", READ),
+    write(Operation::BindingSet, "binding_set", WRITE),
+    write(Operation::DomainClaim, "domain_claim", ADMIN),
     read(Operation::ReceiptGet, "receipt_get", Caller::Either),
     write(Operation::OrgCreate, "org_create", OPERATOR),
     read(Operation::OrgList, "org_list", OPERATOR),
@@ -151,17 +179,19 @@ impl Operation {
     }
 }
 
-/// What is asked, checked and typed; secrets are still in the clear.
+/// The typed action of a request; secrets are still in plaintext.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// An organization reads its credentials.
     CredentialRead(CredentialRead),
     /// An organization changes its credentials.
     CredentialWrite(CredentialWrite),
-    /// Either asks what became of a write.
+    /// A caller of either kind asks for a write's receipt.
     Receipt(ReceiptQuery),
     /// An operator reads.
     OperatorRead(OperatorRead),
+    /// An organization's key that may administrate claims an enterprise domain for it.
+    DomainClaim(String),
     /// An operator changes an organization, or makes one.
     OrgWrite(OrgWrite),
     /// An operator changes the cluster.
@@ -170,20 +200,77 @@ pub enum Action {
     Demo(DemoAction),
 }
 
-/// A read of an organization's credentials.
+/// A read of an organization's credentials, or of its own record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CredentialRead {
     /// A page of the list.
     List {
         /// Only this provider's.
         provider: Option<Provider>,
-        /// Which page.
+        /// The requested page.
         page: Page,
     },
     /// One credential, without its secrets.
     Get(ClientId),
-    /// One client secret in the clear.
+    /// One client secret in plaintext.
     Secret(ClientId),
+    /// The organization whose key was presented.
+    Organization,
+    /// Credentials with their registrations.
+    Entries(EntryFilter),
+    /// One credential with its registration.
+    Entry(EntryQuery),
+    /// The credential that a dialect is bound to.
+    Binding(Binding),
+}
+
+/// A read of one credential with its registration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryQuery {
+    /// Which one.
+    pub target: CredentialTarget,
+    /// What the dialect requires or shows beside it.
+    pub needs: EntryNeeds,
+}
+
+/// What a dialect requires or shows beside a credential's own data.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EntryNeeds {
+    /// The organization must have an enterprise domain.
+    pub domain: bool,
+    /// The end of the client secret is shown.
+    pub secret_tail: bool,
+}
+
+/// The wanted part of an organization's credentials: those that pass every filter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EntryFilter {
+    /// Only those of one of these numbers, where some are given; `None` matches nothing.
+    pub numbers: Vec<Option<Number>>,
+    /// Only those whose names match all of these.
+    pub names: Vec<(String, TextMatch)>,
+    /// Only those of these owners.
+    pub owners: Vec<Owner>,
+    /// In order of name instead of number.
+    pub by_name: bool,
+    /// From the last one on.
+    pub descending: bool,
+    /// The requested page.
+    pub page: Page,
+}
+
+/// How a text is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum TextMatch {
+    Equals,
+    EqualsIgnoreCase,
+    StartsWith,
+    StartsWithIgnoreCase,
+    Contains,
+    ContainsIgnoreCase,
+    EndsWith,
+    EndsWithIgnoreCase,
 }
 
 /// A change of an organization's credentials.
@@ -195,6 +282,15 @@ pub enum CredentialWrite {
     Patch(ClientId, Box<OidcPatchDraft>),
     /// Delete one.
     Delete(ClientId),
+    /// Create one in the terms of any dialect.
+    EntryCreate(CredentialTarget, Box<ChangeDraft>),
+    /// Change one in the terms of any dialect. One that a dialect is bound to is created where there
+    /// is none.
+    EntryChange(CredentialTarget, Box<ChangeDraft>, EntryNeeds),
+    /// Delete one.
+    EntryDelete(CredentialTarget),
+    /// Bind a dialect to one.
+    Bind(Binding, ClientId),
 }
 
 /// A read by an operator.
@@ -220,30 +316,30 @@ pub enum OperatorRead {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OrgWrite {
     /// Create one.
-    Create(OrgDraft),
+    Create(OrganizationCreate),
     /// Change one's home.
-    Move(OrgId, MoveDraft),
+    Move(OrgId, OrganizationMove),
     /// Change one's settings.
-    Patch(OrgId, OrgSettings),
+    Patch(OrgId, OrganizationPatch),
 }
 
 /// A change of the cluster by an operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClusterWrite {
     /// Change a setting.
-    Setting(ClusterSetting),
+    Setting(ClusterPatch),
     /// Drain a node, or undrain it.
-    Node(NodeId, NodeState),
+    Node(NodeId, NodePatch),
     /// Remove a node.
     NodeRemove(NodeId),
     /// Let the nodes of a further region join.
-    RegionAdd(Region),
+    RegionAdd(RegionAdd),
     /// Change a region.
     Region(Region, RegionPatch),
     /// Remove a region.
     RegionRemove(Region),
     /// Fail a lost region over.
-    Failover(Region, FailoverDraft),
+    Failover(Region, Failover),
 }
 
 /// A change of the demo's network.
@@ -263,6 +359,15 @@ impl Action {
             Self::CredentialRead(CredentialRead::List { .. }) => Operation::OidcList,
             Self::CredentialRead(CredentialRead::Get(_)) => Operation::OidcGet,
             Self::CredentialRead(CredentialRead::Secret(_)) => Operation::SecretGet,
+            Self::CredentialRead(CredentialRead::Organization) => Operation::OwnOrgGet,
+            Self::CredentialRead(CredentialRead::Entries(_)) => Operation::EntryList,
+            Self::CredentialRead(CredentialRead::Entry(_)) => Operation::EntryGet,
+            Self::CredentialRead(CredentialRead::Binding(_)) => Operation::BindingGet,
+            Self::CredentialWrite(CredentialWrite::EntryCreate(..)) => Operation::EntryCreate,
+            Self::CredentialWrite(CredentialWrite::EntryChange(..)) => Operation::EntryChange,
+            Self::CredentialWrite(CredentialWrite::EntryDelete(_)) => Operation::EntryDelete,
+            Self::CredentialWrite(CredentialWrite::Bind(..)) => Operation::BindingSet,
+            Self::DomainClaim(_) => Operation::DomainClaim,
             Self::CredentialWrite(CredentialWrite::Create(_)) => Operation::OidcCreate,
             Self::CredentialWrite(CredentialWrite::Patch(..)) => Operation::OidcPatch,
             Self::CredentialWrite(CredentialWrite::Delete(_)) => Operation::OidcDelete,
@@ -291,7 +396,7 @@ impl Action {
 }
 
 /// A page of a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Page {
     /// At most this many items; `None` is all.
     pub limit: Option<usize>,
@@ -299,14 +404,14 @@ pub struct Page {
     pub offset: usize,
 }
 
-/// What is asked about a write.
+/// A request for a receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReceiptQuery {
-    /// Which.
+    /// The write.
     pub write_id: WriteId,
-    /// How long to wait for the rest of its regions.
+    /// How long to wait for the remaining regions.
     pub wait: Option<Duration>,
-    /// Where it must have been applied to count as achieved.
+    /// The regions that must have applied it to count as achieved.
     pub required: RequiredConsistency,
 }
 

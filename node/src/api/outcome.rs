@@ -1,33 +1,34 @@
-//! What came of a request, for a dialect to render.
+//! The outcome of a request, for a dialect to render.
 //!
 //! Reasons are closed enums, so that a dialect can give each its own code. Their `Display` is the
 //! English text of the dialects that have one. An outcome never holds a status code or a header.
 
 use std::{fmt, time::Duration};
 
-use concordat_cluster::raft::Freshness;
+use concordat_cluster::{machine::registered::Entry, raft::Freshness};
 use concordat_proto::{
     consistency::{Position, Receipt},
-    id::{ClientId, WriteId},
+    id::{ClientId, OrgId, WriteId},
     limits,
     oidc::OidcCredential,
     org::{Org, OrgSettings},
     refusal::{Refusal, RefusalClass},
     region::Region,
+    registration::{Binding, Number, RegistrationStamp},
     secret::Secret,
     time::LogTime,
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::operation::Page;
+use super::operation::{EntryFilter, Page};
 
-/// An outcome, and what is known of the state that it was computed from.
+/// An outcome, and the freshness of the state that it was computed from.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// What came of the request.
+    /// The outcome of the request.
     pub outcome: Outcome,
-    /// How fresh the state was; `None` where no replicated state was looked at.
+    /// The freshness of the state; `None` if no replicated state was read.
     pub freshness: Option<Freshness>,
     /// The position that a read saw at least. A write's is in its receipt.
     pub position: Option<Position>,
@@ -39,27 +40,27 @@ impl From<Outcome> for Answer {
     }
 }
 
-/// What came of a request.
+/// The outcome of a request.
 #[derive(Debug, Clone)]
 pub enum Outcome {
     /// A read found this, or a change of this process was made.
     Found(Value),
     /// The version is one that the caller has (`If-None-Match`).
     NotModified(WriteId),
-    /// What is asked for was begun by an earlier request; this one wrote nothing.
+    /// An earlier request has begun the operation already; this one wrote nothing.
     Underway(Value),
-    /// The write is done, and replicated as far as was required.
+    /// The write is done, and has reached the required consistency.
     Written {
-        /// What it made.
+        /// The written value.
         value: Written,
-        /// Whether something is to follow the write by itself.
+        /// Whether further steps follow without another request.
         follows: bool,
-        /// Where it has arrived.
+        /// The regions that have applied it.
         receipt: Receipt,
     },
-    /// The write, or the refusal that the log decided, is not replicated as far as was required.
+    /// The write, or the refusal that the log decided, has not reached the required consistency.
     Pending {
-        /// Where it has arrived; its outcome may be unknown.
+        /// The regions that have applied it; its outcome may be unknown.
         receipt: Receipt,
         /// The refusal, if it is one.
         refusal: Option<Refusal>,
@@ -68,12 +69,12 @@ pub enum Outcome {
     Refused {
         /// Why.
         refusal: Refusal,
-        /// Where the refusal has arrived, if a log decided it.
+        /// The regions that have applied the refusal, if a log decided it.
         receipt: Option<Receipt>,
     },
     /// The cluster is not in a state in which this may be begun; for a person to read.
     Blocked(String),
-    /// Nothing was done, or nothing can be said; another attempt may succeed.
+    /// Nothing was done, or nothing is known; a retry may succeed.
     Unavailable(Unavailable),
     /// It does not exist.
     NotFound(What),
@@ -83,41 +84,77 @@ pub enum Outcome {
     PositionLost,
     /// The key, or the organization that it was given for, is not known. There is one such answer.
     Unauthenticated,
+    /// No key was presented, in a dialect that says so.
+    KeyMissing,
+    /// The key is valid, and the request names another organization than the key's.
+    OtherOrganization,
     /// The key is valid and lacks the right.
     Forbidden,
-    /// The request cannot be right, whatever is stored.
+    /// The request is invalid, whatever is stored.
     Malformed(Malformed),
 }
 
-/// What a read found.
+/// The value of a read.
 #[derive(Debug, Clone)]
 pub enum Value {
     /// One credential.
     Credential(Box<OidcCredential>),
     /// A page of credentials.
     Credentials(List<OidcCredential>),
-    /// A client secret in the clear.
+    /// A client secret in plaintext.
     ClientSecret {
         /// The credential that it belongs to.
         client_id: ClientId,
         /// The secret.
         secret: Secret,
-        /// When it ends by itself.
+        /// When it expires.
         expires_at: Option<LogTime>,
     },
     /// One organization.
     Organization(Box<OrgView>),
     /// A page of organizations.
     Organizations(List<OrgView>),
-    /// What is known of a write, and what a refused one was answered.
+    /// The receipt of a write, and the refusal of a refused one.
     Receipt(Receipt, Option<Refusal>),
     /// A document of the operator's API.
     Document(Document),
+    /// One credential with its registration.
+    Entry(Box<EntryView>),
+    /// A page of credentials with their registrations.
+    Entries(Box<OrgFacts>, List<Entry>, EntryFilter),
+    /// The credential that a dialect is bound to.
+    Binding(Binding, ClientId),
     /// Nothing but that it is done.
     Done,
 }
 
-/// What a write made.
+/// A credential as dialects show it.
+#[derive(Debug, Clone)]
+pub struct EntryView {
+    /// The credential and its registration.
+    pub entry: Entry,
+    /// Its organization.
+    pub org: OrgFacts,
+    /// The last four characters of a client secret of sixteen or more, where the dialect shows them.
+    pub secret_tail: Option<Secret>,
+}
+
+/// What dialects show of an organization beside its credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrgFacts {
+    /// Its id.
+    pub id: OrgId,
+    /// Its number.
+    pub number: Number,
+    /// The number of its writes so far.
+    pub sequence: u64,
+    /// Its enterprise domain.
+    pub domain: Option<String>,
+    /// The log time of the state that this was read from.
+    pub as_of: LogTime,
+}
+
+/// The value of a write.
 #[derive(Debug, Clone)]
 pub enum Written {
     /// Nothing that has a version.
@@ -128,6 +165,26 @@ pub enum Written {
     Organization(Box<Org>),
     /// A new organization, with its first key, shown this once.
     NewOrganization(Box<Org>, Secret),
+    /// A credential was made, changed or deleted.
+    Registered(WriteId, RegistrationStamp),
+    /// The same, with what dialects show of it.
+    Entry(Box<EntryWritten>),
+    /// An organization has claimed its enterprise domain.
+    Domain(Box<OrgFacts>),
+}
+
+/// A credential that was made, changed or deleted.
+#[derive(Debug, Clone)]
+pub struct EntryWritten {
+    /// The write's version.
+    pub version: WriteId,
+    /// What the write's own answer says.
+    pub stamp: RegistrationStamp,
+    /// Its organization.
+    pub org: OrgFacts,
+    /// The credential after the write, where it was not deleted; a later write may have changed it
+    /// again.
+    pub now: Option<EntryView>,
 }
 
 /// A page of a list.
@@ -135,9 +192,9 @@ pub enum Written {
 pub struct List<T> {
     /// The items of the page.
     pub items: Vec<T>,
-    /// Which page it is.
+    /// The page.
     pub page: Page,
-    /// How many items all pages have.
+    /// The number of items on all pages.
     pub total_count: usize,
 }
 
@@ -174,6 +231,8 @@ impl Document {
 #[expect(missing_docs, reason = "the names say it")]
 pub enum What {
     Credential,
+    Binding,
+    EnterpriseDomain,
     Organization,
     Write,
     Region,
@@ -184,6 +243,8 @@ impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Credential => "credential",
+            Self::Binding => "binding",
+            Self::EnterpriseDomain => "enterprise domain",
             Self::Organization => "organization",
             Self::Write => "write",
             Self::Region => "region",
@@ -192,24 +253,24 @@ impl fmt::Display for What {
     }
 }
 
-/// Why nothing was done or nothing can be said, through no fault of the request.
+/// Why nothing was done or nothing is known, through no fault of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unavailable {
     /// The node has as many requests in flight as it takes.
     Overloaded,
-    /// As many writes as may wait do wait here, of all or of the organization.
+    /// Too many pending writes at this node, of all organizations or of this one.
     TooManyWrites,
-    /// As many moves as may wait do wait here.
+    /// Too many moves wait at this node.
     TooManyMoves,
     /// No leader was reached in time.
     NoLeader,
     /// A read that must be current is not provably so.
     NotCurrent,
-    /// The state lacks what was asked for and has never been current since the node was started.
+    /// The object is missing, and this node has never been current since its start.
     NeverCurrent,
     /// This many moves between the same two regions go first.
     NotItsTurn {
-        /// How many.
+        /// The number of requests ahead.
         ahead: u32,
     },
     /// The reading of a secret must be audited, and the audit trail cannot be written.
@@ -222,6 +283,8 @@ pub enum Unavailable {
     Fenced,
     /// The node has not joined its cluster yet.
     NotAMember,
+    /// Not all nodes of the cluster know this operation yet.
+    FeatureLevel,
     /// The node has not compared its keyring with the cluster's state yet.
     KeyringUnchecked,
     /// Secrets cannot be sealed or opened here.
@@ -231,7 +294,7 @@ pub enum Unavailable {
 }
 
 impl Unavailable {
-    /// When another attempt makes sense.
+    /// When a retry makes sense.
     pub const RETRY_AFTER: Duration = Duration::from_secs(1);
 
     /// Whether the caller's own load is the reason: less of it would help.
@@ -245,19 +308,19 @@ impl fmt::Display for Unavailable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Overloaded => "this node has too many requests in flight",
-            Self::TooManyWrites => "too many writes wait for their consistency here",
-            Self::TooManyMoves => "too many moves wait for their turn here; nothing was stored",
+            Self::TooManyWrites => "too many pending writes on this node",
+            Self::TooManyMoves => "too many queued moves on this node; nothing was stored",
             Self::NoLeader => "no leader could be reached; nothing was stored",
-            Self::NotCurrent => "this node cannot prove that it is current",
+            Self::NotCurrent => "this node cannot serve a fresh read (no valid lease)",
             Self::NeverCurrent => {
-                "this node has not caught up with its cluster since it was started, and cannot say \
-                 that something is not there; ask another node"
+                "this node has not caught up with its cluster since its start, so it cannot answer \
+                 that something does not exist; ask another node"
             }
             Self::NotItsTurn { ahead } => {
                 return write!(
                     f,
-                    "{ahead} moves between the same two regions go first; nothing was stored, ask \
-                     again to keep the place in the queue"
+                    "{ahead} moves between the same two regions are ahead in the queue; nothing was \
+                     stored, retry to keep the place"
                 );
             }
             Self::NotAudited => "this node cannot write its audit trail now",
@@ -266,12 +329,16 @@ impl fmt::Display for Unavailable {
                 "the organization's home region is being failed over; nothing was stored"
             }
             Self::Fenced => {
-                "this region is cut off from the rest of the cluster and fences itself \
-                 (when_isolated is fence); nothing was stored"
+                "this region is partitioned from the rest of the cluster and fences itself \
+                 (partition_policy is fence); nothing was stored"
             }
             Self::NotAMember => "this node has not joined its cluster yet",
+            Self::FeatureLevel => {
+                "not all nodes of this cluster support this operation yet: finish the upgrade; nothing \
+                 was stored"
+            }
             Self::KeyringUnchecked => {
-                "this node has not held its keyring against the cluster's state yet; nothing was \
+                "this node has not verified its keyring against the cluster's state yet; nothing was \
                  stored"
             }
             Self::Secrets => "secrets cannot be handled on this node now",
@@ -285,6 +352,8 @@ impl fmt::Display for Unavailable {
 pub enum Malformed {
     /// A part of it is not as its dialect wants it; the dialect's own text.
     Syntax(String),
+    /// Members of the body are not as its dialect wants them: each with the dialect's own text.
+    Fields(Vec<(&'static str, &'static str)>),
     /// The body has another media type than the dialect takes; the dialect's own text.
     MediaType(String),
     /// The body is compressed, or said to be.
@@ -307,7 +376,7 @@ pub enum Malformed {
     UriTooLong,
     /// A transfer coding other than `chunked`.
     TransferCoding,
-    /// What arrived is no HTTP.
+    /// The bytes are no HTTP.
     NoHttp,
 }
 
@@ -315,6 +384,10 @@ impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Syntax(text) | Self::MediaType(text) => text,
+            Self::Fields(fields) => {
+                let fields = fields.iter().map(|(name, why)| format!("{name}: {why}"));
+                return f.write_str(&fields.collect::<Vec<_>>().join("; "));
+            }
             Self::ContentCoding => "content-encoding must be identity: bodies are not decompressed",
             Self::BodyTooLarge => {
                 return write!(f, "the body may have at most {} bytes", limits::BODY_BYTES_MAX);
@@ -327,7 +400,7 @@ impl fmt::Display for Malformed {
             Self::HeadTooLarge(max) => {
                 return write!(f, "the request's headers may have at most {max} bytes");
             }
-            Self::TransferCoding => "the only transfer coding that is understood is chunked, once",
+            Self::TransferCoding => "the only supported transfer coding is chunked, once",
             Self::NoHttp | Self::UriTooLong => "the request is malformed HTTP",
         })
     }
@@ -343,12 +416,16 @@ impl Outcome {
         Self::Refused { refusal, receipt: None }
     }
 
-    /// Whether it says that something is not there: a key, a right, a record, a version, or what else
-    /// would have to be there for a yes. Only a state that has been current may say so.
+    /// Whether it says that something does not exist: a key, a right, a record, a version, or
+    /// another object that the request needs. Only a state that has been current may say so.
     #[must_use]
     pub fn is_absence(&self) -> bool {
         match self {
-            Self::Unauthenticated | Self::Forbidden | Self::NotFound(_) | Self::Blocked(_) => true,
+            Self::Unauthenticated
+            | Self::OtherOrganization
+            | Self::Forbidden
+            | Self::NotFound(_)
+            | Self::Blocked(_) => true,
             Self::Refused { refusal, .. } => match refusal.class() {
                 RefusalClass::Unauthenticated
                 | RefusalClass::NotFound
@@ -363,7 +440,10 @@ impl Outcome {
             Self::Found(value) => match value {
                 Value::Credentials(list) => list.total_count == 0,
                 Value::Organizations(list) => list.total_count == 0,
+                Value::Entries(_, list, _) => list.total_count == 0,
                 Value::Credential(_)
+                | Value::Entry(_)
+                | Value::Binding(..)
                 | Value::ClientSecret { .. }
                 | Value::Organization(_)
                 | Value::Receipt(..)
@@ -377,11 +457,12 @@ impl Outcome {
             | Self::Unavailable(_)
             | Self::PositionPending
             | Self::PositionLost
+            | Self::KeyMissing
             | Self::Malformed(_) => false,
         }
     }
 
-    /// Whether it certainly did nothing and another attempt may succeed.
+    /// Whether it certainly did nothing and a retry may succeed.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
         match self {
@@ -389,17 +470,32 @@ impl Outcome {
             Self::Refused { refusal, .. } => {
                 matches!(refusal.class(), RefusalClass::Expired | RefusalClass::Elsewhere)
             }
-            _ => false,
+            Self::Found(_)
+            | Self::NotModified(_)
+            | Self::Underway(_)
+            | Self::Written { .. }
+            | Self::Pending { .. }
+            | Self::Blocked(_)
+            | Self::NotFound(_)
+            | Self::PositionPending
+            | Self::PositionLost
+            | Self::Unauthenticated
+            | Self::KeyMissing
+            | Self::OtherOrganization
+            | Self::Forbidden
+            | Self::Malformed(_) => false,
         }
     }
 
-    /// The version of what was found, if it has one.
+    /// The version of the found value, if it has one.
     #[must_use]
     pub fn version(&self) -> Option<WriteId> {
-        match self {
-            Self::Found(Value::Credential(found)) => Some(found.version),
-            Self::NotModified(version) => Some(*version),
-            _ => None,
+        if let Self::Found(Value::Credential(found)) = self {
+            return Some(found.version);
         }
+        if let Self::Found(Value::Entry(found)) = self {
+            return Some(found.entry.credential.version);
+        }
+        if let Self::NotModified(version) = self { Some(*version) } else { None }
     }
 }

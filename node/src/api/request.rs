@@ -1,6 +1,5 @@
-//! What a caller says beside the operation itself: who it is, how far a write must be replicated,
-//! which conditions and freshness it wants. Each dialect reads these from wherever its protocol puts
-//! them.
+//! The parts of a request beside the operation itself: the caller, the required consistency, the
+//! conditions and the freshness. Each dialect reads these from its own protocol.
 
 use std::{fmt, time::Duration};
 
@@ -37,12 +36,26 @@ pub enum ClaimedOrg<'a> {
     Ambiguous,
     /// This one, as it was written.
     Named(&'a [u8]),
+    /// The one that the key names.
+    OfKey,
+    /// The one that the key names, which must be this one: its UUID or its number, as it was written.
+    OfKeyAnd(&'a [u8]),
+    /// The one that the key names. The request had to name it too, and does not, or not as it should.
+    OfKeyUnnamed,
 }
 
-/// What every request of every dialect may say of itself (contract 2 and 3).
+impl ClaimedOrg<'_> {
+    /// Whether the dialect takes the organization from the key.
+    #[must_use]
+    pub const fn is_of_key(self) -> bool {
+        matches!(self, Self::OfKey | Self::OfKeyAnd(_) | Self::OfKeyUnnamed)
+    }
+}
+
+/// The options that a request of any dialect may have (contract 2 and 3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
-    /// How far a write must have been replicated when it is answered with success.
+    /// How far a write must be replicated before it is answered with success.
     pub required: RequiredConsistency,
     /// How long the caller waits for that, or for [`Terms::at_least`].
     pub timeout: Duration,
@@ -50,18 +63,18 @@ pub struct Terms {
     pub idempotency_key: Option<String>,
     /// How long that name is remembered.
     pub idempotency_lifetime: Duration,
-    /// Do it only to one of these versions.
+    /// Execute it only for one of these versions.
     pub if_match: Option<Precondition>,
-    /// Do it only to other versions.
+    /// Execute it only for other versions.
     pub if_none_match: Option<Precondition>,
     /// Read at this position or a later one.
     pub at_least: Option<Position>,
-    /// Read what is provably current, or nothing.
+    /// Answer a read only if it is fresh.
     pub current_only: bool,
 }
 
 impl Default for Terms {
-    /// What a request that says nothing asks for.
+    /// The options of a request that has none.
     fn default() -> Self {
         Self {
             required: RequiredConsistency::default(),
@@ -76,10 +89,10 @@ impl Default for Terms {
     }
 }
 
-/// What a dialect parses an action from, after routing and authentication.
+/// The input of a dialect's parser, after routing and authentication.
 #[derive(Debug, Clone, Copy)]
 pub struct Input<'a> {
-    /// The path parameter as it stands in the URL, still percent-encoded; empty where there is none.
+    /// The path parameter as in the URL, still percent-encoded; empty where there is none.
     pub path_parameter: &'a str,
     /// The query string without `?`.
     pub query: &'a str,

@@ -1,18 +1,18 @@
 //! From presented credentials to a principal.
 //!
-//! Everything that is wrong with an organization or its key is one and the same answer, after the
-//! same work: one hash, one look-up per home group, one look-up of the key, one comparison. Whether
-//! an organization exists can be told neither from the answer nor from the time it takes.
+//! Every problem with an organization or its key has the same answer, after the same work: one
+//! hash, one look-up per home group, one look-up of the key, one comparison. Neither the answer nor
+//! its time shows whether an organization exists.
 //!
-//! What is no id is looked for all the same, under an id that none has, and is let in by nothing that
-//! the look finds.
+//! A malformed id is looked up too, under an id that no organization has, and no result of that
+//! look-up authenticates the caller.
 
 use concordat_cluster::{
     machine::{
         locate::{Located, locate},
-        query,
+        query, registered,
     },
-    planted::{self, Bug},
+    planted,
     store::{Reader, StoreError, keys},
 };
 use concordat_proto::{
@@ -21,13 +21,13 @@ use concordat_proto::{
 };
 use subtle::ConstantTimeEq;
 
-use super::key::hash_key;
+use super::key::{hash_key, org_of_key};
 use crate::api::{
     operation::Caller,
     request::{ClaimedOrg, Presented},
 };
 
-/// Who asks.
+/// The caller.
 #[derive(Debug, Clone)]
 pub(crate) enum Principal {
     /// An organization by one of its keys.
@@ -39,14 +39,14 @@ pub(crate) enum Principal {
     },
 }
 
-/// An organization, where it stood when it was let in, and the key it came with.
+/// An organization, the location of its record at authentication, and its key.
 #[derive(Debug, Clone)]
 pub(crate) struct OrgPrincipal {
     /// Its newest record and the home group whose state has it.
     pub(crate) at: Located,
     /// The key.
     pub(crate) key: KeyId,
-    /// What the key may do.
+    /// The rights of the key.
     pub(crate) rights: Rights,
 }
 
@@ -57,11 +57,13 @@ impl OrgPrincipal {
     }
 }
 
-/// Why nobody is let in.
+/// Why authentication failed.
 #[derive(Debug)]
 pub(crate) enum Denied {
     /// No organization is named, or two.
     OrgIdMissing,
+    /// The key is valid, and the request names another organization than the key's.
+    OtherOrganization,
     /// All the rest.
     Unauthenticated,
     /// The store is broken.
@@ -84,12 +86,20 @@ pub(crate) fn authenticate(
     let hash = hash_key(presented.key);
     let found = match (caller, presented.organization) {
         (Caller::Operator, _) | (Caller::Either, ClaimedOrg::Absent) => operator(state, &hash),
-        (Caller::Organization(_) | Caller::Either, ClaimedOrg::Named(text)) => {
-            let id = parsed(text);
+        (
+            Caller::Organization(_) | Caller::Either,
+            ClaimedOrg::Named(_)
+            | ClaimedOrg::OfKey
+            | ClaimedOrg::OfKeyAnd(_)
+            | ClaimedOrg::OfKeyUnnamed,
+        ) => {
+            let id = claimed(presented);
             let found = organization(state, home_groups, id.unwrap_or(NOBODY), &hash);
-            // A store that is broken is so for everybody.
+            // A broken store is an error for every caller.
             match (found, id) {
-                (Ok(_), None) if !planted::is(Bug::NilOrganisation) => Err(Denied::Unauthenticated),
+                (Ok(_), None) if planted::refuses_nil_organization() => {
+                    Err(Denied::Unauthenticated)
+                }
                 (found, _) => found,
             }
         }
@@ -99,14 +109,53 @@ pub(crate) fn authenticate(
         }
     };
     // An empty key is no key, even where its hash has been set as an operator's.
-    if presented.key.is_empty() && found.is_ok() { Err(Denied::Unauthenticated) } else { found }
+    if presented.key.is_empty() && found.is_ok() {
+        return Err(Denied::Unauthenticated);
+    }
+    match found {
+        Ok(Principal::Org(org)) => {
+            require_named(state, &org, presented.organization).map(|()| Principal::Org(org))
+        }
+        found => found,
+    }
+}
+
+/// The key is valid. Whether the organization that its dialect wants named beside it is the key's own.
+fn require_named(
+    state: &dyn Reader,
+    org: &OrgPrincipal,
+    organization: ClaimedOrg<'_>,
+) -> Result<(), Denied> {
+    let named = match organization {
+        ClaimedOrg::OfKeyAnd(named) => std::str::from_utf8(named).unwrap_or_default(),
+        ClaimedOrg::OfKeyUnnamed => return Err(Denied::OrgIdMissing),
+        ClaimedOrg::Absent | ClaimedOrg::Ambiguous | ClaimedOrg::Named(_) | ClaimedOrg::OfKey => {
+            return Ok(());
+        }
+    };
+    if named.eq_ignore_ascii_case(&org.id().to_string()) {
+        return Ok(());
+    }
+    let number = registered::profile(state, org.at.group, org.id())?.number.0;
+    if named == number.to_string() { Ok(()) } else { Err(Denied::OtherOrganization) }
+}
+
+/// The id of the organization that a request claims to be of; `None` where that is no id.
+fn claimed(presented: &Presented<'_>) -> Option<OrgId> {
+    match presented.organization {
+        ClaimedOrg::Named(text) => parsed(text),
+        ClaimedOrg::OfKey | ClaimedOrg::OfKeyAnd(_) | ClaimedOrg::OfKeyUnnamed => {
+            org_of_key(presented.key)
+        }
+        ClaimedOrg::Absent | ClaimedOrg::Ambiguous => None,
+    }
 }
 
 fn parsed(text: &[u8]) -> Option<OrgId> {
     std::str::from_utf8(text).ok().and_then(|text| text.parse().ok())
 }
 
-/// An id that no organization has: looked for in the place of what is no id, for the same work.
+/// An id that no organization has: looked up in place of a malformed id, for the same work.
 const NOBODY: OrgId = keys::NO_ORG;
 
 fn operator(state: &dyn Reader, hash: &KeyHash) -> Result<Principal, Denied> {
@@ -136,28 +185,26 @@ fn organization(
     }
 }
 
-/// Whether the organization that is named is on its way to a group here and nowhere else here: its
-/// keys are not here yet, and nobody can tell a right one from a wrong one. Asked for everybody who is
-/// not let in, with the same work.
+/// Whether the named organization is moving to a group on this node and is in no other group here:
+/// its keys are not here yet, and this node cannot verify a key. Evaluated for every failed
+/// authentication, with the same work.
 pub(crate) fn is_arriving(
     state: &dyn Reader,
     home_groups: &[GroupId],
     presented: &Presented<'_>,
 ) -> Result<bool, StoreError> {
-    let id = match presented.organization {
-        ClaimedOrg::Named(text) => parsed(text).unwrap_or(NOBODY),
-        ClaimedOrg::Absent | ClaimedOrg::Ambiguous => NOBODY,
-    };
+    let id = claimed(presented).unwrap_or(NOBODY);
     let is_here = locate(state, home_groups, id)?.is_some();
     let mut has_begun = false;
     for group in home_groups {
         let away = query::away(state, *group, id)?;
-        has_begun |= away.is_some_and(|away| away.adoption.is_some());
+        has_begun |= away.is_some_and(|away| away.import.is_some());
     }
     Ok(has_begun && !is_here)
 }
 
-/// The look-up found it by its hash already; the comparison is what a wrong one is measured by.
+/// The look-up has found the key by its hash already; the comparison makes a wrong key take the
+/// same time.
 fn same_key(found: Option<ApiKey>, hash: &KeyHash) -> Option<ApiKey> {
     let stored = found.as_ref().map_or([0; 32], |key| key.hash);
     let same = bool::from(stored.ct_eq(hash));

@@ -1,4 +1,4 @@
-//! One answer for everything that is wrong with a key, and the look-ups behind it counted.
+//! One answer for every problem with a key, and its look-ups counted.
 
 use std::cell::Cell;
 
@@ -6,7 +6,7 @@ use concordat_cluster::store::{Pair, Store, WriteBatch, keys, memory::MemoryStor
 use concordat_proto::{
     id::WriteId,
     log::LogIndex,
-    movement::{Adoption, AwayRecord, PastHome},
+    movement::{Import, MovedAwayRecord, PreviousHome},
     org::{Org, WrappedKey},
     region::Region,
     secret::Sealed,
@@ -103,7 +103,7 @@ fn all_that_is_wrong_with_a_key_is_one_answer_after_the_same_work() {
 #[test]
 fn what_is_no_id_is_nobody_even_where_the_store_has_the_nil_organization() {
     let store = MemoryStore::default();
-    // As a cluster may hold it that made it when nothing refused the id.
+    // As in a cluster that created it before this id was refused.
     let key = add_org(&store, GroupId(2), 1, OrgId::from_bytes([0; 16]));
     let nil = "00000000-0000-0000-0000-000000000000";
     for org in ["not an id", "what'); --", nil, &"f".repeat(32), &nil.replace('0', "f")] {
@@ -131,19 +131,19 @@ fn an_organization_on_its_way_is_known_to_be() {
     let text = id.to_string();
     let is_arriving = || is_arriving(&store, &HOMES, &presented(Some(&text), Some("k"))).unwrap();
     assert!(!is_arriving(), "nobody knows it");
-    // What a move makes of it at the group where it is to be at home.
+    // The records that a move has made at the new home group.
     let key = add_org(&store, GroupId(1), 1, id);
     let org = query::home(&store, GroupId(1), id).unwrap().unwrap().org;
-    let adoption = Adoption {
+    let import = Import {
         attempt: WriteId::from_bytes([8; 16]),
         org,
-        floor: LogTime(1),
-        past: vec![PastHome { epoch: 1, group: GroupId(1), release: LogIndex(9) }],
+        dedup_horizon: LogTime(1),
+        past: vec![PreviousHome { epoch: 1, group: GroupId(1), release: LogIndex(9) }],
         next: 0,
         digest: [0; 32],
         is_whole: false,
     };
-    let away = AwayRecord { epoch: 1, to: Some(GroupId(3)), adoption: Some(adoption) };
+    let away = MovedAwayRecord { epoch: 1, to: Some(GroupId(3)), import: Some(import) };
     put(&store, keys::away(GroupId(2), id), away.encode());
     assert!(!is_arriving(), "it is here as well, with its keys");
     assert!(authenticate(&store, &HOMES, &presented(Some(&text), Some(&key)), ORG).is_ok());

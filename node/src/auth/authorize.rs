@@ -1,5 +1,5 @@
-//! What a principal may do. Pure; the only place that makes an [`Authorized`], so that forgetting
-//! the check does not compile.
+//! The rights of a principal. Pure; only this file makes an [`Authorized`], so that forgetting the
+//! check does not compile.
 
 use concordat_proto::{id::KeyId, org::Rights};
 
@@ -13,8 +13,8 @@ use crate::api::operation::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Forbidden;
 
-/// Whether a principal may ask for an operation. What an organization's key may write, it may ask the
-/// receipt of.
+/// Whether a principal may run an operation. An organization's key that may make a write may also
+/// read its receipt.
 fn may(principal: &Principal, operation: Operation) -> bool {
     match (operation.spec().caller, principal) {
         (Caller::Operator | Caller::Either, Principal::Operator { .. }) => true,
@@ -27,7 +27,7 @@ fn may(principal: &Principal, operation: Operation) -> bool {
     }
 }
 
-/// Whether a principal may carry an operation out.
+/// Whether a principal may run an operation.
 pub(crate) fn authorize(principal: Principal, operation: Operation) -> Result<Permit, Forbidden> {
     if may(&principal, operation) { Ok(Permit { principal, operation }) } else { Err(Forbidden) }
 }
@@ -53,6 +53,7 @@ impl Permit {
             (Principal::Org(org), Action::CredentialWrite(write)) => {
                 Allowed::CredentialWrite(org, write)
             }
+            (Principal::Org(org), Action::DomainClaim(domain)) => Allowed::DomainClaim(org, domain),
             (principal, Action::Receipt(query)) => Allowed::Receipt(principal, query),
             (Principal::Operator { .. }, Action::OperatorRead(read)) => Allowed::OperatorRead(read),
             (Principal::Operator { key }, Action::OrgWrite(write)) => Allowed::OrgWrite(key, write),
@@ -62,7 +63,7 @@ impl Permit {
             (Principal::Operator { .. }, Action::Demo(action)) => Allowed::Demo(action),
             (
                 Principal::Operator { .. },
-                Action::CredentialRead(_) | Action::CredentialWrite(_),
+                Action::CredentialRead(_) | Action::CredentialWrite(_) | Action::DomainClaim(_),
             )
             | (
                 Principal::Org(_),
@@ -81,19 +82,21 @@ impl Permit {
 pub(crate) struct Authorized(Allowed);
 
 impl Authorized {
-    /// What is to be done, and for whom.
+    /// The action, with its caller.
     pub(crate) fn into_inner(self) -> Allowed {
         self.0
     }
 }
 
-/// An action beside what its use case needs to know of its principal.
+/// An action, and the data of its principal that the use case needs.
 #[derive(Debug)]
 pub(crate) enum Allowed {
     /// An organization reads.
     CredentialRead(Box<OrgPrincipal>, CredentialRead),
     /// An organization writes.
     CredentialWrite(Box<OrgPrincipal>, CredentialWrite),
+    /// An organization claims an enterprise domain.
+    DomainClaim(Box<OrgPrincipal>, String),
     /// Either asks about a write.
     Receipt(Principal, ReceiptQuery),
     /// An operator reads.
@@ -148,18 +151,30 @@ mod tests {
 
     #[test]
     fn rights_open_what_they_say_and_no_more() {
-        let reads = [Operation::OidcList, Operation::OidcGet, Operation::ReceiptGet];
+        let reads = [
+            Operation::OidcList,
+            Operation::OidcGet,
+            Operation::OwnOrgGet,
+            Operation::EntryList,
+            Operation::EntryGet,
+            Operation::BindingGet,
+            Operation::ReceiptGet,
+        ];
         assert_eq!(allowed(&org(Rights::READ)), reads);
         let writes = [
             Operation::OidcCreate,
             Operation::OidcPatch,
             Operation::OidcDelete,
+            Operation::EntryCreate,
+            Operation::EntryChange,
+            Operation::EntryDelete,
+            Operation::BindingSet,
             Operation::ReceiptGet,
         ];
         assert_eq!(allowed(&org(Rights::WRITE)), writes);
         assert_eq!(allowed(&org(Rights::SECRETS_READ)), [Operation::SecretGet]);
-        assert_eq!(allowed(&org(Rights::ADMIN)), []);
-        assert_eq!(allowed(&org(Rights::ALL)).len(), 7, "never what operators do");
+        assert_eq!(allowed(&org(Rights::ADMIN)), [Operation::DomainClaim]);
+        assert_eq!(allowed(&org(Rights::ALL)).len(), 16, "never what operators do");
     }
 
     #[test]
@@ -171,6 +186,15 @@ mod tests {
             Operation::OidcPatch,
             Operation::OidcDelete,
             Operation::SecretGet,
+            Operation::OwnOrgGet,
+            Operation::EntryList,
+            Operation::EntryGet,
+            Operation::EntryCreate,
+            Operation::EntryChange,
+            Operation::EntryDelete,
+            Operation::BindingGet,
+            Operation::BindingSet,
+            Operation::DomainClaim,
         ];
         let all = TABLE.iter().map(|row| row.operation);
         let expected: Vec<_> = all.filter(|it| !credentials.contains(it)).collect();

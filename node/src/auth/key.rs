@@ -1,4 +1,4 @@
-//! API keys as texts: how they are made, and the hash that is all that is kept of them.
+//! API keys as texts: their generation, and the hash, which is the only stored form.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use concordat_proto::{
@@ -16,7 +16,14 @@ pub(crate) fn hash_key(text: &[u8]) -> KeyHash {
     Sha256::digest(text).into()
 }
 
-/// A new key of an organisation: `ck_<organisation>_<256 random bits>`.
+/// The organization that the text of a key names; `None` for an operator's key, and for what is none.
+pub(crate) fn org_of_key(text: &[u8]) -> Option<OrgId> {
+    let named = text.strip_prefix(b"ck_")?.get(..32)?;
+    let named = uuid::Uuid::try_parse_ascii(named).ok().map(OrgId)?;
+    (!named.is_reserved()).then_some(named)
+}
+
+/// A new key of an organization: `ck_<organization>_<256 random bits>`.
 pub(crate) fn new_org_key(org: OrgId, entropy: &dyn Entropy) -> (Secret, ApiKey) {
     new_key(&format!("ck_{}_", org.0.simple()), entropy)
 }
@@ -50,6 +57,11 @@ mod tests {
         let rest = text.expose().strip_prefix(&format!("ck_{}_", org.0.simple())).unwrap();
         assert_eq!(URL_SAFE_NO_PAD.decode(rest).unwrap().len(), 32);
         assert_eq!(record.hash, hash_key(text.expose().as_bytes()));
+        assert_eq!(org_of_key(text.expose().as_bytes()), Some(org));
+        for none in ["", "ck_", "op_x", &format!("ck_{}_x", OrgId::from_bytes([0; 16]).0.simple())]
+        {
+            assert_eq!(org_of_key(none.as_bytes()), None, "{none}");
+        }
         let (text, _) = new_operator_key(&OsEntropy);
         assert_eq!(text.expose().len(), 3 + 43);
     }

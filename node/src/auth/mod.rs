@@ -1,7 +1,7 @@
-//! Who asks, and what they may do. The path is one way: presented credentials → [`Principal`] → [`Permit`] →
-//! [`Authorized`], and each is made only by the step before.
+//! Authentication and authorization. The path is one way: presented credentials → [`Principal`] →
+//! [`Permit`] → [`Authorized`], and each is made only by the step before.
 //!
-//! Never here: keys in the clear beyond the header they came in, statuses, bodies.
+//! Not here: plaintext keys beyond the header that contains them, statuses, bodies.
 
 mod authenticate;
 mod authorize;

@@ -1,15 +1,12 @@
-//! Puts a node together: log, state and identity from a data directory, replicas over a transport,
-//! and the tasks that keep it. The same for a server and for each node of the demo.
+//! Assembles a node: log, state and identity from a data directory, replicas over a transport, and
+//! the background tasks. The same for a server and for each node of the demo.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use concordat_cluster::{
     log::{LogOptions, RaftLog, RealFiles},
     raft::{self, Bootstrap, Groups, GroupsConfig, Timings, transport::PeerTransport},
-    store::{
-        Store,
-        rocks::{RocksOptions, RocksStore},
-    },
+    store::Store,
 };
 use concordat_proto::{id::GroupId, limits, org::ApiKey, region::Region};
 use tokio::{net::TcpListener, sync::Semaphore, time::Instant};
@@ -21,6 +18,7 @@ use crate::{
         failure::Failure,
         identity::IdentityFile,
         keyring_check,
+        state::StateStores,
         supervise::Supervisor,
     },
     entropy,
@@ -29,19 +27,19 @@ use crate::{
     keyring::{Keyring, KeyringCheck},
     node::{Cuts, LogStats, Node},
     observe::metrics::Metrics,
+    org_limits::PerOrgLimiter,
     request::write::org_create,
     seal::Sealer,
-    turnstile::Turnstile,
 };
 
-/// Least time between two searches for organizations whose creation was interrupted.
+/// Least time between two searches for interrupted creations of organizations.
 const FINISH_EVERY: Duration = Duration::from_secs(60);
-/// Such a search takes at most one part in so many of the time.
+/// Such a search takes at most one part in this many of the time.
 const FINISH_SHARE: u32 = 20;
 /// For work that outlived its request, at the end.
 const DETACHED_TIME_MAX: Duration = Duration::from_secs(2);
 
-/// What a node is made of.
+/// The parts of a node.
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) environment: Environment,
@@ -59,7 +57,7 @@ pub(crate) struct Parts {
     pub(crate) cuts: Option<Arc<dyn Cuts>>,
 }
 
-/// What a data directory holds.
+/// The contents of a data directory.
 pub(crate) struct Kept {
     pub(crate) log: RaftLog,
     pub(crate) store: Arc<dyn Store>,
@@ -67,28 +65,20 @@ pub(crate) struct Kept {
 }
 
 /// Opens a data directory, or makes one. The log's lock keeps every other process out of it.
-pub(crate) fn open(parts: &Parts, rocks: &RocksOptions) -> Result<Kept, Failure> {
-    let doing = || format!("opening {}", parts.data_dir.display());
+pub(crate) fn open(parts: &Parts, stores: &StateStores) -> Result<Kept, Failure> {
+    let context = || format!("opening {}", parts.data_dir.display());
     let files = RealFiles::open(parts.data_dir.join("log"))
-        .map_err(|error| Failure::fault(doing(), error))?;
+        .map_err(|error| Failure::fault(context(), error))?;
     let entropy = &*parts.environment.entropy;
     let identity = IdentityFile::open(&parts.data_dir, &parts.region, entropy)?;
     let options = LogOptions { segment_bytes: parts.sizes.segment_bytes, ..LogOptions::default() };
-    let log = RaftLog::open(Arc::new(files), options).map_err(|e| Failure::fault(doing(), e))?;
-    let store = RocksStore::open(&parts.data_dir.join("state"), rocks)
-        .map_err(|error| Failure::fault(doing(), error))?;
-    Ok(Kept { log, store: Arc::new(store), identity })
+    let log = RaftLog::open(Arc::new(files), options).map_err(|e| Failure::fault(context(), e))?;
+    let store = stores.open(&parts.data_dir)?;
+    Ok(Kept { log, store, identity })
 }
 
-/// The options of the state's store.
-pub(crate) fn rocks_options(sizes: &StorageSizes) -> Result<RocksOptions, Failure> {
-    let options = RocksOptions::new(sizes.cache_bytes)
-        .map_err(|error| Failure::fault("preparing the state's store", error))?;
-    Ok(options.with_write_buffer_bytes(sizes.write_buffer_bytes))
-}
-
-/// Begins a cluster with a directory that belongs to none; on others it does nothing. The operator
-/// key's id says with which keyring.
+/// Creates a cluster with a directory that belongs to none; has no effect on others. The operator
+/// key's id identifies the keyring.
 pub(crate) fn bootstrap(
     kept: &Kept,
     environment: &Environment,
@@ -116,7 +106,7 @@ pub(crate) async fn node(parts: Parts, kept: Kept) -> Result<Arc<Node>, Failure>
         bootstrap: identity.founded,
         regions: parts.regions,
         home_timings: Timings::home(),
-        system_timings: Timings::across(),
+        system_timings: Timings::wide_area(),
         retention: parts.sizes.retention,
         feature_level: concordat_proto::version::FEATURE_LEVEL,
     };
@@ -135,7 +125,7 @@ pub(crate) async fn node(parts: Parts, kept: Kept) -> Result<Arc<Node>, Failure>
     Ok(Arc::new(of_groups(groups, log, parts.keyring, parts.environment, extras)))
 }
 
-/// What a request finds, around replicas that run.
+/// The node that requests use, around running replicas.
 pub(crate) fn of_groups(
     groups: Groups,
     log: RaftLog,
@@ -153,16 +143,16 @@ pub(crate) fn of_groups(
         routes: Routes::new(cuts.is_some()),
         metrics: Metrics::default(),
         limits: http,
-        places: Arc::new(Semaphore::new(http.requests)),
-        writes: Turnstile::new(limits::ORG_WRITES_MAX),
+        permits: Arc::new(Semaphore::new(http.requests)),
+        writes: PerOrgLimiter::new(limits::ORG_WRITES_MAX),
         moves: Semaphore::new(limits::MOVES_ASKED_MAX),
         cuts,
         detached: TaskTracker::new(),
     }
 }
 
-/// Starts the tasks that keep a node: its API, the watch for faults, the look at its keyring, the
-/// finishing of what others began.
+/// Starts the background tasks of a node: its API, the fault watch, the keyring check, and the
+/// completion of interrupted creations.
 pub(crate) fn keep(
     supervisor: &mut Supervisor,
     name: &str,
@@ -186,7 +176,7 @@ pub(crate) fn keep(
 pub(crate) async fn close(node: &Node) {
     node.detached.close();
     if tokio::time::timeout(DETACHED_TIME_MAX, node.detached.wait()).await.is_err() {
-        tracing::info!("organisations that are being made will be finished after the next start");
+        tracing::info!("unfinished creations of organizations are completed after the next start");
     }
     node.groups.shutdown().await;
 }
@@ -198,7 +188,7 @@ async fn faulted(groups: Groups, stop: CancellationToken) -> Result<(), Failure>
         fault = faulted.wait_for(Option::is_some) => match fault {
             Ok(reason) => {
                 let reason = reason.clone().unwrap_or_default();
-                Err(Failure::fault("the node cannot go on", reason))
+                Err(Failure::fault("the node cannot continue", reason))
             }
             // The replicas are gone: they were shut down.
             Err(_) => Ok(()),
@@ -227,7 +217,7 @@ pub(crate) async fn finish(node: Arc<Node>, stop: CancellationToken) -> Result<(
         match finished {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "organizations whose creation was interrupted"),
-            Err(error) => return Err(Failure::fault("looking for interrupted claims", error)),
+            Err(error) => return Err(Failure::fault("searching for interrupted creations", error)),
         }
         searched = Some(applied);
         pause = FINISH_EVERY.max(begun.elapsed() * FINISH_SHARE);

@@ -1,4 +1,4 @@
-//! What the server is told: a file, over which environment and flags win, checked once.
+//! The configuration of a node: a file, which environment and flags override, validated once.
 //!
 //! Every key of the file is also a flag and a `CONCORDAT_` variable of the same name. There is no
 //! secret in it: keys are in files of their own, which it names.
@@ -22,97 +22,98 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::{boot::failure::Failure, hex, peer::Reach};
 
-/// What may be set. All of it may be left out, here and there; together it must be enough.
+/// The settings, each optional in every source. Together the sources must give all that is required.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// The region this node is in; it never changes
+    /// The region of this node; it never changes
     #[arg(long, env = "CONCORDAT_REGION")]
     pub region: Option<String>,
-    /// Where log, state and identity are kept
+    /// Directory of the log, the state and the identity of this node
     #[arg(long, env = "CONCORDAT_DATA_DIR")]
     pub data_dir: Option<PathBuf>,
     /// Address of the HTTP API
     #[arg(long, env = "CONCORDAT_LISTEN")]
     pub listen: Option<String>,
-    /// Base URL under which clients reach the API [default: of `listen`]
+    /// Base URL of the API for clients [default: http:// and `listen`]
     #[arg(long, env = "CONCORDAT_API_URL")]
     pub api_url: Option<String>,
-    /// Address for other nodes; loopback only, but for `insecure_peers`
+    /// Address for other nodes; must be a loopback address unless `insecure_peers` is set
     #[arg(long, env = "CONCORDAT_PEER_LISTEN")]
     pub peer_listen: Option<String>,
-    /// Address under which other nodes reach this one, host name or IP [default: `peer_listen`]
+    /// Advertised address for other nodes, host name or IP [default: `peer_listen`]
     #[arg(long, env = "CONCORDAT_PEER_ADDRESS")]
     pub peer_address: Option<String>,
-    /// Accept peers beyond this machine, who have no certificates yet: they talk in the clear, and
-    /// whoever reaches `peer_listen` passes for a node. Only for a network that nobody else is in
+    /// Allow peers beyond this machine. Peers have no certificates yet: their traffic is not encrypted,
+    /// and anyone who can connect to `peer_listen` is trusted as a node. Only for a private network
     #[arg(long, env = "CONCORDAT_INSECURE_PEERS", num_args = 0..=1, default_missing_value = "true")]
     pub insecure_peers: Option<bool>,
-    /// Peer addresses of nodes to ask for admission, and for the others when none can be found
+    /// Peer addresses of other nodes: to join the cluster, and to find its nodes again after a power loss
     #[arg(long, env = "CONCORDAT_SEEDS", value_delimiter = ',')]
     pub seeds: Option<Vec<String>>,
-    /// File with the keys that wrap all data keys; the same on every node
+    /// Keyring file with the key-encryption keys; the same on every node
     #[arg(long, env = "CONCORDAT_KEYRING")]
     pub keyring: Option<PathBuf>,
-    /// Begin a cluster, once every other seed has answered that it belongs to none; does nothing on a
-    /// node that belongs to one
+    /// Bootstrap a new cluster once every other seed has answered that it belongs to none; no effect on
+    /// a node that belongs to a cluster
     #[arg(long, env = "CONCORDAT_BOOTSTRAP", num_args = 0..=1, default_missing_value = "true")]
     pub bootstrap: Option<bool>,
-    /// With bootstrap: the regions whose nodes may join; nodes of any other are refused until it is added
-    /// by `concordat region add` [default: `region` alone]
+    /// With bootstrap: the regions whose nodes may join; add others by `concordat region add`
+    /// [default: `region`]
     #[arg(long, env = "CONCORDAT_REGIONS", value_delimiter = ',')]
     pub regions: Option<Vec<String>>,
-    /// With bootstrap: file that the first operator key is read from, or written to if there is none
+    /// With bootstrap: file with the first operator key; created with a new key if it does not exist
     #[arg(long, env = "CONCORDAT_OPERATOR_KEY_FILE")]
     pub operator_key_file: Option<PathBuf>,
     /// With bootstrap: SHA-256 of the first operator key in hex, instead of a file
     #[arg(long, env = "CONCORDAT_OPERATOR_KEY_SHA256")]
     pub operator_key_sha256: Option<String>,
-    /// Levels by target, as in `info,concordat_node=debug` [default: info,openraft=error]
+    /// Log levels by target, as in `info,concordat_node=debug` [default: info,openraft=error]
     #[arg(long, env = "CONCORDAT_LOG_LEVEL")]
     pub log_level: Option<String>,
-    /// How log lines are written
+    /// Format of log lines
     #[arg(long, env = "CONCORDAT_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
-    /// Threads that run replicas and API; 0 is one for both [default: 0]
+    /// Worker threads for replicas and the API; 0 is one thread for both [default: 0]
     #[arg(long, env = "CONCORDAT_WORKER_THREADS")]
     pub worker_threads: Option<usize>,
-    /// Connections to the API at once
+    /// Maximum open connections to the API
     #[arg(long, env = "CONCORDAT_CONNECTIONS_MAX")]
     pub connections_max: Option<usize>,
-    /// Requests in flight at once
+    /// Maximum requests in flight
     #[arg(long, env = "CONCORDAT_REQUESTS_MAX")]
     pub requests_max: Option<usize>,
-    /// Bytes of a request's head
+    /// Maximum size of a request's headers, in bytes
     #[arg(long, env = "CONCORDAT_HEADER_BYTES_MAX")]
     pub header_bytes_max: Option<usize>,
-    /// Seconds for a request's head to arrive, also between requests
-    #[arg(long, env = "CONCORDAT_HEADER_TIME_S_MAX", value_parser = whole_seconds)]
+    /// Timeout for a request's headers in seconds; also the keep-alive timeout between requests
+    #[arg(long, env = "CONCORDAT_HEADER_TIMEOUT_S", value_parser = whole_seconds)]
     #[serde(deserialize_with = "seconds_of_file")]
-    pub header_time_s_max: Option<u64>,
-    /// Seconds for a request's body to arrive
-    #[arg(long, env = "CONCORDAT_BODY_TIME_S_MAX", value_parser = whole_seconds)]
+    pub header_timeout_s: Option<u64>,
+    /// Timeout for a request's body, in seconds
+    #[arg(long, env = "CONCORDAT_BODY_TIMEOUT_S", value_parser = whole_seconds)]
     #[serde(deserialize_with = "seconds_of_file")]
-    pub body_time_s_max: Option<u64>,
-    /// Seconds that requests in flight are given when the server stops
-    #[arg(long, env = "CONCORDAT_DRAIN_S_MAX", value_parser = whole_seconds)]
+    pub body_timeout_s: Option<u64>,
+    /// Seconds for requests in flight to finish when the server stops
+    #[arg(long, env = "CONCORDAT_SHUTDOWN_GRACE_PERIOD_S", value_parser = whole_seconds)]
     #[serde(deserialize_with = "seconds_of_file")]
-    pub drain_s_max: Option<u64>,
-    /// MiB of memory for the state's block cache
+    pub shutdown_grace_period_s: Option<u64>,
+    /// Size of the state's block cache, in MiB
     #[arg(long, env = "CONCORDAT_CACHE_MIB")]
     pub cache_mib: Option<usize>,
-    /// MiB of one log segment
+    /// Size of a log segment, in MiB
     #[arg(long, env = "CONCORDAT_SEGMENT_MIB")]
     pub segment_mib: Option<u32>,
-    /// Entries of a group after which its state is synced, so that its log before may go
-    #[arg(long, env = "CONCORDAT_SNAPSHOT_EVERY")]
-    pub snapshot_every: Option<u64>,
-    /// Entries kept before that, for followers that are a little behind
-    #[arg(long, env = "CONCORDAT_LOG_KEEP")]
-    pub log_keep: Option<u64>,
+    /// Log entries of a group between two log compactions: its state is synced, and older entries are
+    /// deleted
+    #[arg(long, env = "CONCORDAT_LOG_COMPACTION_INTERVAL_ENTRIES")]
+    pub log_compaction_interval_entries: Option<u64>,
+    /// Log entries that a compaction retains, for followers that are slightly behind
+    #[arg(long, env = "CONCORDAT_LOG_RETAINED_ENTRIES")]
+    pub log_retained_entries: Option<u64>,
 }
 
-/// How log lines are written.
+/// Format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
@@ -122,14 +123,14 @@ pub enum LogFormat {
     Json,
 }
 
-/// What is checked and complete.
+/// The validated configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The region.
     pub region: Region,
-    /// The names of the regions that a cluster begins with.
+    /// The regions of a new cluster.
     pub regions: Vec<Region>,
-    /// Where everything is kept.
+    /// The data directory.
     pub data_dir: PathBuf,
     /// The API's address.
     pub listen: SocketAddr,
@@ -137,15 +138,15 @@ pub struct Config {
     pub api_url: Option<String>,
     /// The address for peers.
     pub peer_listen: SocketAddr,
-    /// The address that peers are told, if it is not `peer_listen`.
+    /// The advertised address for peers, if it is not `peer_listen`.
     pub peer_address: Option<String>,
-    /// Where peers may be.
+    /// The addresses at which peers may be.
     pub peer_reach: Reach,
-    /// Whom to ask for admission.
+    /// Addresses of nodes to join through.
     pub seeds: Vec<String>,
     /// The keyring's file.
     pub keyring: PathBuf,
-    /// Whether, and with which operator key, to begin a cluster.
+    /// Whether to create a cluster, and with which operator key.
     pub bootstrap: Option<OperatorKeySource>,
     /// Log levels.
     pub log_level: String,
@@ -159,12 +160,12 @@ pub struct Config {
     pub storage: StorageSizes,
 }
 
-/// Where the first operator key comes from.
+/// The source of the first operator key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OperatorKeySource {
     /// A file, made if it is not there.
     File(PathBuf),
-    /// Only its hash is told.
+    /// Only its hash is configured.
     Hash(KeyHash),
 }
 
@@ -181,7 +182,7 @@ pub struct HttpLimits {
     pub header_time: Duration,
     /// For a body to arrive.
     pub body_time: Duration,
-    /// For what is in flight at the end.
+    /// The time for requests in flight at shutdown.
     pub drain: Duration,
 }
 
@@ -207,11 +208,11 @@ pub struct StorageSizes {
     pub write_buffer_bytes: usize,
     /// One segment of the log.
     pub segment_bytes: u32,
-    /// How much of each group's log is kept.
+    /// The retention of each group's log.
     pub retention: Retention,
 }
 
-/// The Raft library tells at `info` what each of its messages does.
+/// The Raft library logs each of its messages at `info`.
 const LOG_LEVEL: &str = "info,openraft=error";
 const MIB: usize = 1024 * 1024;
 /// Seeds that a node asks, at most: all of them at once, while it is lost.
@@ -231,17 +232,17 @@ impl Default for StorageSizes {
 }
 
 impl Settings {
-    /// Reads a file of settings.
+    /// Reads a configuration file.
     ///
     /// # Errors
-    /// When it cannot be read, or holds what is not known.
+    /// When it cannot be read, or has unknown keys.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        let doing = || format!("the configuration {}", path.display());
-        let text = fs::read_to_string(path).map_err(|e| Failure::bad_setting(doing(), e))?;
-        toml::from_str(&text).map_err(|error| Failure::bad_setting(doing(), error))
+        let context = || format!("the configuration {}", path.display());
+        let text = fs::read_to_string(path).map_err(|e| Failure::bad_setting(context(), e))?;
+        toml::from_str(&text).map_err(|error| Failure::bad_setting(context(), error))
     }
 
-    /// These, and where they say nothing, the others.
+    /// These settings, completed by those of `other`.
     #[must_use]
     pub fn over(self, other: Self) -> Self {
         Self {
@@ -264,20 +265,22 @@ impl Settings {
             connections_max: self.connections_max.or(other.connections_max),
             requests_max: self.requests_max.or(other.requests_max),
             header_bytes_max: self.header_bytes_max.or(other.header_bytes_max),
-            header_time_s_max: self.header_time_s_max.or(other.header_time_s_max),
-            body_time_s_max: self.body_time_s_max.or(other.body_time_s_max),
-            drain_s_max: self.drain_s_max.or(other.drain_s_max),
+            header_timeout_s: self.header_timeout_s.or(other.header_timeout_s),
+            body_timeout_s: self.body_timeout_s.or(other.body_timeout_s),
+            shutdown_grace_period_s: self.shutdown_grace_period_s.or(other.shutdown_grace_period_s),
             cache_mib: self.cache_mib.or(other.cache_mib),
             segment_mib: self.segment_mib.or(other.segment_mib),
-            snapshot_every: self.snapshot_every.or(other.snapshot_every),
-            log_keep: self.log_keep.or(other.log_keep),
+            log_compaction_interval_entries: self
+                .log_compaction_interval_entries
+                .or(other.log_compaction_interval_entries),
+            log_retained_entries: self.log_retained_entries.or(other.log_retained_entries),
         }
     }
 
     /// Checks everything.
     ///
     /// # Errors
-    /// With what is missing or wrong.
+    /// With the missing or wrong setting.
     pub fn check(&self) -> Result<Config, Failure> {
         let region = required("region", self.region.as_deref())?;
         let region = Region::new(region).map_err(|error| wrong("region", &error))?;
@@ -305,7 +308,7 @@ impl Settings {
         })
     }
 
-    /// Where the API is, as far as that is set.
+    /// The address of the API, if it is set.
     ///
     /// # Errors
     /// When it is not, or is no address.
@@ -319,13 +322,15 @@ impl Settings {
         match (&self.peer_address, &self.peer_listen) {
             (None, Some(listen)) if reach == Reach::Anywhere && everywhere(listen) => {
                 Err(Failure::setting(format!(
-                    "peer_address is not set, and other nodes find nobody at {listen}"
+                    "peer_address is not set, and other nodes cannot connect to {listen}"
                 )))
             }
             (None, _) => Ok(None),
             (Some(given), _) if everywhere(given) => Err(wrong(
                 "peer_address",
-                &format!("other nodes find nobody at {given}: it must be one node's own address"),
+                &format!(
+                    "other nodes cannot connect to {given}; it must be the address of this node"
+                ),
             )),
             (Some(given), _) => peer("peer_address", given).map(Some),
         }
@@ -335,7 +340,7 @@ impl Settings {
         let given = self.seeds.iter().flatten();
         let seeds: Vec<String> = given.map(|seed| peer("seeds", seed)).collect::<Result<_, _>>()?;
         within("seeds", seeds.len(), 0, SEEDS_MAX).map_err(|_| {
-            wrong("seeds", &format!("more than {SEEDS_MAX} are too many: a few of each region do"))
+            wrong("seeds", &format!("more than {SEEDS_MAX} seeds; a few of each region are enough"))
         })?;
         Ok(seeds)
     }
@@ -345,7 +350,10 @@ impl Settings {
         let Some(given) = &self.regions else { return Ok(vec![own.clone()]) };
         let name = "regions";
         if given.len() > limits::REGIONS_MAX {
-            return Err(wrong(name, &format!("a cluster has {} at most", limits::REGIONS_MAX)));
+            return Err(wrong(
+                name,
+                &format!("a cluster has at most {} regions", limits::REGIONS_MAX),
+            ));
         }
         let mut regions: Vec<Region> = Vec::new();
         for text in given {
@@ -357,7 +365,7 @@ impl Settings {
             regions.push(region);
         }
         if self.bootstrap == Some(true) && !regions.contains(own) {
-            let reason = format!("this node's own region is not among them: {own}");
+            let reason = format!("the region of this node is missing: {own}");
             return Err(wrong(name, &reason));
         }
         Ok(regions)
@@ -395,9 +403,9 @@ impl Settings {
                 8192,
                 1 << 20,
             )?,
-            header_time: seconds("header_time_s_max", self.header_time_s_max, default.header_time)?,
-            body_time: seconds("body_time_s_max", self.body_time_s_max, default.body_time)?,
-            drain: seconds("drain_s_max", self.drain_s_max, default.drain)?,
+            header_time: seconds("header_timeout_s", self.header_timeout_s, default.header_time)?,
+            body_time: seconds("body_timeout_s", self.body_timeout_s, default.body_time)?,
+            drain: seconds("shutdown_grace_period_s", self.shutdown_grace_period_s, default.drain)?,
         })
     }
 
@@ -405,11 +413,12 @@ impl Settings {
         let default = StorageSizes::default();
         let cache = self.cache_mib.unwrap_or(default.cache_bytes / MIB);
         let segment = self.segment_mib.unwrap_or(default.segment_bytes >> 20);
-        let every = self.snapshot_every.unwrap_or(default.retention.snapshot_every);
-        let keep = self.log_keep.unwrap_or(default.retention.keep);
+        let every =
+            self.log_compaction_interval_entries.unwrap_or(default.retention.snapshot_every);
+        let keep = self.log_retained_entries.unwrap_or(default.retention.keep);
         let retention = Retention {
-            snapshot_every: within("snapshot_every", every, 10, 1_000_000)?,
-            keep: within("log_keep", keep, 0, 1_000_000)?,
+            snapshot_every: within("log_compaction_interval_entries", every, 10, 1_000_000)?,
+            keep: within("log_retained_entries", keep, 0, 1_000_000)?,
         };
         Ok(StorageSizes {
             retention,
@@ -459,7 +468,7 @@ fn address(name: &str, text: Option<&str>) -> Result<SocketAddr, Failure> {
         .map_err(|_| wrong(name, &"it must be an IP address and a port, as in 127.0.0.1:8080"))
 }
 
-/// Where a node is found by others: a host name or an IP address, and a port.
+/// The address at which others find a node: a host name or an IP address, and a port.
 fn peer(name: &str, text: &str) -> Result<String, Failure> {
     let refuse = |reason: &str| {
         let example = "it must be a host and a port, as in us-iowa-1:9080 or 10.0.0.7:9080";

@@ -1,4 +1,4 @@
-//! What a configuration must hold, and that flags win over it.
+//! The required settings, and that flags override the file.
 
 use super::*;
 
@@ -52,7 +52,7 @@ fn the_unknown_and_the_impossible_are_refused() {
     }
 }
 
-/// Each of these once began a node that nobody could find, or that took another one's place.
+/// Each of these once started a node that no peer could find, or that used another one's address.
 #[test]
 fn an_address_that_nobody_could_be_found_at_is_refused_by_its_setting() {
     let bad = [
@@ -82,7 +82,9 @@ fn an_address_that_nobody_could_be_found_at_is_refused_by_its_setting() {
         }
     }
     let everywhere = settings("peer_address = \"0.0.0.0:9080\"").over(settings(WHOLE)).check();
-    assert!(everywhere.unwrap_err().chain().starts_with("peer_address: other nodes find nobody"));
+    assert!(
+        everywhere.unwrap_err().chain().starts_with("peer_address: other nodes cannot connect")
+    );
     let many = vec!["a:1"; SEEDS_MAX + 1];
     let failure = settings(&format!("seeds = {many:?}")).over(settings(WHOLE)).check();
     assert!(failure.unwrap_err().chain().starts_with("seeds"));
@@ -109,7 +111,7 @@ fn a_bootstrap_names_the_first_regions() {
     assert_eq!(named(""), "us-iowa", "its own alone");
     assert_eq!(named("regions = [\"asia-japan\", \" us-iowa\"]"), "asia-japan us-iowa");
     let misspelt = regions("regions = [\"asia-japan\", \"us-ioawa\"]").unwrap_err().chain();
-    assert!(misspelt.starts_with("regions: this node's own region is not among"), "{misspelt}");
+    assert!(misspelt.starts_with("regions: the region of this node is missing"), "{misspelt}");
     let of = |count: usize| {
         let names = (1..count).map(|number| format!("r{number}")).chain(["us-iowa".to_owned()]);
         format!("regions = {:?}", names.collect::<Vec<_>>())
@@ -163,9 +165,10 @@ fn what_is_shown_can_be_read_again() {
 
 #[test]
 fn seconds_have_the_grammar_of_all_durations() {
-    let drain = |text: &str| toml::from_str::<Settings>(&format!("drain_s_max = {text}"));
+    let drain =
+        |text: &str| toml::from_str::<Settings>(&format!("shutdown_grace_period_s = {text}"));
     for text in ["120", "\"120\"", "\"120s\"", "\"2m\""] {
-        assert_eq!(drain(text).unwrap().drain_s_max, Some(120), "{text}");
+        assert_eq!(drain(text).unwrap().shutdown_grace_period_s, Some(120), "{text}");
     }
     for text in ["\"1500ms\"", "\"soon\"", "\"\"", "-1", "true"] {
         assert!(drain(text).is_err(), "{text}");

@@ -1,75 +1,71 @@
-//! Why the process ends other than in order, and the exit code that says so.
+//! Why the process ends abnormally, and its exit code.
 
 use std::{error::Error, fmt, process::ExitCode};
 
+use concordat_cluster::error_chain;
+
 /// Whose fault it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Blame {
-    /// What it was told: flags, configuration, keyring, a data directory of another node. Exit 2.
-    Setting,
+pub enum FailureKind {
+    /// The operator's input: flags, configuration, keyring, a data directory of another node. Exit
+    /// 2.
+    Config,
     /// Anything else: a disk, a socket, a fault of a replica. Exit 1.
-    Fault,
+    Internal,
 }
 
 /// An end with its reason.
 #[derive(Debug)]
 pub struct Failure {
-    /// Whose fault.
-    pub blame: Blame,
-    /// What was being done, or what is wrong.
-    pub doing: String,
+    /// The kind.
+    pub kind: FailureKind,
+    /// The action that failed, or the problem.
+    pub context: String,
     /// Why it failed.
     pub source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl Failure {
     /// The operator must change something.
-    pub fn setting(doing: impl Into<String>) -> Self {
-        Self { blame: Blame::Setting, doing: doing.into(), source: None }
+    pub fn setting(context: impl Into<String>) -> Self {
+        Self { kind: FailureKind::Config, context: context.into(), source: None }
     }
 
     /// The operator must change something, and this is how it showed.
     pub fn bad_setting(
-        doing: impl Into<String>,
+        context: impl Into<String>,
         source: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
-        Self { blame: Blame::Setting, doing: doing.into(), source: Some(source.into()) }
+        Self { kind: FailureKind::Config, context: context.into(), source: Some(source.into()) }
     }
 
     /// Something broke.
     pub fn fault(
-        doing: impl Into<String>,
+        context: impl Into<String>,
         source: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
-        Self { blame: Blame::Fault, doing: doing.into(), source: Some(source.into()) }
+        Self { kind: FailureKind::Internal, context: context.into(), source: Some(source.into()) }
     }
 
-    /// What a shell is told.
+    /// The exit code for the shell.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
-        ExitCode::from(match self.blame {
-            Blame::Fault => 1,
-            Blame::Setting => 2,
+        ExitCode::from(match self.kind {
+            FailureKind::Internal => 1,
+            FailureKind::Config => 2,
         })
     }
 
     /// The whole chain in one line.
     #[must_use]
     pub fn chain(&self) -> String {
-        let mut text = self.doing.clone();
-        let mut next: Option<&(dyn Error + 'static)> = self.source();
-        while let Some(error) = next {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            next = error.source();
-        }
-        text
+        error_chain::chain(self)
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.doing)
+        f.write_str(&self.context)
     }
 }
 

@@ -1,17 +1,20 @@
-//! Who a data directory is: a node id made once, the region it will always be in, and the cluster
-//! it belongs to once it does. Written durably before anything depends on it.
+//! The identity in a data directory: a node id that is made once, the node's region, and the
+//! cluster it belongs to. It is written durably before anything depends on it.
 //!
 //! A wiped disk or a copied configuration is a new node; a region never changes. The last line is a
-//! checksum of the others: a bit that flipped in a name would make another node of it, which nobody
+//! checksum of the others: with a flipped bit in an id the node would be another one, which no peer
 //! talks to and which believes itself in its cluster.
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
-use concordat_cluster::raft::{Bootstrap, SaveCluster};
+use concordat_cluster::{
+    locks::locked,
+    raft::{Bootstrap, SaveCluster},
+};
 use concordat_proto::{
     id::{ClusterId, NodeId},
     org::{ApiKey, Rights},
@@ -20,16 +23,16 @@ use concordat_proto::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    boot::{durable, failure::Failure},
+    boot::{atomic_file, failure::Failure},
     entropy::{self, Entropy},
     hex,
 };
 
 const FILE: &str = "identity";
 const FORMAT: u32 = 2;
-/// Of earlier builds, without a checksum.
+/// The format of earlier builds, without a checksum.
 const FORMAT_UNCHECKED: u32 = 1;
-/// Behind it stands the checksum.
+/// The checksum follows this.
 const END: &str = "}\n";
 
 /// A data directory's identity.
@@ -114,13 +117,13 @@ impl IdentityFile {
         Ok(Some(identity))
     }
 
-    /// As it stands.
+    /// The present identity.
     #[must_use]
     pub fn identity(&self) -> Identity {
-        self.identity.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        locked(&self.identity).clone()
     }
 
-    /// Whether this directory may begin a cluster: it belongs to none and has begun none.
+    /// Whether this directory may create a cluster: it belongs to none and has created none.
     #[must_use]
     pub fn is_free(&self) -> bool {
         let known = self.identity();
@@ -147,7 +150,7 @@ impl IdentityFile {
     }
 
     fn change(&self, change: impl FnOnce(&mut Identity)) -> io::Result<()> {
-        let mut identity = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut identity = locked(&self.identity);
         let mut changed = identity.clone();
         change(&mut changed);
         if changed != *identity {
@@ -177,7 +180,7 @@ fn write(path: &Path, identity: &Identity) -> io::Result<()> {
     let mut text = serde_json::to_string_pretty(&stored)?;
     text.push('\n');
     let checksum = checksum(&text);
-    durable::replace(path, format!("{text}{checksum}\n").as_bytes())
+    atomic_file::replace(path, format!("{text}{checksum}\n").as_bytes())
 }
 
 fn checksum(text: &str) -> String {

@@ -1,21 +1,21 @@
-//! Whether this node's keyring is the cluster's. One that is not would take writes that nobody else can
-//! ever open, and answer them with success.
+//! Whether this node's keyring is the cluster's. A node with another one would accept writes that
+//! no other node can ever decrypt, and answer them with success.
 //!
-//! Nothing is stored for it. The cluster's state has what only the right keyring fits: the wrapped data
-//! keys of its organizations, of which one per wrapping key is opened; and while there is no
-//! organization, the id of the first operator key, which is made of the keyring with which the cluster
-//! was begun ([`Keyring::mark`]). A cluster that an earlier build began has a random id there: with no
-//! organization either there is nothing to hold a keyring against.
+//! Nothing is stored for this check. The cluster's state has records that only the right keyring
+//! fits: the wrapped data keys of its organizations (the check opens one per wrapping key); and
+//! while there is no organization, the id of the first operator key, which is derived from the
+//! keyring that the cluster was created with ([`Keyring::mark`]). A cluster that an earlier build
+//! created has a random id there: without an organization nothing can be checked.
 //!
 //! # The life of a check
-//! 1. At the start, before the API is open: from the state on the disk.
-//! 2. Until it has passed the node takes no write and is not ready. A new node learns of the cluster
-//!    only by joining it, so it may be a member for the moment until it has read the mark.
-//! 3. It is repeated while the state grows, until the node has been current with the system group: a
-//!    keyring may lack one of several keys.
+//! 1. At the start, before the API is open: against the state on the disk.
+//! 2. Until it has passed the node accepts no write and is not ready. A new node learns of the
+//!    cluster only by joining it, so it may be a member for the moment until it has read the mark.
+//! 3. It is repeated while the state grows, until the node has been current with the system group:
+//!    a keyring may lack one of several keys.
 //!
-//! It must never end a node that has the right keyring: one record that does not open, of many under
-//! the same wrapping key that do, is not the keyring's fault.
+//! It must never stop a node that has the right keyring: one record that does not open, of many
+//! under the same wrapping key that do, is not the keyring's fault.
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
@@ -51,7 +51,7 @@ pub(crate) enum Foreign {
         /// An organization whose data key it wraps.
         org: OrgId,
     },
-    /// Its key of that id opens none of the data keys that are wrapped by it.
+    /// Its key of that id opens none of the data keys that this key wraps.
     Differs {
         /// The key's id.
         key: u32,
@@ -81,7 +81,7 @@ impl fmt::Display for Foreign {
 
 impl std::error::Error for Foreign {}
 
-/// What a look at the state says.
+/// The result of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// It fits everything that is here.
@@ -173,8 +173,8 @@ fn unreadable(error: StoreError) -> Failure {
     Failure::fault("holding the keyring against the state", error)
 }
 
-/// Before the API is open: what the disk has may say at once that the keyring is another one. The first
-/// page is enough for that; the rest is looked at while the node runs.
+/// Before the API is open: the state on the disk may already show that the keyring is another one.
+/// The first page is enough for that; the rest is checked while the node runs.
 pub(crate) fn at_start(node: &Node) -> Result<(), Failure> {
     let mut look = Look::new(&node.sealer);
     let verdict = look.page(node.state()).and_then(|_| look.verdict(node.state()));
@@ -199,7 +199,7 @@ async fn watch(node: &Node) -> Result<(), Failure> {
     let mut pause = shortest;
     let mut looked = None;
     loop {
-        // Judged before the state is read: what is looked at is as new as this says.
+        // Evaluated before the state is read: the state is at least this new.
         let has_been_current = node.groups.list_freshness().knows_absence();
         let seen = node.groups.applied(GroupId::SYSTEM);
         let state = Some((seen, has_been_current));
@@ -216,10 +216,10 @@ async fn watch(node: &Node) -> Result<(), Failure> {
         if has_been_current {
             std::future::pending::<()>().await;
         }
-        // A node that has another keyring should be gone before anybody gives it a vote.
+        // A node that has another keyring should stop before it becomes a voter.
         pause = if node.keyring_check.has_passed() { longest.min(pause * 2) } else { shortest };
         sleep(pause).await;
-        // It grows, or the node becomes current with what it has.
+        // It grows, or the node becomes current with its state.
         let next = LogIndex(seen.0 + 1);
         node.groups.wait_visible(GroupId::SYSTEM, next, Instant::now() + pause).await;
     }

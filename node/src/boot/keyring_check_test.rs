@@ -1,9 +1,9 @@
-//! States and keyrings that fit them or do not.
+//! States and keyrings that match, or do not.
 
 use concordat_cluster::store::{Store, WriteBatch, keys, memory::MemoryStore};
 use concordat_proto::{
     id::{KeyId, WriteId},
-    org::{ApiKey, ClusterRecord, Isolation, Org, Rights, Survive, WrappedKey},
+    org::{ApiKey, ClusterRecord, Org, PartitionPolicyRecord, Rights, SurvivalGoal, WrappedKey},
     region::Region,
     secret::Sealed,
     wire::Wire,
@@ -33,8 +33,8 @@ fn begun(with: Option<&Keyring>) -> MemoryStore {
     let cluster = ClusterRecord {
         id: CLUSTER,
         feature_level: 1,
-        survive: Survive::Node,
-        isolation: Isolation::default(),
+        survival_goal: SurvivalGoal::Node,
+        partition_policy: PartitionPolicyRecord::default(),
     };
     put(&store, keys::cluster(), cluster.encode());
     let id = with.map_or_else(|| entropy::key_id(&OsEntropy), |keyring| keyring.mark(CLUSTER));
@@ -106,7 +106,7 @@ fn organizations_say_which_keyring_is_right() {
 fn a_record_that_does_not_open_is_not_the_keyrings_fault() {
     let own = keyring();
     let store = begun(Some(&own));
-    // As if something had altered it.
+    // As after a corruption.
     claim(&store, 1, WrappedKey { keyring_key: 1, bytes: vec![1; 73] });
     add_org(&store, 2, &own);
     assert_eq!(verdict(&store, &own), Verdict::Fits);

@@ -1,14 +1,16 @@
-//! How a node comes to be, is kept and ends: settings, identity, assembly, supervision.
+//! Start, operation and shutdown of a node: settings, identity, assembly, supervision.
 //!
-//! [`start`] reads [`config`] and what the data directory says of the node's [`identity`]; `assemble`
-//! makes a node of that and starts the tasks that keep it; `supervise` stops them in order;
-//! `keyring_check` ends a node whose keyring is not its cluster's. Nothing here answers a request.
+//! [`start`] reads [`config`] and the node's [`identity`] in the data directory; `assemble` makes a
+//! node from them, with its `state` on disk or in memory, and starts its background tasks;
+//! `supervise` stops them in order; `keyring_check` stops a node whose keyring is not its
+//! cluster's. Nothing here answers a request.
 
 pub(crate) mod assemble;
+pub mod atomic_file;
 pub mod config;
-pub mod durable;
 pub mod failure;
 pub mod identity;
 pub(crate) mod keyring_check;
 pub mod start;
+pub(crate) mod state;
 pub(crate) mod supervise;

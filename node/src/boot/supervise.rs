@@ -1,5 +1,5 @@
-//! The process's lasting tasks, by name. The first that ends, well or badly, stops the others in
-//! order; a panic is an end like any other, never a silent absence.
+//! The process's background tasks, by name. The first that ends, for whatever reason, stops the
+//! others in order; a panic is an end like any other and is never ignored.
 
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::boot::failure::Failure;
 
-/// For all tasks to end once one has, beyond what each allows itself.
+/// The time for all tasks to end once one has, beyond their own limits.
 const STOP_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// Lasting tasks.
@@ -23,7 +23,7 @@ pub(crate) struct Supervisor {
 }
 
 impl Supervisor {
-    /// Turns cancelled when the tasks are to end.
+    /// Turns canceled when the tasks are to end.
     pub(crate) fn stop(&self) -> CancellationToken {
         self.stop.clone()
     }
@@ -67,7 +67,7 @@ impl Supervisor {
     }
 
     fn broken(&self, error: &JoinError) -> Failure {
-        let what = if error.is_panic() { "it panicked" } else { "it was cancelled" };
+        let what = if error.is_panic() { "it panicked" } else { "it was canceled" };
         Failure::fault(format!("the task {}", self.name(error.id())), what)
     }
 
@@ -79,12 +79,12 @@ impl Supervisor {
 /// Completes when the process is asked to end: SIGTERM or an interrupt from the keyboard.
 pub(crate) async fn asked_to_end() -> Result<(), Failure> {
     use tokio::signal::unix::{SignalKind, signal};
-    let doing = |error| Failure::fault("listening for signals", error);
-    let mut terminate = signal(SignalKind::terminate()).map_err(doing)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(doing)?;
+    let context = |error| Failure::fault("listening for signals", error);
+    let mut terminate = signal(SignalKind::terminate()).map_err(context)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(context)?;
     tokio::select! {
-        _ = terminate.recv() => tracing::info!("asked to end (SIGTERM)"),
-        _ = interrupt.recv() => tracing::info!("asked to end (interrupt)"),
+        _ = terminate.recv() => tracing::info!("received SIGTERM"),
+        _ = interrupt.recv() => tracing::info!("received an interrupt"),
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What the demo is told, and the plan of regions that follows from it.
+//! The demo's arguments, and its plan of regions.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::boot::failure::Failure;
 
 const REGIONS: [&str; 3] = ["us-iowa", "europe-belgium", "asia-japan"];
 const RTT_MS: [u64; 3] = [80, 140, 100];
-/// Where nothing else is said.
+/// The default.
 const RTT_MS_ELSEWHERE: u64 = 100;
 const REGIONS_MAX: usize = 8;
 const NODES_PER_REGION: usize = 3;
@@ -17,10 +17,10 @@ const NODES_PER_REGION_MAX: usize = 5;
 /// Longer than this and no election would ever end.
 const RTT_MS_MAX: u64 = 400;
 
-/// What the demo is told.
+/// The demo's arguments.
 #[derive(Debug, Clone, Args)]
 pub struct DemoArgs {
-    /// The regions; the first is the organisation's home [default: us-iowa,europe-belgium,asia-japan]
+    /// The regions; the first is the organization's home [default: us-iowa,europe-belgium,asia-japan]
     #[arg(long, value_delimiter = ',')]
     pub regions: Option<Vec<String>>,
     /// Nodes in each region [default: 3]
@@ -50,7 +50,7 @@ pub struct DemoArgs {
     pub log_level: String,
 }
 
-/// How the demo speaks.
+/// The demo's output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Output {
     /// For people.
@@ -71,7 +71,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Checks what was asked for.
+    /// Checks the arguments.
     pub(super) fn new(
         regions: Option<&[String]>,
         nodes_per_region: Option<usize>,
@@ -112,7 +112,7 @@ impl Plan {
         Ok(Self { regions, nodes_per_region, rtt_ms })
     }
 
-    /// Where the organisation is at home.
+    /// The organization's home region.
     pub(super) fn home(&self) -> &Region {
         self.regions.first().expect("a plan has a region")
     }

@@ -21,7 +21,7 @@ use crate::{
     request::serve::{self, Call},
 };
 
-/// Who asks, and whom.
+/// The caller, and the node.
 #[derive(Clone)]
 pub(super) struct Api {
     cluster: Vec<(Region, Arc<Node>)>,
@@ -82,7 +82,7 @@ impl Sending {
         Self { node, head: head.method(method).uri(path), body }
     }
 
-    /// How far, and for how many seconds.
+    /// The required consistency, and the timeout in seconds.
     pub(super) fn consistency(mut self, required: RequiredConsistency, seconds: u64) -> Self {
         self.head = self
             .head
@@ -121,7 +121,7 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    /// What a success holds.
+    /// The `result` of a success.
     pub(super) fn result(&self) -> Result<&Value, Failure> {
         self.required(&["result"])
     }

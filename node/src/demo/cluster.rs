@@ -18,6 +18,7 @@ use crate::{
         assemble::{self, Kept, Parts},
         config::{HttpLimits, StorageSizes},
         failure::Failure,
+        state::StateStores,
         supervise::Supervisor,
     },
     environment::Environment,
@@ -99,15 +100,15 @@ impl Cluster {
         Ok(Self { members })
     }
 
-    /// Returns once every node is a full member, and has been current: it can say of what is not there
-    /// that it is not.
+    /// Returns once every node is a full member, and has been current: so it may answer that an
+    /// object does not exist.
     pub(super) async fn ready(&self) -> Result<(), Failure> {
         let deadline = Instant::now() + READY_TIME_MAX;
         for member in &self.members {
             while let Err(reason) = ready(&member.node) {
                 if Instant::now() > deadline {
-                    let doing = format!("waiting for {} in {}", member.url, member.region);
-                    return Err(Failure::fault(doing, reason));
+                    let context = format!("waiting for {} in {}", member.url, member.region);
+                    return Err(Failure::fault(context, reason));
                 }
                 sleep(LOOK_EVERY).await;
             }
@@ -115,7 +116,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Where everybody is.
+    /// The addresses of all nodes.
     pub(super) fn addresses(&self) -> Addresses {
         let mut addresses: Addresses = Vec::new();
         for member in &self.members {
@@ -151,7 +152,7 @@ async fn prepare(
     network: &InProcessNetwork,
 ) -> Result<Vec<Prepared>, Failure> {
     let keyring = Arc::new(saved.keyring(environment)?);
-    let rocks = assemble::rocks_options(&SIZES)?;
+    let stores = if saved.is_kept { StateStores::on_disk(&SIZES)? } else { StateStores::Memory };
     let places = plan.regions.iter().flat_map(|region| {
         (1..=plan.nodes_per_region).map(move |number| (region, format!("{region}-{number}")))
     });
@@ -174,7 +175,7 @@ async fn prepare(
             transport: Arc::clone(&transport) as _,
             cuts: None,
         };
-        let kept = assemble::open(&parts, &rocks)?;
+        let kept = assemble::open(&parts, &stores)?;
         prepared.push(Prepared { name, parts, kept, listener, transport });
     }
     Ok(prepared)
@@ -189,10 +190,10 @@ async fn bind(listen: SocketAddr, place: usize) -> Result<(TcpListener, String),
             .map_err(|_| Failure::setting("listen: there are not enough ports after it"))?;
         address.set_port(port);
     }
-    let doing = || format!("listening on {address}");
+    let context = || format!("listening on {address}");
     let listener = TcpListener::bind(address).await;
-    let listener = listener.map_err(|error| Failure::bad_setting(doing(), error))?;
-    let bound = listener.local_addr().map_err(|error| Failure::fault(doing(), error))?;
+    let listener = listener.map_err(|error| Failure::bad_setting(context(), error))?;
+    let bound = listener.local_addr().map_err(|error| Failure::fault(context(), error))?;
     Ok((listener, format!("http://{bound}")))
 }
 

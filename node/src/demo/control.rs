@@ -1,11 +1,11 @@
-//! The demo's cuts: by region or by node, of those that it has.
+//! The demo's cuts: by region or by node.
 
 use std::collections::BTreeSet;
 
 use concordat_cluster::raft::in_process::InProcessNetwork;
-use concordat_proto::{id::NodeId, region::Region};
+use concordat_proto::{api::demo::DemoTarget, id::NodeId, region::Region};
 
-use crate::{api::draft::DemoTarget, node::Cuts};
+use crate::node::Cuts;
 
 /// The network, and who is on it.
 #[derive(Debug)]

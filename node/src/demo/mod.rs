@@ -1,9 +1,10 @@
 //! `concordatd demo`: a whole cluster in one process, with delays between its regions, an
-//! organisation to try it with, and a tour of what the required consistency means.
+//! organization to try it with, and a tour of the required consistency.
 //!
-//! Everything is the real thing but the network (delays and cuts are made, `control.rs`) and the
-//! keyring (the demo makes its own). Two threads run all nodes: one per node, as in `start`, would
-//! be nine on a machine of two cores, and here the many share batches little anyway.
+//! Everything is real except the network (delays and cuts are simulated, `control.rs`), the keyring
+//! (the demo generates its own), and without `--data-dir` the state, which is then in memory. Two
+//! threads run all nodes: one per node, as in `start`, would be nine on a machine of two cores, and
+//! many nodes share few batches anyway.
 
 mod args;
 mod call;
@@ -31,7 +32,7 @@ use self::{
 use crate::{
     boot::{
         failure::Failure,
-        start,
+        start, state,
         supervise::{self, Supervisor},
     },
     environment::Environment,
@@ -45,6 +46,9 @@ const WORKER_THREADS: usize = 2;
 /// # Errors
 /// With the reason why it could not start, or had to stop.
 pub fn run(args: DemoArgs, environment: Environment) -> Result<(), Failure> {
+    if args.data_dir.is_some() {
+        state::require_disk()?;
+    }
     let (directory, _temporary) = directory(&args)?;
     let (plan, saved) = saved::load(&directory, &args, &environment)?;
     let runtime = start::runtime(WORKER_THREADS)?;
@@ -53,15 +57,15 @@ pub fn run(args: DemoArgs, environment: Environment) -> Result<(), Failure> {
 
 /// The directory given, or one that is removed at the end.
 fn directory(args: &DemoArgs) -> Result<(PathBuf, Option<TempDir>), Failure> {
-    let doing = "making the demo's directory";
+    let context = "making the demo's directory";
     match &args.data_dir {
         Some(directory) => {
-            std::fs::create_dir_all(directory).map_err(|e| Failure::bad_setting(doing, e))?;
+            std::fs::create_dir_all(directory).map_err(|e| Failure::bad_setting(context, e))?;
             Ok((directory.clone(), None))
         }
         None => {
             let made = tempfile::Builder::new().prefix("concordat-demo-").tempdir();
-            let made = made.map_err(|error| Failure::fault(doing, error))?;
+            let made = made.map_err(|error| Failure::fault(context, error))?;
             Ok((made.path().to_path_buf(), Some(made)))
         }
     }
@@ -93,7 +97,7 @@ async fn demo(
     ended
 }
 
-/// Waits for the cluster, makes the organisation, says where everything is, gives the tour.
+/// Waits for the cluster, creates the organization, prints the addresses, runs the tour.
 async fn guide(
     args: DemoArgs,
     plan: Plan,
@@ -104,7 +108,7 @@ async fn guide(
     printer.starting(&plan, &saved)?;
     cluster.ready().await?;
     let api = Api::new(&cluster, &saved);
-    let org = organisation(&api, &plan, saved.clone()).await?;
+    let org = organization(&api, &plan, saved.clone()).await?;
     let api = api.with_org(&org);
     let ready = Ready { saved: &saved, org: &org, regions: cluster.addresses(), plan: &plan };
     printer.ready(&ready)?;
@@ -118,8 +122,8 @@ async fn guide(
     std::future::pending().await
 }
 
-/// The organisation to try things with: found again, or made.
-async fn organisation(api: &Api, plan: &Plan, mut saved: Saved) -> Result<SavedOrg, Failure> {
+/// The organization to try things with: found again, or made.
+async fn organization(api: &Api, plan: &Plan, mut saved: Saved) -> Result<SavedOrg, Failure> {
     if let Some(org) = saved.org {
         return Ok(org);
     }
@@ -127,14 +131,14 @@ async fn organisation(api: &Api, plan: &Plan, mut saved: Saved) -> Result<SavedO
     let reply = api
         .operator("POST", "/v1/organizations", &body)
         .consistency(RequiredConsistency::AllRegions, 60)
-        // Stopped before the key was saved, the next start is told it again.
-        .idempotency_key("concordatd-demo-organisation")
+        // If the demo stopped before the key was saved, the next start gets the same answer again.
+        .idempotency_key("concordatd-demo-organization")
         .send()
         .await;
     let result = reply.result()?;
     let text = |name: &str| result[name].as_str().map(str::to_owned);
     let (Some(id), Some(api_key)) = (text("id"), text("api_key")) else {
-        return Err(Failure::fault("making the demo's organisation", "its answer names no key"));
+        return Err(Failure::fault("making the demo's organization", "its answer names no key"));
     };
     let org = SavedOrg { id, api_key };
     saved.org = Some(org.clone());

@@ -1,6 +1,6 @@
-//! What the demo says, on standard output: for people, or one JSON object a line.
+//! The demo's output, on standard output: for people, or one JSON object a line.
 //!
-//! Here and nowhere else are keys printed: they are the demo's, and its user needs them.
+//! Keys are printed only here: they are the demo's, and its user needs them.
 
 use std::io::{self, Write};
 
@@ -19,7 +19,8 @@ use crate::dialect::NATIVE;
 
 /// Characters of the longest bar.
 const BAR_CHARS: usize = 40;
-/// The longest round trips that the longest bar stands for: what a write to all regions takes, and room.
+/// The longest bar is this many of the longest round trips: the duration of a write to all regions,
+/// with room.
 const ROUND_TRIPS: u128 = 2;
 
 /// Says things.
@@ -30,7 +31,7 @@ pub(super) struct Printer {
     block_ms: usize,
 }
 
-/// What is told once the cluster is ready.
+/// The values to print once the cluster is ready.
 pub(super) struct Ready<'a> {
     pub(super) saved: &'a Saved,
     pub(super) org: &'a SavedOrg,
@@ -46,7 +47,7 @@ impl Printer {
         Self { output, block_ms: longest.div_ceil(BAR_CHARS).max(1) }
     }
 
-    /// What the bars of the tour mean.
+    /// Explains the bars of the tour.
     pub(super) fn scale(&self) -> Result<(), Failure> {
         let block_ms = self.block_ms;
         self.text(&format!("\nIn all bars below a block is {block_ms} ms.\n"))
@@ -59,12 +60,12 @@ impl Printer {
         let kept = if saved.is_kept { "kept" } else { "removed at the end" };
         self.text(&format!(
             "Starting {nodes} nodes in {} regions. Data is in {place} ({kept}).\n\
-             The demo makes its own keyring there; a real cluster is given one.\n",
+             The demo generates its own keyring there; a real cluster needs one from you.\n",
             plan.regions.len()
         ))
     }
 
-    /// Where everything is.
+    /// Prints the addresses.
     pub(super) fn ready(&self, ready: &Ready<'_>) -> Result<(), Failure> {
         match self.output {
             Output::Json => self.line(&ready_event(ready)),
@@ -72,7 +73,7 @@ impl Printer {
         }
     }
 
-    /// What comes next on the tour.
+    /// Announces the next step of the tour.
     pub(super) fn step(&self, what: &str) -> Result<(), Failure> {
         self.text(&format!("\n{what}\n"))
     }
@@ -106,9 +107,13 @@ impl Printer {
         }
     }
 
-    /// That it goes on.
+    /// Says that the demo continues to run.
     pub(super) fn staying(&self, saved: &Saved) -> Result<(), Failure> {
-        let again = if saved.is_kept { " The same --data-dir finds it again." } else { "" };
+        let again = if saved.is_kept {
+            " Start it again with the same --data-dir to continue."
+        } else {
+            ""
+        };
         self.text(&format!("\nThe cluster stays up until Ctrl-C.{again}\n"))
     }
 
@@ -133,7 +138,7 @@ fn say(text: &str) -> Result<(), Failure> {
     said.map_err(|error| Failure::fault("writing to standard output", error))
 }
 
-/// The first line of the JSON output. Members stand in the order of the contract.
+/// The first line of the JSON output. Members are in the order of the contract.
 #[derive(Serialize)]
 struct ReadyEvent<'a> {
     event: &'static str,
@@ -189,10 +194,7 @@ fn ready_text(ready: &Ready<'_>) -> String {
         text.push_str(&format!("  {:<18} {}\n", region.as_str(), urls.join("  ")));
     }
     for (one, other, round_trip) in ready.plan.round_trips() {
-        text.push_str(&format!(
-            "  {one} - {other}: {} ms there and back\n",
-            round_trip.as_millis()
-        ));
+        text.push_str(&format!("  {one} - {other}: {} ms round trip\n", round_trip.as_millis()));
     }
     let (operator, org) = (&ready.saved.operator_key, ready.org);
     text.push_str(&format!(

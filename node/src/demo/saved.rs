@@ -1,5 +1,5 @@
-//! What the demo must find again after a restart: its plan, the operator key, the organisation and
-//! its key. In a file of the owner's alone, because unlike a real cluster it keeps keys as texts.
+//! The demo's data across restarts: its plan, the operator key, the organization and its key. The
+//! file is readable by its owner only, because unlike a real cluster it keeps plaintext keys.
 
 use std::{
     fmt, fs, io,
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::args::{DemoArgs, Plan};
 use crate::{
     auth,
-    boot::{durable, failure::Failure},
+    boot::{atomic_file, failure::Failure},
     entropy,
     environment::Environment,
     keyring::Keyring,
@@ -22,16 +22,16 @@ const FILE: &str = "demo.json";
 const KEYRING: &str = "keyring.toml";
 const FORMAT: u32 = 1;
 
-/// What is kept.
+/// The saved data.
 #[derive(Clone)]
 pub(super) struct Saved {
-    /// Where all of it is.
+    /// Its directory.
     pub(super) directory: PathBuf,
-    /// Whether it stays after the end.
+    /// Whether it is kept after the end.
     pub(super) is_kept: bool,
     /// The operator key's text.
     pub(super) operator_key: String,
-    /// The organisation, once it is made.
+    /// The organization, once it is made.
     pub(super) org: Option<SavedOrg>,
     plan: Plan,
 }
@@ -42,7 +42,7 @@ impl fmt::Debug for Saved {
     }
 }
 
-/// An organisation to try things with.
+/// An organization to try things with.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct SavedOrg {
     /// Its id.
@@ -74,14 +74,14 @@ pub(super) fn load(
     environment: &Environment,
 ) -> Result<(Plan, Saved), Failure> {
     let path = directory.join(FILE);
-    let doing = || format!("the demo in {}", directory.display());
+    let context = || format!("the demo in {}", directory.display());
     let (regions, nodes, rtt_ms) =
         (args.regions.as_deref(), args.nodes_per_region, args.rtt_ms.as_deref());
     let is_kept = args.data_dir.is_some();
     let directory = directory.to_path_buf();
     let stored: Stored = match fs::read(&path) {
         Ok(bytes) => {
-            serde_json::from_slice(&bytes).map_err(|e| Failure::bad_setting(doing(), e))?
+            serde_json::from_slice(&bytes).map_err(|e| Failure::bad_setting(context(), e))?
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let plan = Plan::new(regions, nodes, rtt_ms)?;
@@ -91,10 +91,10 @@ pub(super) fn load(
             saved.save()?;
             return Ok((plan, saved));
         }
-        Err(error) => return Err(Failure::bad_setting(doing(), error)),
+        Err(error) => return Err(Failure::bad_setting(context(), error)),
     };
     if stored.format != FORMAT {
-        return Err(Failure::setting(format!("{}: of another version", doing())));
+        return Err(Failure::setting(format!("{}: of another version", context())));
     }
     let kept = Plan::new(Some(&stored.regions), Some(stored.nodes_per_region), None)?;
     let asked = Plan::new(
@@ -103,7 +103,7 @@ pub(super) fn load(
         rtt_ms.or(Some(&stored.rtt_ms)),
     )?;
     if (&kept.regions, kept.nodes_per_region) != (&asked.regions, asked.nodes_per_region) {
-        return Err(Failure::setting(format!("{}: it has other regions or nodes", doing())));
+        return Err(Failure::setting(format!("{}: it has other regions or nodes", context())));
     }
     let (operator_key, org) = (stored.operator_key, stored.org);
     Ok((asked.clone(), Saved { directory, is_kept, operator_key, org, plan: asked }))
@@ -121,9 +121,9 @@ impl Saved {
             org: self.org.clone(),
         };
         let path = self.directory.join(FILE);
-        let doing = || format!("writing {}", path.display());
-        let text = serde_json::to_vec(&stored).map_err(|e| Failure::fault(doing(), e))?;
-        durable::replace(&path, &text).map_err(|error| Failure::fault(doing(), error))
+        let context = || format!("writing {}", path.display());
+        let text = serde_json::to_vec(&stored).map_err(|e| Failure::fault(context(), e))?;
+        atomic_file::replace(&path, &text).map_err(|error| Failure::fault(context(), error))
     }
 
     /// The operator key as the cluster keeps it.
@@ -169,7 +169,7 @@ mod tests {
         let (plan, mut saved) = load(directory.path(), &line, &environment).unwrap();
         saved.org = Some(SavedOrg { id: "id".into(), api_key: "key".into() });
         saved.save().unwrap();
-        durable::require_owner_only(&directory.path().join(FILE)).unwrap();
+        atomic_file::require_owner_only(&directory.path().join(FILE)).unwrap();
 
         let (again, found) = load(directory.path(), &args(&[]), &environment).unwrap();
         assert_eq!(again, plan);

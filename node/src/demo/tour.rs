@@ -1,7 +1,7 @@
-//! The tour: what the required consistency means, shown on the cluster itself.
+//! The tour: the required consistency, shown on the cluster itself.
 //!
-//! A write that waits for its own region; one that waits for all; one with a region cut off, which
-//! is answered with the truth about where it is, and arrives when the region is healed.
+//! A write that waits for its own region; one that waits for all; one with a region cut off, whose
+//! answer says which regions have applied it, and which completes when the region is healed.
 
 use concordat_proto::{consistency::RequiredConsistency, region::Region};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use crate::{
 };
 
 const PATH: &str = "/organizations/sso/oidc/provider-credentials";
-/// How long the write to a cut region is waited for.
+/// How long the tour waits for the write to a cut region.
 const PATIENCE_S: u64 = 2;
 
 /// Gives the tour.
@@ -50,7 +50,7 @@ async fn client_id(api: &Api, home: &Region) -> Result<String, Failure> {
         let client_id = format!("tour-{number}.apps.example.com");
         let body = json!({
             "client_id": client_id, "client_secret": "the-first", "provider": "google",
-            "label": "made by the tour",
+            "label": "created by the tour",
         });
         let reply = api
             .org(home, "POST", PATH, &body)
@@ -75,7 +75,7 @@ async fn cut(
     let target = json!({ "region": far.as_str() });
     printer.step(&format!("{far} is cut off. Waiting {PATIENCE_S} s for every region:"))?;
     expect(&api.operator("POST", "/v1/demo/cut", &target).send().await, OK)?;
-    let body = json!({ "client_secret": "rotated-thrice", "label": "while a region was away" });
+    let body = json!({ "client_secret": "rotated-thrice", "label": "while a region was cut off" });
     let reply = api
         .org(home, "PATCH", one, &body)
         .consistency(RequiredConsistency::AllRegions, PATIENCE_S)
@@ -87,7 +87,7 @@ async fn cut(
 
     let path = format!("/v1/writes/{write_id}?wait=60");
     printer
-        .step(&format!("{far} is healed. What became of that write (GET /v1/writes/{{id}}):"))?;
+        .step(&format!("{far} is healed. The receipt of that write (GET /v1/writes/{{id}}):"))?;
     expect(&api.operator("POST", "/v1/demo/heal", &target).send().await, OK)?;
     let reply = api.org(home, "GET", &path, &Value::Null).send().await;
     printer.reply("healed", "GET", &reply, reply.result()?)?;

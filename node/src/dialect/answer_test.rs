@@ -1,5 +1,5 @@
-//! Outcomes and how they are answered. An input is the answer's name with what it is about; a second
-//! line, where there is one, is the receipt.
+//! Outcomes and their responses. An input is the outcome's name with its arguments; a second line,
+//! if any, is the receipt.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use concordat_proto::{
     consistency::{Outcome, Position, Receipt, RegionReceipt},
     id::{ClientId, GroupId, KeyId, OrgId, WriteId},
     log::LogIndex,
-    oidc::{AppleOptions, OidcCredential, OidcOptions, Provider, ProviderOptions},
+    oidc::{AppleOptions, GenericOptions, OidcCredential, OidcOptions, Provider, ProviderOptions},
     org::{ApiKey, Org, Rights, WrappedKey},
     refusal::{FullOf, Refusal},
     region::Region,
@@ -42,6 +42,11 @@ fn credential(provider: Provider) -> OidcCredential {
     let specific = match provider {
         Provider::Azuread => ProviderOptions::Azuread { tenant: "common".to_owned() },
         Provider::Okta => ProviderOptions::Okta { organization_url: String::new() },
+        Provider::Oidc => ProviderOptions::Oidc(GenericOptions {
+            issuer: "https://idp.example".to_owned(),
+            use_pkce: true,
+            ..GenericOptions::default()
+        }),
         Provider::Apple => ProviderOptions::Apple(AppleOptions {
             private_key: Some(sealed()),
             team_id: "ABCDE12345".to_owned(),
@@ -226,6 +231,10 @@ fn plain_outcome(words: &[&str]) -> (Operation, Answered) {
         ["org"] => {
             let found = Value::Organization(Box::new(view(Some("asia-japan"))));
             (Operation::OrgGet, Answered::Found(found))
+        }
+        ["own_org"] => {
+            let found = Value::Organization(Box::new(view(Some("asia-japan"))));
+            (Operation::OwnOrgGet, Answered::Found(found))
         }
         ["not_modified"] => get(Answered::NotModified(write_id())),
         ["refused", name] => get(Answered::refused(refusal(name))),

@@ -1,15 +1,23 @@
-//! Requests and what is understood by them. An input is the operation and the target, then headers,
-//! an empty line and the body; `write` and `read` stand for the headers that all requests share.
+//! Requests and their parsed form. An input is the operation and the target, then headers, an empty
+//! line and the body; `write` and `read` are abbreviations of the headers that all requests share.
 
+use concordat_proto::api::{
+    cluster::ClusterPatch,
+    demo::DemoTarget,
+    node::NodePatch,
+    organization::{OrganizationCreate, OrganizationMove, OrganizationPatch},
+    region::{Failover, RegionAdd, RegionPatch},
+};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::{collection::vec, prelude::*, sample::select};
+use serde::de::DeserializeOwned;
 
 use super::{
     REGISTRY, script,
     traits::{Dialect, Route},
 };
 use crate::api::{
-    operation::{Operation, TABLE},
+    operation::{Action, Operation, TABLE},
     outcome::{Malformed, Outcome},
     request::Input,
 };
@@ -68,6 +76,61 @@ fn show<T: std::fmt::Debug>(dialect: &dyn Dialect, understood: Result<T, Malform
 #[test]
 fn requests_are_understood_as_written() {
     script::run("request_", answer);
+}
+
+macro_rules! sample {
+    ($name:literal) => {
+        include_str!(concat!("../../../proto/src/api/samples/", $name, ".json"))
+    };
+}
+
+fn parsed(operation: &str, path_parameter: &str, body: &str) -> Result<Action, Malformed> {
+    let (headers, body) = (&json_headers(), body.as_bytes());
+    (route_of(operation).1.parse)(&Input { path_parameter, query: "", headers, body })
+}
+
+/// The parser reads what the SDK writes: the whole value of the shared type.
+fn reads<T: DeserializeOwned + std::fmt::Debug>(operation: &str, path: &str, samples: &str) {
+    for line in samples.lines() {
+        let written: T = serde_json::from_str(line).expect("the shared type");
+        let understood = parsed(operation, path, line).expect(line);
+        let (understood, written) = (format!("{understood:?}"), format!("{written:?}"));
+        assert!(understood.contains(&written), "{understood} has no {written}");
+    }
+    knows_each_member(operation, path, samples);
+}
+
+/// A member of another type is refused by its name: the parser knows each member that the shared type has.
+fn knows_each_member(operation: &str, path: &str, samples: &str) {
+    for line in samples.lines() {
+        let whole: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(line).expect("an object");
+        for member in whole.keys() {
+            let mut body = whole.clone();
+            body.insert(member.clone(), serde_json::Value::from(1.5));
+            let body = serde_json::Value::from(body).to_string();
+            let refused = parsed(operation, path, &body).expect_err(&body).to_string();
+            assert!(refused.starts_with(&format!("{member} must be ")), "{body}: {refused}");
+        }
+    }
+}
+
+#[test]
+fn parsers_read_the_bodies_of_the_shared_types() {
+    let (node, org) = ("00000000000000aa", "af5fbd30-7ce7-4548-8b30-4cd59cb2aba1");
+    reads::<ClusterPatch>("ClusterPatch", "", sample!("cluster_patch"));
+    reads::<NodePatch>("NodePatch", node, sample!("node_patch"));
+    reads::<RegionAdd>("RegionAdd", "", sample!("region_add"));
+    reads::<RegionPatch>("RegionPatch", "us-iowa", sample!("region_patch"));
+    reads::<Failover>("RegionFailover", "asia-japan", sample!("failover"));
+    reads::<OrganizationCreate>("OrgCreate", "", sample!("organization_create"));
+    reads::<OrganizationPatch>("OrgPatch", org, sample!("organization_patch"));
+    reads::<OrganizationMove>("OrgMove", org, sample!("organization_move"));
+    reads::<DemoTarget>("DemoCut", "", sample!("demo_target"));
+    reads::<DemoTarget>("DemoHeal", "", sample!("demo_target"));
+    // Drafts of credentials are no documents: they hold normalized values.
+    knows_each_member("OidcCreate", "", sample!("credential_create"));
+    knows_each_member("OidcPatch", "my-app", sample!("credential_patch"));
 }
 
 fn json_headers() -> HeaderMap {

@@ -1,15 +1,15 @@
-//! Readable scripts: cases of `testdata/*.txt`, each a title, an input and what comes of it.
+//! Readable scripts: cases of `testdata/*.txt`, each a title, an input and the expected result.
 //!
 //! ```text
 //! === title
 //! input
 //! ---
-//! what comes of it
+//! expected result
 //! ```
 //!
-//! `UPDATE_EXPECT=1` writes what came; the difference is for a person to read. In an input,
-//! `{{x*257}}` stands for a text 257 times, `{{p256}}` for a private key in PKCS#8 PEM and `{{sec1}}`
-//! for one in another form, both as they stand within a JSON string.
+//! `UPDATE_EXPECT=1` writes the actual results; a person reviews the difference. In an input,
+//! `{{x*257}}` is a text 257 times, `{{p256}}` a private key in PKCS#8 PEM and `{{sec1}}` one in
+//! another form, both escaped as in a JSON string.
 
 use std::{fmt::Write, fs, path::PathBuf};
 
@@ -39,7 +39,7 @@ pub(super) fn run(prefix: &str, answer: impl Fn(&str) -> String) {
     }
 }
 
-/// The script with what came of each input.
+/// The script with the actual result of each input.
 fn play(script: &str, answer: &impl Fn(&str) -> String) -> String {
     let (opening, cases) = script.split_once("=== ").expect("a case");
     let mut came = opening.to_owned();

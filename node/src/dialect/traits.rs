@@ -20,7 +20,7 @@ pub struct Route {
     pub method: Method,
     /// The path, with at most one parameter in braces.
     pub path: &'static str,
-    /// Where it leads.
+    /// Its operation.
     pub operation: Operation,
     /// Reads the action from path, query and body.
     pub parse: fn(&Input<'_>) -> Result<Action, Malformed>,
@@ -34,14 +34,14 @@ pub trait Dialect: Send + Sync {
     /// The credentials that a request carries.
     fn credentials<'a>(&self, headers: &'a HeaderMap) -> Presented<'a>;
 
-    /// What a request says beside its action.
+    /// The options of a request beside its action.
     ///
     /// # Errors
     /// When a header that matters for the operation is ill-formed.
     fn terms(&self, operation: Operation, headers: &HeaderMap) -> Result<Terms, Malformed>;
 
-    /// Whether a request wants what is provably current or nothing. Known before the headers are judged: a
-    /// caller that may not ask is refused first.
+    /// Whether a request accepts only fresh reads. Read before the headers are checked: a caller
+    /// without the right is refused first.
     fn wants_current(&self, headers: &HeaderMap) -> bool;
 
     /// The response to a request for an operation; `None` where the request had no route.

@@ -1,8 +1,8 @@
-//! A request's body, read up to a limit and a time and no further.
+//! A request's body, read up to a limit of size and time.
 //!
-//! What is left of one when its request is answered is read and dropped within bounds, before the
-//! answer is given: a client that is still sending sees the answer only then, or else a broken
-//! connection. A body that waits for `100 Continue` is never asked for only to be dropped.
+//! The unread rest of a body is read and dropped within bounds before the answer is sent: a client
+//! that is still sending sees the answer only then, or else a broken connection. A body that waits
+//! for `100 Continue` is never requested only to be dropped.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use tokio::time::timeout;
 
-/// What stands for a body that is known to be too large before any of it has been read.
+/// Stands in for a body that is known to be too large before any of it has been read.
 static TOO_LARGE: [u8; limits::BODY_BYTES_MAX + 1] = [b' '; limits::BODY_BYTES_MAX + 1];
 
 /// A body that has not been read yet.
@@ -24,10 +24,10 @@ static TOO_LARGE: [u8; limits::BODY_BYTES_MAX + 1] = [b' '; limits::BODY_BYTES_M
 pub(crate) enum Body {
     /// Still on the wire.
     Stream {
-        /// What comes.
+        /// The body of the HTTP library.
         incoming: Incoming,
-        /// Whether nothing comes by itself: its sender waits for `100 Continue`, which the first
-        /// read sends, or was too slow.
+        /// Whether no bytes come by themselves: the sender waits for `100 Continue`, which the
+        /// first read sends, or was too slow.
         is_paused: bool,
     },
     /// Here already.
@@ -44,7 +44,7 @@ pub(crate) enum BodyError {
 }
 
 impl Body {
-    /// What follows a request's head on the wire.
+    /// The body behind a request's head.
     pub(crate) fn of(incoming: Incoming, headers: &HeaderMap) -> Self {
         let is_paused = headers
             .get(EXPECT)
@@ -68,8 +68,8 @@ impl Body {
         }
     }
 
-    /// Reads and drops what is left, within bounds. False when there is more, or may be: then the
-    /// connection is of no use for another request.
+    /// Reads and drops the rest, within bounds. False when there is more, or may be: then the
+    /// connection cannot be used for another request.
     pub(crate) async fn discard(&mut self) -> bool {
         match self {
             Self::Bytes(_) => true,
@@ -114,8 +114,8 @@ async fn discard(incoming: &mut Incoming) -> bool {
     true
 }
 
-/// Whether a body is sent as it is: no content coding, or `identity` alone. What a coding has made
-/// would be taken for the body itself.
+/// Whether a body has no content coding, or `identity` alone. A coded body would be taken for the
+/// plain one.
 pub(crate) fn is_plain(headers: &HeaderMap) -> bool {
     let is_identity = |line: &http::HeaderValue| {
         let mut codings = line.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);

@@ -1,5 +1,5 @@
-//! What must hold of a request's head before anything is made of it: RFC 9112 and RFC 9113 have rules
-//! that the HTTP library leaves to its users.
+//! Checks of a request's head before it is used: RFC 9112 and RFC 9113 have rules that the HTTP
+//! library leaves to its users.
 //!
 //! Takes values and returns values: nothing here reads or answers.
 
@@ -11,7 +11,7 @@ use http::{
 
 use crate::api::outcome::Malformed;
 
-/// What an entry of a list of headers counts beside its name and value (RFC 9113, 6.5.2).
+/// The overhead of an entry in a list of headers beside its name and value (RFC 9113, 6.5.2).
 const HEADER_BYTES_MORE: usize = 32;
 
 /// Checks a head that the library has let through.
@@ -26,7 +26,7 @@ pub(super) fn check(head: &Parts, bytes_max: usize) -> Result<(), Malformed> {
     check_transfer_coding(&head.headers)
 }
 
-/// As HTTP/2 counts them. The library bounds what it reads of HTTP/1.1.
+/// The size as HTTP/2 counts it. The library bounds what it reads of HTTP/1.1.
 fn list_bytes(head: &Parts) -> usize {
     let entry = |name: usize, value: usize| name + value + HEADER_BYTES_MORE;
     let target = entry(":path".len(), head.uri.path_and_query().map_or(0, |it| it.as_str().len()));
@@ -35,7 +35,7 @@ fn list_bytes(head: &Parts) -> usize {
 }
 
 /// Exactly one well-formed `Host` on HTTP/1.1 (RFC 9112, 3.2). HTTP/1.0 may have none; on HTTP/2
-/// `:authority` may stand for it, and one that says otherwise is an error (RFC 9113, 8.3.1).
+/// `:authority` may replace it, and a different one is an error (RFC 9113, 8.3.1).
 ///
 /// An empty one is well-formed: some load balancers probe with it.
 fn check_host(head: &Parts) -> Result<(), Malformed> {
@@ -151,7 +151,7 @@ mod tests {
         }
         assert_eq!(checked(Version::HTTP_10, "/", &[]), 200);
         assert_eq!(checked(Version::HTTP_10, "/", &[("host", "a b")]), 400);
-        // The target's own authority does not stand for the header.
+        // The target's own authority does not replace the header.
         assert_eq!(checked(Version::HTTP_11, "http://a/", &[]), 400);
     }
 

@@ -1,5 +1,5 @@
-//! HTTP at the edge: sockets, the route table, bounded bodies, responses. Nothing here knows what a
-//! credential is; what a request means is the dialect's, what it does is `serve`'s.
+//! HTTP at the edge: sockets, the route table, bounded bodies, responses. Nothing here knows a
+//! credential; the dialect interprets a request, `request::serve` executes it.
 
 pub(crate) mod body;
 mod head;

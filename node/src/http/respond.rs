@@ -1,4 +1,4 @@
-//! What every response gets, in whichever dialect it was rendered: no caching, and no body on `HEAD`.
+//! The common part of every response, in any dialect: no caching, and no body on `HEAD`.
 
 use bytes::Bytes;
 use concordat_proto::header;
@@ -27,8 +27,8 @@ pub(crate) fn text(
     response
 }
 
-/// The response as it is sent: kept by nobody, varying with `vary`. `HEAD` has what `GET` has, but
-/// the body.
+/// The final response: not cacheable, with its `Vary`. `HEAD` has the same head as `GET`, and no
+/// body.
 pub(crate) fn finish(
     mut response: Response<ResponseBody>,
     method: &Method,

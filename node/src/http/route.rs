@@ -1,7 +1,7 @@
 //! The route table: method and path to operation and dialect. Nothing here reads a request's body.
 //!
-//! The table is made from the dialects' own; the probes are added here. It is matched on the path as it
-//! was sent, before any decoding, so that an id holding `%2F` is one segment.
+//! The table consists of the dialects' own routes and the probes. It is matched on the raw path,
+//! before any decoding, so that an id with `%2F` is one segment.
 
 use http::Method;
 
@@ -10,7 +10,7 @@ use crate::dialect::{
     traits::{Dialect, Route},
 };
 
-/// What a route leads to.
+/// The target of a route.
 #[derive(Clone, Copy)]
 pub(crate) enum Target {
     /// An operation, by a route of a dialect.
@@ -19,7 +19,7 @@ pub(crate) enum Target {
     Probe(Probe),
 }
 
-/// What is asked of the process itself.
+/// The probes of the process itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Probe {
     /// Whether the process answers.
@@ -42,7 +42,7 @@ impl std::fmt::Debug for Target {
     }
 }
 
-/// What was found for a method and a path.
+/// The result for a method and a path.
 #[derive(Debug)]
 pub(crate) enum Found<'a> {
     /// A target, and the path parameter as it was sent.
@@ -153,10 +153,9 @@ mod tests {
     }
 
     fn others(routes: &Routes, method: Method, path: &str) -> Vec<&'static str> {
-        match routes.find(&method, path) {
-            Found::OtherMethods(_, methods) => methods,
-            found => panic!("{method} {path}: {found:?}"),
-        }
+        let found = routes.find(&method, path);
+        let Found::OtherMethods(_, methods) = found else { panic!("{method} {path}: {found:?}") };
+        methods
     }
 
     #[test]
@@ -180,7 +179,7 @@ mod tests {
         assert_eq!(others(&routes, Method::PUT, path), ["GET", "HEAD", "POST"]);
         let path = "/organizations/sso/oidc/provider-credentials/x";
         assert_eq!(others(&routes, Method::POST, path), ["GET", "HEAD", "PATCH", "DELETE"]);
-        // Where GET is not, HEAD is not.
+        // A path without GET has no HEAD.
         assert_eq!(others(&Routes::new(true), Method::HEAD, "/v1/demo/cut"), ["POST"]);
     }
 

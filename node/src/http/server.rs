@@ -1,8 +1,8 @@
 //! Accepts connections and requests within limits, and drains them in order.
 //!
-//! HTTP/1.1 and HTTP/2 (prior knowledge) on one port. The time of a request is taken the moment
-//! its head has been read; everything else is `serve`'s. A request is answered after its body has
-//! been read or, within bounds, dropped; a connection that still has some of it is closed.
+//! HTTP/1.1 and HTTP/2 (prior knowledge) on one port. A request's time is taken when its head has
+//! been read; everything else is `serve`'s. A request is answered after its body has been read or,
+//! within bounds, dropped; a connection with an unread rest is closed.
 
 use std::{convert::Infallible, future::Future, io, sync::Arc, time::Duration};
 
@@ -47,8 +47,8 @@ use crate::{
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Requests of one HTTP/2 connection at once.
 const STREAMS_MAX: u32 = 1024;
-/// On HTTP/2 the library keeps headers up to so many times their limit, so that they are refused here,
-/// with an envelope. Beyond that it refuses them by itself, without one.
+/// On HTTP/2 the library keeps headers up to this many times their limit, so that they are refused
+/// here, with an envelope. Beyond that it refuses them by itself, without one.
 const HEADER_ROOM: u32 = 4;
 
 /// Serves until the stop, then drains.
@@ -89,7 +89,7 @@ pub(crate) async fn run(
     }
     drop(listener);
     if timeout(limits.drain, graceful.shutdown()).await.is_err() {
-        tracing::warn!("requests were still in flight when the time to drain was over");
+        tracing::warn!("requests were still in flight at the end of the shutdown grace period");
     }
     Ok(())
 }
@@ -134,14 +134,14 @@ async fn accept(
     }
 }
 
-/// Whether the peer says anything in time: telling HTTP/1.1 from HTTP/2 has no time limit of its
-/// own in the library.
+/// Whether the peer sends anything in time: the library has no time limit for distinguishing
+/// HTTP/1.1 from HTTP/2.
 async fn speaks(stream: &TcpStream, limit: Duration) -> bool {
     let mut first = [0; 1];
     matches!(timeout(limit, stream.peek(&mut first)).await, Ok(Ok(1)))
 }
 
-/// Answers a request of the API. The call comes back with what is left of its body.
+/// Answers a request of the API. The call is returned with the rest of its body.
 async fn answered(node: Arc<Node>, mut call: Call) -> (Response<ResponseBody>, Call) {
     let response = serve::serve(&node, &mut call).await;
     (response, call)
@@ -170,7 +170,7 @@ pub(super) async fn converse<H, F>(
     }
 }
 
-/// The dialect of what has no route yet.
+/// The dialect for requests without a route.
 fn first_dialect() -> &'static dyn Dialect {
     REGISTRY[0]
 }
@@ -221,7 +221,7 @@ where
         }
         return Ok(response);
     }
-    // Whoever breaks the rules of framing may mean another end of the request than we do.
+    // A client that violates the framing may mean another end of the request than we do.
     if !(is_whole && is_right) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         link.close_slowly();

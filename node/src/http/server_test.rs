@@ -1,6 +1,5 @@
-//! Connections as clients have them, over real sockets, with a handler in place of the API. What can
-//! be written down as bytes of HTTP/1.1 is in the API's own tests; here is HTTP/2, and how long a
-//! connection is listened to.
+//! Client connections over real sockets, with a handler in place of the API. HTTP/1.1 as bytes is
+//! in the API's own tests; this file tests HTTP/2, and the time limits of a connection.
 
 use std::{
     net::SocketAddr,
@@ -78,7 +77,7 @@ where
     address
 }
 
-/// A body of so many bytes, which counts those that were taken from it.
+/// A body of a given size, which counts the bytes that were taken from it.
 struct Counted {
     left: usize,
     taken: Arc<AtomicUsize>,
@@ -154,7 +153,7 @@ async fn large_headers_on_http_2_are_refused_in_the_envelope() {
         assert_eq!(refused.status(), 431);
         assert!(message(refused).await.contains(&most.to_string()));
     }
-    // Beyond what the library keeps it refuses by itself: the limit of this mend.
+    // The library refuses headers beyond its limit by itself.
     let refused = http_2(served(reads).await, empty(Method::GET, most * 5)).await;
     assert!(refused.is_err() || refused.is_ok_and(|it| it.status() == 431));
 }
@@ -193,7 +192,7 @@ async fn a_stream_with_more_than_is_dropped_is_not_reset_at_once() {
     timeout(PATIENCE, goes_on).await.expect("more is taken after the answer");
 }
 
-/// The head of a POST, and so many bytes behind it before anything is read.
+/// The head of a POST, and this many bytes behind it before anything is read.
 async fn blind(address: SocketAddr, length: usize, sent: usize) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
     let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
@@ -208,7 +207,7 @@ async fn blind(address: SocketAddr, length: usize, sent: usize) -> std::io::Resu
 
 #[tokio::test]
 async fn a_client_that_sends_all_before_it_reads_sees_the_refusal() {
-    // As much again is taken while the connection is closed.
+    // The same amount is accepted while the connection is closed.
     let length = limits::DISCARD_BYTES_MAX / 2 * 3;
     let answer = timeout(PATIENCE, blind(served(refuses).await, length, length)).await;
     let answer = answer.expect("in time").expect("no reset");
@@ -226,7 +225,7 @@ async fn a_client_that_never_stops_is_not_heard_for_ever() {
 #[tokio::test]
 async fn a_client_that_stops_in_its_body_is_answered_in_time() {
     let answer = timeout(PATIENCE, blind(served(refuses).await, 1000, 1)).await;
-    // It has sent more than it said: the length counts.
+    // It has sent more than it announced: the announced length counts.
     assert!(answer.expect("in time").is_ok());
     let stuck = blind(served(refuses).await, 2 * PART, PART);
     let answer = timeout(PATIENCE, stuck).await.expect("in time").expect("an answer");

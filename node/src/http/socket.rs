@@ -1,15 +1,16 @@
-//! The socket below the HTTP library: what must be said and done there that the library leaves out.
+//! The socket below the HTTP library: behavior that the library leaves out.
 //!
-//! - The library answers by itself what it cannot parse (400, 414, 431), without a body, and has no
-//!   hook for it (hyper's issue 3844). Such an answer gets the envelope. It is known by where it
-//!   comes from, not by what it looks like: our handler has given no answer that would still have to
-//!   be written, and it is HTTP/1. Requests are not parsed here.
-//! - A connection that is closed while its client is still sending is closed slowly: reading goes
-//!   on, within bounds, and what comes is dropped. Closed at once, the system would answer the rest
-//!   with a reset, which takes the answer with it that the client has not read yet.
+//! - The library itself answers bytes that it cannot parse (400, 414, 431), without a body, and has
+//!   no hook for it (hyper's issue 3844). Such an answer gets the envelope. It is recognized by its
+//!   origin, not by its content: our handler has no answer left to write, and it is HTTP/1.
+//!   Requests are not parsed here.
+//! - A connection that is closed while its client is still sending is closed slowly: reading
+//!   continues, within bounds, and the bytes are dropped. If it were closed at once, the system
+//!   would answer the rest with a reset, and the client would lose the answer that it has not read
+//!   yet.
 //!
-//! When the answer before it could not be written at once and the broken request came right behind
-//! it, the library's answer may pass as it is, without a body. On HTTP/2 the library answers only a
+//! If the answer before could not be written at once and the broken request came right behind it,
+//! the library's answer may pass unchanged, without a body. On HTTP/2 the library answers only a
 //! list of headers that is larger than it keeps ([`super::server`] leaves room to refuse before).
 
 use std::{
@@ -34,7 +35,7 @@ use tokio::{
 /// Bytes that are dropped at a time.
 const DROPPED_AT_ONCE: usize = 8 * 1024;
 
-/// What a connection's handler and its socket tell each other.
+/// The state that a connection's handler and its socket share.
 #[derive(Debug, Default)]
 pub(super) struct Link {
     /// The handler has given an answer that is not written yet.
@@ -49,7 +50,7 @@ impl Link {
         self.is_answered.store(true, Ordering::Relaxed);
     }
 
-    /// What the client sends is not read to its end.
+    /// The rest of the client's bytes is not read.
     pub(super) fn close_slowly(&self) {
         self.is_slow_to_close.store(true, Ordering::Relaxed);
     }
@@ -76,13 +77,13 @@ enum Closing {
 }
 
 impl<S> Socket<S> {
-    /// Of a new connection.
+    /// For a new connection.
     pub(super) fn new(inner: S, link: Arc<Link>, refusal: Refusal) -> Self {
         let (instead, closing) = (Vec::new(), Closing::Open);
         Self { inner, link, refusal, is_http_1: None, instead, closing }
     }
 
-    /// What is written instead of the library's own answer, if these bytes are one.
+    /// The bytes to write instead of the library's own answer, if these bytes are one.
     fn instead_of(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
         let first = *bytes.first()?;
         // A server's first byte on HTTP/2 is of the length of its settings, which are short.
@@ -94,7 +95,7 @@ impl<S> Socket<S> {
     }
 }
 
-/// A head of status 4xx that says that it has no body, given one.
+/// Adds a body to a head of status 4xx that has none.
 fn with_body(head: &[u8], refusal: &Refusal) -> Option<Vec<u8>> {
     const NO_BODY: &str = "content-length: 0\r\n";
     let head = std::str::from_utf8(head).ok()?;
@@ -128,7 +129,7 @@ impl<S: AsyncWrite + Unpin> Socket<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Takes the library's own answer, and tells it that it is written.
+    /// Takes the library's own answer, and reports it as written.
     fn replace(&mut self, instead: Vec<u8>) {
         self.instead = instead;
         self.link.close_slowly();
@@ -236,7 +237,7 @@ mod tests {
         (Socket::new(ours, Arc::clone(&link), refusal), link, theirs)
     }
 
-    /// What the client has after these writes, each flushed.
+    /// The bytes that the client has after these writes, each flushed.
     async fn seen(writes: &[&[u8]], before: impl Fn(&Link)) -> String {
         let (mut socket, link, mut client) = pair();
         for bytes in writes {
@@ -266,7 +267,7 @@ mod tests {
         assert_eq!(seen(&[REFUSED], Link::answer).await, refused);
         let accepted = b"HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n";
         assert_eq!(seen(&[accepted], |_| ()).await.as_bytes(), accepted);
-        // It is written once, and then it is no longer what is written.
+        // It is written once; later writes pass unchanged.
         let (mut socket, link, mut client) = pair();
         link.answer();
         socket.write_all(accepted).await.unwrap();
@@ -291,7 +292,7 @@ mod tests {
         let (mut socket, link, mut client) = pair();
         link.close_slowly();
         let closed = tokio::spawn(async move { socket.shutdown().await });
-        // The end of what is answered is seen at once, and all that is sent is taken.
+        // The end of the answer is seen at once, and all sent bytes are taken.
         assert_eq!(client.read_u8().await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
         let chunk = [0; 64 * 1024];
         let chunks = limits::DISCARD_BYTES_MAX / chunk.len();
@@ -310,7 +311,7 @@ mod tests {
         link.close_slowly();
         socket.shutdown().await.unwrap();
         drop(client);
-        // One that has been heard to its end is not waited for.
+        // A client whose bytes were all read is not waited for.
         let (mut socket, _, client) = pair();
         let closed = tokio::time::timeout(limits::DISCARD_TIME_MAX / 2, socket.shutdown());
         closed.await.expect("at once").unwrap();

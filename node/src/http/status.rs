@@ -1,5 +1,4 @@
-//! The statuses that are given outside the dialects, and those that are counted apart: the one
-//! table.
+//! The statuses outside the dialects, and those that are counted separately: the one table.
 
 /// Done.
 pub(crate) const OK: u16 = 200;

@@ -1,15 +1,15 @@
-//! Probes: alive, ready, counters. They need no key and tell nothing of any organisation.
+//! Probes: alive, ready, counters. They need no key and reveal nothing of any organization.
 //!
-//! # Which of them is for whom
-//! `/livez` is for a supervisor that ends or replaces a node that does not answer (a container's
-//! health check): a node in a partition answers, and must be left alone. `/readyz` is for load
-//! balancers: a node that is cut off stays in, because it serves marked reads. `/readyz?for=writes`,
-//! asked of all nodes, is for a rolling restart: a partition anywhere stops it. It is not for a load
-//! balancer: when one region is lost, the others still take writes.
+//! # The use of each probe
+//! `/livez` is for a supervisor that restarts or replaces a node that does not answer (a
+//! container's health check): a node in a partition answers, and must be left alone. `/readyz` is
+//! for load balancers: a partitioned node stays in, because it serves stale reads.
+//! `/readyz?for=writes`, asked of all nodes, is for a rolling restart: a partition anywhere stops
+//! it. It is not for a load balancer: when one region is lost, the others still accept writes.
 
 use std::time::Duration;
 
-use concordat_cluster::raft::{Lack, NodeHealth, Purpose, ReplicaHealth, Staleness};
+use concordat_cluster::raft::{Lack, NodeHealth, NotReady, Purpose, ReplicaHealth, Staleness};
 use http::{Response, StatusCode};
 
 use crate::{clock::Stamp, dialect::traits::ResponseBody, http::respond, node::Node};
@@ -29,9 +29,9 @@ pub(crate) fn live() -> Response<ResponseBody> {
     text(StatusCode::OK, "ok\n".to_owned())
 }
 
-/// `/readyz`: whether a load balancer may send requests here; with `?for=writes`, whether all groups
-/// are led, whole and current as this node sees them, so that a rolling restart may go on. With
-/// `?verbose`, how each of its parts is.
+/// `/readyz`: whether a load balancer may send requests here; with `?for=writes`, whether all
+/// groups are led, whole and current as this node sees them, so that a rolling restart may
+/// continue. With `?verbose`, the state of each part.
 pub(crate) fn ready(node: &Node, query: &str) -> Response<ResponseBody> {
     let (mut purpose, mut is_verbose) = (Purpose::Reads, false);
     for part in query.split('&') {
@@ -50,7 +50,7 @@ pub(crate) fn ready(node: &Node, query: &str) -> Response<ResponseBody> {
     }
     let health = node.groups.health();
     let has_keyring = node.keyring_check.has_passed();
-    let is_ready = has_keyring && health.obstacles(purpose).is_empty();
+    let is_ready = has_keyring && health.blockers(purpose).is_empty();
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = match (is_verbose, is_ready) {
         (true, _) => parts(&health, has_keyring, purpose),
@@ -89,18 +89,19 @@ fn parts(health: &NodeHealth, has_keyring: bool, purpose: Purpose) -> String {
         true => String::new(),
         false => format!(", not {}", silent.join(", ")),
     };
-    let peers = format!("peers: {heard} of {} heard of{silent}", health.peers);
+    let peers = format!("peers: {heard} of {} reachable{silent}", health.peers);
     part(health.silent_peers.is_empty(), peers);
     let stood = health.stall >= STALL_SHOWN;
     part(!stood, format!("runtime: longest stall in a minute {}", seconds(health.stall)));
     let ahead = health.clock_ahead_ms;
-    part(ahead.unsigned_abs() < CLOCK_APART_MS, format!("clock: {ahead} ms ahead of most others"));
+    part(ahead.unsigned_abs() < CLOCK_APART_MS, format!("clock: {ahead} ms ahead of the median"));
     for (name, purpose) in [("reads", Purpose::Reads), ("writes", Purpose::Writes)] {
-        let obstacles = health.obstacles(purpose);
-        let text = if obstacles.is_empty() { "ready".to_owned() } else { obstacles.join("; ") };
-        part(obstacles.is_empty(), format!("{name}: {text}"));
+        let blockers = health.blockers(purpose);
+        let is_ready = blockers.is_empty();
+        let text = if is_ready { "ready".to_owned() } else { NotReady(blockers).to_string() };
+        part(is_ready, format!("{name}: {text}"));
     }
-    let is_ready = has_keyring && health.obstacles(purpose).is_empty();
+    let is_ready = has_keyring && health.blockers(purpose).is_empty();
     body.push_str(if is_ready { "ready\n" } else { "not ready\n" });
     body
 }
@@ -108,7 +109,7 @@ fn parts(health: &NodeHealth, has_keyring: bool, purpose: Purpose) -> String {
 fn whole(replica: &ReplicaHealth) -> String {
     let leader = replica.lead.leader.map(|leader| leader.to_string()).unwrap_or_default();
     let heard = replica.lead.heard.map(seconds).unwrap_or_default();
-    format!("current, led by {leader}, heard of {heard} ago")
+    format!("current, led by {leader}, last heard {heard} ago")
 }
 
 fn lacking(lacks: &[Lack]) -> String {
@@ -132,7 +133,7 @@ fn seconds(span: Duration) -> String {
 
 /// `/metrics`.
 pub(crate) fn metrics(node: &Node) -> Response<ResponseBody> {
-    let in_flight = node.limits.requests.saturating_sub(node.places.available_permits());
+    let in_flight = node.limits.requests.saturating_sub(node.permits.available_permits());
     let page = node.metrics.page(&node.groups.metrics(), &node.log.0.stats(), in_flight);
     respond::text(StatusCode::OK, METRICS, page)
 }
@@ -181,10 +182,10 @@ mod tests {
         let one = NodeId(1);
         for line in [
             "[+] cluster: ok".to_owned(),
-            format!("[+] group 0 (system): current, led by {one}, heard of 0.1 s ago"),
+            format!("[+] group 0 (system): current, led by {one}, last heard 0.1 s ago"),
             "[+] disk: ok".to_owned(),
-            "[+] peers: 8 of 8 heard of".to_owned(),
-            "[+] clock: 0 ms ahead of most others".to_owned(),
+            "[+] peers: 8 of 8 reachable".to_owned(),
+            "[+] clock: 0 ms ahead of the median".to_owned(),
             "[+] reads: ready".to_owned(),
         ] {
             assert!(text.lines().any(|it| it == line), "{line}\n{text}");
@@ -202,10 +203,10 @@ mod tests {
         let text = parts(&cut, true, Purpose::Reads);
         let (one, three) = (NodeId(1), NodeId(3));
         let lost =
-            format!("[-] group 1 (there): its leader {one} last proved its lead 33.0 s ago; ");
+            format!("[-] group 1 (there): leader {one} last confirmed its leadership 33.0 s ago; ");
         for line in [
-            format!("{lost}reads have been marked for 32.0 s, as of 1970-01-01T00:00:01Z"),
-            format!("[-] peers: 7 of 8 heard of, not {three}"),
+            format!("{lost}reads have been stale for 32.0 s, as of 1970-01-01T00:00:01Z"),
+            format!("[-] peers: 7 of 8 reachable, not {three}"),
             "[+] reads: ready".to_owned(),
         ] {
             assert!(text.lines().any(|it| it == line), "{line}\n{text}");

@@ -1,4 +1,4 @@
-//! How long things took, in buckets. Counted without a lock.
+//! Histograms of durations. Counted without a lock.
 
 use std::{
     fmt::Write,
@@ -54,7 +54,7 @@ impl Histogram {
             let end = seconds(*end);
             line(text, &format!("{name}_bucket{{{labels},le=\"{end}\"}} {below}"));
         }
-        // Read last: never less than what the buckets add up to.
+        // Read last: never less than the sum of the buckets.
         let count = self.count.load(Ordering::Relaxed).max(below);
         line(text, &format!("{name}_bucket{{{labels},le=\"+Inf\"}} {count}"));
         let sum = seconds(self.sum_us.load(Ordering::Relaxed));
@@ -63,7 +63,7 @@ impl Histogram {
     }
 }
 
-/// What a metric is.
+/// The header of a metric.
 pub(crate) fn head(text: &mut String, name: &str, kind: &str, help: &str) {
     line(text, &format!("# HELP {name} {help}"));
     line(text, &format!("# TYPE {name} {kind}"));

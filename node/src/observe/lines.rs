@@ -1,10 +1,10 @@
 //! Log lines on their way to standard error: a bounded queue, and one thread that writes.
 //!
-//! Why: a node runs on one thread, and a log shipper that hangs (often on all nodes at once) must not
-//! stop it by no longer reading its standard error. So the code that logs never waits for the reader.
-//! Lines that find the queue full are lost and counted. Lines of the audit trail have room of
-//! their own; while there is none left, what would have to be audited is refused
-//! ([`Lines::takes_audit`]), never done without a line and never waited for.
+//! Why: a node runs on one thread, and a log shipper that hangs (often on all nodes at once) and no
+//! longer reads standard error must not block it. So the code that logs never waits for the reader.
+//! Lines that find the queue full are lost and counted. Lines of the audit trail have reserved
+//! room; while there is none left, operations that must be audited are refused
+//! ([`Lines::takes_audit`]), never done without a line and never delayed.
 
 use std::{
     collections::VecDeque,
@@ -14,14 +14,15 @@ use std::{
     time::Duration,
 };
 
+use concordat_cluster::locks::locked;
 use tracing::Metadata;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Of all lines that wait to be written.
+/// The size of all lines that wait to be written.
 const QUEUED_BYTES_MAX: usize = 8 << 20;
-/// Of it, what is kept for the audit trail.
+/// The part of it that is reserved for the audit trail.
 const AUDIT_BYTES: usize = QUEUED_BYTES_MAX / 2;
-/// Of that, what stays free for readings that were let in at the same moment.
+/// The part of that which stays free for secret reads that were admitted at the same moment.
 const AUDIT_RESERVE_BYTES: usize = 256 << 10;
 /// The target of the audit trail.
 const AUDIT: &str = "audit";
@@ -33,7 +34,7 @@ struct State {
     /// A line is being written.
     is_writing: bool,
     lost: u64,
-    /// Of them, those that a line has reported.
+    /// The lost lines that a log line has reported.
     reported: u64,
 }
 
@@ -61,7 +62,7 @@ impl Lines {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.shared.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.shared.0)
     }
 
     fn push(&self, line: Vec<u8>, is_audit: bool) {
@@ -77,12 +78,12 @@ impl Lines {
         self.shared.1.notify_all();
     }
 
-    /// Whether a line of the audit trail would be taken now.
+    /// Whether a line of the audit trail would be accepted now.
     pub(crate) fn takes_audit(&self) -> bool {
         self.lock().bytes + AUDIT_RESERVE_BYTES <= QUEUED_BYTES_MAX
     }
 
-    /// How many lines were lost.
+    /// The number of lost lines.
     pub(crate) fn lost(&self) -> u64 {
         self.lock().lost
     }
@@ -103,7 +104,7 @@ impl Lines {
     fn run(&self, mut out: impl Write, report: Report) {
         loop {
             let line = self.next(report);
-            // Without standard error there is nobody to tell.
+            // Standard error is closed: the error cannot be reported.
             drop(out.write_all(&line).and_then(|()| out.flush()));
             self.lock().is_writing = false;
             self.shared.1.notify_all();
@@ -213,7 +214,7 @@ mod tests {
             open.send(()).unwrap();
         }
         let mut texts = Vec::new();
-        while !texts.last().is_some_and(|text: &Vec<u8>| text == b"never\n") {
+        while texts.last().is_none_or(|text: &Vec<u8>| text != b"never\n") {
             texts.push(read.recv().unwrap());
         }
         let reported = |text: &Vec<u8>| -> Option<u64> {

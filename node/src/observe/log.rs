@@ -1,12 +1,12 @@
 //! Log lines: to standard error, as text or as one JSON object a line.
 //!
-//! They are written by a thread of their own (`lines.rs`): the code that logs never waits for the reader.
+//! A thread of its own writes them (`lines.rs`): the code that logs never waits for the reader.
 //!
-//! Some libraries trace the bytes that pass through them. Whatever level is asked for, their
-//! targets are held at `info`, so that no log line can hold what a caller sent.
+//! Some libraries trace the bytes that pass through them. Whatever level is configured, their
+//! targets are held at `info`, so that no log line can contain a caller's bytes.
 //!
-//! A stop in order writes no error: the Raft library calls it one when a peer or a client asks a
-//! replica that is being stopped, so its lines end when the stop begins.
+//! An orderly shutdown logs no error: the Raft library logs one when a peer or a client calls a
+//! replica that is being stopped, so its lines end when the shutdown begins.
 
 use std::{
     io::Write,
@@ -37,13 +37,13 @@ static LINES: LazyLock<Lines> = LazyLock::new(Lines::default);
 /// Whether a thread writes them.
 static IS_WRITTEN: AtomicBool = AtomicBool::new(false);
 
-/// What may see bytes of requests or of peers.
+/// The targets that may see bytes of requests or of peers.
 const HELD: &[&str] =
     &["hyper", "hyper_util", "h2", "http", "tower", "rustls", "tokio_util", "want", "mio"];
 
-/// The library whose lines say nothing any more once replicas are being stopped.
+/// The library whose lines are meaningless once replicas are being stopped.
 const ENDS_WITH_THE_STOP: &str = "openraft";
-/// Whether the process stops in order.
+/// Whether the process is shutting down in order.
 static STOPPING: AtomicBool = AtomicBool::new(false);
 
 fn crate_name<'a>(metadata: &Metadata<'a>) -> &'a str {
@@ -55,7 +55,7 @@ fn harmless(metadata: &Metadata<'_>) -> bool {
     !HELD.contains(&crate_name(metadata)) || *metadata.level() <= LevelFilter::INFO
 }
 
-/// What of the levels asked for is written.
+/// The lines that are written, by the configured levels.
 fn filter<S: Subscriber>(targets: Targets, stopping: &'static AtomicBool) -> impl FilterExt<S> {
     let goes_on = |metadata: &Metadata<'_>| {
         crate_name(metadata) != ENDS_WITH_THE_STOP || !stopping.load(Ordering::Relaxed)
@@ -111,23 +111,23 @@ fn lost_as_json(lost: u64) -> String {
     format!("{{\"level\":\"WARN\",\"message\":\"log lines were lost\",\"lost\":{lost}}}\n")
 }
 
-/// The process's last line. Nothing keeps a process from ending: not even a standard error that
-/// nobody reads.
+/// The process's last line. Nothing keeps a process from ending: not even a standard error without
+/// a reader.
 pub fn last_words(line: &str) {
     if IS_WRITTEN.load(Ordering::Acquire) {
         LINES.last_words(line.to_owned(), LAST_WORDS_LIMIT);
     } else {
-        // Without standard error there is nobody to tell.
+        // Standard error is closed: the error cannot be reported.
         drop(std::io::stderr().write_all(line.as_bytes()));
     }
 }
 
-/// Whether what has to be audited can be: a line would be taken now.
+/// Whether an operation that must be audited can be: a line would be accepted now.
 pub(crate) fn takes_audit() -> bool {
     LINES.takes_audit()
 }
 
-/// How many lines were lost, for nobody read them.
+/// The number of lines that were lost because nothing read them.
 pub(crate) fn lost() -> u64 {
     LINES.lost()
 }

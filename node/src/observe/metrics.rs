@@ -1,5 +1,5 @@
 //! Counters of requests, and the page that Prometheus reads. Labels are names of ours and numbers,
-//! never anything a caller sent.
+//! never a caller's text.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,23 +8,23 @@ use concordat_proto::consistency::RequiredConsistency;
 use tokio::time::Instant;
 
 use super::{
+    gauges,
     histogram::{Histogram, head, line},
-    standing,
 };
 use crate::{
     api::operation::{Operation, TABLE},
     http::status,
 };
 
-/// What is counted apart; all others together as 0.
+/// The statuses that are counted one by one. All others share the label `other`.
 const STATUSES: [u16; 19] = status::ALL;
 
-/// What is known of a request when it has been answered.
+/// The data of an answered request.
 #[derive(Debug)]
 pub(crate) struct Observed {
     operation: Operation,
     accepted: Instant,
-    /// What a write required, once its headers were read.
+    /// A write's required consistency, once its headers were read.
     pub(crate) required: Option<RequiredConsistency>,
 }
 
@@ -42,12 +42,23 @@ struct ByStatus {
 }
 
 /// All counters of requests.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Metrics {
     requests: [ByStatus; TABLE.len()],
     reads: Histogram,
     local_region: Histogram,
     all_regions: Histogram,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            requests: std::array::from_fn(|_| ByStatus::default()),
+            reads: Histogram::default(),
+            local_region: Histogram::default(),
+            all_regions: Histogram::default(),
+        }
+    }
 }
 
 impl Metrics {
@@ -76,19 +87,19 @@ impl Metrics {
     ) -> String {
         let mut text = String::new();
         self.write_requests(&mut text);
+        gauge(&mut text, "concordat_requests_in_flight", "Requests in flight", in_flight as u64);
+        let waiters = groups.waiters as u64;
         gauge(
             &mut text,
-            "concordat_requests_in_flight",
-            "Requests being answered",
-            in_flight as u64,
+            "concordat_pending_writes",
+            "Writes that wait for their required consistency",
+            waiters,
         );
-        let waiters = groups.waiters as u64;
-        gauge(&mut text, "concordat_waiters", "Writes waiting for their consistency", waiters);
         write_groups(&mut text, groups);
-        standing::write(&mut text, groups);
+        gauges::write(&mut text, groups);
         write_log(&mut text, log);
         let name = "concordat_log_lines_lost_total";
-        head(&mut text, name, "counter", "Lines of the process's log that were lost");
+        head(&mut text, name, "counter", "Lines of the process log that were dropped");
         line(&mut text, &format!("{name} {}", super::log::lost()));
         text
     }
@@ -97,8 +108,8 @@ impl Metrics {
         head(text, "concordat_requests_total", "counter", "Requests answered");
         for (row, counters) in TABLE.iter().zip(&self.requests) {
             let operation = row.name;
-            let known = STATUSES.iter().zip(&counters.known);
-            for (status, counter) in known.chain([(&0, &counters.others)]) {
+            let known = STATUSES.iter().map(ToString::to_string).zip(&counters.known);
+            for (status, counter) in known.chain([("other".to_owned(), &counters.others)]) {
                 let count = counter.load(Ordering::Relaxed);
                 if count > 0 {
                     let labels = format!("operation=\"{operation}\",status=\"{status}\"");
@@ -106,8 +117,8 @@ impl Metrics {
                 }
             }
         }
-        let name = "concordat_request_seconds";
-        head(text, name, "histogram", "From a request's head to its answer");
+        let name = "concordat_http_request_duration_seconds";
+        head(text, name, "histogram", "Time from a request's headers to its response");
         for (consistency, histogram) in [
             ("read", &self.reads),
             ("local_region", &self.local_region),
@@ -122,8 +133,8 @@ fn write_groups(text: &mut String, groups: &GroupsMetrics) {
     type Read = fn(&(concordat_proto::id::GroupId, u64, u64, u64, bool)) -> u64;
     let gauges: [(&str, &str, Read); 4] = [
         ("concordat_raft_term", "The group's term", |group| group.1),
-        ("concordat_raft_applied_index", "Newest applied entry", |group| group.2),
-        ("concordat_raft_last_log_index", "Newest entry in the log", |group| group.3),
+        ("concordat_raft_applied_index", "Index of the last applied entry", |group| group.2),
+        ("concordat_raft_last_log_index", "Index of the last entry in the log", |group| group.3),
         ("concordat_raft_is_leader", "Whether this node leads the group", |g| u64::from(g.4)),
     ];
     for (name, help, read) in gauges {
@@ -136,20 +147,24 @@ fn write_groups(text: &mut String, groups: &GroupsMetrics) {
 
 fn write_log(text: &mut String, log: &log::LogStats) {
     let counters = [
-        ("concordat_log_fsyncs_total", "Syncs of records", log.fsyncs),
-        ("concordat_log_fill_syncs_total", "Syncs of segments to come", log.fill_syncs),
+        ("concordat_log_fsyncs_total", "fsyncs of log records", log.fsyncs),
+        ("concordat_log_fill_syncs_total", "fsyncs while preallocating segments", log.fill_syncs),
         ("concordat_log_written_bytes_total", "Bytes written to segments", log.bytes_written),
         ("concordat_log_records_total", "Records written", log.records),
         ("concordat_log_batches_total", "Batches written", log.batches),
-        ("concordat_log_recycled_segments_total", "Segments begun in an old file", log.recycled),
+        (
+            "concordat_log_recycled_segments_total",
+            "Segments created by recycling a file",
+            log.recycled,
+        ),
     ];
     for (name, help, value) in counters {
         head(text, name, "counter", help);
         line(text, &format!("{name} {value}"));
     }
     gauge(text, "concordat_log_segments", "Segments in use", log.segments);
-    gauge(text, "concordat_log_queued_bytes", "Bytes not yet written", log.queued_bytes);
-    gauge(text, "concordat_log_cache_bytes", "Payload bytes in memory", log.cache_bytes);
+    gauge(text, "concordat_log_queued_bytes", "Bytes waiting to be written", log.queued_bytes);
+    gauge(text, "concordat_log_cache_bytes", "Payload bytes cached in memory", log.cache_bytes);
 }
 
 fn gauge(text: &mut String, name: &str, help: &str, value: u64) {
@@ -159,7 +174,7 @@ fn gauge(text: &mut String, name: &str, help: &str, value: u64) {
 
 #[cfg(test)]
 mod tests {
-    use concordat_cluster::raft::{DangerStats, NodeHealth};
+    use concordat_cluster::raft::{LeaseWaitStats, NodeHealth};
     use concordat_proto::id::{GroupId, NodeId};
 
     use super::*;
@@ -175,16 +190,16 @@ mod tests {
             groups: vec![(GroupId(1), 2, 3, 4, true)],
             waiters: 5,
             leases: Vec::new(),
-            danger: DangerStats::default(),
+            lease_waits: LeaseWaitStats::default(),
             statuses: Vec::new(),
             health: NodeHealth::unknown(NodeId(1)),
         };
         let page = metrics.page(&groups, &log::LogStats::default(), 6);
         for expected in [
             "concordat_requests_total{operation=\"oidc_patch\",status=\"408\"} 1",
-            "concordat_requests_total{operation=\"oidc_patch\",status=\"0\"} 1",
-            "concordat_request_seconds_count{consistency=\"all_regions\"} 2",
-            "concordat_waiters 5",
+            "concordat_requests_total{operation=\"oidc_patch\",status=\"other\"} 1",
+            "concordat_http_request_duration_seconds_count{consistency=\"all_regions\"} 2",
+            "concordat_pending_writes 5",
             "concordat_requests_in_flight 6",
             "concordat_raft_applied_index{group=\"1\"} 3",
             "concordat_raft_is_leader{group=\"1\"} 1",

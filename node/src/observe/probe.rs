@@ -1,7 +1,7 @@
-//! Asks a node on this machine how it is, for a container's health check: an image without a shell
-//! has no other program to ask with.
+//! Probes a node on this machine, for a container's health check: an image without a shell has no
+//! other program for it.
 //!
-//! One question, one answer, a few seconds: it never waits for a node, and changes nothing.
+//! One request, one answer, a few seconds: it never waits for a node, and changes nothing.
 
 use std::{
     io::{self, Read, Write},
@@ -11,10 +11,10 @@ use std::{
 
 /// For each step: connecting, asking, reading.
 const STEP_TIME_MAX: Duration = Duration::from_secs(3);
-/// Of an answer; a node's own is a few lines.
+/// The limit of an answer; a node's own is a few lines.
 const ANSWER_BYTES_MAX: u64 = 16 * 1024;
 
-/// Where a node that listens at an address is asked from its own machine.
+/// The address of a node on its own machine, from its listen address.
 fn own(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         ip if !ip.is_unspecified() => ip,
@@ -24,7 +24,7 @@ fn own(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listen.port())
 }
 
-/// What the node answers to a path, if that is 200.
+/// The node's answer to a path, if that is 200.
 ///
 /// # Errors
 /// When it does not answer in time, or with anything else.
@@ -51,7 +51,7 @@ mod tests {
 
     use super::*;
 
-    /// Answers once; what it was asked.
+    /// Answers once, and returns the request.
     fn answering(answer: &'static str) -> (SocketAddr, thread::JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

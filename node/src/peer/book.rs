@@ -1,13 +1,16 @@
-//! The address book of a transport, and what its tasks share.
+//! The address book of a transport, and the state that its tasks share.
 //!
-//! It knows addresses and connections; who may connect is decided by the handshake.
+//! It has addresses and connections; the handshake decides who may connect.
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock},
 };
 
-use concordat_cluster::raft::transport::{Channel, Peer, PeerService, TransportError};
+use concordat_cluster::{
+    locks::locked,
+    raft::transport::{Channel, Peer, PeerService, TransportError},
+};
 use concordat_proto::id::NodeId;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -40,8 +43,8 @@ impl Book {
     }
 }
 
-/// What the tasks of a transport share. It does not own the transport, which closes when it is
-/// dropped.
+/// The state that the tasks of a transport share. It does not own the transport, which closes when
+/// it is dropped.
 pub(super) struct Shared {
     pub(super) reach: Reach,
     pub(super) runtime: Handle,
@@ -52,8 +55,7 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn book(&self) -> MutexGuard<'_, Book> {
-        // Nothing under the lock panics half way.
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.book)
     }
 
     pub(super) fn identity(&self) -> Option<Identity> {
@@ -84,7 +86,7 @@ impl Shared {
         let mut book = self.book();
         let identity = book.identity;
         let entry = book.peers.get_mut(&to).ok_or(TransportError::UnknownPeer(to))?;
-        let from = identity.ok_or_else(|| refuse("this node has no name yet"))?;
+        let from = identity.ok_or_else(|| refuse("this node has not joined a cluster"))?;
         let link = entry.links.entry(channel).or_insert_with(|| {
             let (runtime, closed) = (self.runtime.clone(), entry.closed.child_token());
             Arc::new(Link::new(from, entry.peer.clone(), channel, self.reach, runtime, closed))

@@ -1,6 +1,7 @@
-//! Every maximum and every time of the sockets between nodes, with the relations between them.
+//! Every maximum and every time limit of the sockets between nodes, with the relations between
+//! them.
 //!
-//! What the rest of the project relies on stands in `concordat_proto::limits` instead.
+//! Limits that the rest of the project relies on are in `concordat_proto::limits` instead.
 
 use std::time::Duration;
 
@@ -16,24 +17,24 @@ pub(super) const SERVED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Open streams of one connection, as its dialler counts them.
 pub(super) const STREAMS_MAX: usize = 1024;
-/// The same at the acceptor, which hears later of the end of one.
+/// The same at the acceptor, which learns later of the end of one.
 pub(super) const ACCEPTED_STREAMS_MAX: usize = 2 * STREAMS_MAX;
 /// Frames that wait for the owner of a stream to read them.
 pub(super) const STREAM_FRAMES_IN: usize = 16;
-/// Frames that the owner of a stream may hand over before they are queued.
+/// Frames that the owner of a stream may send before they are queued.
 pub(super) const STREAM_FRAMES_OUT: usize = 32;
-/// What one direction of a stream may have under way or unread.
+/// The bytes of one direction of a stream that may be in transit or unread.
 pub(super) const STREAM_WINDOW: usize = 4 * 1024 * 1024;
 /// The most that one frame counts against the window, so that the largest can pass.
 pub(super) const STREAM_COST_MAX: usize = STREAM_WINDOW / 2;
 /// Credit is given back in portions of this size.
 pub(super) const STREAM_GRANT: usize = STREAM_WINDOW / 4;
-/// What a frame costs beside its bytes, so that empty ones are bounded too.
+/// The overhead of a frame beside its bytes, so that empty ones are bounded too.
 pub(super) const STREAM_FRAME_COST: usize = 64;
 
 /// Bytes queued for one connection's writer.
 pub(super) const QUEUE_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// What a queued frame costs beside its bytes.
+/// The overhead of a queued frame beside its bytes.
 pub(super) const QUEUE_FRAME_COST: usize = 256;
 /// Queued frames; the half of them that the bytes do not allow is for frames without cost.
 pub(super) const QUEUE_FRAMES_MAX: usize = 2 * QUEUE_BYTES_MAX / QUEUE_FRAME_COST;
@@ -44,7 +45,7 @@ pub(super) const WRITE_BYTES: usize = 256 * 1024;
 /// Bytes asked for by one read.
 pub(super) const READ_BYTES: usize = 64 * 1024;
 
-/// Connections that peers have opened to us, also such as are still shaking hands.
+/// Connections that peers have opened to us, including those in the handshake.
 pub(super) const INBOUND_MAX: usize = 3 * limits::NODES_MAX + 64;
 /// Callers that wait for one connection to be made.
 pub(super) const WAITERS_MAX: usize = REQUESTS_MAX;
@@ -71,13 +72,16 @@ pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(super) const PING_AFTER: Duration = Duration::from_secs(1);
 /// Silence after which it is dead.
 pub(super) const DEAD_AFTER: Duration = Duration::from_secs(3);
-/// Limits above this are as good as none.
+/// Limits above this are treated as no limit.
 pub(super) const LIMIT_MAX: Duration = Duration::from_secs(86_400);
 
 const _: () = {
     assert!(QUEUE_BYTES_MAX > limits::FRAME_BYTES_MAX + QUEUE_FRAME_COST, "a frame can be queued");
     assert!(SERVED_BYTES_MAX > limits::FRAME_BYTES_MAX, "a request can be served");
     assert!(STREAM_COST_MAX + STREAM_GRANT < STREAM_WINDOW, "credit held back stops no frame");
-    assert!(DEAD_AFTER.as_millis() > 2 * PING_AFTER.as_millis(), "one lost sign kills nobody");
+    assert!(
+        DEAD_AFTER.as_millis() > 2 * PING_AFTER.as_millis(),
+        "one lost ping ends no connection"
+    );
     assert!(QUEUE_BYTES_MAX < u32::MAX as usize, "room is counted in a semaphore");
 };

@@ -1,6 +1,6 @@
-//! Making a connection to a peer: TCP, the upgrade, and the peer's proof that it is the one meant.
+//! Connects to a peer: TCP, the upgrade, and the verification of the peer's identity.
 //!
-//! One attempt; when to try again is the link's business.
+//! One attempt; the link decides when to retry.
 
 use bytes::Bytes;
 use http::Response;
@@ -18,7 +18,7 @@ use super::{
     wire::{self, Reach},
 };
 
-/// Connects and upgrades; the error is a reason in words.
+/// Connects and upgrades; the error is a reason for people.
 pub(super) async fn dial(
     address: &str,
     hello: Hello,
@@ -43,7 +43,7 @@ pub(super) async fn dial(
     Ok(TokioIo::new(upgraded))
 }
 
-/// The words of a refusal, as far as they can be read.
+/// The text of a refusal, if it is readable.
 async fn refusal(response: Response<Incoming>) -> String {
     if response.status().is_informational() {
         return String::new();

@@ -1,8 +1,8 @@
-//! What two nodes say to each other before the first frame, as HTTP headers: `GET /peer/v1` with
-//! an upgrade to `concordat-peer/1`, answered by 101 or by a refusal in words.
+//! The handshake of two nodes before the first frame, as HTTP headers: `GET /peer/v1` with an
+//! upgrade to `concordat-peer/1`, answered by 101 or by a refusal with a text.
 //!
-//! Pure: it knows names, not connections. Until nodes have certificates a name is a claim, which
-//! protects from mistakes (a wrong cluster, an address that moved on), not from enemies.
+//! Pure: it knows names, not connections. Until nodes have certificates a name is only a claim. It
+//! protects from mistakes (a wrong cluster, an address that moved on), not from attackers.
 
 use concordat_cluster::raft::transport::Channel;
 use concordat_proto::id::{ClusterId, NodeId};
@@ -24,7 +24,7 @@ pub(super) type Identity = (ClusterId, NodeId);
 pub(super) enum Hello {
     /// A member to a member.
     Member { from: Identity, to: NodeId, channel: Channel },
-    /// Somebody at an address, for one request to join; a member of a cluster says which.
+    /// A node that asks to join; a member of a cluster names its cluster.
     Join { cluster: Option<ClusterId> },
 }
 
@@ -79,19 +79,19 @@ pub(super) fn render_request<B: Default>(
     request.body(B::default())
 }
 
-/// What the request asks for, if this node grants it.
+/// The request's purpose, if this node grants it.
 pub(super) fn parse_request<B>(
     request: &Request<B>,
     own: Option<Identity>,
 ) -> Result<Hello, Refusal> {
     let refuse = |status, text: &str| Refusal { status, text: text.to_owned() };
     if request.uri().path() != PATH {
-        return Err(refuse(StatusCode::NOT_FOUND, "only nodes talk here"));
+        return Err(refuse(StatusCode::NOT_FOUND, "peer protocol only"));
     }
     let headers = request.headers();
     let upgrades = text(headers, header::UPGRADE.as_str());
     if request.method() != Method::GET || upgrades != Some(PROTOCOL) {
-        return Err(refuse(StatusCode::UPGRADE_REQUIRED, "this is no peer of this version"));
+        return Err(refuse(StatusCode::UPGRADE_REQUIRED, "unsupported peer protocol version"));
     }
     let foreign = |own: ClusterId| {
         let text = format!("this node belongs to cluster {own}");
@@ -112,8 +112,9 @@ pub(super) fn parse_request<B>(
     let to: NodeId = named(TO).parse().map_err(malformed)?;
     let channel = channel_of(named(CHANNEL))
         .ok_or_else(|| refuse(StatusCode::BAD_REQUEST, "an unknown channel"))?;
-    let (own_cluster, own_node) =
-        own.ok_or_else(|| refuse(StatusCode::SERVICE_UNAVAILABLE, "this node has no name yet"))?;
+    let (own_cluster, own_node) = own.ok_or_else(|| {
+        refuse(StatusCode::SERVICE_UNAVAILABLE, "this node has not joined a cluster")
+    })?;
     if cluster != own_cluster {
         return Err(foreign(own_cluster));
     }
@@ -124,7 +125,7 @@ pub(super) fn parse_request<B>(
     Ok(Hello::Member { from: (cluster, node), to, channel })
 }
 
-/// The answer that grants the upgrade, with this node's own names as far as it has them.
+/// The answer that grants the upgrade, with this node's own names if it has them.
 pub(super) fn render_granted<B: Default>(own: Option<Identity>) -> Response<B> {
     let mut response = Response::new(B::default());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -146,7 +147,7 @@ pub(super) fn check_granted<B>(response: &Response<B>, hello: Hello) -> Result<(
     }
     let headers = response.headers();
     if text(headers, header::UPGRADE.as_str()) != Some(PROTOCOL) {
-        return Err("it speaks another protocol".to_owned());
+        return Err("it answered with another protocol".to_owned());
     }
     let Hello::Member { from: (cluster, _), to, .. } = hello else { return Ok(()) };
     let theirs = (text(headers, CLUSTER), text(headers, NODE));
@@ -155,7 +156,7 @@ pub(super) fn check_granted<B>(response: &Response<B>, hello: Hello) -> Result<(
         Ok(())
     } else {
         Err(format!(
-            "it says that it is node {} of cluster {}",
+            "it identifies as node {} of cluster {}",
             theirs.1.unwrap_or("nameless"),
             theirs.0.unwrap_or("nameless")
         ))

@@ -1,16 +1,19 @@
-//! The connection to one peer on one channel, made when somebody needs it and again when it broke.
+//! The connection to one peer on one channel, made on demand and again when it broke.
 //!
-//! After a failure the next attempt waits, longer each time; those who come meanwhile wait for it,
-//! each within its own limit. It never connects unasked.
+//! After a failure the next attempt is delayed, longer each time; callers meanwhile wait for it,
+//! each within its own limit. It never connects without a caller.
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
 use bytes::Bytes;
-use concordat_cluster::raft::transport::{Channel, Peer, TransportError};
+use concordat_cluster::{
+    locks::locked,
+    raft::transport::{Channel, Peer, TransportError},
+};
 use tokio::{
     runtime::Handle,
     sync::oneshot,
@@ -24,9 +27,8 @@ use super::{
         WAITING_NOTICES_MAX,
     },
     client::dial,
-    connection::Connection,
+    connection::{Connection, session},
     handshake::{Hello, Identity},
-    session,
     wire::Reach,
 };
 
@@ -50,7 +52,7 @@ struct State {
     notice_bytes: usize,
 }
 
-/// See above.
+/// The connection to one peer on one channel.
 #[derive(Debug)]
 pub(super) struct Link {
     from: Identity,
@@ -62,7 +64,7 @@ pub(super) struct Link {
     state: Mutex<State>,
 }
 
-/// How long to wait after so many failures in a row.
+/// The delay after this number of failures in a row.
 fn backoff(failures: u32) -> Duration {
     let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
     BACKOFF_MIN.saturating_mul(doubled).min(BACKOFF_MAX)
@@ -90,8 +92,7 @@ impl Link {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing under the lock panics half way.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.state)
     }
 
     fn unreachable(&self, reason: impl Into<String>) -> TransportError {
@@ -103,7 +104,7 @@ impl Link {
     pub(super) async fn connected(self: &Arc<Self>, deadline: Instant) -> Connected {
         let waiter = {
             let mut state = self.lock();
-            if let Some(connection) = self.up_or_dialling(&mut state) {
+            if let Some(connection) = self.up_or_dialing(&mut state) {
                 return Ok(connection);
             }
             // Those who gave up have left their places behind.
@@ -125,7 +126,7 @@ impl Link {
     /// Sends a notice, or keeps it for the connection being made, or drops it.
     pub(super) fn notify(self: &Arc<Self>, body: Bytes) {
         let mut state = self.lock();
-        if let Some(connection) = self.up_or_dialling(&mut state) {
+        if let Some(connection) = self.up_or_dialing(&mut state) {
             drop(state);
             return connection.notify(body);
         }
@@ -137,7 +138,7 @@ impl Link {
         }
     }
 
-    fn up_or_dialling(self: &Arc<Self>, state: &mut State) -> Option<Arc<Connection>> {
+    fn up_or_dialing(self: &Arc<Self>, state: &mut State) -> Option<Arc<Connection>> {
         match &state.phase {
             Phase::Up(connection) if !connection.is_over() => return Some(Arc::clone(connection)),
             Phase::Dialling => return None,
@@ -189,7 +190,7 @@ impl Link {
         let mut state = self.lock();
         if state.failures == 0 {
             tracing::info!(peer = %self.peer.id, address = %self.peer.address,
-                channel = ?self.channel, reason, "a peer cannot be reached");
+                channel = ?self.channel, reason, "a peer is unreachable");
         }
         state.failures = state.failures.saturating_add(1);
         state.not_before = Some(Instant::now() + backoff(state.failures));
@@ -203,7 +204,7 @@ impl Link {
         }
     }
 
-    /// The link was closed while it dialled.
+    /// The link was closed while it dialed.
     fn give_up(&self) {
         let mut state = self.lock();
         state.phase = Phase::Down;

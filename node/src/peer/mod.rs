@@ -1,38 +1,31 @@
 //! The sockets between nodes: [`SocketTransport`] is `PeerTransport` over TCP.
 //!
 //! A connection begins as an HTTP/1.1 upgrade (`handshake.rs`), in which both ends check cluster
-//! and node, and goes on as checksummed frames (`frame.rs`). There is one per (peer, channel) and
-//! direction of asking, so that a snapshot never holds up a vote; each carries many requests and
-//! streams at once. A stream has its own credit (`streams.rs`), so that a slow reader holds up
-//! nobody but its own sender.
+//! and node, and continues as checksummed frames (`connection/frame.rs`). There is one per (peer,
+//! channel) and direction of requests, so that a snapshot never delays a vote; each has many
+//! requests and streams at once. A stream has its own credit (`connection/streams.rs`), so that a
+//! slow reader delays only its own sender.
 //!
-//! Connections are made on demand and again after a pause (`link.rs`). A peer that says nothing
-//! for a second is asked, after three it is dead (`reader.rs`). Everything is bounded
-//! (`bounds.rs`). A frame that is no frame ends its connection and nothing else.
+//! Connections are made on demand and again after a pause (`link.rs`). A peer that is silent for a
+//! second is pinged, after three it is dead (`connection/reader.rs`). Everything is bounded
+//! (`bounds.rs`). A malformed frame ends its connection and nothing else.
 //!
 //! # Why loopback only
-//! Nodes have no certificates yet, so a name in the upgrade is only a claim. Until TLS stands
-//! between TCP and HTTP (`wire.rs` is the place) this module refuses to listen at or connect to
-//! any address that another machine can reach. For a network that nobody else is in, such as one of
-//! containers, the operator may lift that ([`Reach`]); it is never lifted by itself.
+//! Nodes have no certificates yet, so a name in the upgrade is only a claim. Until there is TLS
+//! between TCP and HTTP (`wire.rs` is the place) this module refuses to listen at or connect to any
+//! address that another machine can reach. For a network that contains only the nodes, such as one
+//! of containers, the operator may lift that ([`Reach`]); it is never lifted automatically.
 //!
-//! hyper is not used outside this folder for peers, and nothing here looks into a payload or reads
+//! hyper is not used outside this folder for peers, and nothing here inspects a payload or reads
 //! the wall clock.
 
 mod book;
 mod bounds;
 mod client;
 mod connection;
-mod frame;
 mod handshake;
 mod link;
-mod outbox;
-mod pump;
-mod reader;
-mod serve;
 mod server;
-mod session;
-mod streams;
 #[cfg(test)]
 #[path = "peer_test.rs"]
 mod tests;
@@ -42,13 +35,14 @@ use std::{
     collections::BTreeMap,
     fmt, future,
     net::SocketAddr,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
 use bytes::Bytes;
-use concordat_cluster::raft::transport::{
-    Channel, FrameStream, Peer, PeerService, PeerTransport, TransportError,
+use concordat_cluster::{
+    locks::locked,
+    raft::transport::{Channel, FrameStream, Peer, PeerService, PeerTransport, TransportError},
 };
 use concordat_proto::id::{ClusterId, NodeId};
 use futures::future::BoxFuture;
@@ -64,6 +58,7 @@ pub use self::wire::{BindError, Reach};
 use self::{
     book::{Entry, Shared},
     bounds::{CONNECT_LIMIT, LIMIT_MAX},
+    connection::session,
     handshake::Hello,
 };
 
@@ -108,7 +103,7 @@ impl SocketTransport {
         Ok(Arc::new(Self { shared: Arc::new(shared), address, listener }))
     }
 
-    /// Where peers find this node.
+    /// The address at which peers find this node.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
@@ -116,7 +111,7 @@ impl SocketTransport {
 
     /// Lets peers in. Only the first call counts.
     pub fn serve(&self, service: Arc<dyn PeerService>) {
-        let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let listener = locked(&self.listener).take();
         if let Some(listener) = listener {
             // The listener was there, so no service was.
             drop(self.shared.service.set(service));
@@ -128,7 +123,7 @@ impl SocketTransport {
     /// Stops listening and breaks every connection, for good.
     pub fn close(&self) {
         self.shared.closed.cancel();
-        drop(self.listener.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(locked(&self.listener).take());
     }
 }
 
@@ -221,7 +216,7 @@ impl PeerTransport for SocketTransport {
         }
         for (id, entry) in before {
             entry.closed.cancel();
-            // One that is only looked for elsewhere goes on asking us.
+            // One with another address in the book continues to send requests to us.
             if !book.peers.contains_key(&id) {
                 book.close_inbound(id);
             }

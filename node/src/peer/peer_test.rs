@@ -1,4 +1,4 @@
-//! The sockets between nodes: the transport contract, and what only bytes on a port can do.
+//! The sockets between nodes: the transport contract, and cases that need raw bytes on a port.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -19,7 +19,7 @@ use tokio::{
 
 use super::{
     BindError, Reach, SocketTransport,
-    frame::{Frame, Kind},
+    connection::frame::{Frame, Kind},
 };
 
 mod contract {
@@ -28,7 +28,7 @@ mod contract {
     concordat_cluster::transport_contract!(super::Loopback);
 }
 
-/// Everybody on this machine.
+/// All nodes on this machine.
 struct Loopback;
 
 impl Fixture for Loopback {
@@ -88,10 +88,10 @@ async fn upgraded(pair: &Pair) -> TcpStream {
     tcp
 }
 
-/// Whether the other end closes without saying much more.
+/// Whether the other end closes without sending much more.
 async fn closes(mut tcp: TcpStream) -> bool {
     let mut rest = Vec::new();
-    // A reset is as good as an end.
+    // A reset is equivalent to an end.
     drop(soon("end", tcp.read_to_end(&mut rest)).await);
     rest.len() < 1024
 }
@@ -236,7 +236,7 @@ async fn connection_without_a_name_carries_requests_only() {
     assert!(pair.arrivals.notices.try_recv().is_err() && pair.arrivals.streams.try_recv().is_err());
 }
 
-/// A peer whose machine vanished sends neither bytes nor an end: it is asked, and then dead.
+/// A peer whose machine vanished sends neither bytes nor an end: it is pinged, and then dead.
 #[tokio::test]
 async fn silent_peer_is_dead_after_three_seconds() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,8 +1,7 @@
-//! The peer listener: accepts, checks the upgrade, and hands the bytes to a connection that
-//! serves.
+//! The peer listener: accepts, checks the upgrade, and passes the bytes to a serving connection.
 //!
-//! It speaks to anybody who can reach it, so all it reads before the upgrade is bounded in bytes
-//! and in time.
+//! Anyone who can reach it may connect, so everything that it reads before the upgrade is bounded
+//! in bytes and in time.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -20,23 +19,23 @@ use tokio::{
 use super::{
     book::Shared,
     bounds::{ACCEPT_PAUSE, HELLO_BYTES_MAX, HELLO_LIMIT, INBOUND_MAX},
+    connection::{serve::Serving, session},
     handshake::{Hello, parse_request, render_granted},
-    serve::Serving,
-    session, wire,
+    wire,
 };
 
 /// Accepts until the transport closes.
 pub(super) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
-    let places = Arc::new(Semaphore::new(INBOUND_MAX));
+    let permits = Arc::new(Semaphore::new(INBOUND_MAX));
     let closed = shared.closed.clone();
     let serve = async {
         loop {
             match listener.accept().await {
-                Ok((tcp, _)) => match Arc::clone(&places).try_acquire_owned() {
+                Ok((tcp, _)) => match Arc::clone(&permits).try_acquire_owned() {
                     Ok(place) => {
                         drop(tokio::spawn(greet(Arc::clone(&shared), tcp, Arc::new(place))));
                     }
-                    Err(_) => tracing::warn!("too many peer connections: one was turned away"),
+                    Err(_) => tracing::warn!("too many peer connections: one was refused"),
                 },
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a peer connection");

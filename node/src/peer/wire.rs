@@ -1,7 +1,7 @@
-//! TCP, and the one place where TLS will be put between it and HTTP.
+//! TCP, and the one place for TLS between it and HTTP.
 //!
 //! Peers have no certificates yet. Therefore nothing here may listen at or connect to an address
-//! that another machine can reach, unless the operator has said that it may ([`Reach`]).
+//! that another machine can reach, unless the operator has allowed it ([`Reach`]).
 
 use std::{io, net::SocketAddr};
 
@@ -10,16 +10,16 @@ use tokio::{
     net::{TcpListener, TcpStream, lookup_host},
 };
 
-/// What HTTP is spoken over.
+/// The byte stream below HTTP.
 pub(super) trait Wire: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Wire for T {}
 
-/// Where peers may be, as long as they prove nothing.
+/// The addresses at which peers may be, as long as they prove no identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
     /// On this machine.
     Loopback,
-    /// Anywhere: the operator's word that nobody else is in the network between them.
+    /// Any address: the operator confirms that the network between the peers contains nothing else.
     Anywhere,
 }
 
@@ -44,14 +44,14 @@ pub enum BindError {
     /// The system refused.
     #[error("cannot listen for peers at {address}")]
     Listen {
-        /// Where.
+        /// The address.
         address: SocketAddr,
         /// Why.
         source: io::Error,
     },
 }
 
-/// Whether peers may be listened for at an address.
+/// Whether the node may listen for peers at an address.
 pub(crate) fn may_listen(address: SocketAddr, reach: Reach) -> Result<(), BindError> {
     if reach.holds(address) { Ok(()) } else { Err(BindError::NotLoopback(address)) }
 }

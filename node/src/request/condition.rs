@@ -1,7 +1,7 @@
-//! `If-Match` and `If-None-Match` (RFC 9110, 13): which of them the log decides, and what becomes of
-//! the others.
+//! `If-Match` and `If-None-Match` (RFC 9110, 13): which of them the log decides, and how the others
+//! are decided.
 //!
-//! A condition is never passed over: where it is false nothing is done, and the answer is 412.
+//! A condition is never ignored: where it is false nothing is done, and the answer is 412.
 
 use concordat_proto::{command::Precondition, id::WriteId, refusal::Refusal};
 
@@ -11,23 +11,29 @@ use crate::api::{
     request::Terms,
 };
 
-/// The answer to a read, if `If-Match` allows it. What has no version matches `*` only.
+/// The answer to a read, if `If-Match` allows it. A value without a version matches `*` only.
 pub(crate) fn of_read(answer: Answer, if_match: Option<&Precondition>) -> Answer {
     let is_there = matches!(answer.outcome, Outcome::Found(_) | Outcome::NotModified(_));
     let Some(Precondition::AnyOf(versions)) = if_match.filter(|_| is_there) else { return answer };
     if answer.outcome.version().is_some_and(|version| versions.contains(&version)) {
         return answer;
     }
-    // As fresh as what was looked at.
+    // As fresh as the state that was read.
     Answer { outcome: failed(), ..answer }
 }
 
-/// The answer to a write whose condition is false wherever it is carried out: what is to be created is
-/// not there, and everything but a credential has no version.
+/// The answer to a write whose condition is false in every state: an object that is to be created
+/// does not exist, and everything but a credential has no version.
 pub(crate) fn of_write(operation: Operation, terms: &Terms) -> Result<(), Outcome> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only credentials have versions")]
     let is_false = match operation {
-        Operation::OidcPatch | Operation::OidcDelete => false,
-        Operation::OidcCreate | Operation::OrgCreate => terms.if_match.is_some(),
+        Operation::OidcPatch
+        | Operation::OidcDelete
+        | Operation::EntryChange
+        | Operation::EntryDelete => false,
+        Operation::OidcCreate | Operation::EntryCreate | Operation::OrgCreate => {
+            terms.if_match.is_some()
+        }
         _ => {
             matches!(terms.if_match, Some(Precondition::AnyOf(_)))
                 || terms.if_none_match == Some(Precondition::Exists)
@@ -36,9 +42,9 @@ pub(crate) fn of_write(operation: Operation, terms: &Terms) -> Result<(), Outcom
     if is_false { Err(failed()) } else { Ok(()) }
 }
 
-/// What the log is asked to decide of a credential. It compares for equality only, so unwanted
-/// versions are turned round: `current` is the version that this node knows, and the write is done
-/// only to that one, if it is wanted. So one that another write has changed meanwhile, or that this
+/// The condition that the log decides for a credential. It compares for equality only, so unwanted
+/// versions are inverted: `current` is the version that this node knows, and the write is done only
+/// for that one, if it is wanted. So one that another write has changed meanwhile, or that this
 /// node does not have yet, is 412 too; a write whose condition is false is never done.
 pub(crate) fn of_credential<E>(
     terms: &Terms,
@@ -56,6 +62,15 @@ pub(crate) fn of_credential<E>(
     };
     versions.retain(|version| !unwanted.contains(version));
     Ok(Some(Precondition::AnyOf(versions)))
+}
+
+/// Whether `If-None-Match` of a read names this version: the caller has it.
+pub(crate) fn is_known(if_none_match: Option<&Precondition>, version: WriteId) -> bool {
+    match if_none_match {
+        None => false,
+        Some(Precondition::Exists) => true,
+        Some(Precondition::AnyOf(versions)) => versions.contains(&version),
+    }
 }
 
 const fn failed() -> Outcome {
@@ -79,6 +94,15 @@ mod tests {
 
     fn terms(if_match: Option<Precondition>, if_none_match: Option<Precondition>) -> Terms {
         Terms { if_match, if_none_match, ..Terms::default() }
+    }
+
+    #[test]
+    fn if_none_match_compares_versions() {
+        let (one, two) = (version(1), version(2));
+        assert!(!is_known(None, one));
+        assert!(is_known(Some(&Precondition::Exists), one));
+        assert!(is_known(any_of(&[2, 1]).as_ref(), one));
+        assert!(!is_known(any_of(&[1]).as_ref(), two));
     }
 
     #[test]

@@ -1,15 +1,16 @@
-//! How fresh an answer is: of everything that was computed from replicated state.
+//! The freshness of answers that are computed from replicated state.
 //!
-//! Judged before the state is read, so that an unmarked answer is at least as new as the proof.
+//! Evaluated before the state is read, so that a fresh answer is at least as new as the proof.
 //!
-//! A no is not like a yes. What a state shows was there as of some time, however old the state is; what
-//! it lacks may be there since long, unless this process has been current with it at least once. A
-//! client that does not know our marks takes a 401 or a 404 as the last word and drops its login. So a
-//! state that has never been current gives none: 503 instead, and the client asks another node.
+//! A negative answer needs more than a positive one. An object in a state existed at some time,
+//! however old the state is; a missing one may have existed for long, unless this process has been
+//! current with the state at least once. A client that does not know our headers takes a 401 or a
+//! 404 as final and drops its login. So a node that has never been current gives none: it answers
+//! 503, and the client asks another node.
 
 use concordat_cluster::{
     machine::query,
-    planted::{self, Bug},
+    planted,
     raft::{AsOf, Freshness, Groups},
 };
 use concordat_proto::{
@@ -22,30 +23,30 @@ use crate::{
     node::Node,
 };
 
-/// The freshness of what is read from several groups: that of the stalest.
+/// The freshness of a read from several groups: that of the stalest.
 pub(crate) fn of(groups: &Groups, read: &[GroupId]) -> Freshness {
     let fresh = read.iter().map(|group| groups.freshness(*group));
     fresh.fold(Freshness::Current, staler)
 }
 
-/// The freshness of a word on all organizations, such as that one is not there: that of all home
-/// groups, and of the list of them. A node whose state of the system group went back, or is behind,
-/// may hold leases of all groups that it knows of and not know of the one that matters.
+/// The freshness of an answer about all organizations, such as that one does not exist: that of all
+/// home groups, and of the list of them. A node whose state of the system group went back, or is
+/// behind, may hold leases of all groups that it knows of and not know of the one that matters.
 pub(crate) fn of_all(node: &Node) -> Freshness {
     let list = node.groups.list_freshness();
     staler(list, of(&node.groups, &node.home_groups()))
 }
 
-/// The freshness of a word that something is not there, or of a list: [`of_all`], and stale while an
-/// organization is on its way to a group here. One that comes back to where it was before is dropped
-/// there until all of it has come, and a replica of its last home that is behind may not know it yet,
-/// under a lease from before: then nobody here sees it.
-pub(crate) fn of_absence(node: &Node) -> Freshness {
+/// The freshness of an answer that something does not exist, or of a list: [`of_all`], and stale
+/// while an organization is moving to a group here. One that returns to an earlier home is dropped
+/// there until all of it has arrived, and a replica of its last home that is behind may not know it
+/// yet, under a lease from before: then no replica here has it.
+pub(crate) fn for_not_found(node: &Node) -> Freshness {
     let mut fresh = of_all(node);
     for group in node.home_groups() {
         let arriving = query::on_move(node.state(), group).map(|orgs| {
             let adopted = |org: &OrgId| query::away(node.state(), group, *org).ok().flatten();
-            orgs.iter().filter_map(adopted).any(|away| away.adoption.is_some())
+            orgs.iter().filter_map(adopted).any(|away| away.import.is_some())
         });
         if arriving.unwrap_or(true) {
             let applied = query::applied(node.state(), group).unwrap_or_default();
@@ -65,7 +66,7 @@ pub(crate) fn staler(one: Freshness, other: Freshness) -> Freshness {
     }
 }
 
-/// As fresh, but of a log time at most: there is something that the proof does not speak of.
+/// The same, but at most as of a log time: there is something that the proof does not cover.
 pub(crate) fn at(fresh: Freshness, time: LogTime) -> Freshness {
     staler(fresh, Freshness::Stale { as_of: AsOf::Proven(time) })
 }
@@ -74,7 +75,7 @@ pub(crate) fn at(fresh: Freshness, time: LogTime) -> Freshness {
 /// given only from a state that has been current.
 pub(crate) fn mark(answer: impl Into<Answer>, freshness: Freshness) -> Answer {
     let mut answer = answer.into();
-    let may_say = freshness.knows_absence() || planted::is(Bug::NeverCurrentSaysNo);
+    let may_say = planted::on_knows_absence(freshness.knows_absence());
     if answer.outcome.is_absence() && !may_say {
         answer = Outcome::Unavailable(Unavailable::NeverCurrent).into();
     }
@@ -126,7 +127,7 @@ mod tests {
                 assert!(!is_kept(&no, stale(as_of)), "{no:?}");
             }
         }
-        // What is there was there: logins go on.
+        // An existing object is answered: logins continue.
         for yes in [list(1), Outcome::DONE] {
             assert!(is_kept(&yes, stale(applied)), "{yes:?}");
         }

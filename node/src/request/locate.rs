@@ -1,8 +1,8 @@
-//! Where an organization stands, as this node's own replicas have it; how fresh that is; and the
-//! waits for knowing better.
+//! The location of an organization in this node's own replicas, its freshness, and the waits for
+//! newer state.
 //!
-//! Nothing is kept: every look is at the state as of now. A look that decides about an unmarked
-//! answer comes after the freshness was judged ([`reading`]), never before.
+//! Nothing is cached: every call reads the present state. A read that decides about a fresh answer
+//! comes after the freshness was evaluated ([`reading`]), never before.
 
 use std::{pin::Pin, time::Duration};
 
@@ -12,7 +12,7 @@ use concordat_cluster::{
         locate::{Located, locate},
         query,
     },
-    planted::{self, Bug},
+    planted,
     raft::Freshness,
     store::StoreError,
 };
@@ -38,24 +38,25 @@ pub(crate) fn now(node: &Node, org: OrgId) -> Result<Option<Located>, StoreError
     Ok(found.map(|found| Located { is_closed: node.groups.is_closed(found.group), ..found }))
 }
 
-/// How fresh reads of an organization are: as its group's replica. Where it was released and its new
-/// home's record is not here, nobody here can tell what has been written there.
+/// The freshness of an organization's reads: that of its group's replica. If it is moving away and
+/// its new home's record is not here, this node cannot know what was written there.
 pub(crate) fn freshness(node: &Node, located: &Located) -> Result<Freshness, StoreError> {
     let fresh = node.groups.freshness(located.group);
-    let is_settled = located.is_settled() || planted::is(Bug::ReleasedIsCurrent);
+    let is_settled = planted::on_settled(located.is_settled());
     if is_settled || fresh != Freshness::Current {
         return Ok(fresh);
     }
     Ok(freshness::at(fresh, query::applied(node.state(), located.group)?.log_time))
 }
 
-/// Reads an organization's records, with the freshness of what was read; `None` when it has gone from
-/// here meanwhile.
+/// Reads an organization's records, with the freshness of the result; `None` when it has moved away
+/// from here meanwhile.
 ///
-/// Why the second look: the first one may be older than the proof of freshness, which then belongs to
-/// a group that has let the organization go; and its records may be dropped while they are read. If it
-/// is after the reading where it was before the judging, in the same epoch, it was there all the while.
-pub(crate) fn reading<T>(
+/// Why it locates again: the first location may be older than the proof of freshness, which then
+/// belongs to a group that has released the organization; and its records may be removed while they
+/// are read. If the location after the read is the same as before the evaluation, in the same
+/// epoch, it was there all the time.
+pub(crate) fn read_consistently<T>(
     node: &Node,
     mut located: Located,
     read: impl Fn(&Located) -> T,
@@ -66,7 +67,7 @@ pub(crate) fn reading<T>(
         let answer = read(&located);
         let Some(again) = now(node, located.home.org.id)? else { return Ok(None) };
         looks += 1;
-        if again.is_same_stay(&located) {
+        if again.is_same_epoch(&located) {
             return Ok(Some((answer, fresh)));
         }
         if looks >= LOOKS_MAX {
@@ -79,14 +80,14 @@ pub(crate) fn reading<T>(
 
 /// Waits until the organization is settled in an epoch that is no lower than this; `None` when the
 /// time is over, or the organization is not here at all.
-pub(crate) async fn settled(
+pub(crate) async fn wait_until_writable(
     node: &Node,
     org: OrgId,
     epoch_min: u32,
     deadline: Instant,
 ) -> Result<Option<Located>, StoreError> {
     loop {
-        let seen = seen(node);
+        let seen = applied_indexes(node);
         let found = now(node, org)?;
         let good = |it: &Located| it.is_settled() && it.home.org.epoch >= epoch_min;
         if let Some(found) = found.filter(good) {
@@ -95,26 +96,26 @@ pub(crate) async fn settled(
         if Instant::now() >= deadline {
             return Ok(None);
         }
-        advance(node, &seen, deadline).await;
+        wait_for_progress(node, &seen, deadline).await;
     }
 }
 
-/// How a wait for a position has ended.
+/// The result of a wait for a position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Waited {
     /// It is seen from here.
     Reached,
-    /// A failover went on without it: nobody will ever see it.
+    /// A failover does not have it: no read will ever see it.
     Lost,
     /// Not in time.
     TimedOut,
 }
 
-/// Waits until a read of the organization here sees what was written at a position: its group's
-/// replica has applied it, or the organization came here, by way of later homes, with all of it.
+/// Waits until a read of the organization here sees the write at a position: its group's replica
+/// has applied it, or the organization came here, through later homes, with all of it.
 ///
-/// That a replica of a closed group has applied it says nothing where the successor may have another
-/// entry in its place.
+/// A replica of a closed group that has applied it proves nothing where the successor may have
+/// another entry in its place.
 pub(crate) async fn at_least(
     node: &Node,
     org: Option<OrgId>,
@@ -122,7 +123,7 @@ pub(crate) async fn at_least(
     deadline: Instant,
 ) -> Result<Waited, StoreError> {
     loop {
-        let seen = seen(node);
+        let seen = applied_indexes(node);
         let fate = node.groups.fate(&position)?;
         let is_certain = match fate {
             Some(Fate::Lost) => return Ok(Waited::Lost),
@@ -134,11 +135,11 @@ pub(crate) async fn at_least(
         }
         let is_kept = fate == Some(Fate::Kept);
         let contains = match org {
-            // What a past home has let go of is all of it there; beyond that nothing of it followed.
+            // A former home released all of its entries up to that; later ones did not follow.
             Some(org) => now(node, org)?.is_some_and(|at| {
                 at.home.contains_earlier(&position).is_some_and(|contains| contains || is_kept)
             }),
-            None => is_kept && node.groups.has_heir(position.group)?,
+            None => is_kept && node.groups.has_local_successor(position.group)?,
         };
         if contains {
             return Ok(Waited::Reached);
@@ -146,19 +147,23 @@ pub(crate) async fn at_least(
         if Instant::now() >= deadline {
             return Ok(Waited::TimedOut);
         }
-        advance(node, &seen, deadline).await;
+        wait_for_progress(node, &seen, deadline).await;
     }
 }
 
-/// How far the home groups' replicas are here.
-pub(crate) fn seen(node: &Node) -> Vec<(GroupId, LogIndex)> {
+/// The applied indexes of the home groups' replicas here.
+pub(crate) fn applied_indexes(node: &Node) -> Vec<(GroupId, LogIndex)> {
     // With the system group's state the home groups change.
     let groups = node.home_groups().into_iter().chain([GroupId::SYSTEM]);
     groups.map(|group| (group, node.groups.applied(group))).collect()
 }
 
-/// Waits until one of the groups has gone beyond what was seen of it, or the deadline.
-pub(crate) async fn advance(node: &Node, seen: &[(GroupId, LogIndex)], deadline: Instant) {
+/// Waits until one of the groups has advanced beyond its noted index, or the deadline.
+pub(crate) async fn wait_for_progress(
+    node: &Node,
+    seen: &[(GroupId, LogIndex)],
+    deadline: Instant,
+) {
     type Wait<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
     let waits: Vec<Wait<'_>> = seen
         .iter()

@@ -1,12 +1,13 @@
-//! What a request does, between its dialect and the replicas.
+//! The use cases, between the dialects and the replicas.
 //!
 //! A request goes down once and comes up once: `http::route` finds its dialect and operation;
-//! [`serve`] authenticates, authorizes and parses; [`read`] or [`write`] carries the action out and
-//! returns an outcome, which [`serve`] hands to the dialect to render.
+//! [`serve`] authenticates, authorizes and parses; [`read`] or [`write`] executes the action and
+//! returns an outcome, which [`serve`] passes to the dialect to render.
 //!
 //! Nothing below [`serve`] knows a status code, a header or a dialect.
 
 pub(crate) mod condition;
+mod entry_view;
 pub(crate) mod freshness;
 pub(crate) mod locate;
 pub(crate) mod org_view;

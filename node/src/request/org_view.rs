@@ -1,4 +1,4 @@
-//! An organization as operators see it, and the groups that organizations are at home in.
+//! An organization as operators see it, and the home groups.
 
 use concordat_proto::{id::GroupId, movement::HomeRecord, region::Region};
 
@@ -28,5 +28,5 @@ pub(crate) fn home_group(node: &Node, region: &Region) -> Option<GroupId> {
 
 /// This node knows of no such organization.
 pub(crate) fn absent(node: &Node) -> Answer {
-    freshness::mark(Outcome::NotFound(What::Organization), freshness::of_absence(node))
+    freshness::mark(Outcome::NotFound(What::Organization), freshness::for_not_found(node))
 }

@@ -38,7 +38,7 @@ use crate::{
 /// A request as it came in.
 #[derive(Debug)]
 pub(crate) struct Call {
-    /// When its head had been read: all its times count from here.
+    /// When its head had been read: all its time limits count from here.
     pub(crate) accepted: Instant,
     /// The head.
     pub(crate) head: Parts,
@@ -55,7 +55,7 @@ pub(crate) async fn serve(node: &Arc<Node>, call: &mut Call) -> Response<Respons
             let dialect = target.dialect();
             return finish(dialect, call, dialect.method_not_allowed(&methods));
         }
-        // Plain text, by which clients tell an unknown path from an unknown id.
+        // Plain text, so that clients can distinguish an unknown path from an unknown id.
         Found::Nothing => {
             let body = "404 page not found".to_owned();
             let response = respond::text(StatusCode::NOT_FOUND, health::TEXT, body);
@@ -66,7 +66,7 @@ pub(crate) async fn serve(node: &Arc<Node>, call: &mut Call) -> Response<Respons
         Target::Probe(probe) => return finish(REGISTRY[0], call, self::probe(node, call, probe)),
         Target::Operation(dialect, route) => (dialect, route),
     };
-    let Ok(_place) = node.places.try_acquire() else {
+    let Ok(_permit) = node.permits.try_acquire() else {
         return rejected(dialect, call, Outcome::Unavailable(Unavailable::Overloaded));
     };
     let mut observed = Observed::new(route.operation, call.accepted);
@@ -79,7 +79,7 @@ pub(crate) async fn serve(node: &Arc<Node>, call: &mut Call) -> Response<Respons
     response
 }
 
-/// The response to a request that did not get as far as its operation.
+/// The response to a request that was rejected before its operation.
 pub(crate) fn rejected(
     dialect: &dyn Dialect,
     call: &Call,
@@ -146,21 +146,23 @@ fn proved(answer: Answer) -> Answer {
     }
 }
 
-/// Who asks, and whether they may.
+/// Authenticates and authorizes the caller.
 fn permit(node: &Node, presented: Presented<'_>, route: &Route) -> Result<Permit, Answer> {
     let caller = route.operation.spec().caller;
-    // Judged before the state is read, over all groups: it must not tell where an organization is.
+    // Evaluated before the state is read, over all groups: it must not reveal where an organization
+    // is.
     let fresh = freshness::of_all(node);
     let home_groups = node.home_groups();
     if home_groups.is_empty() {
         return Err(unavailable(Unavailable::NotAMember));
     }
-    // Looked at again behind [`freshness::of_absence`]: what was on its way may have arrived since.
+    // Repeated after [`freshness::for_not_found`]: an organization that was moving may have arrived
+    // since.
     let who = || auth::authenticate(node.state(), &home_groups, &presented, caller);
     let mut principal = who();
     let mut fresh = fresh;
     if matches!(principal, Err(Denied::Unauthenticated)) {
-        fresh = freshness::of_absence(node);
+        fresh = freshness::for_not_found(node);
         principal = who();
         match auth::is_arriving(node.state(), &home_groups, &presented) {
             Ok(true) if caller != Caller::Operator && principal.is_err() => {
@@ -170,7 +172,10 @@ fn permit(node: &Node, presented: Presented<'_>, route: &Route) -> Result<Permit
             Err(error) => return Err(broken("authenticating", &error)),
         }
     }
+    let says_missing = presented.organization.is_of_key() && presented.key.is_empty();
     let principal = principal.map_err(|denied| match denied {
+        Denied::Unauthenticated if says_missing => Outcome::KeyMissing.into(),
+        Denied::OtherOrganization => freshness::mark(Outcome::OtherOrganization, fresh),
         Denied::OrgIdMissing => Outcome::Malformed(Malformed::OrganizationMissing).into(),
         Denied::Unauthenticated => freshness::mark(Outcome::Unauthenticated, fresh),
         Denied::Broken(error) => broken("authenticating", &error),
@@ -204,7 +209,7 @@ fn parse(
     let query = head.uri.query().unwrap_or_default();
     let input = Input { path_parameter: parameter, query, headers: &head.headers, body };
     let action: Action = (route.parse)(&input).map_err(Outcome::Malformed)?;
-    // Of operations whose body means nothing.
+    // For operations without a body.
     if body.len() > limits::BODY_BYTES_MAX {
         return Err(Outcome::Malformed(Malformed::BodyTooLarge));
     }

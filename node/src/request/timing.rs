@@ -2,11 +2,11 @@
 
 use tokio::time::Instant;
 
-/// When a request came, and when it must be answered.
+/// When a request arrived, and when it must be answered.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Timing {
     /// When its head had been read.
     pub(crate) accepted: Instant,
-    /// When the caller's patience ends.
+    /// The caller's deadline.
     pub(crate) deadline: Instant,
 }

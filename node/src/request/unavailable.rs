@@ -1,18 +1,20 @@
-//! What broke, for the log; the caller learns only that nothing can be said here now.
+//! Internal errors: logged here; the caller learns only that the node cannot answer now.
+
+use concordat_cluster::error_chain::chain;
 
 use crate::{
     api::outcome::{Answer, Outcome, Unavailable},
     seal::SealError,
 };
 
-/// An answer that nothing can be done or said now.
+/// The answer that the node cannot do or answer it now.
 pub(crate) fn unavailable(why: Unavailable) -> Answer {
     Outcome::Unavailable(why).into()
 }
 
 /// The store is broken. Its watcher has been notified, and stops the process.
-pub(crate) fn broken(doing: &str, error: &dyn std::error::Error) -> Answer {
-    tracing::error!(error = %chain(error), "{doing}");
+pub(crate) fn broken(context: &str, error: &dyn std::error::Error) -> Answer {
+    tracing::error!(error = %chain(error), "{context}");
     unavailable(Unavailable::Broken)
 }
 
@@ -26,15 +28,4 @@ pub(crate) fn no_key(error: SealError) -> Answer {
 pub(crate) fn no_private_key() -> Answer {
     tracing::error!("a stored private key cannot be used");
     unavailable(Unavailable::Secrets)
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        next = source.source();
-    }
-    text
 }

@@ -1,15 +1,17 @@
-//! Version byte and bincode payload: the one place that names the codec.
+//! Version byte and bincode payload: the one place that names the codec, and [`Wire`], which all
+//! values with bytes of their own implement.
 //!
-//! Whatever the bytes claim, decoding allocates in proportion to how many there are: the codec's own
-//! limit is chosen from their number, and our texts and blobs are copied only once they are there.
+//! Decoding allocates in proportion to the number of bytes, whatever lengths the bytes claim: the
+//! codec's limit is chosen from that number, and texts and blobs are copied only once they are
+//! complete.
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::WireError;
+use super::error::WireError;
 use crate::limits;
 
-/// The codec counts up to so many bytes of memory for each byte of input: a 128-bit number may take
-/// one byte.
+/// The codec counts up to this many bytes of memory for each byte of input: a 128-bit number may
+/// take one byte.
 const CLAIM_PER_BYTE: usize = 16;
 
 pub(super) fn encode<T: Serialize>(version: u8, value: &T, limit: usize) -> Vec<u8> {
@@ -81,6 +83,43 @@ fn decode_within<T: DeserializeOwned, const LIMIT: usize>(payload: &[u8]) -> Res
         bytes => Err(WireError::LeftOver { bytes }),
     }
 }
+
+/// A value that has bytes of its own.
+pub trait Wire: Sized {
+    /// The bytes, in the newest version.
+    fn encode(&self) -> Vec<u8>;
+
+    /// The value, from the bytes of any version that this build reads.
+    ///
+    /// # Errors
+    /// When the bytes are not exactly one valid value.
+    fn decode(bytes: &[u8]) -> Result<Self, WireError>;
+}
+
+/// Implements [`Wire`]: which frozen struct is written under which version byte, which are read,
+/// and how many bytes there may be.
+macro_rules! wire {
+    ($($domain:ty: writes $version:expr => $newest:ty,
+       reads { $($read:literal => $frozen:ty),+ $(,)? }, at most $limit:expr;)*) => {$(
+        impl $crate::wire::codec::Wire for $domain {
+            fn encode(&self) -> Vec<u8> {
+                let frozen: $newest = $crate::wire::frozen::mirror::Mirror::freeze(self);
+                $crate::wire::codec::encode($version, &frozen, $limit)
+            }
+
+            fn decode(bytes: &[u8]) -> Result<Self, $crate::wire::error::WireError> {
+                match $crate::wire::codec::split(bytes, $limit)? {
+                    $(($read, payload) => {
+                        let frozen: $frozen = $crate::wire::codec::decode(payload)?;
+                        $crate::wire::frozen::mirror::Mirror::thaw(frozen)
+                    })+
+                    (found, _) => Err($crate::wire::error::WireError::Version { found }),
+                }
+            }
+        }
+    )*};
+}
+pub(super) use wire;
 
 #[cfg(test)]
 mod tests {

@@ -1,4 +1,4 @@
-//! What can be wrong with bytes.
+//! Decoding errors.
 
 /// Why bytes are not a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -9,9 +9,9 @@ pub enum WireError {
     /// More than there may be; nothing was allocated for them.
     #[error("{bytes} bytes, of at most {max}")]
     TooLong {
-        /// So many there are.
+        /// The number of bytes.
         bytes: usize,
-        /// So many there may be.
+        /// The limit.
         max: usize,
     },
     /// Written by another version.
@@ -23,19 +23,19 @@ pub enum WireError {
     /// They do not have the form.
     #[error("malformed: {reason}")]
     Malformed {
-        /// As the codec says it.
+        /// The codec's message.
         reason: String,
     },
     /// A value, and then something.
     #[error("{bytes} bytes left over")]
     LeftOver {
-        /// So many.
+        /// The number of bytes.
         bytes: usize,
     },
     /// The form is right, but no such value can be.
     #[error("not a valid {what}")]
     Invalid {
-        /// Of what.
+        /// The kind of value.
         what: &'static str,
     },
     /// They are not the bytes that were sent or stored.
@@ -43,8 +43,8 @@ pub enum WireError {
     Checksum,
 }
 
-impl From<crate::id::IdError> for WireError {
-    fn from(error: crate::id::IdError) -> Self {
+impl From<crate::base::id::IdError> for WireError {
+    fn from(error: crate::base::id::IdError) -> Self {
         Self::Invalid { what: error.kind }
     }
 }

@@ -1,12 +1,15 @@
-//! The bytes in `golden/`: every version's decode to the samples for good, and the newest version's
-//! are what is written. `UPDATE_EXPECT=1` writes the newest version's files anew.
+//! The bytes in `golden/`: those of every version decode to the samples for good, and those of the
+//! newest version are the ones that are written. `UPDATE_EXPECT=1` rewrites the newest version's
+//! files.
 //!
 //! A file is named after the type and the version byte; each line is a sample's name and its bytes.
 
 use std::{collections::BTreeMap, fmt, fmt::Write, fs, path::PathBuf};
 
 use super::{
-    Wire, WireError, failover_samples, peer_samples, samples, samples::Samples, snapshot::Chunk,
+    Wire, WireError,
+    samples::{self, Samples, failover, peer, registration},
+    snapshot::Chunk,
 };
 use crate::version;
 
@@ -27,7 +30,7 @@ fn unhex(text: &str) -> Vec<u8> {
     (0..text.len()).step_by(2).map(digits).collect()
 }
 
-/// What is wrong with a type's files, with these ways to write and read.
+/// The differences between a type's files and these ways to write and read.
 fn compare<T: PartialEq + fmt::Debug>(
     name: &str,
     newest: u8,
@@ -71,23 +74,25 @@ fn every_version_is_read_and_the_newest_written() {
     check("applied_record", version::RECORD, &samples::applied_records());
     check("lease_record", version::RECORD, &samples::lease_records());
     check("replica_mark", version::RECORD, &samples::replica_marks());
-    check("inherited_names", version::RECORD, &failover_samples::inherited_names());
-    check("inherited_terms", version::RECORD, &failover_samples::inherited_terms());
+    check("inherited_names", version::RECORD, &failover::inherited_names());
+    check("inherited_terms", version::RECORD, &failover::inherited_terms());
     check("region_record", version::CLUSTER_RECORD, &samples::region_records());
-    check("isolation", version::RECORD, &failover_samples::isolations());
-    check("org_settings", version::RECORD, &failover_samples::org_settings());
-    check("closed_group", version::RECORD, &failover_samples::closed_groups());
+    check("isolation", version::RECORD, &failover::isolations());
+    check("org_settings", version::RECORD, &failover::org_settings());
+    check("closed_group", version::RECORD, &failover::closed_groups());
     check("node_record", version::NODE_RECORD, &samples::node_records());
     check("cluster_record", version::CLUSTER_RECORD, &samples::cluster_records());
     check("home_record", version::HOME, &samples::home_records());
     check("away_record", version::RECORD, &samples::away_records());
-    check("belonging", version::RECORD, &samples::belongings());
+    check("belonging", version::RECORD, &samples::moved_records());
+    check("registration", version::RECORD, &registration::registrations());
+    check("org_profile", version::RECORD, &registration::profiles());
     check("counter", version::RECORD, &samples::counters());
-    check("peer_request", version::PEER, &peer_samples::peer_requests());
-    check("peer_reply", version::PEER, &peer_samples::peer_replies());
-    check("propose_reply", version::PEER, &peer_samples::propose_replies());
-    check("notice", version::PEER, &peer_samples::notices());
-    check("stream_head", version::PEER, &peer_samples::stream_heads());
+    check("peer_request", version::PEER, &peer::peer_requests());
+    check("peer_reply", version::PEER, &peer::peer_replies());
+    check("propose_reply", version::PEER, &peer::propose_replies());
+    check("notice", version::PEER, &peer::notices());
+    check("stream_head", version::PEER, &peer::stream_heads());
 }
 
 #[test]

@@ -1,96 +1,51 @@
-//! How values become bytes, on disk and between nodes: the only place that knows.
+//! How values become bytes, on disk and between nodes. No other module encodes or decodes them.
 //!
 //! Every encoded value is `version byte | payload`. The payload is bincode of a *frozen* struct: a
 //! private mirror of the domain type (`V1…`), which never changes once it was released. A new shape
-//! is a new mirror with a new version byte; enum variants are only ever appended. Decoding checks
-//! the size before it allocates, that nothing is left over, and every rule that the domain types
-//! promise, so that bytes from a disk or a peer cannot make a value that the edge would have
-//! refused. The files of `golden/` hold the bytes of each version for good.
+//! is a new mirror with a new version byte; enum variants are only appended. Decoding checks the
+//! size before it allocates, that no bytes are left over, and every rule of the domain types: bytes
+//! from a disk or a peer cannot make a value that the edge would refuse. The files of `golden/`
+//! hold the bytes of each version for good.
 //!
-//! Why bincode: it was the smallest of the measured codecs and its format is written down. It is no
-//! longer maintained, so nothing outside `codec.rs` names it.
+//! Why bincode: it was the smallest of the measured codecs, and its format is specified. It is no
+//! longer maintained, so only `codec.rs` names it.
 
 use crate::{
     command::Proposal,
-    failover::ClosedGroup,
-    lease::{LeaseRecord, ReplicaMark},
     limits,
-    movement::{AwayRecord, Belonging},
-    oidc::OidcCredential,
-    org::{ApiKey, ClusterRecord, Isolation, NodeRecord, Org, OrgSettings, RegionRecord},
-    record::{AppliedRecord, InheritedNames, InheritedTerms, KeyRecord, WriteRecord},
+    records::{
+        failover::ClosedGroup,
+        lease::{LeaseRecord, ReplicaMark},
+        movement::{MovedAwayRecord, MovedRecord},
+        oidc::OidcCredential,
+        org::{
+            ApiKey, ClusterRecord, NodeRecord, Org, OrgSettings, PartitionPolicyRecord,
+            RegionRecord,
+        },
+        record::{AppliedRecord, InheritedNames, InheritedTerms, KeyRecord, WriteRecord},
+        registration::{OrgProfile, Registration},
+    },
     reply::Applied,
     version,
 };
 
-#[cfg(test)]
-mod arbitrary;
-mod cluster;
 mod codec;
-mod command;
 mod error;
-mod failover;
-#[cfg(test)]
-mod failover_samples;
-mod frame;
+mod frozen;
 #[cfg(test)]
 mod golden_test;
-mod lease;
-mod mirror;
-mod movement;
-mod oidc;
-mod org;
 pub mod peer;
-#[cfg(test)]
-mod peer_samples;
-mod record;
-mod reply;
 #[cfg(test)]
 mod round_trip_test;
 #[cfg(test)]
 mod samples;
 pub mod snapshot;
 
-pub use codec::{decode_serde, encode_serde};
+use codec::wire;
+use frozen::{cluster, command, failover, lease, movement, oidc, org, record, registration, reply};
+
+pub use codec::{Wire, decode_serde, encode_serde};
 pub use error::WireError;
-pub use frame::{FRAME_HEAD_BYTES, FrameReader, frame, read_frame};
-
-/// A value that has bytes of its own.
-pub trait Wire: Sized {
-    /// The bytes, in the newest version.
-    fn encode(&self) -> Vec<u8>;
-
-    /// The value, from the bytes of any version that this build reads.
-    ///
-    /// # Errors
-    /// When the bytes are not exactly one valid value.
-    fn decode(bytes: &[u8]) -> Result<Self, WireError>;
-}
-
-/// Implements [`Wire`]: which frozen struct is written under which version byte, which are read,
-/// and how many bytes there may be.
-macro_rules! wire {
-    ($($domain:ty: writes $version:expr => $newest:ty,
-       reads { $($read:literal => $frozen:ty),+ $(,)? }, at most $limit:expr;)*) => {$(
-        impl $crate::wire::Wire for $domain {
-            fn encode(&self) -> Vec<u8> {
-                let frozen: $newest = $crate::wire::mirror::Mirror::freeze(self);
-                $crate::wire::codec::encode($version, &frozen, $limit)
-            }
-
-            fn decode(bytes: &[u8]) -> Result<Self, $crate::wire::WireError> {
-                match $crate::wire::codec::split(bytes, $limit)? {
-                    $(($read, payload) => {
-                        let frozen: $frozen = $crate::wire::codec::decode(payload)?;
-                        $crate::wire::mirror::Mirror::thaw(frozen)
-                    })+
-                    (found, _) => Err($crate::wire::WireError::Version { found }),
-                }
-            }
-        }
-    )*};
-}
-use wire;
 
 wire! {
     Proposal: writes version::COMMAND => command::V1Proposal,
@@ -132,18 +87,22 @@ wire! {
         at most limits::RECORD_BYTES_MAX;
     OrgSettings: writes version::RECORD => org::V1OrgSettings,
         reads { 1 => org::V1OrgSettings }, at most limits::RECORD_BYTES_MAX;
-    Isolation: writes version::RECORD => cluster::V1Isolation,
-        reads { 1 => cluster::V1Isolation }, at most limits::RECORD_BYTES_MAX;
+    PartitionPolicyRecord: writes version::RECORD => cluster::V1PartitionPolicyRecord,
+        reads { 1 => cluster::V1PartitionPolicyRecord }, at most limits::RECORD_BYTES_MAX;
     ClosedGroup: writes version::RECORD => failover::V1ClosedGroup,
         reads { 1 => failover::V1ClosedGroup }, at most limits::RECORD_BYTES_MAX;
     LeaseRecord: writes version::RECORD => lease::V1LeaseRecord,
         reads { 1 => lease::V1LeaseRecord }, at most limits::RECORD_BYTES_MAX;
     ReplicaMark: writes version::RECORD => lease::V1ReplicaMark,
         reads { 1 => lease::V1ReplicaMark }, at most limits::RECORD_BYTES_MAX;
-    AwayRecord: writes version::RECORD => movement::V1AwayRecord,
-        reads { 1 => movement::V1AwayRecord }, at most limits::RECORD_BYTES_MAX;
-    Belonging: writes version::RECORD => movement::V1Belonging,
-        reads { 1 => movement::V1Belonging }, at most limits::RECORD_BYTES_MAX;
+    MovedAwayRecord: writes version::RECORD => movement::V1MovedAwayRecord,
+        reads { 1 => movement::V1MovedAwayRecord }, at most limits::RECORD_BYTES_MAX;
+    MovedRecord: writes version::RECORD => movement::V1MovedRecord,
+        reads { 1 => movement::V1MovedRecord }, at most limits::RECORD_BYTES_MAX;
+    Registration: writes version::RECORD => registration::V1Registration,
+        reads { 1 => registration::V1Registration }, at most limits::RECORD_BYTES_MAX;
+    OrgProfile: writes version::RECORD => registration::V1OrgProfile,
+        reads { 1 => registration::V1OrgProfile }, at most limits::RECORD_BYTES_MAX;
     u64: writes version::RECORD => u64,
         reads { 1 => u64 }, at most limits::RECORD_BYTES_MAX;
 }

@@ -1,25 +1,31 @@
-//! What nodes say to one another.
+//! The messages between nodes.
 //!
-//! Bodies of the Raft library's own messages are opaque here: its adapter makes and reads them. A
-//! proposal travels encoded, as it will stand in the log.
+//! Bodies of the Raft library's own messages are opaque here: its adapter encodes and decodes them.
+//! A proposal travels encoded, with the bytes that it will have in the log.
 
 use super::{
-    cluster::V1NodeRecord,
-    failover::V1DivergedWrite,
-    lease::{V1DangerSet, V1LeaseGrant},
-    mirror::{Blob, Text, V1Id, V1LogId, mirror_enum, mirror_struct},
-    reply::V1Applied,
-    wire,
+    codec::wire,
+    frozen::{
+        cluster::V1NodeRecord,
+        failover::V1DivergedWrite,
+        lease::{V1LeaseGrant, V1StaleReaderSet},
+        mirror::{Blob, Text, V1Id, V1LogId, mirror_enum, mirror_struct},
+        reply::V1Applied,
+    },
 };
 use crate::{
-    failover::DivergedWrite,
-    id::{ClusterId, GroupId, NodeId, WriteId},
-    lease::{DangerSet, LeaseGrant},
+    base::{
+        id::{ClusterId, GroupId, NodeId, WriteId},
+        log::{LogId, LogIndex},
+        time::LogTime,
+    },
     limits,
-    log::{LogId, LogIndex},
-    org::NodeRecord,
+    records::{
+        failover::DivergedWrite,
+        lease::{LeaseGrant, StaleReaderSet},
+        org::NodeRecord,
+    },
     reply::Applied,
-    time::LogTime,
     version,
 };
 
@@ -62,22 +68,22 @@ pub enum PeerRequest {
         groups: Vec<GroupId>,
     },
     /// Do I still belong to the cluster?
-    Standing,
+    StillMember,
     /// Let your replica of this group have the timings of voters that are regions apart, or those
     /// of one region; answered when it has.
-    Retime {
+    SetTimingProfile {
         /// The group.
         group: GroupId,
-        /// Whether the voters are to be regions apart.
-        across: bool,
+        /// Whether the voters are in several regions.
+        wide_area: bool,
     },
-    /// What does your replica of this closed group have? Answered once it is closed there.
+    /// The end of your replica's log of this closed group? Answered once the group is closed there.
     Closed {
         /// The group.
         group: GroupId,
     },
     /// Do you know, since you were started, that your region's groups are not closed?
-    Cleared,
+    GroupsOpen,
     /// Which writes does your replica of this closed group have that its successor lacks?
     Diverged {
         /// The group.
@@ -87,17 +93,17 @@ pub enum PeerRequest {
         /// Only this write.
         write: Option<WriteId>,
     },
-    /// Which feature level do you know? A node of the first release refuses the question.
+    /// Which feature level do you support? A node of the first release refuses the question.
     FeatureLevel,
     /// [`PeerRequest::Join`], and the newest feature level that the node's build knows. A node of the
     /// first release refuses it, and is asked by the other.
     JoinAt {
-        /// Who.
+        /// The node.
         node: NodeRecord,
         /// The level.
         feature_level: u32,
     },
-    /// What have you heard from me, and does another process of mine ask you?
+    /// The run of mine that you know, and whether another process of mine asks you?
     Recall {
         /// A name of the process that asks.
         run: u64,
@@ -109,7 +115,18 @@ pub enum PeerRequest {
         group: GroupId,
         /// An encoded [`crate::command::Proposal`].
         proposal: Vec<u8>,
-        /// How long it may wait for its turn.
+        /// How long it may wait in the queue.
+        wait_ms: u32,
+    },
+    /// How far have other nodes' replicas of this group come, as they have reported to you? Answered
+    /// once one of them is past what the asker knows, or when the time is up. A node of a version that
+    /// does not know this request refuses it.
+    Progress {
+        /// The group.
+        group: GroupId,
+        /// What the asker knows.
+        known: Vec<NodeProgress>,
+        /// How long the answer may take.
         wait_ms: u32,
     },
 }
@@ -139,17 +156,17 @@ pub enum PeerReply {
     NoCluster,
     /// The leases that could be granted.
     Leases(Vec<LeaseGrant>),
-    /// Whoever asks has left the cluster for good. The answer to anything that it asks.
+    /// The asking node was removed from the cluster for good. The answer to all of its requests.
     Removed {
         /// The node that took its place, if one did.
         replaced_by: Option<NodeId>,
     },
-    /// To [`PeerRequest::Standing`]: yes.
-    Standing,
-    /// To [`PeerRequest::Retime`]: the timings that the replica now has.
-    Retimed {
-        /// Whether they are those of voters that are regions apart.
-        across: bool,
+    /// To [`PeerRequest::StillMember`]: yes.
+    StillMember,
+    /// To [`PeerRequest::SetTimingProfile`]: the timings that the replica now has.
+    TimingProfileSet {
+        /// Whether they are those of voters in several regions.
+        wide_area: bool,
     },
     /// To [`PeerRequest::Closed`].
     Closed {
@@ -158,16 +175,16 @@ pub enum PeerReply {
         /// The newest one that it has applied.
         applied: LogIndex,
     },
-    /// To [`PeerRequest::Cleared`].
-    Cleared {
-        /// Whether it does.
-        is_cleared: bool,
+    /// To [`PeerRequest::GroupsOpen`].
+    GroupsOpen {
+        /// Whether it knows so.
+        is_known: bool,
     },
     /// To [`PeerRequest::Diverged`]: some, in order of index.
     Diverged {
         /// The writes.
         writes: Vec<DivergedWrite>,
-        /// Where to go on, if there may be more.
+        /// The index to continue after, if there may be more.
         next: Option<LogIndex>,
         /// Writes that the replica has, and whose entries its log does not hold any more.
         unlisted: u64,
@@ -178,38 +195,43 @@ pub enum PeerReply {
     Recalled {
         /// The newest report of the asker's replica in each group.
         reported: Vec<GroupProgress>,
-        /// Whether a process of the asker that began earlier has asked since.
+        /// Whether an earlier process of the asking node has asked since.
         is_twice: bool,
+    },
+    /// To [`PeerRequest::Progress`]: the replicas that are past what the asker knows.
+    Progress {
+        /// How far each is.
+        replicas: Vec<NodeProgress>,
     },
 }
 
 /// How proposing ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProposeReply {
-    /// It is committed; this is what became of it. Who may still answer without it is not told.
+    /// It is committed; this is its result. The stale readers are not included.
     Committed(Applied),
     /// Certainly not appended.
     NotLeader {
-        /// Who leads, if it is known.
+        /// The leader, if it is known.
         leader: Option<NodeId>,
     },
     /// Not known.
     Unknown,
     /// It is committed.
     Done {
-        /// What became of it.
+        /// Its result.
         applied: Applied,
-        /// Who may still answer without it.
-        danger: DangerSet,
+        /// The replicas that may still answer without it.
+        stale_readers: StaleReaderSet,
     },
     /// To [`PeerRequest::ProposeInTurn`]: certainly not appended, for it was not its turn in time.
     Queued {
-        /// How many others go first.
+        /// How many others are before it in the queue.
         ahead: u32,
     },
 }
 
-/// How far a group's replica has come.
+/// The progress of a group's replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GroupProgress {
     /// The group.
@@ -218,22 +240,31 @@ pub struct GroupProgress {
     pub applied: LogIndex,
 }
 
-/// Something a peer is told and does not answer.
+/// How far one node's replica of a group has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NodeProgress {
+    /// The node.
+    pub node: NodeId,
+    /// Visible there to every read that starts now, and in its synced log.
+    pub applied: LogIndex,
+}
+
+/// A message to a peer that has no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// How far my replicas have come.
+    /// The progress of my replicas.
     Report {
         /// One line a group.
         entries: Vec<GroupProgress>,
     },
-    /// What time it is by my wall clock.
+    /// The time on my wall clock.
     Clock {
         /// When this was sent.
         now: LogTime,
     },
 }
 
-/// What a stream begins with.
+/// The first message of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StreamHead {
     /// Log entries of a group follow.
@@ -245,13 +276,14 @@ pub enum StreamHead {
     Snapshot {
         /// The group.
         group: GroupId,
-        /// What the Raft adapter says of it.
+        /// The Raft adapter's part of it.
         body: Vec<u8>,
     },
 }
 
 mirror_struct! {
     V1GroupProgress for GroupProgress { group: u32, applied: u64 }
+    V1NodeProgress for NodeProgress { node: u64, applied: u64 }
 }
 
 mirror_enum! {
@@ -262,15 +294,16 @@ mirror_enum! {
         TransferLeader { group: u32, body: Blob },
         Join(node: V1NodeRecord),
         Leases { groups: Vec<u32> },
-        Standing,
-        Retime { group: u32, across: bool },
+        StillMember,
+        SetTimingProfile { group: u32, wide_area: bool },
         Closed { group: u32 },
-        Cleared,
+        GroupsOpen,
         Diverged { group: u32, after: u64, write: Option<V1Id> },
         FeatureLevel,
         JoinAt { node: V1NodeRecord, feature_level: u32 },
         Recall { run: u64 },
         ProposeInTurn { group: u32, proposal: Blob, wait_ms: u32 },
+        Progress { group: u32, known: Vec<V1NodeProgress>, wait_ms: u32 },
     }
     V1PeerReply for PeerReply {
         Proposed(reply: V1ProposeReply),
@@ -281,19 +314,20 @@ mirror_enum! {
         NoCluster,
         Leases(grants: Vec<V1LeaseGrant>),
         Removed { replaced_by: Option<u64> },
-        Standing,
-        Retimed { across: bool },
+        StillMember,
+        TimingProfileSet { wide_area: bool },
         Closed { last: V1LogId, applied: u64 },
-        Cleared { is_cleared: bool },
+        GroupsOpen { is_known: bool },
         Diverged { writes: Vec<V1DivergedWrite>, next: Option<u64>, unlisted: u64 },
         FeatureLevel(level: u32),
         Recalled { reported: Vec<V1GroupProgress>, is_twice: bool },
+        Progress { replicas: Vec<V1NodeProgress> },
     }
     V1ProposeReply for ProposeReply {
         Committed(applied: V1Applied),
         NotLeader { leader: Option<u64> },
         Unknown,
-        Done { applied: V1Applied, danger: V1DangerSet },
+        Done { applied: V1Applied, stale_readers: V1StaleReaderSet },
         Queued { ahead: u32 },
     }
     V1Notice for Notice {

@@ -1,23 +1,29 @@
-//! What holds of all bytes: values survive them, and bytes that are no value are refused without a
-//! panic.
+//! Properties of all encodings: values survive a round trip, and bytes that are no value are
+//! refused without a panic.
 
 use proptest::{collection::vec, prelude::*, sample::Index};
 
 use super::{
-    Wire, WireError, arbitrary,
+    Wire, WireError,
     peer::{Notice, PeerReply, PeerRequest, ProposeReply, StreamHead},
-    samples,
+    samples::{self, arbitrary},
     snapshot::Chunk,
 };
 use crate::{
     command::Proposal,
-    failover::ClosedGroup,
-    lease::{LeaseRecord, ReplicaMark},
     limits,
-    movement::{AwayRecord, Belonging, HomeRecord},
-    oidc::{OidcCredential, ProviderOptions},
-    org::{ApiKey, ClusterRecord, Isolation, NodeRecord, Org, OrgSettings, RegionRecord, Rights},
-    record::{AppliedRecord, InheritedNames, InheritedTerms, KeyRecord, WriteRecord},
+    records::{
+        failover::ClosedGroup,
+        lease::{LeaseRecord, ReplicaMark},
+        movement::{HomeRecord, MovedAwayRecord, MovedRecord},
+        oidc::{OidcCredential, ProviderOptions},
+        org::{
+            ApiKey, ClusterRecord, NodeRecord, Org, OrgSettings, PartitionPolicyRecord,
+            RegionRecord, Rights,
+        },
+        record::{AppliedRecord, InheritedNames, InheritedTerms, KeyRecord, WriteRecord},
+        registration::{OrgProfile, Registration},
+    },
     reply::Applied,
 };
 
@@ -41,14 +47,16 @@ fn decode_all(bytes: &[u8]) {
     again::<RegionRecord>(bytes);
     again::<NodeRecord>(bytes);
     again::<ClusterRecord>(bytes);
-    again::<Isolation>(bytes);
+    again::<PartitionPolicyRecord>(bytes);
     again::<OrgSettings>(bytes);
     again::<ClosedGroup>(bytes);
     again::<LeaseRecord>(bytes);
     again::<ReplicaMark>(bytes);
     again::<HomeRecord>(bytes);
-    again::<AwayRecord>(bytes);
-    again::<Belonging>(bytes);
+    again::<MovedAwayRecord>(bytes);
+    again::<MovedRecord>(bytes);
+    again::<Registration>(bytes);
+    again::<OrgProfile>(bytes);
     again::<u64>(bytes);
     again::<PeerRequest>(bytes);
     again::<PeerReply>(bytes);
@@ -148,14 +156,14 @@ fn bytes_cannot_make_an_invalid_value() {
     let mut bad = samples::home_records().remove(1).1;
     bad.arrival.as_mut().expect("it arrived").past.clear();
     refused(&bad, "number of earlier homes");
-    let (_, Belonging::IdempotencyKey { record, .. }) = samples::belongings().remove(3) else {
+    let (_, MovedRecord::IdempotencyKey { record, .. }) = samples::moved_records().remove(3) else {
         panic!("another sample");
     };
-    refused(&Belonging::IdempotencyKey { key: "\n".to_owned(), record }, "idempotency key");
+    refused(&MovedRecord::IdempotencyKey { key: "\n".to_owned(), record }, "idempotency key");
 }
 
 #[test]
-fn an_organisation_that_never_moved_has_the_bytes_of_its_claim() {
+fn an_organization_that_never_moved_has_the_bytes_of_its_claim() {
     let org = samples::orgs().remove(0).1;
     let home = HomeRecord::begun(org.clone());
     assert_eq!(home.encode(), org.encode());

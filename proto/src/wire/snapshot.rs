@@ -1,11 +1,12 @@
-//! A snapshot's bytes: chunks of records, each checksummed together with all before it.
+//! A snapshot's bytes: chunks of records, each checksummed together with all chunks before it.
 //!
-//! `crc32c u32 big-endian | version byte | payload`. The checksum goes on from that of the chunk
-//! before, so a chunk that is lost, repeated or of another snapshot is noticed at the next one.
+//! `crc32c u32 big-endian | version byte | payload`. The checksum continues that of the chunk
+//! before, so a chunk that is lost, repeated or from another snapshot is detected at the next one.
 
 use super::{
-    WireError, codec,
-    mirror::{Blob, Mirror, mirror_struct},
+    codec,
+    error::WireError,
+    frozen::mirror::{Blob, Mirror, mirror_struct},
 };
 use crate::{limits, version};
 
@@ -16,7 +17,7 @@ pub struct Chunk {
     pub sequence: u64,
     /// Keys and values.
     pub pairs: Vec<(Vec<u8>, Vec<u8>)>,
-    /// Whether the snapshot is whole with it.
+    /// Whether this is the last chunk.
     pub last: bool,
 }
 
@@ -28,7 +29,8 @@ impl Chunk {
     /// The chain before the first chunk.
     pub const CHAIN_START: u32 = 0;
 
-    /// The bytes, and the chain after this chunk. `chain` is what the chunk before gave.
+    /// The bytes, and the checksum after this chunk. `chain` is the checksum after the chunk
+    /// before.
     #[must_use]
     pub fn encode_after(&self, chain: u32) -> (Vec<u8>, u32) {
         let frozen: V1Chunk = self.freeze();

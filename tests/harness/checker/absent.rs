@@ -1,12 +1,12 @@
-//! Nobody says that something is not there who cannot know it: a node answers 401, 403, 404, 409 or 412
-//! by itself only of a state of which it can tell the moment, which it has been current with. A client
-//! takes such an answer for the last word, and drops its login.
+//! A node answers only from a state that it has been current with that something does not exist:
+//! for 401, 403, 404, 409 or 412 of its own it must know its state's time. A client takes such an
+//! answer as final, and drops its login.
 //!
-//! What a node says as of a moment that it does tell is judged by nobody here: that is an old truth, and
-//! marked as such. A no that was decided in a log has a place in the order, and is judged there.
+//! Answers that name a known time are not judged here: they were true then, and marked so. A
+//! refusal that a log has decided has a position in the order, and is judged there.
 
 use super::{Rule, Violation};
-use crate::history::History;
+use crate::clients::history::History;
 
 /// Judges it.
 ///

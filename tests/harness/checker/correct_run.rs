@@ -1,5 +1,5 @@
-//! A correct register over a log with replicas and leases, run at random: what is sent may be lost or
-//! come late, replicas lag behind, and one without a lease marks what it answers.
+//! A correct register over a log with replicas and leases, run at random: messages may be lost or
+//! late, replicas lag behind, and one without a lease marks its answers as stale.
 //!
 //! Naive on purpose, and not the product's machine. Its histories are right by construction.
 
@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::testkit::at;
 use crate::{
-    chance::Chance,
-    history::{Action, Change, Found, History, Operation, Outcome, Required, Write},
+    clients::history::{Action, Change, Found, History, Operation, Outcome, Required, Write},
+    rng::Rng,
 };
 
 const STEPS: usize = 600;
@@ -18,26 +18,26 @@ const CREDENTIALS: u64 = 2;
 
 type State = BTreeMap<String, Found>;
 
-/// An attempt on its way, and what has become of it, which its client may not be told.
+/// An attempt in transit, and its result, which its client may not get.
 #[derive(Debug, Clone)]
 struct Flight {
     operation: Operation,
-    /// Of a write the decision, of a read the answer.
+    /// The decision of a write, or the answer of a read.
     decided: Option<Outcome>,
     is_given_up: bool,
 }
 
 #[derive(Debug)]
 pub(super) struct World {
-    chance: Chance,
+    rng: Rng,
     now: u64,
     /// The state after each entry.
     log: Vec<State>,
     keys: BTreeMap<String, Outcome>,
     applied: [usize; NODES],
     has_lease: [bool; NODES],
-    /// The least that a leased node must show: for the world to check itself, and to know what may
-    /// be spoilt.
+    /// The least that a leased node must show: for the world's own checks, and to know which
+    /// answers can be spoilt.
     floors: [u64; NODES],
     flights: Vec<Flight>,
     pub(super) history: History,
@@ -58,7 +58,7 @@ fn position(outcome: &Outcome) -> Option<u64> {
 impl World {
     pub(super) fn run(seed: u64) -> Self {
         let mut world = Self {
-            chance: Chance::new(seed),
+            rng: Rng::new(seed),
             now: 0,
             log: vec![State::new()],
             keys: BTreeMap::new(),
@@ -73,7 +73,7 @@ impl World {
         for _ in 0..STEPS {
             world.step();
         }
-        // What is still on its way is unknown for ever.
+        // Attempts that are still in transit are unknown for ever.
         for flight in std::mem::take(&mut world.flights) {
             if flight.operation.action != Action::Read && !flight.is_given_up {
                 world.record(flight.operation, Outcome::Unknown);
@@ -84,8 +84,8 @@ impl World {
 
     fn step(&mut self) {
         self.now += 1;
-        let (node, flight) = (self.chance.place(NODES), self.chance.place(self.flights.len()));
-        match self.chance.below(12) {
+        let (node, flight) = (self.rng.place(NODES), self.rng.place(self.flights.len()));
+        match self.rng.below(12) {
             0..=2 if self.flights.len() < 8 => self.start(node),
             3..=5 if !self.flights.is_empty() => self.decide(flight),
             // One without a lease is slow as well.
@@ -93,7 +93,7 @@ impl World {
             6..=8 => self.applied[node] = (self.applied[node] + 1).min(self.log.len() - 1),
             9 => {
                 let is_current = self.applied[node] == self.log.len() - 1;
-                self.has_lease[node] = is_current && self.chance.below(4) > 0;
+                self.has_lease[node] = is_current && self.rng.below(4) > 0;
             }
             _ if !self.flights.is_empty() => self.finish(flight),
             _ => {}
@@ -101,8 +101,8 @@ impl World {
     }
 
     fn start(&mut self, node: usize) {
-        let credential = format!("c{}", self.chance.below(CREDENTIALS));
-        let again = self.chance.below(3) == 0;
+        let credential = format!("c{}", self.rng.below(CREDENTIALS));
+        let again = self.rng.below(3) == 0;
         let unknown = self.history.operations.iter().rev().find(|it| {
             again
                 && it.outcome == Outcome::Unknown
@@ -110,7 +110,7 @@ impl World {
         });
         let (action, credential) = match unknown {
             Some(unknown) => (unknown.action.clone(), unknown.credential.clone()),
-            None if self.chance.below(3) > 0 => (Action::Read, credential),
+            None if self.rng.below(3) > 0 => (Action::Read, credential),
             None => (Action::Write(self.write(&credential)), credential),
         };
         let invoked = Duration::from_millis(self.now);
@@ -132,22 +132,22 @@ impl World {
         self.values += 1;
         let value = format!("value {}", self.values);
         let known = self.known_version(credential);
-        let change = match self.chance.below(6) {
+        let change = match self.rng.below(6) {
             0 => Change::Create(value),
             1 => Change::Delete,
             _ if known.is_none() => Change::Create(value),
             _ => Change::Patch(value),
         };
-        let is_conditional = !matches!(change, Change::Create(_)) && self.chance.below(2) == 0;
+        let is_conditional = !matches!(change, Change::Create(_)) && self.rng.below(2) == 0;
         Write {
             change,
             if_match: known.filter(|_| is_conditional),
-            key: (self.chance.below(2) == 0).then(|| format!("key {}", self.values)),
-            required: [Required::LocalRegion, Required::AllRegions][self.chance.place(2)],
+            key: (self.rng.below(2) == 0).then(|| format!("key {}", self.values)),
+            required: [Required::LocalRegion, Required::AllRegions][self.rng.place(2)],
         }
     }
 
-    /// A version that somebody was told of or has seen, one of the last.
+    /// One of the last versions that a client has got or seen.
     fn known_version(&mut self, credential: &str) -> Option<String> {
         let told = self.history.operations.iter().rev().filter(|it| it.credential == credential);
         let mut versions = told.filter_map(|it| match &it.outcome {
@@ -155,11 +155,11 @@ impl World {
             Outcome::Committed { version, .. } => Some(version.clone()),
             Outcome::Refused { .. } | Outcome::Unknown | Outcome::Failed => None,
         });
-        let passed_over = self.chance.place(3);
+        let passed_over = self.rng.place(3);
         versions.nth(passed_over)
     }
 
-    /// What is on its way arrives: a write in the log, a read at its node.
+    /// An attempt arrives: a write in the log, a read at its node.
     fn decide(&mut self, flight: usize) {
         let Flight { operation, decided, is_given_up } = self.flights[flight].clone();
         if decided.is_some() {
@@ -223,7 +223,7 @@ impl World {
 
     /// The client is answered, or gives up.
     fn finish(&mut self, flight: usize) {
-        let gives_up = self.chance.below(4) == 0;
+        let gives_up = self.rng.below(4) == 0;
         let Flight { operation, decided, is_given_up } = self.flights[flight].clone();
         let is_write = operation.action != Action::Read;
         match decided {
@@ -235,7 +235,7 @@ impl World {
             decided if is_write => {
                 self.record(operation, Outcome::Unknown);
                 self.flights[flight].is_given_up = true;
-                if decided.is_some() || self.chance.below(2) == 0 {
+                if decided.is_some() || self.rng.below(2) == 0 {
                     self.flights.remove(flight);
                 }
             }
@@ -279,7 +279,7 @@ impl World {
         self.history.operations.push(operation);
     }
 
-    pub(super) fn finals(&self) -> Vec<Operation> {
+    pub(super) fn final_reads(&self) -> Vec<Operation> {
         let Some(last) = self.log.last() else { return Vec::new() };
         let names = (0..CREDENTIALS).map(|number| format!("c{number}"));
         names

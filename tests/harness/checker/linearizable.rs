@@ -1,8 +1,8 @@
-//! Each organisation's writes form one total order, the one that their positions tell: it is
-//! consistent with real time, and every write was decided by the version directly before it.
+//! Each organization's writes form one total order, that of their positions: it is consistent with
+//! real time, and every write was decided by the version directly before it.
 //!
-//! The order is given, so nothing is searched: writes without a place (unknown outcomes) may stand
-//! wherever time leaves them room, or nowhere.
+//! The order is given, so nothing is searched: writes without a position (unknown outcomes) may be
+//! anywhere that time allows, or nowhere.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,12 @@ use super::{
     Rule, Summary, Violation,
     order::{Fate, Order, Written},
 };
-use crate::history::{Change, History};
+use crate::clients::history::{Change, History};
 
-/// Judges it.
+/// Checks it.
 ///
 /// # Errors
-/// With what cannot be so.
+/// With the contradiction.
 pub fn linearizable(history: &History) -> Result<Summary, Violation> {
     let order = Order::of(history)?;
     real_time(&order)?;
@@ -31,7 +31,7 @@ pub fn linearizable(history: &History) -> Result<Summary, Violation> {
     Ok(order.summary(history))
 }
 
-/// What somebody knew of before another write began stands before it.
+/// A write that was known before another one began is before it.
 fn real_time(order: &Order<'_>) -> Result<(), Violation> {
     let mut by_org: BTreeMap<&str, Vec<&Written<'_>>> = BTreeMap::new();
     for write in order.writes.iter().filter(|write| write.fate.position().is_some()) {
@@ -39,7 +39,7 @@ fn real_time(order: &Order<'_>) -> Result<(), Violation> {
     }
     for writes in by_org.values_mut() {
         writes.sort_by_key(|write| write.fate.position());
-        // From the end: of all that stand later, the one that was known first.
+        // From the end: of all later ones, the one that was known first.
         let mut first_known: Option<&Written<'_>> = None;
         for write in writes.iter().rev() {
             if let Some(later) = first_known.filter(|later| later.is_before(write)) {

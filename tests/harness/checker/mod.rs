@@ -1,13 +1,13 @@
-//! Judges of histories: pure functions from what clients saw to a summary, or to a violation that
-//! shows the operations concerned. One property a file.
+//! Checkers of histories: pure functions from what clients saw to a summary, or to a violation that
+//! shows the operations concerned. One property per file.
 //!
-//! They are sound before they are complete: an unknown outcome is given every chance that time and
-//! order leave it, so that whatever is rejected is wrong. They never look at a server.
+//! They are sound before they are complete: an unknown outcome is allowed wherever time and order
+//! permit, so that every rejected history is wrong. They never look at a server.
 //!
-//! Each was seen to reject what it must: a lost update, a stale unmarked read after `all_regions`
-//! and after `local_region`, a reordering, a doubled write, a lost acknowledged write, a receipt
-//! that lied, a no of a state of no moment (`samples_test.rs`), one that left a region out
-//! (`receipts_test.rs`), an answer about a write that took back another (`unknown_test.rs`),
+//! Each was seen to reject a bad history: a lost update, a stale fresh read after `all_regions` and
+//! after `local_region`, a reordering, a doubled write, a lost acknowledged write, a wrong receipt,
+//! a negative answer from a state without a known time (`samples_test.rs`), one that left a region
+//! out (`receipts_test.rs`), an answer about a write that contradicted another (`unknown_test.rs`),
 //! and every one of many correct runs with one answer spoilt (`random_test.rs`).
 
 mod absent;
@@ -40,14 +40,14 @@ pub use promises::{broken_promises, promises};
 pub use receipts::receipts;
 pub use unknown::{told, unknown};
 
-use crate::history::{History, Operation};
+use crate::clients::history::{History, Operation};
 
-/// What was looked at.
+/// The number of checked operations.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Writes, each with all its attempts.
     pub writes: usize,
-    /// Of them, those that happened for certain and where.
+    /// Of them, those with a known position.
     pub committed: usize,
     /// Refused at a place in the order.
     pub refused: usize,
@@ -57,9 +57,9 @@ pub struct Summary {
     pub attempts: usize,
     /// Reads that were answered.
     pub reads: usize,
-    /// Of them, those that claim to be current.
+    /// Of them, those that claim to be fresh.
     pub unmarked: usize,
-    /// Of these, those that some promise was about.
+    /// Of these, those that some promise applied to.
     pub bound: usize,
     /// Answers about writes that were asked for by their ids.
     pub questions: usize,
@@ -75,18 +75,18 @@ impl fmt::Display for Summary {
     }
 }
 
-/// What must not be.
+/// A violation.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Which rule it breaks.
+    /// The broken rule.
     pub rule: Rule,
-    /// How.
+    /// The description.
     pub what: String,
     /// The operations that show it, in order of time.
     pub operations: Vec<Operation>,
 }
 
-/// What may be broken.
+/// The rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
     /// The history itself makes no sense: the test is wrong, not the server.
@@ -99,7 +99,7 @@ pub enum Rule {
     RealTime,
     /// A conditional write, a create, a change: each is decided by the version directly before.
     Decided,
-    /// Nobody sees what was not written, or before it was.
+    /// No read shows a value that was not written, or before it was written.
     Origin,
     /// After 2xx to `all_regions`.
     AllRegions,
@@ -109,7 +109,7 @@ pub enum Rule {
     Receipt,
     /// Unmarked reads of one node do not go back.
     NodeOrder,
-    /// What was told of a write by its id is not taken back.
+    /// A reported outcome of a write is never contradicted.
     Told,
     /// No no of a state that has never been current.
     Absent,
@@ -145,19 +145,19 @@ impl fmt::Debug for Violation {
 
 impl std::error::Error for Violation {}
 
-/// All judges; `finals` are the reads made when all was quiet again.
+/// All judges; `final_reads` are the reads made when all was quiet again.
 ///
 /// # Errors
 /// With the first thing that must not be.
-pub fn check(history: &History, finals: &[Operation]) -> Result<Summary, Violation> {
+pub fn check(history: &History, final_reads: &[Operation]) -> Result<Summary, Violation> {
     absent(history)?;
     unknown(history)?;
     receipts(history)?;
     let history = told(history);
     let mut all = history.clone();
-    all.operations.extend_from_slice(finals);
+    all.operations.extend_from_slice(final_reads);
     linearizable(&all)?;
-    once(&history, finals)?;
+    once(&history, final_reads)?;
     let summary = promises(&all)?;
     Ok(Summary { questions: all.questions.len(), ..summary })
 }

@@ -1,8 +1,8 @@
 //! Every acknowledged write happened exactly once and is kept; an unknown one at most once.
 //!
-//! That each has one place and one version, and each place and version one write, is judged while
-//! the order is built. Here the end of each credential is compared with it: an older value at the
-//! end means that something newer was lost, or that the older write happened once more.
+//! `order.rs` checks that each has one position and one version, and each position and version one
+//! write. Here the final value of each credential is compared with the order: an older value means
+//! that something newer was lost, or that the older write happened once more.
 
 use std::collections::BTreeMap;
 
@@ -10,18 +10,18 @@ use super::{
     Rule, Summary, Violation,
     order::{Order, Register, Written, register},
 };
-use crate::history::{Found, History, Operation, Outcome};
+use crate::clients::history::{Found, History, Operation, Outcome};
 
-/// Judges it; `finals` are reads made when nobody wrote any more, one at least of each credential.
+/// Checks it; `final_reads` are reads after the last write, at least one of each credential.
 ///
 /// # Errors
-/// With what was lost or doubled.
-pub fn once(history: &History, finals: &[Operation]) -> Result<Summary, Violation> {
+/// With the lost or doubled write.
+pub fn once(history: &History, final_reads: &[Operation]) -> Result<Summary, Violation> {
     let mut all = history.clone();
-    all.operations.extend_from_slice(finals);
+    all.operations.extend_from_slice(final_reads);
     let order = Order::of(&all)?;
     let mut last: BTreeMap<Register<'_>, Vec<(&Operation, Option<&Found>)>> = BTreeMap::new();
-    for read in finals {
+    for read in final_reads {
         if let Outcome::Seen { found, .. } = &read.outcome {
             last.entry(register(read)).or_default().push((read, found.as_ref()));
         }
@@ -67,7 +67,7 @@ fn judge(
     Err(Violation::new(Rule::Kept, what, last.shown().into_iter().chain(seen).chain([read])))
 }
 
-/// Whether a write of unknown outcome can stand after the last one that has a place.
+/// Whether a write of unknown outcome can be after the last one that has a position.
 fn can_be_last(order: &Order<'_>, seen: &Written<'_>, last: &Written<'_>) -> bool {
     seen.fate.position().is_none() && order.may_follow(seen, last)
 }

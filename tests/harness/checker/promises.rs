@@ -1,10 +1,10 @@
-//! What an answer promises to reads: after 2xx to `all_regions` every unmarked read anywhere, after
-//! 2xx to `local_region` every one in the caller's region, after a receipt every one in a region
-//! that it lists as applied, sees the write or something newer. A refusal promises as much of what it
-//! was decided on. And unmarked reads of one node never go back.
+//! The promises of an answer to later reads: after 2xx to `all_regions` every fresh read anywhere,
+//! after 2xx to `local_region` every one in the caller's region, after a receipt every one in a
+//! region that it lists as applied, sees the write or something newer. A refusal promises the same
+//! for the state that it was decided on. And fresh reads of one node never go back.
 //!
-//! Reads that are marked stale promise nothing but to show what was once true; that is judged with
-//! the origin of what they show.
+//! Stale reads promise only to show a value that was once true; `order.rs` checks the origin of
+//! values.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -12,9 +12,11 @@ use super::{
     Rule, Summary, Violation,
     order::{Order, Register, Written, register},
 };
-use crate::history::{Action, Change, Found, History, Operation, Outcome, Position, Required};
+use crate::clients::history::{
+    Action, Change, Found, History, Operation, Outcome, Position, Required,
+};
 
-/// Whose reads are bound.
+/// The reads that a promise covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Scope<'a> {
     Everywhere,
@@ -100,7 +102,7 @@ fn floors<'a>(history: &'a History, order: &Order<'a>) -> Vec<Floor<'a>> {
                 let listed = applied.iter().map(|region| Scope::Region(region));
                 floors.extend(listed.map(|scope| floor(scope, Rule::Receipt, *position)));
             }
-            // What a no was decided on has travelled with it.
+            // The state that a refusal was decided on has reached the same regions.
             (Action::Write(write), Outcome::Refused { achieved: true, position, .. }) => {
                 let decided = order.placed(of).rev().filter(|it| it.is_committed());
                 let mut decided = decided.filter_map(|it| it.fate.position());

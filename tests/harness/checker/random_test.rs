@@ -2,7 +2,7 @@
 //! with one answer spoilt it must be rejected.
 
 use super::{Rule, check, correct_run::World};
-use crate::history::{Action, Found, History, Outcome};
+use crate::clients::history::{Action, Found, History, Outcome};
 
 const RUNS: u64 = 500;
 
@@ -18,7 +18,7 @@ fn every_correct_run_is_accepted() {
     let (mut bound, mut unknown) = (0, 0);
     for seed in 0..RUNS {
         let world = World::run(seed);
-        let summary = check(&world.history, &world.finals())
+        let summary = check(&world.history, &world.final_reads())
             .unwrap_or_else(|violation| panic!("seed {seed}: {violation}"));
         bound += summary.bound;
         unknown += summary.unknown;
@@ -38,12 +38,12 @@ fn a_mark_that_is_missing_is_always_found() {
             else {
                 continue;
             };
-            // What nobody was told the place of may stand after the promise.
+            // A write whose position no client got may be after the promise.
             if !is_acknowledged(&world.history, &found.version) {
                 continue;
             }
             *unmarked = true;
-            let violation = check(&history, &world.finals()).expect_err("it was accepted");
+            let violation = check(&history, &world.final_reads()).expect_err("it was accepted");
             assert!(
                 matches!(violation.rule, Rule::AllRegions | Rule::Receipt | Rule::NodeOrder),
                 "seed {seed}: {violation}"
@@ -59,8 +59,8 @@ fn an_older_end_is_always_found() {
     let mut spoilt = 0;
     for seed in 0..RUNS {
         let world = World::run(seed);
-        let mut finals = world.finals();
-        let Outcome::Seen { found: Some(last), .. } = &finals[0].outcome else { continue };
+        let mut final_reads = world.final_reads();
+        let Outcome::Seen { found: Some(last), .. } = &final_reads[0].outcome else { continue };
         // The last write was acknowledged, and one before it too: show that one instead.
         let mut versions = Vec::new();
         for operation in &world.history.operations {
@@ -79,8 +79,8 @@ fn an_older_end_is_always_found() {
             continue;
         }
         let older = versions[versions.len() - 2].1.clone();
-        finals[0].outcome = Outcome::Seen { found: Some(older), unmarked: true };
-        let violation = check(&world.history, &finals).expect_err("it was accepted");
+        final_reads[0].outcome = Outcome::Seen { found: Some(older), unmarked: true };
+        let violation = check(&world.history, &final_reads).expect_err("it was accepted");
         assert_eq!(violation.rule, Rule::Kept, "seed {seed}: {violation}");
         spoilt += 1;
     }

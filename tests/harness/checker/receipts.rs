@@ -1,12 +1,12 @@
-//! What receipts name: no receipt is empty; a write that has reached all regions names each of them,
-//! and as applied. Which regions those are is known from the receipts before: a region that counted
-//! once for an organisation's writes counts for all later ones, through every failover and move,
-//! until an operator removes it. No run that is recorded removes one.
+//! The regions in receipts: no receipt is empty; a write that has reached all regions names each of
+//! them, and as applied. The regions are known from earlier receipts: a region that once counted
+//! for an organization's writes counts for all later ones, through every failover and move, until
+//! an operator removes it. No recorded run removes one.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{Rule, Violation};
-use crate::history::{Action, History, Outcome, Receipt, Required};
+use crate::clients::history::{Action, History, Outcome, Receipt, Required};
 
 /// Judges it.
 ///

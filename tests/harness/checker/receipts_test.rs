@@ -4,9 +4,9 @@ use super::{
     Rule,
     testkit::{REGIONS, Story, committed, patch},
 };
-use crate::history::Outcome;
+use crate::clients::history::Outcome;
 
-/// Written everywhere, with a receipt that says so.
+/// Written everywhere, with such a receipt.
 fn begun() -> Story {
     Story::begun().naming(&REGIONS, &[])
 }

@@ -4,7 +4,7 @@ use super::{
     Rule,
     testkit::{REGIONS, Story, at, committed, create, delete, patch, seen},
 };
-use crate::history::Outcome;
+use crate::clients::history::Outcome;
 
 const NEAR: [&str; 1] = ["near"];
 
@@ -97,7 +97,7 @@ fn a_stale_unmarked_read_after_local_region() {
 
 #[test]
 fn a_stale_unmarked_read_after_a_refusal() {
-    let story = |no: Outcome, write: crate::history::Write, node| {
+    let story = |no: Outcome, write: crate::clients::history::Write, node| {
         Story::begun()
             .write(0, patch("two"), committed("v2", 12, true, &NEAR))
             .write(0, write.upon("v1"), no)
@@ -152,6 +152,18 @@ fn writes_out_of_order() {
         .during(400, 500)
         .end(0, Some(("v2", "two")));
     read.rejected(Rule::RealTime);
+}
+
+#[test]
+fn a_lost_copy_in_a_marked_read() {
+    let end = |unmarked| {
+        Story::begun()
+            .write(0, patch("two"), committed("v2", 12, true, &NEAR))
+            .read(2, seen(Some(("v9", "two")), unmarked))
+            .end(0, Some(("v2", "two")))
+    };
+    end(false).accepted();
+    end(true).rejected(Rule::Once);
 }
 
 #[test]
@@ -252,13 +264,13 @@ fn unknown_outcomes_may_have_been_or_not() {
     let unknown = || Story::begun().write(0, patch("two").keyed("k"), Outcome::Unknown);
     unknown().end(0, Some(("v1", "one"))).accepted();
     unknown().end(0, Some(("v2", "two"))).accepted();
-    // It may come late, even after later writes; once it was seen, it has come.
+    // It may take effect late, even after later writes; once it was seen, it has.
     let late = |story: Story| story.write(0, patch("three"), committed("v3", 13, true, &NEAR));
     late(unknown()).end(0, Some(("v2", "two"))).accepted();
     late(unknown().read(0, seen(Some(("v2", "two")), true)))
         .end(0, Some(("v2", "two")))
         .rejected(Rule::Kept);
-    // Its repeat tells; a write upon it shows that it was.
+    // Its repeat returns it; a later write on top of it shows that it happened.
     unknown()
         .write(2, patch("two").keyed("k"), committed("v2", 12, true, &["far"]))
         .end(0, Some(("v2", "two")))

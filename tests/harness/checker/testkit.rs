@@ -1,22 +1,22 @@
-//! Short words for histories made by hand.
+//! Helpers for histories made by hand.
 
 use std::time::Duration;
 
 use super::{Rule, Summary, Violation, check};
-use crate::history::{
+use crate::clients::history::{
     Action, Change, Denial, Found, History, Named, Operation, Outcome, Position, Question, Receipt,
-    Required, Standing, Write,
+    Required, Write, WriteStatus,
 };
 
 /// Two regions of two nodes.
 pub(super) const REGIONS: [&str; 2] = ["near", "far"];
 
-/// A history under construction: each operation begins after the one before has ended, unless it is
-/// told its times.
+/// A history under construction: each operation begins after the one before has ended, unless its
+/// times are given.
 #[derive(Debug, Default)]
 pub(super) struct Story {
     pub(super) history: History,
-    pub(super) finals: Vec<Operation>,
+    pub(super) final_reads: Vec<Operation>,
     now_ms: u64,
 }
 
@@ -102,7 +102,7 @@ impl Story {
         self
     }
 
-    /// What the receipt in the last answer named.
+    /// The regions in the receipt of the last answer.
     pub(super) fn naming(mut self, applied: &[&str], pending: &[&str]) -> Self {
         let attempt = self.history.operations.last().expect("an operation").clone();
         let [applied, pending] = [applied, pending]
@@ -134,36 +134,41 @@ impl Story {
     }
 
     /// A question for the last write by its id, at a node, after all before it.
-    pub(super) fn ask(self, node: usize, write_id: &str, standing: Standing) -> Self {
-        self.asked((node, true), write_id, standing)
+    pub(super) fn ask(self, node: usize, write_id: &str, write_status: WriteStatus) -> Self {
+        self.asked((node, true), write_id, write_status)
     }
 
     /// The same, answered by one who may be behind.
-    pub(super) fn ask_stale(self, node: usize, write_id: &str, standing: Standing) -> Self {
-        self.asked((node, false), write_id, standing)
+    pub(super) fn ask_stale(self, node: usize, write_id: &str, write_status: WriteStatus) -> Self {
+        self.asked((node, false), write_id, write_status)
     }
 
-    fn asked(mut self, (node, unmarked): (usize, bool), id: &str, standing: Standing) -> Self {
+    fn asked(
+        mut self,
+        (node, unmarked): (usize, bool),
+        id: &str,
+        write_status: WriteStatus,
+    ) -> Self {
         let (invoked, completed) = self.next();
         let is_write = |it: &&Operation| matches!(it.action, Action::Write(_));
         let attempt = self.history.operations.iter().rev().find(is_write).expect("a write");
         let named = Named { attempt: attempt.clone(), write_id: id.into() };
         let region = REGIONS[node / 2].into();
-        let question = Question { named, node, region, invoked, completed, standing, unmarked };
+        let question = Question { named, node, region, invoked, completed, write_status, unmarked };
         self.history.questions.push(question);
         self
     }
 
-    /// What a read finds when all is quiet.
+    /// The result of a read when all is quiet.
     pub(super) fn end(mut self, node: usize, version_and_value: Option<(&str, &str)>) -> Self {
         self.now_ms += 10_000;
         let operation = self.operation(node, Action::Read, seen(version_and_value, true));
-        self.finals.push(operation);
+        self.final_reads.push(operation);
         self
     }
 
     pub(super) fn check(&self) -> Result<Summary, Violation> {
-        check(&self.history, &self.finals)
+        check(&self.history, &self.final_reads)
     }
 
     pub(super) fn accepted(&self) -> Summary {

@@ -1,23 +1,25 @@
-//! A write of unknown outcome stays unknown until somebody is told what became of it, by its id; and
-//! what was told of it once is never taken back: not told otherwise, not lost, and not forgotten where
-//! reads have to show it.
+//! A write of unknown outcome stays unknown until a client gets its outcome by its id; and a
+//! reported outcome is never contradicted: not by another outcome, not by a loss, and not by "not
+//! found" where reads must show it.
 //!
-//! An answer is evidence like any other: [`told`] puts what was learnt in the place of the unknown
-//! outcome, and the other judges hold that against what was read. It knows no failover of a region
-//! whose last writes had reached nobody else: there, what was committed may be lost.
+//! An answer is evidence like any other: [`told`] replaces unknown outcomes with the reported ones,
+//! and the other checkers compare those with the reads. It does not consider a failover of a region
+//! whose last writes had reached no other region: there, a committed write may be lost.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{Rule, Violation};
-use crate::history::{Action, History, Operation, Outcome, Position, Question, Required, Standing};
+use crate::clients::history::{
+    Action, History, Operation, Outcome, Position, Question, Required, WriteStatus,
+};
 
 /// A write's id is remembered for so long at least.
 const REMEMBERED: Duration = Duration::from_secs(300);
 
-/// Judges it.
+/// Checks it.
 ///
 /// # Errors
-/// With the first answer that takes back what was told, or that cannot be.
+/// With the first answer that contradicts an earlier one, or that is impossible.
 pub fn unknown(history: &History) -> Result<(), Violation> {
     let floors = floors(history);
     let mut by_id: BTreeMap<&str, Vec<&Question>> = BTreeMap::new();
@@ -27,23 +29,23 @@ pub fn unknown(history: &History) -> Result<(), Violation> {
     for questions in by_id.values() {
         let known = one_fate(questions)?;
         for question in questions {
-            match (&question.standing, known) {
-                (Standing::Committed { version, .. }, _) => own_name(question, version)?,
-                (Standing::Lost, known) => {
+            match (&question.write_status, known) {
+                (WriteStatus::Committed { version, .. }, _) => own_name(question, version)?,
+                (WriteStatus::Lost, known) => {
                     not_lost(history, question, known)?;
                     stays_lost(question, questions)?;
                 }
-                (Standing::Nothing, Some(known)) if has_own_place(questions) => {
+                (WriteStatus::Nothing, Some(known)) if has_own_place(questions) => {
                     not_forgotten(&floors, question, (known, history.forgotten))?;
                 }
-                (Standing::Nothing | Standing::Refused { .. }, _) => {}
+                (WriteStatus::Nothing | WriteStatus::Refused { .. }, _) => {}
             }
         }
     }
     Ok(())
 }
 
-/// The history with what questions have told in the place of unknown outcomes.
+/// The history with the reported outcomes in place of unknown ones.
 #[must_use]
 pub fn told(history: &History) -> History {
     let mut questions: Vec<&Question> = history.questions.iter().collect();
@@ -52,7 +54,7 @@ pub fn told(history: &History) -> History {
     let mut first: BTreeMap<(usize, Duration), (Duration, Outcome)> = BTreeMap::new();
     for question in questions {
         let of = &question.named.attempt;
-        if let Some(outcome) = outcome(&question.standing) {
+        if let Some(outcome) = outcome(&question.write_status) {
             first.entry((of.client, of.invoked)).or_insert((question.completed, outcome));
         }
     }
@@ -68,20 +70,20 @@ pub fn told(history: &History) -> History {
     told
 }
 
-/// What an answer is worth to the other judges. That it has reached all regions is said one by one.
-fn outcome(standing: &Standing) -> Option<Outcome> {
-    match standing.clone() {
-        Standing::Committed { version, position, applied } => {
+/// The outcome in an answer, for the other checkers. Each reached region counts separately.
+fn outcome(write_status: &WriteStatus) -> Option<Outcome> {
+    match write_status.clone() {
+        WriteStatus::Committed { version, position, applied } => {
             Some(Outcome::Committed { achieved: false, version, position, applied })
         }
-        Standing::Refused { status, position } => {
+        WriteStatus::Refused { status, position } => {
             Some(Outcome::Refused { achieved: false, status, position })
         }
-        Standing::Lost | Standing::Nothing => None,
+        WriteStatus::Lost | WriteStatus::Nothing => None,
     }
 }
 
-/// The name and place that a write was told to have; of a refused one the status.
+/// The reported name and position of a write; for a refused one the status.
 fn fate(outcome: &Outcome) -> Option<(Result<&str, u16>, Position)> {
     match outcome {
         Outcome::Committed { version, position, .. } => Some((Ok(version), *position)),
@@ -94,7 +96,7 @@ fn fate(outcome: &Outcome) -> Option<(Result<&str, u16>, Position)> {
 fn one_fate(questions: &[&Question]) -> Result<Option<Position>, Violation> {
     let mut known: Option<Outcome> = None;
     for question in questions {
-        let told = outcome(&question.standing);
+        let told = outcome(&question.write_status);
         for told in told.into_iter().chain([question.named.attempt.outcome.clone()]) {
             let before = known.as_ref().and_then(fate);
             if before.is_some() && fate(&told).is_some_and(|told| Some(told) != before) {
@@ -108,13 +110,13 @@ fn one_fate(questions: &[&Question]) -> Result<Option<Position>, Violation> {
     Ok(known.as_ref().and_then(fate).map(|(_, position)| position))
 }
 
-/// Whether the place is that of its own entry. A repeat under a key is told the place of the first one,
-/// and is remembered under its own id from its own entry on.
+/// Whether the position is that of its own entry. A repeat under a key gets the position of the
+/// first one, and is remembered under its own id from its own entry on.
 fn has_own_place(questions: &[&Question]) -> bool {
-    questions.iter().all(|question| match &question.standing {
-        Standing::Committed { version, .. } => *version == question.named.write_id,
-        Standing::Refused { .. } => !is_keyed(question),
-        Standing::Lost | Standing::Nothing => true,
+    questions.iter().all(|question| match &question.write_status {
+        WriteStatus::Committed { version, .. } => *version == question.named.write_id,
+        WriteStatus::Refused { .. } => !is_keyed(question),
+        WriteStatus::Lost | WriteStatus::Nothing => true,
     })
 }
 
@@ -155,11 +157,11 @@ fn not_lost(
     }
 }
 
-/// Nobody says unmarked that there is no such write once somebody was told that it is lost, whatever
-/// has become of those who had it. That is kept for longer than any run takes.
+/// No fresh answer says that there is no such write once a client got the outcome lost,
+/// whatever happened to the nodes that had it. That is kept for longer than any run takes.
 fn stays_lost(lost: &Question, questions: &[&Question]) -> Result<(), Violation> {
     let takes_back = |it: &&&Question| {
-        it.standing == Standing::Nothing && it.unmarked && it.invoked > lost.completed
+        it.write_status == WriteStatus::Nothing && it.unmarked && it.invoked > lost.completed
     };
     match questions.iter().find(takes_back) {
         None => Ok(()),
@@ -170,7 +172,7 @@ fn stays_lost(lost: &Question, questions: &[&Question]) -> Result<(), Violation>
     }
 }
 
-/// From a moment on unmarked answers of a node, of a region or of everybody have to know a place.
+/// From a time on, fresh answers of a node, of a region or of every node must know a position.
 struct Floor<'a> {
     org: &'a str,
     since: Duration,
@@ -200,26 +202,26 @@ fn floors(history: &History) -> Vec<Floor<'_>> {
         let (by, since) = (&question.named.attempt, question.completed);
         let floor =
             |position, region, node| Floor { org: &by.org, since, position, region, node, by };
-        match &question.standing {
-            Standing::Committed { position, applied, .. } => {
+        match &question.write_status {
+            WriteStatus::Committed { position, applied, .. } => {
                 floors.extend(applied.iter().map(|region| floor(*position, Some(region), None)));
                 floors
                     .extend(question.unmarked.then(|| floor(*position, None, Some(question.node))));
             }
-            Standing::Refused { position, .. } if question.unmarked => {
+            WriteStatus::Refused { position, .. } if question.unmarked => {
                 floors.push(floor(*position, None, Some(question.node)));
             }
-            Standing::Refused { .. } | Standing::Lost | Standing::Nothing => {}
+            WriteStatus::Refused { .. } | WriteStatus::Lost | WriteStatus::Nothing => {}
         }
     }
     floors
 }
 
-/// For a time that all clocks were put forward to, to become the time of every group's log: what is
-/// written meanwhile is still remembered by the time before.
+/// Time until a jump of all clocks has become the time of every group's log: writes meanwhile are
+/// still remembered by the time before.
 const SPREAD: Duration = Duration::from_secs(10);
 
-/// Nobody says unmarked that there is no such write once he has to know of something as new.
+/// No fresh answer says that there is no such write once it must know one at least as new.
 fn not_forgotten(
     floors: &[Floor<'_>],
     question: &Question,

@@ -8,7 +8,7 @@ use std::{
 
 use crate::seeds::Tally;
 
-/// Seeds that have found something, with what it was.
+/// Seeds that have found something, with the finding.
 const FAILED_ONCE: &str = include_str!("../failed_once.tsv");
 
 /// Every seed that ever failed.

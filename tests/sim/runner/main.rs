@@ -1,5 +1,5 @@
-//! Many seeds: each in a process of its own, as many at a time as there are processors. Says which
-//! failed and how to see one again, how often each kind of fault was hit, and how fast it went.
+//! Runs many seeds: each in a process of its own, as many at a time as there are processors. Prints
+//! the failed ones and how to replay them, how often each kind of fault was hit, and the speed.
 //!
 //! It judges nothing itself: a seed's process does. It must never hide a seed that did not answer.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool of the command line")]
@@ -30,14 +30,14 @@ struct Args {
 enum What {
     /// Fresh seeds, and every seed that ever failed
     Sweep {
-        /// At least so many, beside those that ever failed
+        /// At least this many, beside those that ever failed
         #[arg(long, default_value_t = 200)]
         count: usize,
         /// Half of them are the same ones each time, and only these and those that ever failed make the
         /// run fail: a fresh seed that fails is reported and noted in the ledger
         #[arg(long)]
         gate: bool,
-        /// Until so many seconds were simulated in all
+        /// Until this many seconds were simulated in all
         #[arg(long, default_value_t = 0)]
         simulated_s: u64,
         /// The first seed [default: drawn]
@@ -78,7 +78,7 @@ enum What {
     },
 }
 
-/// A first seed that nobody chose; small enough to be typed.
+/// A random first seed; small enough to be typed.
 fn drawn() -> u64 {
     uuid::Uuid::new_v4().as_u64_pair().0 >> 24
 }
@@ -134,7 +134,7 @@ fn sweep(
         runner.run(next..next + left, None, &mut |report| tally.take(report, !is_gate));
         next += left;
         let missing = (simulated_s * 1000).saturating_sub(tally.simulated_ms);
-        // As many again as the average says.
+        // As many again as the average predicts.
         let average = tally.simulated_ms / (tally.seeds as u64).max(1);
         left = missing.div_ceil(average.max(1));
         if tally.silent > 0 {

@@ -1,7 +1,7 @@
-//! Bugs that were put in on purpose: is each one found, by how many seeds, and by which rule?
+//! Planted bugs: whether each one is found, by how many seeds, and by which rule.
 //!
-//! Found is a bug by a seed that fails with it and passes without it, in the same build: one that fails
-//! either way has found something, but not this.
+//! A bug is found by a seed that fails with it and passes without it, in the same build: one that
+//! fails either way has found something, but not this.
 
 use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
 
@@ -15,7 +15,7 @@ const HEAD: &str = "\
 # bug\tfound\tseeds\tfirst\tfound by
 ";
 
-/// What came of one bug.
+/// The result for one bug.
 struct Row<'a> {
     bug: &'a str,
     found: usize,
@@ -102,7 +102,7 @@ fn written(rows: &[Row<'_>]) -> String {
     table
 }
 
-/// Which rule or invariant a violation names.
+/// The rule or invariant in a violation.
 fn rule(violation: &str) -> &str {
     let named = violation.strip_prefix("history: ").unwrap_or(violation);
     named.split(':').next().unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Seeds as processes, and what they report.
+//! Seeds as processes, and their reports.
 
 use std::{
     collections::BTreeMap,
@@ -12,16 +12,16 @@ use serde_json::Value;
 
 use crate::kinds::KINDS;
 
-/// From so many seeds on every kind must have been hit, and the speed counts.
+/// From this many seeds on every kind must have been hit, and the speed counts.
 const LONG_FROM: usize = 100;
-/// Seconds simulated for one of processor time: what is aimed at, and what an idle machine does.
+/// Simulated seconds per second of processor time: the goal, reached on an idle machine.
 const SPEED_GOAL: u64 = 25;
-/// Slower than this it must not be: half of what a machine does that others keep busy.
+/// The least speed: half of what a busy machine does.
 const SPEED_MIN: u64 = 11;
-/// A seed takes seconds; one that takes so many of processor time hangs.
+/// A seed takes seconds; one that takes this many of processor time hangs.
 const CPU_LIMIT_S: u32 = 300;
 
-/// What a seed's process said.
+/// The report of a seed's process.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Report {
     pub(crate) seed: u64,
@@ -65,7 +65,7 @@ pub(crate) struct Runner {
 }
 
 impl Runner {
-    /// With the seeds' program that stands beside this one.
+    /// With the seeds' program beside this one.
     pub(crate) fn beside_this(jobs: usize) -> io::Result<Self> {
         let program = std::env::current_exe()?.with_file_name("concordat-sim-seed");
         Ok(Self { program, jobs: jobs.max(1) })
@@ -77,7 +77,7 @@ impl Runner {
         Ok(String::from_utf8_lossy(&listed.stdout).lines().map(str::to_owned).collect())
     }
 
-    /// Runs them, and hands over each report as it comes; `take` answers whether to go on.
+    /// Runs them, and passes on each report as it comes; `take` returns whether to continue.
     pub(crate) fn run_while(
         &self,
         seeds: impl Iterator<Item = u64> + Send,
@@ -148,12 +148,12 @@ fn first_chars(text: &str, count: usize) -> String {
     text.chars().take(count).collect()
 }
 
-/// What many seeds came to.
+/// The result of many seeds.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) seeds: usize,
     pub(crate) failed: Vec<(u64, String)>,
-    /// Of these, how many make the run fail.
+    /// Of these, the number that makes the run fail.
     counting: usize,
     pub(crate) simulated_ms: u64,
     pub(crate) silent: usize,

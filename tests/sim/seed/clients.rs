@@ -1,10 +1,10 @@
-//! Clients: they ask nodes over a network of their own, hang up, ask again elsewhere, and have every
-//! attempt taken down.
+//! Clients: they call nodes over a network of their own, hang up, retry elsewhere, and every
+//! attempt is recorded.
 //!
 //! A request enters a node as a task on its runtime, and dies with it.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -12,10 +12,10 @@ use bytes::Bytes;
 use concordat_node::embedded::EmbeddedNode;
 use concordat_proto::{consistency::Position, header, region::Region};
 use concordat_tests::{
-    chance::Chance,
     demo::Org,
     history::{Change, Named, Outcome, Recorder, Required, Write},
     recorded::{self, Asked, Caller, Carrier, Patience, Place, Subject, Told},
+    rng::Rng,
 };
 use http::{Request, Response};
 use tokio::{
@@ -28,8 +28,9 @@ use crate::{
     shape::Shape,
     trace::Trace,
 };
+use concordat_cluster::locks::locked;
 
-/// Of each organisation.
+/// Of each organization.
 pub(crate) const CREDENTIALS: usize = 3;
 /// For an answer to a read.
 const READ_PATIENCE: Duration = Duration::from_secs(4);
@@ -37,26 +38,26 @@ const READ_PATIENCE: Duration = Duration::from_secs(4);
 const ATTEMPTS: usize = 3;
 /// The consistency timeout of who waits through the loss of a region.
 const WAITS_ON_S: u64 = 60;
-/// How the values end of writes that come into two logs of a group that is lost.
+/// The suffix of values of writes that get into two logs of a lost group.
 pub(crate) const WRITTEN_TWICE: &str = "-upon";
 /// So few attempts are cut off by their client.
 const CUT_ONE_IN: u64 = 8;
-/// Of the writes that were not left in the unknown, so few are asked for by their id.
+/// Of the writes without an unknown outcome, one in this many is looked up by its id.
 const ASK_ONE_IN: u64 = 6;
 
 type Door = (Handle, EmbeddedNode);
 
 struct State {
-    doors: Vec<Option<Door>>,
+    client_network: Vec<Option<Door>>,
     regions: Vec<Region>,
     cut: Vec<Region>,
-    chance: Chance,
+    rng: Rng,
     met: Met,
     /// The first receipt that named no region.
     empty_receipt: Option<String>,
 }
 
-/// What clients have done and met.
+/// Counters of the clients' experience.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Met {
     pub(crate) hung_up: u64,
@@ -66,18 +67,18 @@ pub(crate) struct Met {
 
 /// The way into every node. Clones are the same.
 #[derive(Clone)]
-pub(crate) struct Doors {
+pub(crate) struct ClientNetwork {
     state: Arc<Mutex<State>>,
     told: promise::Told,
 }
 
-impl Doors {
+impl ClientNetwork {
     pub(crate) fn new(seed: u64, shape: &Shape, told: &promise::Told) -> Self {
-        let doors = shape.nodes.iter().map(|_| None).collect();
+        let client_network = shape.nodes.iter().map(|_| None).collect();
         let regions = shape.nodes.clone();
-        let chance = Chance::new(seed);
+        let rng = Rng::new(seed);
         let (cut, met, empty_receipt) = (Vec::new(), Met::default(), None);
-        let state = State { doors, regions, cut, chance, met, empty_receipt };
+        let state = State { client_network, regions, cut, rng, met, empty_receipt };
         Self { state: Arc::new(Mutex::new(state)), told: told.clone() }
     }
 
@@ -85,15 +86,15 @@ impl Doors {
     pub(crate) fn add(&self, number: usize, region: &Region) {
         self.with(|state| {
             // Another machine with that number may have been taken away.
-            state.doors.truncate(number);
+            state.client_network.truncate(number);
             state.regions.truncate(number);
-            state.doors.push(None);
+            state.client_network.push(None);
             state.regions.push(region.clone());
         });
     }
 
     pub(crate) fn set(&self, number: usize, door: Option<Door>) {
-        self.with(|state| state.doors[number] = door);
+        self.with(|state| state.client_network[number] = door);
     }
 
     /// Regions whose nodes only clients of their own reach.
@@ -106,10 +107,10 @@ impl Doors {
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut locked(&self.state))
     }
 
-    /// Whether every receipt named some region, whoever it was for.
+    /// Whether every receipt had some region, for whichever caller.
     pub(crate) fn receipts_are_whole(&self) -> Result<(), String> {
         self.with(|state| state.empty_receipt.clone()).map_or(Ok(()), Err)
     }
@@ -125,7 +126,7 @@ impl Doors {
         }
     }
 
-    /// Notes what a client has just heard of how far a write has come.
+    /// Records a client's newest knowledge of a write's progress.
     fn heard(&self, asked: &Asked, node: usize, position: Option<&str>, told: &Told) {
         let Some(position) = position.and_then(|position| position.parse().ok()) else { return };
         let Told::Answer { status: 200..300, body, .. } = told else { return };
@@ -153,8 +154,8 @@ impl Doors {
             let to = &state.regions[node];
             let is_near = from.is_none_or(|from| from == to);
             let is_cut = state.cut.contains(to) || from.is_some_and(|it| state.cut.contains(it));
-            let ms = if is_near { 1 } else { 15 } + state.chance.below(4);
-            let door = state.doors.get(node)?.clone()?;
+            let ms = if is_near { 1 } else { 15 } + state.rng.below(4);
+            let door = state.client_network.get(node)?.clone()?;
             (is_near || !is_cut).then_some((door, Duration::from_millis(ms)))
         })
     }
@@ -162,7 +163,7 @@ impl Doors {
 
 /// Carries one client's requests.
 pub(crate) struct Walk {
-    doors: Doors,
+    client_network: ClientNetwork,
     from: Option<Region>,
     /// Stands at the node: its requests take no time to get there.
     is_there: bool,
@@ -171,13 +172,13 @@ pub(crate) struct Walk {
 
 impl Walk {
     /// From a region, or from beside each node.
-    pub(crate) fn new(doors: &Doors, from: Option<Region>, trace: &Trace) -> Self {
-        Self { doors: doors.clone(), from, is_there: false, trace: trace.clone() }
+    pub(crate) fn new(client_network: &ClientNetwork, from: Option<Region>, trace: &Trace) -> Self {
+        Self { client_network: client_network.clone(), from, is_there: false, trace: trace.clone() }
     }
 
     /// From where each node is.
-    pub(crate) fn at_the_door(doors: &Doors, trace: &Trace) -> Self {
-        Self { is_there: true, ..Self::new(doors, None, trace) }
+    pub(crate) fn at_the_door(client_network: &ClientNetwork, trace: &Trace) -> Self {
+        Self { is_there: true, ..Self::new(client_network, None, trace) }
     }
 }
 
@@ -193,9 +194,9 @@ fn request(asked: &Asked) -> Request<Bytes> {
     request.body(body).expect("a request")
 }
 
-/// Whether the node that has just given a marked answer has been current with what a no rests on: with
-/// the group that it names, or with all groups where it says that a key does not live. The moment that
-/// it names otherwise is one of its log, and says nothing of what it lacks.
+/// Whether the node that has just given a stale answer has been current with what a negative answer
+/// needs: with the group that it names, or with all groups where it says that a key is not valid.
+/// The time that it names otherwise is one of its log, and proves nothing about missing objects.
 fn knows_absence(node: &EmbeddedNode, answer: &Response<Bytes>) -> bool {
     let position = answer.headers().get(header::POSITION).and_then(|it| it.to_str().ok());
     let position: Option<Position> = position.and_then(|position| position.parse().ok());
@@ -208,7 +209,8 @@ fn knows_absence(node: &EmbeddedNode, answer: &Response<Bytes>) -> bool {
 
 impl Carrier for Walk {
     async fn exchange(&mut self, node: usize, asked: &Asked, patience: Duration) -> Told {
-        let Some(((handle, door), delay)) = self.doors.way(self.from.as_ref(), node) else {
+        let Some(((handle, door), delay)) = self.client_network.way(self.from.as_ref(), node)
+        else {
             sleep(Duration::from_millis(20)).await;
             return Told::Nobody;
         };
@@ -230,20 +232,20 @@ impl Carrier for Walk {
                 if let Told::Answer { is_dated, unmarked: false, .. } = &mut told {
                     *is_dated &= knows;
                 }
-                self.doors.look_at_receipt(asked, node, &told);
-                self.doors.heard(asked, node, header(header::POSITION), &told);
+                self.client_network.look_at_receipt(asked, node, &told);
+                self.client_network.heard(asked, node, header(header::POSITION), &told);
                 told
             }
             // The node has died with the request.
             Ok(Err(error)) => {
                 assert!(error.is_cancelled(), "a request panicked: {error}");
-                self.doors.with(|state| state.met.died += 1);
+                self.client_network.with(|state| state.met.died += 1);
                 sleep(delay).await;
                 Told::Nothing
             }
             Err(_) => {
                 hang_up.abort();
-                self.doors.with(|state| state.met.hung_up += 1);
+                self.client_network.with(|state| state.met.hung_up += 1);
                 Told::Nothing
             }
         };
@@ -257,15 +259,15 @@ impl Carrier for Walk {
     }
 }
 
-/// What all clients share.
+/// The state that all clients share.
 pub(crate) struct Work {
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) places: Arc<[Place]>,
     pub(crate) orgs: Vec<Org>,
-    pub(crate) doors: Doors,
+    pub(crate) client_network: ClientNetwork,
     pub(crate) trace: Trace,
     pub(crate) seed: u64,
-    /// Writes whose ids clients were told, with the place of their organisation.
+    /// Writes whose ids clients have got, with the place of their organization.
     pub(crate) named: Mutex<Vec<(usize, Named)>>,
     /// Those of clients that waited on through the loss of a region.
     pub(crate) waited: Mutex<Vec<(usize, Named)>>,
@@ -274,7 +276,7 @@ pub(crate) struct Work {
     pub(crate) waiting: tokio::sync::watch::Sender<usize>,
 }
 
-/// Whether clients go on.
+/// Whether clients continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Gate {
     Open,
@@ -286,7 +288,7 @@ pub(crate) enum Gate {
 pub(crate) struct Client {
     work: Arc<Work>,
     caller: Caller<Walk>,
-    chance: Chance,
+    rng: Rng,
     number: usize,
     /// The region that it lives in.
     region: String,
@@ -301,10 +303,10 @@ impl Client {
     pub(crate) fn new(work: &Arc<Work>, number: usize) -> Self {
         let home = &work.places[number % work.places.len()];
         let from = Region::new(home.region.as_str()).ok();
-        let walk = Walk::new(&work.doors, from, &work.trace);
+        let walk = Walk::new(&work.client_network, from, &work.trace);
         Self {
             caller: Caller::over(walk, &work.recorder, &work.places, number),
-            chance: Chance::new(work.seed.wrapping_mul(977).wrapping_add(number as u64)),
+            rng: Rng::new(work.seed.wrapping_mul(977).wrapping_add(number as u64)),
             region: home.region.clone(),
             known: work.orgs.iter().map(|_| [const { None }; CREDENTIALS]).collect(),
             work: Arc::clone(work),
@@ -313,7 +315,7 @@ impl Client {
     }
 
     async fn pause(&mut self, least_ms: u64, more_ms: u64) {
-        sleep(Duration::from_millis(least_ms + self.chance.below(more_ms))).await;
+        sleep(Duration::from_millis(least_ms + self.rng.below(more_ms))).await;
     }
 
     /// False when the work is over.
@@ -329,7 +331,7 @@ impl Client {
     }
 
     fn choose(&mut self) -> (usize, usize) {
-        (self.chance.place(self.work.orgs.len()), self.chance.place(CREDENTIALS))
+        (self.rng.place(self.work.orgs.len()), self.rng.place(CREDENTIALS))
     }
 
     pub(crate) async fn read(&mut self, of: (usize, usize), node: usize) -> Outcome {
@@ -342,7 +344,7 @@ impl Client {
     pub(crate) async fn reads(mut self) {
         while self.may_go_on().await {
             let of = self.choose();
-            let node = self.chance.place(self.work.places.len());
+            let node = self.rng.place(self.work.places.len());
             self.read(of, node).await;
             self.pause(30, 120).await;
         }
@@ -355,7 +357,7 @@ impl Client {
             }
             let of = self.choose();
             let node = self.near();
-            if self.chance.below(3) == 0 {
+            if self.rng.below(3) == 0 {
                 let seen = self.read(of, node).await;
                 self.learn(of, &seen);
             }
@@ -374,28 +376,28 @@ impl Client {
         let near: Vec<usize> = (0..self.work.places.len())
             .filter(|node| self.work.places[*node].region == self.region)
             .collect();
-        near[self.chance.place(near.len())]
+        near[self.rng.place(near.len())]
     }
 
     fn draft(&mut self, count: u64, of: (usize, usize)) -> Write {
         let known = self.known[of.0][of.1].clone();
         let value = format!("{}-{count}", self.number);
-        let change = match self.chance.below(20) {
+        let change = match self.rng.below(20) {
             0..=1 => Change::Delete,
             2 => Change::Create(value),
             _ if known.is_none() => Change::Create(value),
             _ => Change::Patch(value),
         };
-        let is_conditional = !matches!(change, Change::Create(_)) && self.chance.below(2) == 0;
+        let is_conditional = !matches!(change, Change::Create(_)) && self.rng.below(2) == 0;
         Write {
             if_match: known.filter(|_| is_conditional),
-            key: (self.chance.below(3) > 0).then(|| format!("{}-{count}", self.number)),
-            required: [Required::LocalRegion, Required::AllRegions][self.chance.place(2)],
+            key: (self.rng.below(3) > 0).then(|| format!("{}-{count}", self.number)),
+            required: [Required::LocalRegion, Required::AllRegions][self.rng.place(2)],
             change,
         }
     }
 
-    /// Attempts it; one under a key is repeated through any node while nobody tells.
+    /// Attempts it; one under a key is retried through any node until there is an answer.
     async fn write(&mut self, of: (usize, usize), node: usize, write: &Write) -> Outcome {
         let work = Arc::clone(&self.work);
         let credential = credential(of.1);
@@ -403,18 +405,18 @@ impl Client {
         let mut outcome = Outcome::Failed;
         let attempts = if write.key.is_some() { ATTEMPTS } else { 1 };
         for attempt in 0..attempts {
-            let through = if attempt == 0 { node } else { self.chance.place(work.places.len()) };
+            let through = if attempt == 0 { node } else { self.rng.place(work.places.len()) };
             if work.places[through].region != self.region {
-                self.work.doors.with(|state| state.met.elsewhere += 1);
+                self.work.client_network.with(|state| state.met.elsewhere += 1);
             }
-            // Some wait for longer than an election takes: they hear how what they wait for ends.
-            let seconds = match self.chance.below(4) {
-                0 => 5 + self.chance.below(8),
-                _ => 1 + self.chance.below(3),
+            // Some wait for longer than an election takes: they get the result of a slow wait.
+            let seconds = match self.rng.below(4) {
+                0 => 5 + self.rng.below(8),
+                _ => 1 + self.rng.below(3),
             };
             let mut patience = Patience::seconds(seconds);
-            if self.chance.below(CUT_ONE_IN) == 0 {
-                patience.cut = Duration::from_millis(self.chance.below(120));
+            if self.rng.below(CUT_ONE_IN) == 0 {
+                patience.cut = Duration::from_millis(self.rng.below(120));
             }
             outcome = self.caller.write(subject, through, write, patience).await;
             self.ask_for_it(of.0, &outcome).await;
@@ -426,28 +428,28 @@ impl Client {
         outcome
     }
 
-    /// Asks some node what has become of the last attempt, if it was told its id: now and then, and
-    /// oftener when that was all it was told.
+    /// Looks the last attempt up at some node, if its id is known: now and then, and more often
+    /// when only the id is known.
     async fn ask_for_it(&mut self, org: usize, outcome: &Outcome) {
         let Some(named) = self.caller.named().cloned() else { return };
         let is_asked = match outcome {
-            Outcome::Unknown => self.chance.below(2) == 0,
+            Outcome::Unknown => self.rng.below(2) == 0,
             Outcome::Seen { .. }
             | Outcome::Committed { .. }
             | Outcome::Refused { .. }
-            | Outcome::Failed => self.chance.below(ASK_ONE_IN) == 0,
+            | Outcome::Failed => self.rng.below(ASK_ONE_IN) == 0,
         };
-        let times = if is_asked { 1 + self.chance.below(2) } else { 0 };
+        let times = if is_asked { 1 + self.rng.below(2) } else { 0 };
         for _ in 0..times {
-            let node = self.chance.place(self.work.places.len());
-            let wait_s = (self.chance.below(2) == 0).then_some(1);
+            let node = self.rng.place(self.work.places.len());
+            let wait_s = (self.rng.below(2) == 0).then_some(1);
             self.ask(&(org, named.clone()), node, wait_s).await;
         }
-        let mut all = self.work.named.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = locked(&self.work.named);
         all.push((org, named));
     }
 
-    /// Whether a node has answered unmarked what has become of a write.
+    /// Whether a node has given a fresh answer about the write.
     pub(crate) async fn ask(
         &mut self,
         (org, named): &(usize, Named),
@@ -464,7 +466,7 @@ impl Client {
     pub(crate) async fn must_write(&mut self, of: (usize, usize)) -> Result<(), String> {
         let mut last = Outcome::Failed;
         for count in 0..60 {
-            let node = self.chance.place(self.work.places.len());
+            let node = self.rng.place(self.work.places.len());
             let seen = self.read(of, node).await;
             self.learn(of, &seen);
             let value = format!("{}-last-{count}", self.number);
@@ -480,25 +482,23 @@ impl Client {
             }
             self.pause(200, 300).await;
         }
-        Err(format!("organisation {} takes no write: {last}", of.0))
+        Err(format!("organization {} takes no write: {last}", of.0))
     }
 
-    /// One write without a key, and the patience to wait for whatever becomes of it.
+    /// One write without a key, with time to wait for any result.
     pub(crate) async fn waits_on(mut self, org: usize, node: usize) {
         let of = (org, 0);
         let seen = self.read(of, node).await;
         let value = format!("{}-waits-on", self.number);
-        let change = match seen {
-            Outcome::Seen { found: None, .. } => Change::Create(value),
-            _ => Change::Patch(value),
-        };
-        let required = [Required::LocalRegion, Required::AllRegions][self.chance.place(2)];
+        let is_there = !matches!(seen, Outcome::Seen { found: None, .. });
+        let change = if is_there { Change::Patch(value) } else { Change::Create(value) };
+        let required = [Required::LocalRegion, Required::AllRegions][self.rng.place(2)];
         let write = Write { change, if_match: None, key: None, required };
         let patience = Patience::seconds(WAITS_ON_S);
         let Some(named) = self.write_once(of, node, (&write, patience)).await else { return };
         let work = Arc::clone(&self.work);
-        work.waited.lock().unwrap_or_else(PoisonError::into_inner).push((org, named.clone()));
-        work.named.lock().unwrap_or_else(PoisonError::into_inner).push((org, named));
+        locked(&work.waited).push((org, named.clone()));
+        locked(&work.named).push((org, named));
     }
 
     /// One write upon the present version, to all regions, and the patience to wait on.
@@ -538,7 +538,7 @@ impl Client {
     /// Asks every node for every write of those who waited on.
     pub(crate) async fn asks_everywhere(mut self) {
         let work = Arc::clone(&self.work);
-        let waited = work.waited.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let waited = locked(&work.waited).clone();
         for named in &waited {
             for node in 0..work.places.len() {
                 self.ask(named, node, None).await;

@@ -1,4 +1,4 @@
-//! A node's state in memory that knows what a power failure may take: everything since the last
+//! A node's state in memory that simulates power failures: they may take everything since the last
 //! sync, back to any batch before.
 //!
 //! The log has a simulated disk of its own, with more ways to fail.
@@ -6,30 +6,31 @@
 use std::{
     fmt,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
-use concordat_cluster::store::{
-    Pair, Reader, SnapshotVisit, Store, StoreError, WriteBatch, memory::MemoryStore,
+use concordat_cluster::{
+    locks::locked,
+    store::{Pair, Reader, SnapshotVisit, Store, StoreError, WriteBatch, memory::MemoryStore},
 };
-use concordat_tests::chance::Chance;
+use concordat_tests::rng::Rng;
 
-/// What survives, and what may.
+/// The synced state, and the unsynced batches.
 #[derive(Default)]
 struct Durable {
     image: Vec<Pair>,
     since: Vec<WriteBatch>,
 }
 
-/// See above.
+/// A node's state in memory that simulates power failures.
 #[derive(Default)]
 pub(crate) struct CrashStore {
     inner: MemoryStore,
     durable: Mutex<Durable>,
     is_failing: AtomicBool,
-    /// How often it was made to fail and then did.
+    /// How often an injected failure has occurred.
     failures: AtomicU64,
     has_failed: AtomicBool,
 }
@@ -41,7 +42,7 @@ impl fmt::Debug for CrashStore {
 }
 
 impl CrashStore {
-    /// What a process finds that is started again: all of it.
+    /// The state of a restarted process: all of it.
     pub(crate) fn restarted(&self) -> Self {
         let mut durable = self.lock();
         let kept = Durable {
@@ -52,19 +53,19 @@ impl CrashStore {
         Self { failures: self.failures().into(), ..Self::of(kept, all) }
     }
 
-    /// What is found after a power failure.
-    pub(crate) fn crashed(&self, chance: &mut Chance) -> Self {
+    /// The state after a power failure.
+    pub(crate) fn crashed(&self, rng: &mut Rng) -> Self {
         let mut durable = self.lock();
         let mut kept = Durable {
             image: std::mem::take(&mut durable.image),
             since: std::mem::take(&mut durable.since),
         };
-        let batches = chance.place(kept.since.len() + 1);
+        let batches = rng.place(kept.since.len() + 1);
         kept.since.truncate(batches);
         Self { failures: self.failures().into(), ..Self::of(kept, batches) }
     }
 
-    /// What is found after the worst power failure: nothing since the last sync.
+    /// The state after the worst power failure: nothing since the last sync.
     pub(crate) fn synced(&self) -> Self {
         let image = std::mem::take(&mut self.lock().image);
         Self {
@@ -84,12 +85,12 @@ impl CrashStore {
     }
 
     /// Writes succeed again.
-    pub(crate) fn mend(&self) {
+    pub(crate) fn repair(&self) {
         self.is_failing.store(false, Ordering::Relaxed);
         self.has_failed.store(false, Ordering::Relaxed);
     }
 
-    /// How often it was made to fail and then did, in all lives.
+    /// How often an injected failure has occurred, in all lives.
     pub(crate) fn failures(&self) -> u64 {
         self.failures.load(Ordering::Relaxed)
     }
@@ -111,7 +112,7 @@ impl CrashStore {
     }
 
     fn lock(&self) -> MutexGuard<'_, Durable> {
-        self.durable.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.durable)
     }
 
     fn check(&self) -> Result<(), StoreError> {

@@ -1,8 +1,8 @@
-//! What goes wrong, when, and for how long: drawn from the seed, counted by kind.
+//! The fault plan: what fails, when, and for how long; drawn from the seed, counted by kind.
 //!
-//! It breaks nothing that the product does not promise to outlive: any number of nodes may crash, lose
-//! power, stand still or be cut off; but what a disk has synced is taken away from one node at a time,
-//! and only while all others of its region are whole.
+//! It injects no fault that the product does not promise to survive: any number of nodes may crash,
+//! lose power, be paused or be cut off; but a synced disk is lost on one node at a time, and only
+//! while all others of its region are whole.
 
 mod addresses;
 pub(crate) mod differ;
@@ -16,7 +16,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use concordat_cluster::log::SimFault;
 use concordat_proto::region::Region;
-use concordat_tests::chance::Chance;
+use concordat_tests::rng::Rng;
 
 use crate::{
     host::{End, Host},
@@ -26,76 +26,76 @@ use crate::{
     world::World,
 };
 
-/// What mends a fault.
+/// The repair of a fault.
 #[derive(Debug, Clone)]
-enum Mend {
+enum Repair {
     Start(usize),
     Resume(usize),
     Network,
     Region(Region),
-    Weather,
+    NetworkFaults,
     Disk(usize),
     Clock(usize),
     Undrain(usize),
 }
 
-/// See above.
-pub(crate) struct Trouble {
-    chance: Chance,
+/// The faults of one run: what is broken now, and when it is repaired.
+pub(crate) struct FaultPlan {
+    rng: Rng,
     counts: BTreeMap<&'static str, u64>,
-    due: Vec<(Duration, Mend)>,
-    /// A node that has lost what its disk had, until it is whole again.
+    due: Vec<(Duration, Repair)>,
+    /// A node that has lost its disk's data, until it is whole again.
     recovering: Option<usize>,
     added: Option<usize>,
     is_removed: bool,
     regions_cut: Vec<Region>,
     pub(crate) orgs: Vec<String>,
-    /// The organisation whose move was begun last.
+    /// The organization whose move was begun last.
     moved: Option<String>,
     weights: [u64; CLASSES.len()],
 }
 
-/// What happens to the cluster in one stroke.
-type Stroke = fn(&mut Trouble, &mut World);
+/// One injection.
+type Injection = fn(&mut FaultPlan, &mut World);
 
-/// Strokes, and how often each of them falls where a seed does not say otherwise.
-const CLASSES: [(u64, Stroke); 23] = [
-    (5, Trouble::stop_one),
-    (2, Trouble::pause_one),
-    (5, Trouble::cut_something),
-    (4, Trouble::weather),
-    (6, Trouble::break_a_disk),
-    (1, Trouble::clock),
-    (2, Trouble::hand_over),
-    (4, Trouble::move_home),
-    (2, Trouble::move_back_behind_a_cut),
-    (2, Trouble::move_on),
-    (3, Trouble::old_leader),
-    (3, Trouble::overrule),
-    (2, Trouble::new_leader),
-    (3, Trouble::split),
-    (3, Trouble::change_sides),
-    (3, Trouble::lose_a_vote),
-    (3, Trouble::operate),
-    (2, Trouble::membership),
-    (1, Trouble::everybody),
-    (2, Trouble::lose_a_disk),
-    (3, Trouble::move_addresses),
-    (3, Trouble::hang_a_disk),
-    (2, Trouble::deafen_one),
+/// The injections, and their default weights.
+const CLASSES: [(u64, Injection); 23] = [
+    (5, FaultPlan::stop_one),
+    (2, FaultPlan::pause_one),
+    (5, FaultPlan::cut_something),
+    (4, FaultPlan::network_faults),
+    (6, FaultPlan::break_a_disk),
+    (1, FaultPlan::clock),
+    (2, FaultPlan::hand_over),
+    (4, FaultPlan::move_home),
+    (2, FaultPlan::move_back_behind_a_cut),
+    (2, FaultPlan::move_on),
+    (3, FaultPlan::old_leader),
+    (3, FaultPlan::overrule),
+    (2, FaultPlan::new_leader),
+    (3, FaultPlan::split),
+    (3, FaultPlan::change_sides),
+    (3, FaultPlan::lose_a_vote),
+    (3, FaultPlan::operate),
+    (2, FaultPlan::membership),
+    (1, FaultPlan::everybody),
+    (2, FaultPlan::lose_a_disk),
+    (3, FaultPlan::move_addresses),
+    (3, FaultPlan::hang_a_disk),
+    (2, FaultPlan::deafen_one),
 ];
 
-/// By what a seed multiplies each weight: what a run leaves out makes room for more of the rest, and
-/// what only shows while nothing else disturbs it gets its chance (Groce et al., "Swarm testing",
-/// ISSTA 2012).
+/// The factors by which a seed multiplies each weight: a run without some faults has room for more
+/// of the others, and bugs that show only without disturbance get their chance (Groce et al.,
+/// "Swarm testing", ISSTA 2012).
 const FACTORS: [u64; 5] = [0, 1, 1, 1, 3];
 
-impl Trouble {
+impl FaultPlan {
     pub(crate) fn new(seed: u64, orgs: Vec<String>) -> Self {
-        let mut chance = Chance::new(seed ^ 0xfa_017);
-        let weights = CLASSES.map(|(weight, _)| weight * FACTORS[chance.place(FACTORS.len())]);
+        let mut rng = Rng::new(seed ^ 0xfa_017);
+        let weights = CLASSES.map(|(weight, _)| weight * FACTORS[rng.place(FACTORS.len())]);
         Self {
-            chance,
+            rng,
             moved: None,
             weights,
             counts: BTreeMap::new(),
@@ -120,11 +120,11 @@ impl Trouble {
     }
 
     fn ms(&mut self, least: u64, more: u64) -> Duration {
-        Duration::from_millis(least + self.chance.below(more))
+        Duration::from_millis(least + self.rng.below(more))
     }
 
-    fn later(&mut self, world: &World, in_time: Duration, mend: Mend) {
-        self.due.push((world.now + in_time, mend));
+    fn later(&mut self, world: &World, in_time: Duration, repair: Repair) {
+        self.due.push((world.now + in_time, repair));
     }
 
     /// Until the next fault.
@@ -132,31 +132,31 @@ impl Trouble {
         self.ms(60, 900)
     }
 
-    /// Mends what is due, and starts again what has ended by itself.
-    pub(crate) fn mend(&mut self, world: &mut World) {
+    /// Repairs everything that is due, and restarts processes that have ended by themselves.
+    pub(crate) fn repair(&mut self, world: &mut World) {
         let (due, later): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.due).into_iter().partition(|(when, _)| *when <= world.now);
         self.due = later;
-        for (_, mend) in due {
-            self.undo(world, mend);
+        for (_, repair) in due {
+            self.undo(world, repair);
         }
         for number in 0..world.hosts.len() {
             if let Some(fault) = world.hosts[number].fault() {
                 world.trace.line(format_args!("{number} gives up: {fault}"));
-                let how = [End::Killed, End::PowerLost][self.chance.place(2)];
+                let how = [End::Killed, End::PowerLost][self.rng.place(2)];
                 world.end(number, how);
                 let after = self.ms(200, 2000);
-                self.later(world, after, Mend::Start(number));
+                self.later(world, after, Repair::Start(number));
             }
             if let Some(damage) = world.hosts[number].damaged.clone() {
                 world.trace.line(format_args!("{number} is wiped: {damage}"));
-                // What an operator does with a disk that lost something.
+                // The operator's reaction to a disk that lost data.
                 world.end(number, End::Killed);
                 world.wipe(number);
                 self.count("wiped node", 1);
                 self.recovering = Some(number);
                 let after = self.ms(100, 1000);
-                self.later(world, after, Mend::Start(number));
+                self.later(world, after, Repair::Start(number));
             }
         }
         if let Some(number) = self.recovering
@@ -167,35 +167,35 @@ impl Trouble {
         }
     }
 
-    fn undo(&mut self, world: &mut World, mend: Mend) {
-        world.trace.line(format_args!("mend {mend:?}"));
+    fn undo(&mut self, world: &mut World, repair: Repair) {
+        world.trace.line(format_args!("mend {repair:?}"));
         let now = world.now;
-        match mend {
-            Mend::Start(number) => {
+        match repair {
+            Repair::Start(number) => {
                 if !world.hosts[number].is_up() && !self.is_gone(number) {
                     world.start(number);
                 }
             }
-            Mend::Resume(number) => {
+            Repair::Resume(number) => {
                 if world.hosts[number].is_paused {
                     world.hosts[number].resume(now);
                 }
             }
-            Mend::Network => {
+            Repair::Network => {
                 world.network.heal_all();
                 for region in &self.regions_cut {
                     world.network.cut_region(region);
                 }
             }
-            Mend::Region(region) => {
+            Repair::Region(region) => {
                 self.regions_cut.retain(|cut| *cut != region);
                 world.network.heal_region(&region);
-                world.doors.cut(self.regions_cut.clone());
+                world.client_network.cut(self.regions_cut.clone());
             }
-            Mend::Weather => world.weather.set(Conditions::default()),
-            Mend::Disk(number) => world.hosts[number].mend_syncs(),
-            Mend::Clock(number) => world.hosts[number].wall.jump(0),
-            Mend::Undrain(number) => {
+            Repair::NetworkFaults => world.network_faults.set(Conditions::default()),
+            Repair::Disk(number) => world.hosts[number].mend_syncs(),
+            Repair::Clock(number) => world.hosts[number].wall.jump(0),
+            Repair::Undrain(number) => {
                 operator::drain(world, number, false);
             }
         }
@@ -208,13 +208,13 @@ impl Trouble {
     /// Mends everything at once.
     pub(crate) fn mend_all(&mut self, world: &mut World) {
         let due = std::mem::take(&mut self.due);
-        world.weather.set(Conditions::default());
+        world.network_faults.set(Conditions::default());
         self.regions_cut.clear();
         world.network.heal_all();
-        world.doors.cut(Vec::new());
-        for (_, mend) in due {
-            if matches!(mend, Mend::Undrain(_) | Mend::Clock(_) | Mend::Disk(_)) {
-                self.undo(world, mend);
+        world.client_network.cut(Vec::new());
+        for (_, repair) in due {
+            if matches!(repair, Repair::Undrain(_) | Repair::Clock(_) | Repair::Disk(_)) {
+                self.undo(world, repair);
             }
         }
         world.all_up();
@@ -229,13 +229,13 @@ impl Trouble {
             if !operator::remove(world, added, 60) {
                 return Err(format!("liveness: {added} cannot be removed"));
             }
-            // Its groups still want its vote for the change that takes it out: it ends by itself when
-            // nobody does.
+            // Its groups still need its vote for the change that removes it: it ends by itself when
+            // none does.
             let ended = world.within(Duration::from_secs(90), |world| {
                 if world.hosts[added].fault().is_some() || world.hosts[added].id != id {
                     return Ok(());
                 }
-                // What had befallen the others before all was mended may end them only now.
+                // Faults from before the repair may end the others only now.
                 let is_ended = |host: &Host| host.fault().is_some() || !host.is_up();
                 if world.hosts.iter().any(is_ended) {
                     world.all_up();
@@ -259,16 +259,16 @@ impl Trouble {
     fn any(&mut self, world: &World, fits: impl Fn(&World, usize) -> bool) -> Option<usize> {
         let fitting: Vec<usize> =
             (0..world.hosts.len()).filter(|number| fits(world, *number)).collect();
-        (!fitting.is_empty()).then(|| fitting[self.chance.place(fitting.len())])
+        (!fitting.is_empty()).then(|| fitting[self.rng.place(fitting.len())])
     }
 
     fn running(&mut self, world: &World) -> Option<usize> {
-        // Half of the time somebody who leads: there is more to break.
+        // Half of the time a leader: there is more to break.
         let leads = |world: &World, number: usize| {
             let metrics = world.hosts[number].node().map(|node| node.groups().metrics());
             metrics.is_some_and(|metrics| metrics.groups.iter().any(|(.., leads)| *leads))
         };
-        if self.chance.below(2) == 0
+        if self.rng.below(2) == 0
             && let Some(leader) = self.any(world, leads)
         {
             return Some(leader);
@@ -276,11 +276,11 @@ impl Trouble {
         self.any(world, |world, number| world.hosts[number].node().is_some())
     }
 
-    /// Whether a node may lose what its disk has: all others of its region are whole.
+    /// Whether a node may lose its disk's data: all others of its region are whole.
     fn may_lose(&self, world: &World, number: usize) -> bool {
         let region = &world.hosts[number].region;
         // One that joins, leaves or is drained has no vote.
-        let is_drained = self.due.iter().any(|(_, mend)| matches!(mend, Mend::Undrain(_)));
+        let is_drained = self.due.iter().any(|(_, repair)| matches!(repair, Repair::Undrain(_)));
         let others = world.hosts.iter().filter(|it| {
             it.region == *region && it.number != number && Some(it.number) != self.added
         });
@@ -295,12 +295,12 @@ impl Trouble {
     }
 
     fn region(&mut self, world: &World) -> Region {
-        world.shape.regions[self.chance.place(world.shape.regions.len())].clone()
+        world.shape.regions[self.rng.place(world.shape.regions.len())].clone()
     }
 
     /// Lets one thing go wrong.
-    pub(crate) fn strike(&mut self, world: &mut World) {
-        let mut drawn = self.chance.below(self.weights.iter().sum::<u64>().max(1));
+    pub(crate) fn inject(&mut self, world: &mut World) {
+        let mut drawn = self.rng.below(self.weights.iter().sum::<u64>().max(1));
         for (weight, (_, stroke)) in self.weights.into_iter().zip(CLASSES) {
             if drawn < weight {
                 return stroke(self, world);
@@ -312,18 +312,18 @@ impl Trouble {
     fn stop_one(&mut self, world: &mut World) {
         let Some(number) = self.running(world) else { return };
         let (how, kind) =
-            [(End::Killed, "crash"), (End::PowerLost, "power loss")][self.chance.place(2)];
+            [(End::Killed, "crash"), (End::PowerLost, "power loss")][self.rng.place(2)];
         self.count(kind, 1);
-        if self.chance.below(3) == 0 {
-            // A machine that is gone says nothing to anybody.
+        if self.rng.below(3) == 0 {
+            // A machine that is gone sends nothing.
             let id = world.hosts[number].id;
             world.network.cut_node(id);
             let after = self.ms(500, 2000);
-            self.later(world, after, Mend::Network);
+            self.later(world, after, Repair::Network);
         }
         world.end(number, how);
         let after = self.ms(100, 4000);
-        self.later(world, after, Mend::Start(number));
+        self.later(world, after, Repair::Start(number));
     }
 
     fn pause_one(&mut self, world: &mut World) {
@@ -336,7 +336,7 @@ impl Trouble {
         world.trace.line(format_args!("pause of {number}"));
         world.hosts[number].is_paused = true;
         let after = self.ms(100, 4000);
-        self.later(world, after, Mend::Resume(number));
+        self.later(world, after, Repair::Resume(number));
     }
 
     fn cut_something(&mut self, world: &mut World) {
@@ -346,7 +346,7 @@ impl Trouble {
         };
         let (from, to) = (world.hosts[one].id, world.hosts[other].id);
         let (region, elsewhere) = (self.region(world), self.region(world));
-        let kind = self.chance.below(5);
+        let kind = self.rng.below(5);
         world.trace.line(format_args!("cut {kind}: {one}, {other}, {region}, {elsewhere}"));
         match kind {
             0 => {
@@ -364,9 +364,9 @@ impl Trouble {
             3 => {
                 world.network.cut_region(&region);
                 self.regions_cut.push(region.clone());
-                world.doors.cut(self.regions_cut.clone());
+                world.client_network.cut(self.regions_cut.clone());
                 self.count("region cut off", 1);
-                return self.later(world, after, Mend::Region(region));
+                return self.later(world, after, Repair::Region(region));
             }
             _ => {
                 let by = self.ms(20, 900);
@@ -374,35 +374,35 @@ impl Trouble {
                 self.count("slow link", 1);
             }
         }
-        self.later(world, after, Mend::Network);
+        self.later(world, after, Repair::Network);
     }
 
-    fn weather(&mut self, world: &mut World) {
+    fn network_faults(&mut self, world: &mut World) {
         let mut conditions = Conditions::default();
-        match self.chance.below(4) {
+        match self.rng.below(4) {
             0 => {
-                conditions.lost = 5 + self.chance.below(150);
+                conditions.lost = 5 + self.rng.below(150);
             }
             1 => {
-                conditions.answers_lost = 5 + self.chance.below(150);
+                conditions.answers_lost = 5 + self.rng.below(150);
                 self.count("answers lost", 1);
             }
-            2 => conditions.doubled = 20 + self.chance.below(400),
+            2 => conditions.doubled = 20 + self.rng.below(400),
             _ => {
-                conditions.late = 20 + self.chance.below(400);
-                conditions.late_ms = 5 + self.chance.below(600);
+                conditions.late = 20 + self.rng.below(400);
+                conditions.late_ms = 5 + self.rng.below(600);
             }
         }
         world.trace.line(format_args!("{conditions:?}"));
-        world.weather.set(conditions);
+        world.network_faults.set(conditions);
         let after = self.ms(500, 4000);
-        self.later(world, after, Mend::Weather);
+        self.later(world, after, Repair::NetworkFaults);
     }
 
     fn break_a_disk(&mut self, world: &mut World) {
         let Some(number) = self.running(world) else { return };
-        let after = self.chance.below(40);
-        let kind = self.chance.below(8);
+        let after = self.rng.below(40);
+        let kind = self.rng.below(8);
         world.trace.line(format_args!("disk {kind} of {number}, after {after}"));
         let files = world.hosts[number].files.clone();
         match kind {
@@ -413,15 +413,15 @@ impl Trouble {
             4 => world.hosts[number].fail_state(),
             5 => files.inject(SimFault::WriteError { after }),
             _ => {
-                world.hosts[number].sync_ms = 20 + self.chance.below(600);
+                world.hosts[number].sync_ms = 20 + self.rng.below(600);
                 self.count("slow disk", 1);
                 let after = self.ms(500, 4000);
-                self.later(world, after, Mend::Disk(number));
+                self.later(world, after, Repair::Disk(number));
             }
         }
     }
 
-    /// Counts what disks did of what they were told to do: a restart clears what had not come yet.
+    /// Counts the disk faults that have occurred: a restart clears pending ones.
     pub(crate) fn count_disks(&mut self, world: &World) {
         let hosts = world.hosts.iter().chain(&world.taken_away);
         for (files, store) in hosts.flat_map(Host::disks) {
@@ -437,20 +437,20 @@ impl Trouble {
 
     /// One clock at a time: the time that the cluster agrees upon takes most of them.
     fn clock(&mut self, world: &mut World) {
-        if self.due.iter().any(|(_, mend)| matches!(mend, Mend::Clock(_))) {
+        if self.due.iter().any(|(_, repair)| matches!(repair, Repair::Clock(_))) {
             return;
         }
         let Some(number) = self.running(world) else { return };
         // Up to three days ahead: longer than anything is remembered.
-        let by = 1000 * i64::try_from(self.chance.below(300_000)).unwrap_or(0) - 50_000_000;
+        let by = 1000 * i64::try_from(self.rng.below(300_000)).unwrap_or(0) - 50_000_000;
         world.trace.line(format_args!("clock of {number} jumps by {by} ms"));
         world.hosts[number].wall.jump(by);
         self.count("clock jump", 1);
         let after = self.ms(500, 5000);
-        self.later(world, after, Mend::Clock(number));
+        self.later(world, after, Repair::Clock(number));
     }
 
-    /// A process that is asked to end hands over what it leads.
+    /// A process that is stopped in order transfers its leadership.
     fn hand_over(&mut self, world: &mut World) {
         let Some(number) = self.running(world) else { return };
         let Some((handle, node)) = world.hosts[number].door() else { return };
@@ -461,22 +461,22 @@ impl Trouble {
         world.run(Duration::from_millis(1500));
         world.end(number, End::Killed);
         let after = self.ms(100, 1500);
-        self.later(world, after, Mend::Start(number));
+        self.later(world, after, Repair::Start(number));
     }
 
     fn move_home(&mut self, world: &mut World) {
         if self.orgs.is_empty() {
             return;
         }
-        let again = self.moved.take().filter(|_| self.chance.below(2) == 0);
+        let again = self.moved.take().filter(|_| self.rng.below(2) == 0);
         let is_again = again.is_some();
-        let org = again.unwrap_or_else(|| self.orgs[self.chance.place(self.orgs.len())].clone());
+        let org = again.unwrap_or_else(|| self.orgs[self.rng.place(self.orgs.len())].clone());
         let to = self.region(world);
         let is_begun = operator::move_home(world, &org, &to);
         self.count("home move", u64::from(is_begun));
         self.count("moved on", u64::from(is_begun && is_again));
         self.moved = is_begun.then(|| org.clone());
-        if is_begun && self.chance.below(3) == 0 {
+        if is_begun && self.rng.below(3) == 0 {
             let wait = self.ms(1, 400);
             world.run(wait);
             let is_back = operator::move_back(world, &org);
@@ -485,19 +485,19 @@ impl Trouble {
     }
 
     fn operate(&mut self, world: &mut World) {
-        match self.chance.below(4) {
+        match self.rng.below(4) {
             0 => {
-                let is_done = operator::lease_terms(world, 1500 + self.chance.below(3000));
+                let is_done = operator::lease_terms(world, 1500 + self.rng.below(3000));
                 self.count("lease terms", u64::from(is_done));
             }
             1 => {
-                let survive = ["region", "node"][self.chance.place(2)];
-                let is_done = operator::set(world, "survive", survive);
+                let survive = ["region", "node"][self.rng.place(2)];
+                let is_done = operator::set(world, "survival_goal", survive);
                 self.count("survive setting", u64::from(is_done));
             }
             2 => {
-                let when = ["fence", "serve", "serve"][self.chance.place(3)];
-                let is_done = operator::set(world, "when_isolated", when);
+                let when = ["fence", "serve", "serve"][self.rng.place(3)];
+                let is_done = operator::set(world, "partition_policy", when);
                 self.count("fence setting", u64::from(is_done));
             }
             _ => {
@@ -506,7 +506,7 @@ impl Trouble {
                 let is_done = operator::drain(world, number, true);
                 self.count("drain", u64::from(is_done));
                 let after = self.ms(1000, 4000);
-                self.later(world, after, Mend::Undrain(number));
+                self.later(world, after, Repair::Undrain(number));
             }
         }
     }
@@ -521,7 +521,7 @@ impl Trouble {
                 self.count("add node", 1);
                 // States go back to before it came, and logs do not.
                 let wait = self.ms(300, 4000);
-                match self.chance.below(3) {
+                match self.rng.below(3) {
                     0 => {
                         world.run(wait);
                         self.all_down(world, End::PowerLost);
@@ -534,7 +534,7 @@ impl Trouble {
                 }
             }
             Some(number) => {
-                // Whether or not it was answered, it may come true.
+                // Whether or not it was answered, it may take effect.
                 self.is_removed = true;
                 let is_done = operator::remove(world, number, 1);
                 self.count("remove node", u64::from(is_done));
@@ -543,8 +543,8 @@ impl Trouble {
     }
 
     fn everybody(&mut self, world: &mut World) {
-        let how = [End::Killed, End::PowerLost][self.chance.place(2)];
-        if self.chance.below(2) == 0 {
+        let how = [End::Killed, End::PowerLost][self.rng.place(2)];
+        if self.rng.below(2) == 0 {
             return self.all_down(world, how);
         }
         let region = self.region(world);
@@ -561,7 +561,7 @@ impl Trouble {
             if world.hosts[number].is_up() {
                 world.end(number, how);
                 let after = self.ms(100, 1500);
-                self.later(world, after, Mend::Start(number));
+                self.later(world, after, Repair::Start(number));
             }
         }
         self.count("all nodes down", 1);

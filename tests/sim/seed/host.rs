@@ -1,16 +1,17 @@
-//! A machine: a disk and a clock that stay, and a process that comes and goes. Each process has a
-//! runtime of its own, with one thread and paused time, that the world lets go on step by step.
+//! A machine: a disk and a clock that stay, and a process that starts and ends. Each process has a
+//! runtime of its own, with one thread and paused time, that the world advances step by step.
 //!
-//! A process ends by dropping its runtime: nothing of it runs on, and what its disk had not synced
+//! A process ends by dropping its runtime: nothing of it continues, and the fate of unsynced data
 //! is decided first, so that the end itself writes nothing.
 
 use std::{
     future::Future,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use concordat_cluster::{
+    locks::locked,
     log::{LogOptions, RaftLog, SimFiles, WriterMode},
     raft::{
         self, Bootstrap, GroupsConfig, RuntimeClock, Timings,
@@ -24,7 +25,7 @@ use concordat_proto::{
     org::ApiKey,
     region::Region,
 };
-use concordat_tests::chance::Chance;
+use concordat_tests::rng::Rng;
 use tokio::{
     runtime::{Builder, Handle, Runtime},
     task::JoinHandle,
@@ -37,19 +38,19 @@ use crate::{
     shape::Shape,
 };
 
-/// After so much idling the log's writer marks what it has written.
+/// After this idle time the log's writer writes a mark.
 const MARK_IDLE: Duration = Duration::from_millis(10);
 
 /// How a process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
-    /// Killed; the machine goes on.
+    /// Killed; the machine stays up.
     Killed,
-    /// With its machine: what was not synced may be gone, or half there.
+    /// With its machine: unsynced data may be gone, or half there.
     PowerLost,
 }
 
-/// What all machines are told alike.
+/// The common settings of all machines.
 #[derive(Debug, Clone)]
 pub(crate) struct Common {
     pub(crate) seed: u64,
@@ -75,7 +76,7 @@ struct Process {
     idle_since: Option<Duration>,
 }
 
-/// See above.
+/// A machine: its disk, its clock and its process.
 pub(crate) struct Host {
     pub(crate) number: usize,
     pub(crate) region: Region,
@@ -83,28 +84,28 @@ pub(crate) struct Host {
     pub(crate) id: NodeId,
     pub(crate) wall: SimWall,
     pub(crate) files: SimFiles,
-    /// Stands still until it is let go on.
+    /// Paused until it is resumed.
     pub(crate) is_paused: bool,
     /// How long a sync takes, in milliseconds, at most.
     pub(crate) sync_ms: u64,
-    /// Its disk does nothing that it is asked to until it is let go on; the process lives.
+    /// Its disk hangs until it is repaired; the process lives.
     pub(crate) is_hung: bool,
     /// Its disk can never be started from again.
     pub(crate) damaged: Option<String>,
-    /// Something of what its disk had synced was altered on purpose.
+    /// Synced data of its disk was altered on purpose.
     pub(crate) is_harmed: bool,
-    /// A disk that could not be started from, and nobody had altered it.
+    /// A disk that could not be started from, although it was not altered.
     pub(crate) unexplained: Option<String>,
-    /// What its build knows: of the first release until it is upgraded, in some clusters.
+    /// The feature level of its build: of the first release until it is upgraded, in some clusters.
     pub(crate) feature_level: u32,
-    /// What its settings say of the cluster that it is to begin.
+    /// Its settings for the cluster that it is to bootstrap.
     bootstrap: Option<Bootstrap>,
     store: Arc<CrashStore>,
     cluster: Arc<Mutex<Option<ClusterId>>>,
     drift: f64,
-    chance: Chance,
+    rng: Rng,
     lives: u64,
-    /// The seeds that its process was told of when it was started.
+    /// The seeds in its process's settings at its start.
     told: Vec<String>,
     process: Option<Process>,
     common: Common,
@@ -112,7 +113,7 @@ pub(crate) struct Host {
     gone: Vec<Disk>,
 }
 
-/// What a machine keeps: its log's files, and its state.
+/// A machine's disk: its log's files, and its state.
 pub(crate) type Disk = (SimFiles, Arc<CrashStore>);
 
 impl Host {
@@ -137,7 +138,7 @@ impl Host {
             cluster: Arc::default(),
             // One that comes last of all has a right clock.
             drift: common.shape.drift.get(number).copied().unwrap_or_default(),
-            chance: Chance::new(seed),
+            rng: Rng::new(seed),
             lives: 0,
             told: Vec::new(),
             process: None,
@@ -158,12 +159,12 @@ impl Host {
         self.damaged = None;
         self.is_harmed = false;
         if let Some(bootstrap) = &mut self.bootstrap
-            && self.chance.below(2) == 0
+            && self.rng.below(2) == 0
         {
             // A start with an empty disk draws an id; here it may be the one that is in use.
-            bootstrap.cluster = ClusterId::from_bytes(drawn_id(&mut self.chance));
+            bootstrap.cluster = ClusterId::from_bytes(drawn_id(&mut self.rng));
         }
-        self.id = NodeId(self.chance.next().max(1));
+        self.id = NodeId(self.rng.next().max(1));
     }
 
     /// A copy of its disk, while its process is off.
@@ -172,7 +173,7 @@ impl Host {
         (self.files.fork(), Arc::new(self.store.copied()))
     }
 
-    /// Of its state nothing is left that was not synced: the most that a power failure takes.
+    /// The unsynced part of its state is lost: the most that a power failure takes.
     pub(crate) fn forget_state(&mut self) {
         assert!(self.process.is_none(), "the disk of a process that runs");
         self.store = Arc::new(self.store.synced());
@@ -191,14 +192,14 @@ impl Host {
         self.common.seeds = seeds.to_vec();
     }
 
-    /// Whether it knows of no cluster, and was started before its settings named the seeds that there
-    /// are now: nobody whom it asks may be there any more.
+    /// Whether it knows no cluster, and was started before its settings had the present seeds: none
+    /// of the nodes it asks may exist any more.
     pub(crate) fn waits_for_old_seeds(&self) -> bool {
         self.told != self.common.seeds
             && self.node().is_some_and(|node| node.groups().cluster().is_none())
     }
 
-    /// Whether its settings say that it begins a cluster.
+    /// Whether its settings say that it bootstraps a cluster.
     pub(crate) const fn is_first(&self) -> bool {
         self.bootstrap.is_some()
     }
@@ -225,7 +226,7 @@ impl Host {
         self.process.as_ref()?.node.as_ref()
     }
 
-    /// Where its tasks run, for what comes to it from outside; also while it is paused.
+    /// The runtime for requests from outside; also while it is paused.
     pub(crate) fn door(&self) -> Option<(Handle, EmbeddedNode)> {
         let process = self.process.as_ref()?;
         Some((process.runtime.handle().clone(), process.node.clone()?))
@@ -241,7 +242,7 @@ impl Host {
         self.gone.iter().cloned().chain([now])
     }
 
-    /// Why it cannot go on, if so.
+    /// Why it cannot continue, if so.
     pub(crate) fn fault(&self) -> Option<String> {
         let groups = self.process.as_ref()?.node.as_ref()?.groups();
         groups.faulted().borrow().clone()
@@ -253,7 +254,7 @@ impl Host {
         self.lives += 1;
         self.told.clone_from(&self.common.seeds);
         if self.lives > 1 {
-            // Whoever starts a node again may have upgraded it.
+            // A node may be upgraded at a restart.
             self.feature_level = self.feature_level.max(self.common.shape.upgraded_to);
         }
         let options = LogOptions {
@@ -313,7 +314,7 @@ impl Host {
             clock: Arc::new(self.wall.clone()),
             steady: steady.clone(),
             save_cluster: Arc::new(move |id| {
-                *cluster.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
+                *locked(&cluster) = Some(id);
                 Ok(())
             }),
         };
@@ -336,7 +337,7 @@ impl Host {
     }
 
     fn config(&self) -> GroupsConfig {
-        let cluster = *self.cluster.lock().unwrap_or_else(PoisonError::into_inner);
+        let cluster = *locked(&self.cluster);
         GroupsConfig {
             node: self.id,
             region: self.region.clone(),
@@ -346,7 +347,7 @@ impl Host {
             seeds: self.common.seeds.clone(),
             bootstrap: self.bootstrap.clone(),
             home_timings: Timings::home(),
-            system_timings: Timings::across(),
+            system_timings: Timings::wide_area(),
             retention: self.common.shape.retention,
             regions: self.common.shape.regions.clone(),
             feature_level: self.feature_level,
@@ -357,10 +358,10 @@ impl Host {
     pub(crate) fn end(&mut self, how: End) {
         let Some(process) = self.process.take() else { return };
         process.transport.detach();
-        let seed = self.chance.next();
+        let seed = self.rng.next();
         let (files, store) = match how {
             End::Killed => (self.files.restart(), self.store.restarted()),
-            End::PowerLost => (self.files.crash(seed), self.store.crashed(&mut self.chance)),
+            End::PowerLost => (self.files.crash(seed), self.store.crashed(&mut self.rng)),
         };
         (self.files, self.store) = (files, Arc::new(store));
         self.is_paused = false;
@@ -382,7 +383,7 @@ impl Host {
         let local = (now - process.started).mul_f64(1.0 + drift);
         let target = process.base + local;
         process.runtime.block_on(async move { sleep_until(target).await });
-        let waits = self.chance.below(sync_ms + 1);
+        let waits = self.rng.below(sync_ms + 1);
         if !self.is_hung {
             process.write(now, Duration::from_millis(waits));
         }
@@ -397,7 +398,7 @@ impl Host {
         }
     }
 
-    /// Goes on after it has stood still: its clock jumps.
+    /// Resumes after a pause: its clock jumps.
     pub(crate) fn resume(&mut self, now: Duration) {
         self.is_paused = false;
         let drift = self.drift;
@@ -415,16 +416,16 @@ impl Host {
         self.is_hung = false;
     }
 
-    /// Its disk is a good one from now on; what it has done to the process stays.
+    /// Its disk works from now on; its effect on the process stays.
     pub(crate) fn mend_disk(&mut self) {
-        self.files.mend();
-        self.store.mend();
+        self.files.repair();
+        self.store.repair();
         self.mend_syncs();
     }
 }
 
 impl Process {
-    /// The disk's part: a sync takes its time, then everything in its batch is told at once.
+    /// The disk's part: a sync takes its time, then its whole batch is acknowledged at once.
     fn write(&mut self, now: Duration, takes: Duration) {
         let queued = self.log.stats().queued_calls > 0;
         match self.sync_due {
@@ -449,10 +450,10 @@ impl Process {
     }
 }
 
-fn drawn_id(chance: &mut Chance) -> [u8; 16] {
+fn drawn_id(rng: &mut Rng) -> [u8; 16] {
     let mut bytes = [0; 16];
-    bytes[..8].copy_from_slice(&chance.next().to_be_bytes());
-    bytes[8..].copy_from_slice(&chance.next().to_be_bytes());
+    bytes[..8].copy_from_slice(&rng.next().to_be_bytes());
+    bytes[8..].copy_from_slice(&rng.next().to_be_bytes());
     bytes
 }
 

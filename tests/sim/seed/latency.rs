@@ -1,10 +1,11 @@
-//! What writes cost where nothing but distance takes time: regions 80, 140 and 100 ms apart, one
-//! client, no faults but those that a figure is about. What a write costs far from its organisation's
-//! home; how late a 408 is; what one node that hangs or is dead costs a write to all regions.
+//! The latency of writes where only distance takes time: regions 80, 140 and 100 ms apart, one
+//! client, no faults but those that a figure is about. The latency of a write far from its
+//! organization's home; the lateness of a 408; the cost of one node that hangs or is dead for a
+//! write to all regions.
 //!
-//! The simulation's clock is not that of a busy machine, so the middle write is judged and not the
-//! fastest, and a bound is judged by every write. What it adds: up to 3 ms a sync, and a step of 1 ms
-//! for each thing that happens. It must never measure by the clock of the machine that it runs on.
+//! The simulation's clock is not that of a busy machine, so the median write is judged and not the
+//! fastest, and a bound is judged by every write. It adds up to 3 ms a sync, and a step of 1 ms for
+//! each event. It must never measure by the clock of the machine that it runs on.
 
 use std::time::Duration;
 
@@ -33,19 +34,19 @@ const WRITES: usize = 41;
 /// Asked for in the region furthest from home: two round trips in a row would be 280 ms.
 const LIMITS: [(&str, Duration); 2] =
     [("local_region", Duration::from_millis(150)), ("all_regions", Duration::from_millis(175))];
-/// What a 408 may be late by; it is never early.
+/// The limit of a 408's lateness; it is never early.
 const LATENESS_MAX: Duration = Duration::from_millis(5);
 /// Writes that are answered 408, of each kind and through each node.
 const LATE: usize = 8;
-/// Writes that say what an ordinary one costs.
+/// Writes that show the ordinary latency.
 const ORDINARY: usize = 11;
-/// For a node to be granted leases again, and for what it was late with.
+/// For a node to get leases again, and to catch up.
 const SETTLE: Duration = Duration::from_secs(4);
 /// By what ordinary writes differ.
 const SLACK: Duration = Duration::from_millis(10);
 const PLACE: &str = "/organizations/sso/oidc/provider-credentials";
 
-/// Measures, prints, and says what was too slow.
+/// Measures, prints, and returns what was too slow.
 pub(crate) fn run(trace: &Trace) -> Result<(), String> {
     let mut far = Far::new(trace)?;
     let mut wrong = Vec::new();
@@ -70,12 +71,12 @@ fn print(what: &str, mut took: Vec<Duration>) -> Duration {
     middle
 }
 
-/// What happens to a node.
+/// The fault of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Harm {
     Hangs,
     IsDead,
-    /// It shows what it is sent, and cannot sync it.
+    /// It shows what it receives, and cannot sync it.
     DiskHangs,
 }
 
@@ -86,7 +87,7 @@ struct Ended {
     took: Duration,
 }
 
-/// A cluster of regions that are far apart, and an organisation at home in the first.
+/// A cluster of regions that are far apart, and an organization at home in the first.
 struct Far {
     world: World,
     org: Org,
@@ -128,7 +129,7 @@ impl Far {
             ],
             body: Some(body.to_string()),
         };
-        let mut walk = Walk::at_the_door(&self.world.doors, &self.trace);
+        let mut walk = Walk::at_the_door(&self.world.client_network, &self.trace);
         let patience = Duration::from_secs(timeout_s) + PATIENCE;
         self.world.ask(async move {
             let begun = Instant::now();
@@ -159,7 +160,7 @@ impl Far {
         }
     }
 
-    /// All is as it was: everybody is ready, and has leases again.
+    /// All is repaired: every node is ready, and has leases again.
     fn settle(&mut self) -> Result<(), String> {
         self.world.within(FORM_LIMIT, |world| world.ready())?;
         self.world.run(SETTLE);
@@ -173,7 +174,7 @@ impl Far {
         hosts.map(|host| host.number).collect()
     }
 
-    /// The machine that leads the organisation's group.
+    /// The machine that leads the organization's group.
     fn leader(&self) -> Result<usize, String> {
         let home = &self.world.shape.regions[0];
         for (number, node) in self.world.nodes() {
@@ -231,7 +232,7 @@ impl Far {
         Ok(Self::judge_late("committed, with a region cut off", late))
     }
 
-    /// The leader is asked, and what it answers cannot come.
+    /// A request to the leader whose answer cannot come.
     fn late_and_unknown(&mut self) -> Result<Option<String>, String> {
         let [from, to] = [0, 2].map(|place| self.world.shape.regions[place].clone());
         let mut late = Vec::new();
@@ -246,11 +247,11 @@ impl Far {
         Ok(Self::judge_late("its outcome unknown, the answer lost", late))
     }
 
-    /// One node of a region is no more, and a write to all regions begins at that moment: it waits for
-    /// what the node may still answer. If the node had asked for a lease just before, that one may
-    /// cover the first write and not the second: together they wait for one lease, and then nobody
-    /// does. A node whose disk hangs notices only when it has been late for a while, and asks until
-    /// then: that comes on top.
+    /// One node of a region is gone, and a write to all regions begins at that moment: it waits for
+    /// the reads that the node may still answer. If the node had asked for a lease just before,
+    /// that one may cover the first write and not the second: together they wait for one lease, and
+    /// then no write waits. A node whose disk hangs notices only when it has been late for a while,
+    /// and asks until then: that is added.
     fn one_node(&mut self, place: usize, harm: Harm) -> Result<Option<String>, String> {
         self.settle()?;
         let leader = self.leader()?;

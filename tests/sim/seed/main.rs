@@ -1,8 +1,8 @@
-//! One seed: a cluster is formed, things go wrong, all is mended, and everything that was seen is
-//! judged. Prints one line of JSON; ends with 0 when nothing was wrong.
+//! One seed: a cluster is formed, faults are injected, all is repaired, and the whole history is
+//! judged. Prints one line of JSON; ends with 0 when there is no violation.
 //!
 //! Linked with a library that replaces the system's clock and randomness, so that no part of the
-//! program, ours or not, can see anything but the seed. It must never read either another way.
+//! program, ours or not, depends on anything but the seed. It must never read either another way.
 #![allow(clippy::print_stdout, reason = "its result is what it prints")]
 #![allow(clippy::panic, reason = "a simulation fails by panicking")]
 
@@ -126,9 +126,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// A check that the Raft library makes in debug builds only, and that is too strict: what a deposed
-/// leader has yet to send may begin behind the end of a log that its successor has cut. The task ends;
-/// in a release build it finds out in the next line that the leader has changed, and ends as well.
+/// A check that the Raft library makes in debug builds only, and that is too strict: the remaining
+/// entries of a deposed leader may begin behind the end of a log that its successor has truncated.
+/// The task ends; in a release build it finds out in the next line that the leader has changed, and
+/// ends as well.
 fn is_known(panic: &str) -> bool {
     panic.contains("stream_state.rs") && panic.contains("received reversed range")
 }

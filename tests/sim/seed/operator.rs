@@ -1,10 +1,10 @@
-//! What operators ask of the cluster, as they ask it: over the API, at any node that answers.
+//! The operator's requests: over the API, at any node that answers.
 //!
 //! A refusal is an answer; whether it was the right one is not judged here.
 
 use std::time::Duration;
 
-use concordat_cluster::raft::NodeStanding;
+use concordat_cluster::raft::NodeView;
 use concordat_proto::{id::NodeId, org::NodeState, region::Region};
 use concordat_tests::{
     demo::Org,
@@ -38,7 +38,7 @@ fn ask_some(
 ) -> Option<(u16, Value)> {
     let nodes = nodes.to_vec();
     let first = usize::try_from(world.drawn(nodes.len() as u64)).unwrap_or(0);
-    let mut walk = Walk::new(&world.doors, None, &world.trace);
+    let mut walk = Walk::new(&world.client_network, None, &world.trace);
     let asked = asked(world, method, target, body);
     world.ask(async move {
         for round in 0..rounds {
@@ -62,10 +62,10 @@ fn asked(world: &World, method: &'static str, target: &str, body: Option<&Value>
     Asked { method, target: target.to_owned(), headers, body: body.map(Value::to_string) }
 }
 
-/// Has something asked again and again, of one node after the other, while the world goes on, until
-/// one says that it is done or has been done.
+/// Repeats a request, at one node after the other, while the world continues, until one answers
+/// that it is done or was done before.
 fn ask_beside(world: &World, asked: Asked, rounds: usize) {
-    let mut walk = Walk::new(&world.doors, None, &world.trace);
+    let mut walk = Walk::new(&world.client_network, None, &world.trace);
     let nodes = world.hosts.len();
     drop(world.clients().spawn(async move {
         for round in 0..rounds {
@@ -86,7 +86,7 @@ fn is_done(answer: Option<&(u16, Value)>) -> bool {
     answer.is_some_and(|(status, _)| (200..300).contains(status))
 }
 
-/// Makes an organisation.
+/// Makes an organization.
 pub(crate) fn new_org(world: &mut World, name: &str, home: &Region) -> Result<Org, String> {
     // Asked again under an id of its own, it is made once.
     let id = format!("00000000-0000-4000-8000-{:012x}", 1 + world.drawn(1 << 40));
@@ -94,27 +94,28 @@ pub(crate) fn new_org(world: &mut World, name: &str, home: &Region) -> Result<Or
     let answer = ask(world, "POST", "/v1/organizations", Some(&body), 30);
     match answer {
         Some((201, body)) => Ok(Org::of(&body["result"])),
-        other => Err(format!("making an organisation: {other:?}")),
+        other => Err(format!("making an organization: {other:?}")),
     }
 }
 
-/// Tries to make an organisation under the id that the store uses for what belongs to none.
+/// Tries to create an organization under the id that the store uses for records without an
+/// organization.
 pub(crate) fn no_nil_org(world: &mut World) -> Result<(), String> {
     let body = json!({"org_name": "Nobody", "id": "00000000-0000-0000-0000-000000000000"});
     match ask(world, "POST", "/v1/organizations", Some(&body), 4) {
         Some((400, _)) | None => Ok(()),
-        other => Err(format!("sentinels: an organisation under the nil id: {other:?}")),
+        other => Err(format!("sentinels: an organization under the nil id: {other:?}")),
     }
 }
 
-/// Has an organisation made while the world goes on, if anybody can make it.
+/// Creates an organization while the world continues, if any node can.
 pub(crate) fn new_org_beside(world: &World, id: u64, home: &Region) {
     let id = format!("00000000-0000-4000-9000-{id:012x}");
     let body = json!({"org_name": "Early", "home_region": home.as_str(), "id": id});
     ask_beside(world, asked(world, "POST", "/v1/organizations", Some(&body)), 1000);
 }
 
-/// Begins to move an organisation's home.
+/// Begins to move an organization's home.
 pub(crate) fn move_home(world: &mut World, org: &str, to: &Region) -> bool {
     let body = json!({"home_region": to.as_str()});
     let target = format!("/v1/organizations/{org}/move");
@@ -125,20 +126,20 @@ pub(crate) fn move_home(world: &mut World, org: &str, to: &Region) -> bool {
 /// Takes a move back, as long as that can be.
 pub(crate) fn move_back(world: &mut World, org: &str) -> bool {
     let target = format!("/v1/organizations/{org}/move");
-    let answer = ask(world, "POST", &target, Some(&json!({"back": true})), 2);
+    let answer = ask(world, "POST", &target, Some(&json!({"cancel": true})), 2);
     answer.is_some_and(|(status, _)| (200..300).contains(&status))
 }
 
-/// Takes a move back at the nodes of the old home, which may hear of nobody else. Whether that was
-/// carried out is not known: what has to reach all regions is not told to have done so.
+/// Cancels a move at the nodes of the old home, which may reach no other node. The result is
+/// unknown: a change that must reach all regions is not reported to have done so.
 pub(crate) fn move_back_at(world: &mut World, org: &str, nodes: &[usize]) {
     let target = format!("/v1/organizations/{org}/move");
-    drop(ask_some(world, nodes, ("POST", &target, Some(&json!({"back": true}))), 1));
+    drop(ask_some(world, nodes, ("POST", &target, Some(&json!({"cancel": true}))), 1));
 }
 
 /// Sets the leases' length.
 pub(crate) fn lease_terms(world: &mut World, home_ms: u64) -> bool {
-    let body = json!({"lease": {"home_ms": home_ms, "away_ms": 2 * home_ms}});
+    let body = json!({"lease": {"local_ms": home_ms, "remote_ms": 2 * home_ms}});
     is_done(ask(world, "PATCH", "/v1/cluster", Some(&body), 2).as_ref())
 }
 
@@ -148,7 +149,7 @@ pub(crate) fn set(world: &mut World, what: &str, to: &str) -> bool {
     is_done(ask(world, "PATCH", "/v1/cluster", Some(&body), 2).as_ref())
 }
 
-/// Names a region whose nodes may join.
+/// Adds a region's name.
 pub(crate) fn add_region(world: &mut World, region: &Region) -> bool {
     let body = json!({"region": region.as_str()});
     is_done(ask(world, "POST", "/v1/cluster/regions", Some(&body), 4).as_ref())
@@ -176,8 +177,8 @@ pub(crate) fn remove(world: &mut World, number: usize, times: usize) -> bool {
     false
 }
 
-/// Removes the nodes whose disks are gone: nobody but an operator can know that they never come back.
-/// Whether all of them have left every group.
+/// Removes the nodes whose disks are gone: only an operator can know that they never return.
+/// Returns whether all of them have left every group.
 pub(crate) fn remove_lost(world: &mut World) -> bool {
     for id in world.lost.clone() {
         if has_left(world, id) {
@@ -192,21 +193,20 @@ pub(crate) fn remove_lost(world: &mut World) -> bool {
 }
 
 fn has_left(world: &World, id: NodeId) -> bool {
-    let left = |standing: &NodeStanding| {
-        standing.record.state == NodeState::Removed && standing.replicas.is_empty()
-    };
-    // One that was wiped before anybody knew it is nowhere.
-    world.nodes().all(|(_, node)| node.groups().node_standing(id).is_none_or(|it| left(&it)))
+    let left =
+        |view: &NodeView| view.record.state == NodeState::Removed && view.replicas.is_empty();
+    // One that was wiped before any node knew it is nowhere.
+    world.nodes().all(|(_, node)| node.groups().node_view(id).is_none_or(|it| left(&it)))
 }
 
-/// Has a region failed over while the world goes on.
+/// Fails a region over while the world continues.
 pub(crate) fn fail_over_beside(world: &World, lost: &Region, to: &Region) {
     let (target, body) = failover(lost, to);
     ask_beside(world, asked(world, "POST", &target, Some(&body)), 200);
 }
 
 fn failover(lost: &Region, to: &Region) -> (String, Value) {
-    let body = json!({"to": to.as_str(), "fenced": true});
+    let body = json!({"to": to.as_str(), "confirm_fenced": true});
     (format!("/v1/cluster/regions/{lost}/failover"), body)
 }
 
@@ -216,9 +216,9 @@ pub(crate) fn fail_over(world: &mut World, lost: &Region, to: &Region) -> Result
     let mut last = None;
     for _ in 0..60 {
         last = ask(world, "POST", &target, Some(&body), 4);
-        // The first time it was not answered in time, and the group stands there already.
-        let stands = format!("stands in region {to} already");
-        let is_repeat = last.as_ref().is_some_and(|(_, body)| body.to_string().contains(&stands));
+        // The first time it was not answered in time, and the group is hosted there already.
+        let hosted = format!("already hosted in region {to}");
+        let is_repeat = last.as_ref().is_some_and(|(_, body)| body.to_string().contains(&hosted));
         if is_done(last.as_ref()) || is_repeat {
             return Ok(());
         }
@@ -227,7 +227,7 @@ pub(crate) fn fail_over(world: &mut World, lost: &Region, to: &Region) -> Result
     Err(format!("failing {lost} over: {last:?}"))
 }
 
-/// The writes that a lost region had and nobody else, as the operator is told.
+/// A lost region's lost writes, as the operator gets them.
 pub(crate) fn left_behind(world: &mut World, region: &Region) -> Vec<String> {
     let target = format!("/v1/cluster/regions/{region}/divergence");
     let Some((200, body)) = ask(world, "GET", &target, None, 10) else { return Vec::new() };
@@ -236,7 +236,7 @@ pub(crate) fn left_behind(world: &mut World, region: &Region) -> Vec<String> {
     writes.filter_map(|write| write["write_id"].as_str()).map(str::to_owned).collect()
 }
 
-/// What has become of a write.
+/// A write's outcome.
 pub(crate) fn outcome(world: &mut World, write: &str) -> Option<String> {
     let (status, body) = ask(world, "GET", &format!("/v1/writes/{write}"), None, 10)?;
     let outcome = body["result"]["outcome"].as_str().map(str::to_owned);

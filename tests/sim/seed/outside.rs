@@ -1,22 +1,25 @@
-//! The outside world of the nodes: wall clocks that may be wrong, chance from a seed, a network that
-//! loses, delays and doubles.
+//! The outside world of the nodes: wall clocks that may be wrong, randomness from a seed, a network
+//! that loses, delays and duplicates.
 
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use concordat_cluster::raft::{
-    WallClock,
-    in_process::{Fate, Message, Weather},
+use concordat_cluster::{
+    locks::locked,
+    raft::{
+        WallClock,
+        in_process::{Fate, Message, NetworkFaults},
+    },
 };
 use concordat_node::entropy::Entropy;
 use concordat_proto::time::LogTime;
-use concordat_tests::{canary::Search, chance::Chance};
+use concordat_tests::{canary::Search, rng::Rng};
 
 use crate::trace::Trace;
 
@@ -60,19 +63,19 @@ impl WallClock for SimWall {
 
 /// Random bytes from a seed. Fit for nothing but a simulation.
 #[derive(Debug)]
-pub(crate) struct SimEntropy(Mutex<Chance>);
+pub(crate) struct SimEntropy(Mutex<Rng>);
 
 impl SimEntropy {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(Mutex::new(Chance::new(seed)))
+        Self(Mutex::new(Rng::new(seed)))
     }
 }
 
 impl Entropy for SimEntropy {
     fn fill(&self, buffer: &mut [u8]) {
-        let mut chance = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rng = locked(&self.0);
         for chunk in buffer.chunks_mut(8) {
-            let bytes = chance.next().to_le_bytes();
+            let bytes = rng.next().to_le_bytes();
             chunk.copy_from_slice(&bytes[..chunk.len()]);
         }
     }
@@ -89,7 +92,7 @@ pub(crate) struct Conditions {
     pub(crate) late_ms: u64,
 }
 
-/// What has become of messages.
+/// The fates of messages, counted.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Counts {
     pub(crate) messages: u64,
@@ -99,7 +102,7 @@ pub(crate) struct Counts {
 }
 
 struct State {
-    chance: Chance,
+    rng: Rng,
     now: Conditions,
     counts: Counts,
     trace: Trace,
@@ -109,18 +112,18 @@ struct State {
 }
 
 /// The network's weather.
-pub(crate) struct SimWeather(Mutex<State>);
+pub(crate) struct SimNetworkFaults(Mutex<State>);
 
-impl fmt::Debug for SimWeather {
+impl fmt::Debug for SimNetworkFaults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SimWeather")
     }
 }
 
-impl SimWeather {
+impl SimNetworkFaults {
     pub(crate) fn new(seed: u64, trace: &Trace) -> Self {
         let state = State {
-            chance: Chance::new(seed),
+            rng: Rng::new(seed),
             now: Conditions::default(),
             counts: Counts::default(),
             trace: trace.clone(),
@@ -131,39 +134,39 @@ impl SimWeather {
     }
 
     pub(crate) fn set(&self, conditions: Conditions) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).now = conditions;
+        locked(&self.0).now = conditions;
     }
 
     /// No message may have one of these in it from now on.
     pub(crate) fn must_not_carry(&self, secrets: Search) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).secrets = secrets;
+        locked(&self.0).secrets = secrets;
     }
 
     /// Whether one had.
     pub(crate) fn has_leaked(&self) -> Result<(), String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).leak.clone().map_or(Ok(()), Err)
+        locked(&self.0).leak.clone().map_or(Ok(()), Err)
     }
 
     pub(crate) fn counts(&self) -> Counts {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).counts
+        locked(&self.0).counts
     }
 }
 
-impl Weather for SimWeather {
+impl NetworkFaults for SimNetworkFaults {
     fn fate(&self, message: Message<'_>) -> Fate {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let State { chance, now, counts, trace, secrets, leak } = &mut *state;
+        let mut state = locked(&self.0);
+        let State { rng, now, counts, trace, secrets, leak } = &mut *state;
         trace.message(message);
         if let Some(found) = secrets.in_bytes(message.body).pop() {
             let (from, to) = (message.from, message.to);
             leak.get_or_insert_with(|| format!("secrets: {found} went from {from} to {to}"));
         }
         counts.messages += 1;
-        let mut happens = |parts: u64| parts > 0 && chance.below(1000) < parts;
+        let mut happens = |parts: u64| parts > 0 && rng.below(1000) < parts;
         let (is_lost, is_answer_lost) = (happens(now.lost), happens(now.answers_lost));
         let (is_doubled, is_late) = (happens(now.doubled), happens(now.late));
         let is_doubled = is_doubled && message.is_request;
-        let by = if is_late { 1 + chance.below(now.late_ms) } else { 0 };
+        let by = if is_late { 1 + rng.below(now.late_ms) } else { 0 };
         counts.lost += u64::from(is_lost || is_answer_lost);
         counts.doubled += u64::from(is_doubled);
         counts.late += u64::from(is_late);

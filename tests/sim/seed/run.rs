@@ -1,37 +1,36 @@
-//! The course of one run: form, work, trouble, perhaps the loss of a region, mend, judge.
+//! The phases of one run: form, work, faults, perhaps the loss of a region, repair, judge.
 
+mod dialects;
 pub(crate) mod lost_log;
 mod misspelt;
 mod no_seeds;
 mod put_back;
 mod two_copies;
 
-use std::{
-    sync::{Arc, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use concordat_proto::region::Region;
 use concordat_tests::{
-    chance::Chance,
     checker,
     demo::Org,
     history::{Operation, Outcome, Recorder},
     recorded::Place,
+    rng::Rng,
 };
 use serde_json::json;
 use tokio::{sync::watch, task::JoinHandle};
 
 use self::lost_log::Waiting;
 use crate::{
-    clients::{CREDENTIALS, Client, Gate, Work},
-    faults::{Trouble, differ, lost},
+    clients::{CREDENTIALS, Client, Gate, Walk, Work},
+    faults::{FaultPlan, differ, lost},
     host::End,
     invariants::{Watch, features, frozen::Frozen, secrets},
     operator,
     trace::Trace,
     world::World,
 };
+use concordat_cluster::locks::locked;
 
 const READERS: usize = 4;
 const WRITERS: usize = 5;
@@ -42,13 +41,13 @@ const FORM_LIMIT: Duration = Duration::from_secs(60);
 const MEND_LIMIT: Duration = Duration::from_secs(120);
 /// For many organizations to move: some at a time, each for a lease at its longest.
 const MOVES_LIMIT: Duration = Duration::from_secs(90);
-/// Writes of unknown outcome that are asked for at the end, and one in so many of the others.
+/// Writes of unknown outcome that are looked up at the end, and one in this many of the others.
 const UNKNOWN_ASKED: usize = 40;
 const ASKED_ONE_IN: usize = 16;
-/// For clients to end what they are at.
+/// For clients to complete their requests.
 const HOLD_LIMIT: Duration = Duration::from_secs(30);
 
-/// What came of a seed.
+/// The result of a seed.
 #[derive(Debug)]
 pub(crate) struct Report {
     seed: u64,
@@ -90,12 +89,12 @@ fn cpu_ms() -> u64 {
 /// Runs a seed.
 pub(crate) fn seed(seed: u64, trace: &Trace) -> Report {
     let mut run = Run::of(seed, World::new(seed, trace.clone()));
-    let mut violation = run.course().err();
+    let mut violation = run.run_phases().err();
     let mut counts = [0; 6];
     let mut summary = String::new();
     if let Some(work) = &run.work {
         let history = work.recorder.history();
-        match checker::check(&history, &run.finals) {
+        match checker::check(&history, &run.final_reads) {
             Ok(found) => {
                 let checker::Summary { writes, committed, reads, unmarked, .. } = found;
                 counts = [writes, committed, reads, unmarked, found.bound, found.questions];
@@ -113,21 +112,21 @@ pub(crate) fn seed(seed: u64, trace: &Trace) -> Report {
         violation,
         simulated: run.world.now,
         trace: trace.end(),
-        kinds: run.trouble.counts().iter().map(|(kind, count)| (*kind, *count)).collect(),
+        kinds: run.fault_plan.counts().iter().map(|(kind, count)| (*kind, *count)).collect(),
         summary,
         counts,
         shape: regions.join(" "),
     }
 }
 
-/// What the leader of a region does last before it is lost.
+/// The last actions of a region's leader before it is lost.
 #[derive(Debug, Clone, Copy)]
 enum Last {
     /// Everything has arrived elsewhere.
     Quiet,
-    /// It takes writes that nobody else hears of.
+    /// It accepts writes that no other node gets.
     LostLog,
-    /// What it takes, its successor decides otherwise, and one survivor has the first.
+    /// Its successor decides its writes otherwise, and one survivor has the first copy.
     TwoCopies,
 }
 
@@ -135,13 +134,13 @@ struct Run {
     seed: u64,
     world: World,
     watch: Watch,
-    trouble: Trouble,
+    fault_plan: FaultPlan,
     work: Option<Arc<Work>>,
     clients: Vec<JoinHandle<()>>,
-    finals: Vec<Operation>,
-    chance: Chance,
+    final_reads: Vec<Operation>,
+    rng: Rng,
     /// For scenes of their own: no other draw depends on them.
-    scenes: Chance,
+    scenes: Rng,
 }
 
 impl Run {
@@ -150,41 +149,41 @@ impl Run {
             seed,
             world,
             watch: Watch::default(),
-            trouble: Trouble::new(seed, Vec::new()),
+            fault_plan: FaultPlan::new(seed, Vec::new()),
             work: None,
             clients: Vec::new(),
-            finals: Vec::new(),
-            chance: Chance::new(seed ^ 0x0c0_75e),
-            scenes: Chance::new(seed ^ 0x5ce_2e5),
+            final_reads: Vec::new(),
+            rng: Rng::new(seed ^ 0x0c0_75e),
+            scenes: Rng::new(seed ^ 0x5ce_2e5),
         }
     }
 
-    fn course(&mut self) -> Result<(), String> {
+    fn run_phases(&mut self) -> Result<(), String> {
         self.form()?;
         self.populate()?;
-        self.trouble()?;
-        self.mend("after the trouble")?;
+        self.fault_plan()?;
+        self.repair("after the trouble")?;
         self.upgrade()?;
         self.put_back()?;
         if self.seed.is_multiple_of(4) {
             self.move_many()?;
         }
-        if self.chance.below(4) == 0 && self.world.shape.regions.len() >= 3 {
+        if self.rng.below(4) == 0 && self.world.shape.regions.len() >= 3 {
             let waiting = self.lose_a_region()?;
-            self.mend("after a failover")?;
+            self.repair("after a failover")?;
             if let Some((lost, waiting)) = waiting {
                 self.forget_and_ask(&lost, waiting)?;
             }
         }
-        let mut chance = Chance::new(self.seed ^ 0x3155_be17);
-        if chance.below(3) == 0 {
-            self.misspell_a_region(&mut chance)?;
+        let mut rng = Rng::new(self.seed ^ 0x3155_be17);
+        if rng.below(3) == 0 {
+            self.misspell_a_region(&mut rng)?;
         }
         self.hold()?;
         self.finish()?;
         if self.scenes.below(4) == 0 {
             let answered = differ::play(self.seed, &self.world.trace)?;
-            self.trouble.count("survivors that differ", u64::from(answered));
+            self.fault_plan.count("survivors that differ", u64::from(answered));
         }
         Ok(())
     }
@@ -195,23 +194,23 @@ impl Run {
         }
         if self.scenes.below(3) == 0 {
             lost::write_while_forming(&self.world, &mut self.scenes);
-            self.trouble.count("organisation made while forming", 1);
+            self.fault_plan.count("organization made while forming", 1);
         }
         let mut is_unnamed = false;
-        if self.chance.below(4) == 0 {
+        if self.rng.below(4) == 0 {
             // A cluster that an earlier release has begun has no names of regions. Once it is upgraded,
             // those that had not joined by then have to be named.
             is_unnamed = self.world.shape.feature_level < self.world.shape.upgraded_to;
-            // What a node has been told of the others may go back, and its votes and entries do not.
-            let wait = Duration::from_millis(200 + self.chance.below(5000));
+            // A node's knowledge of the others may go back, its votes and entries may not.
+            let wait = Duration::from_millis(200 + self.rng.below(5000));
             self.run(wait)?;
             for number in 0..self.world.hosts.len() {
                 self.world.end(number, End::PowerLost);
-                let wait = Duration::from_millis(self.chance.below(300));
+                let wait = Duration::from_millis(self.rng.below(300));
                 self.run(wait)?;
                 self.world.start(number);
             }
-            self.trouble.count("power lost while forming", 1);
+            self.fault_plan.count("power lost while forming", 1);
         }
         let formed = self.world.within(FORM_LIMIT, |world| {
             let ready = world.ready();
@@ -223,17 +222,17 @@ impl Run {
         });
         formed.map_err(|reason| format!("liveness: the cluster does not form: {reason}"))?;
         self.lose_power_without_seeds()?;
-        self.world.doors.receipts_are_whole()
+        self.world.client_network.receipts_are_whole()
     }
 
     fn populate(&mut self) -> Result<(), String> {
         if let Some(home_ms) = self.world.shape.lease_ms {
             let is_done = operator::lease_terms(&mut self.world, home_ms);
-            self.trouble.count("lease terms", u64::from(is_done));
+            self.fault_plan.count("lease terms", u64::from(is_done));
         }
         if self.world.shape.serves_isolated {
-            let is_done = operator::set(&mut self.world, "when_isolated", "serve");
-            self.trouble.count("fence setting", u64::from(is_done));
+            let is_done = operator::set(&mut self.world, "partition_policy", "serve");
+            self.fault_plan.count("fence setting", u64::from(is_done));
         }
         let mut orgs: Vec<Org> = Vec::new();
         for number in 0..self.world.shape.orgs {
@@ -242,8 +241,8 @@ impl Run {
             orgs.push(operator::new_org(&mut self.world, &format!("Org {number}"), &home)?);
         }
         operator::no_nil_org(&mut self.world)?;
-        self.world.weather.must_not_carry(secrets::of(&self.world.operator_key, &orgs));
-        self.trouble.orgs = orgs.iter().map(|org| org.id.clone()).collect();
+        self.world.network_faults.must_not_carry(secrets::of(&self.world.operator_key, &orgs));
+        self.fault_plan.orgs = orgs.iter().map(|org| org.id.clone()).collect();
         let places = self
             .world
             .shape
@@ -256,7 +255,7 @@ impl Run {
             recorder: Arc::new(Recorder::default()),
             places,
             orgs,
-            doors: self.world.doors.clone(),
+            client_network: self.world.client_network.clone(),
             trace: self.world.trace.clone(),
             seed: self.seed,
             named: std::sync::Mutex::default(),
@@ -280,7 +279,7 @@ impl Run {
                 return Err("clients: one has met what no server may answer".to_owned());
             }
         }
-        self.world.doors.receipts_are_whole()?;
+        self.world.client_network.receipts_are_whole()?;
         self.watch.look(&self.world)
     }
 
@@ -289,22 +288,22 @@ impl Run {
         self.look()
     }
 
-    fn trouble(&mut self) -> Result<(), String> {
+    fn fault_plan(&mut self) -> Result<(), String> {
         self.run(Duration::from_secs(2))?;
-        let until = self.world.now + self.world.shape.trouble;
+        let until = self.world.now + self.world.shape.fault_plan;
         while self.world.now < until {
-            let gap = self.trouble.gap();
+            let gap = self.fault_plan.gap();
             self.run(gap)?;
-            self.trouble.mend(&mut self.world);
-            self.trouble.strike(&mut self.world);
+            self.fault_plan.repair(&mut self.world);
+            self.fault_plan.inject(&mut self.world);
         }
         Ok(())
     }
 
     /// Many organizations move at once while nothing is in the way.
     fn move_many(&mut self) -> Result<(), String> {
-        let mut chance = Chance::new(self.seed ^ 0x303e5);
-        let moves = self.trouble.many_moves(&mut self.world, &mut chance)?;
+        let mut rng = Rng::new(self.seed ^ 0x303e5);
+        let moves = self.fault_plan.many_moves(&mut self.world, &mut rng)?;
         let until = self.world.now + MOVES_LIMIT;
         let mut frozen = Frozen::default();
         while !moves.have_arrived(&self.world) {
@@ -323,10 +322,10 @@ impl Run {
     }
 
     /// Nothing is in the way any more: everything must become whole by itself.
-    fn mend(&mut self, when: &str) -> Result<(), String> {
+    fn repair(&mut self, when: &str) -> Result<(), String> {
         self.world.trace.line(format_args!("all is mended"));
-        self.trouble.mend_all(&mut self.world);
-        self.trouble.end_removal(&mut self.world)?;
+        self.fault_plan.mend_all(&mut self.world);
+        self.fault_plan.end_removal(&mut self.world)?;
         let until = self.world.now + MEND_LIMIT;
         loop {
             self.run(Duration::from_millis(250))?;
@@ -335,7 +334,7 @@ impl Run {
                 self.world.describe();
                 return Err(format!("liveness: {when}: {reason}"));
             }
-            // What was broken before it was mended may show only now.
+            // Faults from before the repair may show only now.
             for number in 0..self.world.hosts.len() {
                 let host = &self.world.hosts[number];
                 if host.fault().is_some() || host.damaged.is_some() || !host.is_up() {
@@ -345,14 +344,14 @@ impl Run {
         }
     }
 
-    /// Whoever still runs an earlier release is upgraded, one node at a time; then the level rises.
+    /// Nodes of an earlier release are upgraded, one at a time; then the level rises.
     fn upgrade(&mut self) -> Result<(), String> {
         let is_old = |world: &World, number: usize| {
             world.hosts[number].feature_level < world.shape.upgraded_to
         };
         let old: Vec<usize> =
             (0..self.world.hosts.len()).filter(|number| is_old(&self.world, *number)).collect();
-        self.trouble.count("upgraded", old.len() as u64);
+        self.fault_plan.count("upgraded", old.len() as u64);
         for number in old {
             self.world.end(number, End::Killed);
             self.world.start(number);
@@ -365,7 +364,7 @@ impl Run {
         raised.map_err(|reason| format!("liveness: {reason}"))
     }
 
-    /// Everybody is a full member, and who never comes back has been removed.
+    /// Every node is a full member, and lost ones have been removed.
     fn whole(&mut self) -> Result<(), String> {
         // Before all are ready: at the first feature level a wiped node is let in at its predecessor's
         // address only when that one has been removed.
@@ -381,7 +380,7 @@ impl Run {
         Arc::clone(self.work.as_ref().expect("there are clients"))
     }
 
-    /// Lets every client end what it is at, and hold.
+    /// Lets every client complete its request, and pauses them.
     fn hold(&mut self) -> Result<(), String> {
         let work = self.work();
         work.gate.send_replace(Gate::Held);
@@ -394,7 +393,7 @@ impl Run {
         held.map_err(|reason| format!("liveness: {reason}"))
     }
 
-    /// All replicas of all groups stand at one index.
+    /// All replicas of all groups are at one index.
     fn agree(&mut self) -> Result<(), String> {
         let agreed = self.world.within(MEND_LIMIT, |world| {
             let mut furthest = std::collections::BTreeMap::new();
@@ -416,14 +415,14 @@ impl Run {
         agreed.map_err(|reason| format!("liveness: replicas do not agree: {reason}"))
     }
 
-    /// A region is lost when everything in it has arrived elsewhere, but perhaps for what its leader
-    /// took last, and comes back much later. Clients may wait on.
+    /// A region is lost when everything in it has been replicated elsewhere, except perhaps its
+    /// leader's last entries, and returns much later. Clients may still wait.
     fn lose_a_region(&mut self) -> Result<Option<(Region, Waiting)>, String> {
         let regions = self.world.shape.regions.clone();
-        let lost = regions[self.chance.place(regions.len())].clone();
+        let lost = regions[self.rng.place(regions.len())].clone();
         let others: Vec<&Region> = regions.iter().filter(|region| **region != lost).collect();
-        let to = others[self.chance.place(others.len())].clone();
-        let last = [Last::Quiet, Last::LostLog, Last::TwoCopies][self.chance.place(3)];
+        let to = others[self.rng.place(others.len())].clone();
+        let last = [Last::Quiet, Last::LostLog, Last::TwoCopies][self.rng.place(3)];
         self.lose(lost, to, last)
     }
 
@@ -440,7 +439,7 @@ impl Run {
         let of_lost: Vec<usize> = (0..self.world.hosts.len())
             .filter(|number| self.world.hosts[*number].region == lost)
             .collect();
-        let how = [End::Killed, End::PowerLost][self.chance.place(2)];
+        let how = [End::Killed, End::PowerLost][self.rng.place(2)];
         let waiting = match last {
             Last::Quiet => None,
             Last::LostLog => self.write_into_a_lost_log(&lost, &of_lost)?,
@@ -454,19 +453,20 @@ impl Run {
         self.run(Duration::from_secs(2))?;
         // The third region is cut off before it has anything of the successor: it counts all the same.
         if self.scenes.below(2) == 0 && lost::cut_a_third(&mut self.world, &lost, &to) {
-            self.trouble.count("third region cut off after a failover", 1);
+            self.fault_plan.count("third region cut off after a failover", 1);
         }
-        // Where the system group or the seat had its quorum in the lost region there is none to ask.
+        // Where the system group or the voter region had its quorum in the lost region, no node can
+        // answer.
         match operator::fail_over(&mut self.world, &lost, &to) {
-            Ok(()) => self.trouble.count("region failed over", 1),
+            Ok(()) => self.fault_plan.count("region failed over", 1),
             Err(reason) => self.world.trace.line(format_args!("not failed over: {reason}")),
         }
         self.run(Duration::from_secs(6))?;
-        // It may come back to itself first: nobody tells it that its group was closed.
-        let is_alone = self.chance.below(2) == 0;
+        // It may resume alone first: it does not learn that its group was closed.
+        let is_alone = self.rng.below(2) == 0;
         if is_alone {
             self.world.network.cut_region(&lost);
-            self.world.doors.cut(vec![lost.clone()]);
+            self.world.client_network.cut(vec![lost.clone()]);
         }
         for number in of_lost {
             self.world.start(number);
@@ -474,13 +474,13 @@ impl Run {
         self.run(Duration::from_secs(5))?;
         if is_alone {
             self.world.network.heal_region(&lost);
-            self.world.doors.cut(Vec::new());
+            self.world.client_network.cut(Vec::new());
             self.run(Duration::from_secs(2))?;
         }
         Ok(waiting.map(|waiting| (lost, waiting)))
     }
 
-    /// The last word: everything is read at every node, and nothing that was written is a secret.
+    /// The end: everything is read at every node, and no secret is on a disk.
     fn finish(&mut self) -> Result<(), String> {
         self.agree()?;
         self.look()?;
@@ -525,17 +525,28 @@ impl Run {
         read.map_err(|reason| format!("liveness: {reason}"))?;
         let mut operations = work.recorder.history().operations.split_off(before);
         operations.retain(|it| it.outcome.is_unmarked());
-        self.finals = operations;
+        self.final_reads = operations;
+        self.speak_dialects()?;
         work.gate.send_replace(Gate::Over);
         let search = secrets::of(&self.world.operator_key, &work.orgs);
         secrets::none_written(&self.world, &search)
     }
 
-    /// Some of the writes that a client was told the id of: every node knows what became of each, those
-    /// first that were left in the unknown.
+    /// One credential of the first organization lives in every dialect.
+    fn speak_dialects(&mut self) -> Result<(), String> {
+        let work = self.work();
+        let walk = Walk::new(&work.client_network, None, &work.trace);
+        self.world.ask(async move {
+            let (org, nodes) = (&work.orgs[0], work.places.len());
+            dialects::Polyglot { walk, org, nodes, asked: 0 }.live().await
+        })
+    }
+
+    /// Looks some writes up by their ids: every node knows the outcome of each; those with an
+    /// unknown outcome come first.
     fn ask_for_writes(&mut self, mut client: Client) -> Result<(), String> {
         let work = self.work();
-        let mut named = work.named.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut named = locked(&work.named).clone();
         let (unknown, others): (Vec<_>, Vec<_>) =
             named.drain(..).partition(|(_, named)| named.attempt.outcome == Outcome::Unknown);
         let others = others.into_iter().step_by(ASKED_ONE_IN);
@@ -562,16 +573,17 @@ impl Run {
 
     /// What the seed has hit, as far as only others know.
     fn count_all(&mut self) {
-        let (weather, met) = (self.world.weather.counts(), self.world.doors.met());
-        self.trouble.count_disks(&self.world);
-        self.trouble.count("lost messages", weather.lost);
-        self.trouble.count("requests doubled", weather.doubled);
-        self.trouble.count("late messages", weather.late);
-        self.trouble.count("client hangs up", met.hung_up);
-        self.trouble.count("retry in another region", met.elsewhere);
-        self.trouble.count("process dies with requests", met.died);
-        self.trouble.count("snapshot installed", self.watch.snapshots());
+        let (network_faults, met) =
+            (self.world.network_faults.counts(), self.world.client_network.met());
+        self.fault_plan.count_disks(&self.world);
+        self.fault_plan.count("lost messages", network_faults.lost);
+        self.fault_plan.count("requests doubled", network_faults.doubled);
+        self.fault_plan.count("late messages", network_faults.late);
+        self.fault_plan.count("client hangs up", met.hung_up);
+        self.fault_plan.count("retry in another region", met.elsewhere);
+        self.fault_plan.count("process dies with requests", met.died);
+        self.fault_plan.count("snapshot installed", self.watch.snapshots());
         let drifting = self.world.shape.drift.iter().filter(|drift| **drift != 0.0).count();
-        self.trouble.count("clock drift", drifting as u64);
+        self.fault_plan.count("clock drift", drifting as u64);
     }
 }

@@ -1,8 +1,8 @@
-//! What a seed makes of a cluster before anything happens: how many regions and nodes, how far apart,
-//! how fast their clocks go, how much log they keep.
+//! The shape of a seed's cluster: how many regions and nodes, their distances, the speed of their
+//! clocks, the retention of their logs.
 //!
-//! Values only. Whatever a run draws later comes from generators of its own, so that one more draw
-//! here changes no fault there.
+//! Values only. Later draws of a run come from generators of their own, so that one more draw here
+//! changes no fault there.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use concordat_proto::{
     region::Region,
     version::{FEATURE_LEVEL, FEATURE_LEVEL_FIRST},
 };
-use concordat_tests::chance::Chance;
+use concordat_tests::rng::Rng;
 
 /// Nodes per region, 5 to 9 in 2 to 5 regions.
 const LAYOUTS: [&[usize]; 10] = [
@@ -48,28 +48,28 @@ pub(crate) struct Shape {
     pub(crate) retention: Retention,
     /// Bytes of a log's segment.
     pub(crate) segment_bytes: u32,
-    /// A step of the simulation: what happens within one at two nodes has no order.
+    /// A step of the simulation: events within one step at two nodes have no order.
     pub(crate) tick: Duration,
     /// The home region's leases from the beginning, in milliseconds; those further off are twice as
     /// long. Where they outlast an election, the next leader has to reckon with them.
     pub(crate) lease_ms: Option<u64>,
-    /// Groups that are cut off go on from the beginning, rather than stop.
+    /// Whether partitioned groups continue to serve from the beginning, rather than stop.
     pub(crate) serves_isolated: bool,
-    /// What the builds know with which the cluster begins, and those of nodes that are started again:
-    /// in some clusters an earlier release first.
+    /// The feature level of the builds with which the cluster begins, and of restarted nodes: in
+    /// some clusters an earlier release first.
     pub(crate) feature_level: u32,
     pub(crate) upgraded_to: u32,
-    /// Organisations.
+    /// Organizations.
     pub(crate) orgs: usize,
     /// For how long things go wrong.
-    pub(crate) trouble: Duration,
+    pub(crate) fault_plan: Duration,
 }
 
 impl Shape {
     /// Draws one.
     pub(crate) fn draw(seed: u64) -> Self {
-        let mut chance = Chance::new(seed ^ 0x5ea_9e0);
-        let layout = LAYOUTS[chance.place(LAYOUTS.len())];
+        let mut rng = Rng::new(seed ^ 0x5ea_9e0);
+        let layout = LAYOUTS[rng.place(LAYOUTS.len())];
         let regions: Vec<Region> = NAMES[..layout.len()].iter().map(|name| region(name)).collect();
         let nodes: Vec<Region> = regions
             .iter()
@@ -79,35 +79,35 @@ impl Shape {
         let mut between = Vec::new();
         for one in 0..regions.len() {
             for other in one + 1..regions.len() {
-                between.push((one, other, Duration::from_millis(8 + chance.below(132))));
+                between.push((one, other, Duration::from_millis(8 + rng.below(132))));
             }
         }
         let mut fast = || {
-            let ppm = chance.below(2 * DRIFT_PPM_MAX + 1);
+            let ppm = rng.below(2 * DRIFT_PPM_MAX + 1);
             (f64::from(u32::try_from(ppm).unwrap_or(0)) - 4000.0) / 1_000_000.0
         };
         // One more than there are nodes: the one that may join.
         let drift = (0..=nodes.len()).map(|_| fast()).collect();
-        // In a third of the clusters whoever is away for seconds needs a snapshot.
-        let retention = if chance.below(3) == 0 {
-            Retention { snapshot_every: 6 + chance.below(20), keep: 0 }
+        // In a third of the clusters a node that is away for seconds needs a snapshot.
+        let retention = if rng.below(3) == 0 {
+            Retention { snapshot_every: 6 + rng.below(20), keep: 0 }
         } else {
-            let snapshot_every = 40 + chance.below(400);
-            Retention { snapshot_every, keep: chance.below(2) * snapshot_every }
+            let snapshot_every = 40 + rng.below(400);
+            Retention { snapshot_every, keep: rng.below(2) * snapshot_every }
         };
-        let is_old = chance.below(4) == 0;
+        let is_old = rng.below(4) == 0;
         Self {
             feature_level: if is_old { FEATURE_LEVEL_FIRST } else { FEATURE_LEVEL },
             upgraded_to: FEATURE_LEVEL,
             drift,
             retention,
-            segment_bytes: [256, 512, 1024][chance.place(3)] << 10,
-            within: Duration::from_millis(2 + 2 * chance.below(2)),
+            segment_bytes: [256, 512, 1024][rng.place(3)] << 10,
+            within: Duration::from_millis(2 + 2 * rng.below(2)),
             tick: Duration::from_millis(2),
-            lease_ms: (chance.below(2) == 0).then(|| 400 + chance.below(4100)),
-            serves_isolated: chance.below(2) == 0,
-            orgs: 2 + chance.place(2),
-            trouble: Duration::from_secs(12 + chance.below(16)),
+            lease_ms: (rng.below(2) == 0).then(|| 400 + rng.below(4100)),
+            serves_isolated: rng.below(2) == 0,
+            orgs: 2 + rng.place(2),
+            fault_plan: Duration::from_secs(12 + rng.below(16)),
             nodes,
             regions,
             between,
@@ -134,7 +134,7 @@ impl Shape {
             feature_level: FEATURE_LEVEL,
             upgraded_to: FEATURE_LEVEL,
             orgs: 1,
-            trouble: Duration::ZERO,
+            fault_plan: Duration::ZERO,
         }
     }
 }

@@ -1,18 +1,18 @@
-//! What happened, line by line, folded into one number: two runs of one seed must agree in it.
+//! The run's events, line by line, folded into one number: two runs of one seed must have the same.
 //!
-//! It holds everything that a difference would show in soon: each message with its contents' checksum,
-//! each fault, each answer to a client, and now and then every replica's state.
+//! It includes everything in which a difference would show soon: each message with its contents'
+//! checksum, each fault, each answer to a client, and now and then every replica's state.
 
 use std::{
     fmt::{self, Write as _},
     fs::File,
     io::{BufWriter, Write as _},
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
-use concordat_cluster::raft::in_process::Message;
+use concordat_cluster::{locks::locked, raft::in_process::Message};
 
 #[derive(Default)]
 struct State {
@@ -41,7 +41,7 @@ impl Trace {
         self.with(|state| state.file = Some(BufWriter::new(file)));
     }
 
-    /// Prints what happens to the cluster, without messages.
+    /// Prints the events of the cluster, without messages.
     pub(crate) fn show(&self) {
         self.with(|state| state.shown = true);
     }
@@ -70,7 +70,7 @@ impl Trace {
         });
     }
 
-    /// How many lines, and what they fold into.
+    /// The number of lines, and their fold.
     pub(crate) fn end(&self) -> (u64, u64) {
         self.with(|state| {
             if let Some(file) = &mut state.file {
@@ -81,7 +81,7 @@ impl Trace {
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut locked(&self.0))
     }
 }
 

@@ -1,43 +1,47 @@
-//! The whole simulation: machines, the network between them, clients, and the only clock that counts.
+//! The whole simulation: machines, the network between them, clients, and the only clock that
+//! counts.
 //!
-//! It lets every process run for one step after another, on one thread, in an order that the seed
-//! draws; everything that happens, happens in a step. It knows of no fault, and of invariants only
-//! those that have to be looked at in each step.
+//! It runs every process for one step after another, on one thread, in an order that the seed
+//! draws; all events are in steps. It knows no fault, and only those invariants that are checked in
+//! each step.
 
 use std::{
     collections::BTreeSet,
     future::Future,
     pin::pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
     time::Duration,
 };
 
-use concordat_cluster::raft::in_process::{DelayMatrix, InProcessNetwork};
+use concordat_cluster::{
+    locks::locked,
+    raft::in_process::{DelayMatrix, InProcessNetwork},
+};
 use concordat_node::embedded::EmbeddedNode;
 use concordat_proto::{id::NodeId, region::Region};
-use concordat_tests::chance::Chance;
+use concordat_tests::rng::Rng;
 use tokio::{
     runtime::{Builder, Handle, Runtime},
     time::{Instant, sleep_until},
 };
 
 use crate::{
-    clients::Doors,
+    clients::ClientNetwork,
     host::{Common, End, Host, beginning},
     invariants::{late::Late, leaders::Leaders, promise::Promise},
-    outside::{SimWall, SimWeather, TrueTime},
+    outside::{SimNetworkFaults, SimWall, TrueTime},
     shape::Shape,
     trace::Trace,
 };
 
-/// Where clients live: with a clock that is right.
+/// The clients' runtime: with a right clock.
 struct Clients {
     runtime: Runtime,
     base: Instant,
 }
 
-/// See above.
+/// The simulation.
 pub(crate) struct World {
     pub(crate) shape: Shape,
     pub(crate) hosts: Vec<Host>,
@@ -48,8 +52,8 @@ pub(crate) struct World {
     /// Nodes whose disks are gone, until an operator has removed them.
     pub(crate) lost: Vec<NodeId>,
     pub(crate) network: InProcessNetwork,
-    pub(crate) weather: Arc<SimWeather>,
-    pub(crate) doors: Doors,
+    pub(crate) network_faults: Arc<SimNetworkFaults>,
+    pub(crate) client_network: ClientNetwork,
     pub(crate) promise: Promise,
     pub(crate) leaders: Leaders,
     pub(crate) late: Late,
@@ -61,7 +65,7 @@ pub(crate) struct World {
     common: Common,
     clients: Clients,
     time: TrueTime,
-    chance: Chance,
+    rng: Rng,
 }
 
 impl World {
@@ -76,8 +80,8 @@ impl World {
         for (one, other, round_trip) in &shape.between {
             delays = delays.between(&shape.regions[*one], &shape.regions[*other], *round_trip);
         }
-        let weather = Arc::new(SimWeather::new(seed ^ 0x3ea7, &trace));
-        let network = InProcessNetwork::with_weather(delays, weather.clone());
+        let network_faults = Arc::new(SimNetworkFaults::new(seed ^ 0x3ea7, &trace));
+        let network = InProcessNetwork::with_weather(delays, network_faults.clone());
         let (operator_key, bootstrap, keyring) = beginning(seed ^ 0xbe91);
         // One of each region, as an operator would name them.
         let first_of = |region| shape.nodes.iter().position(|of| of == region);
@@ -100,7 +104,7 @@ impl World {
         let base = runtime.block_on(async { Instant::now() });
         let promise = Promise::default();
         Self {
-            doors: Doors::new(seed ^ 0xd0025, &shape, promise.told()),
+            client_network: ClientNetwork::new(seed ^ 0xd0025, &shape, promise.told()),
             promise,
             leaders: Leaders::default(),
             late: Late::default(),
@@ -109,7 +113,7 @@ impl World {
             seeds,
             lost: Vec::new(),
             network,
-            weather,
+            network_faults,
             trace,
             named: shape.regions.iter().cloned().collect(),
             operator_key,
@@ -117,7 +121,7 @@ impl World {
             common,
             clients: Clients { runtime, base },
             time,
-            chance: Chance::new(seed ^ 0x71c4),
+            rng: Rng::new(seed ^ 0x71c4),
             shape,
         }
     }
@@ -132,12 +136,12 @@ impl World {
         let mut host = Host::new(number, region.clone(), wall, &common);
         host.feature_level = self.shape.upgraded_to;
         self.hosts.push(host);
-        self.doors.add(number, region);
+        self.client_network.add(number, region);
         self.name_seeds();
         number
     }
 
-    /// The machines from this one on are there no more.
+    /// Removes the machines from this one on.
     pub(crate) fn take_away(&mut self, from: usize) {
         self.taken_away.extend(self.hosts.drain(from..));
     }
@@ -147,18 +151,18 @@ impl World {
         self.clients.runtime.handle()
     }
 
-    /// One step of everybody.
+    /// One step of every machine.
     pub(crate) fn step(&mut self) {
         self.now += self.shape.tick;
         self.time.set(self.now);
         self.trace.set_time(self.now);
         let count = self.hosts.len();
-        let first = self.chance.place(count);
+        let first = self.rng.place(count);
         for place in 0..count {
             self.hosts[(first + place) % count].run_until(self.now);
         }
         for host in &self.hosts {
-            self.doors.set(host.number, host.door());
+            self.client_network.set(host.number, host.door());
         }
         let until = self.clients.base + self.now;
         self.clients.runtime.block_on(async move { sleep_until(until).await });
@@ -167,7 +171,7 @@ impl World {
         self.late.look(&self.hosts, self.now);
     }
 
-    /// Goes on for so long.
+    /// Continues for this long.
     pub(crate) fn run(&mut self, time: Duration) {
         let until = self.now + time;
         while self.now < until {
@@ -175,7 +179,7 @@ impl World {
         }
     }
 
-    /// Goes on until something holds; what was in the way when it did not in time.
+    /// Continues until a condition holds; returns the obstacle when it did not in time.
     pub(crate) fn within(
         &mut self,
         limit: Duration,
@@ -191,7 +195,7 @@ impl World {
         }
     }
 
-    /// Has something done where clients live, and goes on until it is done.
+    /// Runs a task on the clients' runtime, and continues until it is done.
     pub(crate) fn ask<T: Send + 'static>(
         &mut self,
         work: impl Future<Output = T> + Send + 'static,
@@ -200,12 +204,12 @@ impl World {
         let filled = Arc::clone(&slot);
         let work = async move {
             let done = work.await;
-            *filled.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
+            *locked(&filled) = Some(done);
         };
         drop(self.clients().spawn(work));
         loop {
             self.step();
-            if let Some(done) = slot.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            if let Some(done) = locked(&slot).take() {
                 return done;
             }
         }
@@ -229,10 +233,10 @@ impl World {
     pub(crate) fn end(&mut self, number: usize, how: End) {
         self.trace.line(format_args!("end of {number}: {how:?}"));
         self.hosts[number].end(how);
-        self.doors.set(number, None);
+        self.client_network.set(number, None);
     }
 
-    /// Tells every machine where the seeds are now; what runs goes by what it was told at its start.
+    /// Sets every machine's seeds; a running process keeps those of its start.
     pub(crate) fn name_seeds(&mut self) {
         let seeds = self.seeds.iter().filter_map(|number| self.hosts.get(*number));
         let seeds: Vec<String> = seeds.map(|host| host.address.clone()).collect();
@@ -248,7 +252,7 @@ impl World {
         host.wipe();
     }
 
-    /// Every machine that is on, off or stands still goes on again.
+    /// Every machine that is off or paused continues.
     pub(crate) fn all_up(&mut self) {
         for number in 0..self.hosts.len() {
             let now = self.now;
@@ -284,16 +288,17 @@ impl World {
         Ok(())
     }
 
-    /// How every node that runs sees the cluster, for whoever looks for what went wrong.
+    /// The cluster as every running node sees it, for debugging.
     pub(crate) fn describe(&self) {
         for (number, node) in self.nodes() {
             let id = self.hosts[number].id;
             let Some(status) = at_once(node.groups().status()) else { continue };
-            self.trace.line(format_args!("{number} is {id}, ready: {:?}", node.groups().ready()));
+            let ready = node.groups().ready().map_err(|reason| reason.to_string());
+            self.trace.line(format_args!("{number} is {id}, ready: {ready:?}"));
             for node in &status.nodes {
                 self.trace.line(format_args!(
                     "  {} of {}, live {}, heard {:?} ms ago",
-                    node.id, node.region, node.live, node.heard_ms_ago
+                    node.id, node.region, node.live, node.last_heard_ms
                 ));
             }
             for group in &status.groups {
@@ -312,7 +317,7 @@ impl World {
 
     /// A draw of the world's own.
     pub(crate) fn drawn(&mut self, below: u64) -> u64 {
-        self.chance.below(below)
+        self.rng.below(below)
     }
 }
 

@@ -3,16 +3,14 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
-use concordat_client::{
-    OrgId, Provider, Region, RequiredConsistency, Secret, StaleSecrets, WriteId,
-};
+use concordat_client::{NodeId, OrgId, Provider, Region, RequiredConsistency, Secret, WriteId};
 
-use crate::values::{self, Setting};
+use crate::values::{self, OrgSetting, Setting};
 
-/// Manages SSO credentials that are replicated over regions, and says how far each write has come.
+/// Manages SSO credentials that are replicated over regions, and reports where each write has arrived.
 ///
 /// Exit codes: 0 done, 1 the output could not be written, 2 usage, 3 refused, 4 unavailable, 5 the
-/// required consistency was not reached in time (the write goes on), 6 the outcome is not known, 7
+/// required consistency was not reached in time (replication continues), 6 the outcome is unknown, 7
 /// `status` found the cluster degraded, 130 interrupted.
 ///
 /// A duration is a number of seconds, or has a unit: 60, 60s, 1500ms, 2m. An empty variable counts as
@@ -23,13 +21,13 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) global: Global,
     #[command(subcommand)]
-    pub(crate) noun: Noun,
+    pub(crate) command: Command,
 }
 
-/// What every command understands.
+/// Arguments of every command.
 #[derive(clap::Args)]
 pub(crate) struct Global {
-    /// A node, like http://127.0.0.1:8080; repeated in order of preference
+    /// A node's base URL, like http://127.0.0.1:8080; repeated in order of preference
     #[arg(
         long = "endpoint",
         value_name = "URL",
@@ -47,7 +45,7 @@ pub(crate) struct Global {
         value_parser = values::org_id
     )]
     pub(crate) org: Option<OrgId>,
-    /// Its API key (visible in the process list: prefer the environment or the config file)
+    /// The organization's API key (visible in the process list: prefer the environment or the config file)
     #[arg(
         long,
         value_name = "KEY",
@@ -67,31 +65,31 @@ pub(crate) struct Global {
         value_parser = values::key
     )]
     pub(crate) operator_key: Option<Secret>,
-    /// A file with that key (a node that founds a cluster writes one)
+    /// A file with the operator key (the node that bootstraps a cluster writes one)
     #[arg(long, value_name = "PATH", global = true, env = "CONCORDAT_OPERATOR_KEY_FILE")]
     pub(crate) operator_key_file: Option<PathBuf>,
-    /// A context of the config file; what is given here or in the environment goes before it
+    /// A context of the config file; flags and environment variables override it
     #[arg(long, value_name = "NAME", global = true, env = "CONCORDAT_CONTEXT")]
     pub(crate) context: Option<String>,
     /// The config file [default: $XDG_CONFIG_HOME/concordat/config.toml]
     #[arg(long, value_name = "PATH", global = true, env = "CONCORDAT_CONFIG")]
     pub(crate) config: Option<PathBuf>,
-    /// What to print
+    /// Output format
     #[arg(short, long, global = true, value_enum, default_value_t = Output::Table)]
     pub(crate) output: Output,
-    /// How far a write must have travelled
+    /// How far a write must be replicated before the command succeeds
     #[arg(long, value_name = "LEVEL", global = true, value_parser = values::consistency())]
     pub(crate) consistency: Option<RequiredConsistency>,
-    /// How long to wait for that, 1s to 120s in whole seconds [default: 30s]
+    /// How long to wait for that consistency, 1s to 120s in whole seconds [default: 30s]
     #[arg(long, value_name = "DURATION", global = true, value_parser = values::timeout)]
     pub(crate) timeout: Option<Duration>,
-    /// The key under which a write happens at most once [default: a new one]. With the key of an
-    /// earlier run of the same command (within ten minutes): to learn how that one ended
+    /// Idempotency key: the write happens at most once under it [default: a new key]. Repeat a command
+    /// with the key of its earlier run, within ten minutes, to see the outcome of that run
     #[arg(long, value_name = "KEY", global = true)]
     pub(crate) idempotency_key: Option<String>,
 }
 
-/// What to print.
+/// Output format.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
     /// For people.
@@ -100,15 +98,15 @@ pub(crate) enum Output {
     Json,
 }
 
-/// The first word: what it is about.
+/// A command: the resource that it manages.
 #[derive(Subcommand)]
-pub(crate) enum Noun {
+pub(crate) enum Command {
     /// Shows regions, nodes and groups, and whether writes would succeed now (operator)
     Status,
     /// Manages OIDC credentials
     #[command(subcommand)]
     Credential(Box<Credential>),
-    /// Follows a write
+    /// Shows how far a write has been replicated
     #[command(subcommand)]
     Write(WriteVerb),
     /// Manages organizations (operator)
@@ -116,8 +114,8 @@ pub(crate) enum Noun {
     Org(Org),
     /// Manages nodes (operator). A node is added by starting it with seeds
     #[command(subcommand)]
-    Node(Node),
-    /// Manages regions (operator). A region is added by its name, and then by starting nodes in it
+    Node(NodeVerb),
+    /// Manages regions (operator). Add a region by name, then start nodes in it
     #[command(subcommand)]
     Region(RegionVerb),
     /// Manages settings of the whole cluster (operator)
@@ -127,107 +125,114 @@ pub(crate) enum Noun {
 
 /// Verbs of nodes.
 #[derive(Subcommand)]
-pub(crate) enum Node {
-    /// Lists nodes: their state, and the groups that they vote in, lead and have a replica of
+pub(crate) enum NodeVerb {
+    /// Lists nodes: their state, and the groups in which they vote, lead or have a replica
     List,
-    /// Takes a node's votes and leads away; it goes on serving
+    /// Drains a node: takes its votes and leadership; it keeps serving reads
     Drain {
         /// The node id
         #[arg(value_parser = values::node_id)]
-        id: String,
+        id: NodeId,
     },
-    /// Takes a drained or leaving node back
+    /// Undrains a node, or cancels its removal
     Undrain {
         /// The node id
         #[arg(value_parser = values::node_id)]
-        id: String,
+        id: NodeId,
     },
-    /// Drains a node and removes it for good, and waits until it is gone
+    /// Drains a node, removes it permanently, and waits for the end of the removal
     Remove {
         /// The node id
         #[arg(value_parser = values::node_id)]
-        id: String,
+        id: NodeId,
         #[command(flatten)]
-        gone: Gone,
+        removal: WaitForRemoval,
     },
 }
 
 /// Verbs of regions.
 #[derive(Subcommand)]
 pub(crate) enum RegionVerb {
-    /// Lists regions, their groups and who votes in them
+    /// Lists regions, their groups and the voters
     List,
-    /// Lets the nodes of a further region join; a node of a region that nobody has named is refused
+    /// Adds a region, so that its nodes may join; a node of a region that was not added is refused
     Add {
-        /// Its name
+        /// The region's name
         #[arg(value_parser = values::region)]
         region: Region,
     },
-    /// Removes a region and its nodes, and waits until it is gone; organizations must have moved
+    /// Removes a region and its nodes, and waits for the end of the removal; its organizations must
+    /// have moved to another home before
     Remove {
-        /// Its name
+        /// The region's name
         #[arg(value_parser = values::region)]
         region: Region,
+        /// Cancel a removal that has begun
+        #[arg(long, conflicts_with = "wait")]
+        cancel: bool,
         #[command(flatten)]
-        gone: Gone,
+        removal: WaitForRemoval,
     },
-    /// Gives a region's group its voters in another region, or back in its own; nothing is lost
-    Seat {
-        /// Its name
+    /// Moves the voters of a region's group to another region, or back to its own; loses no write
+    Relocate {
+        /// The region's name
         #[arg(value_parser = values::region)]
         region: Region,
-        /// Where the voters belong
-        #[arg(long = "in", value_name = "REGION", value_parser = values::region)]
-        seat: Region,
+        /// The region to place the voters in
+        #[arg(long, value_name = "REGION", value_parser = values::region)]
+        to: Region,
     },
-    /// Goes on without a region that is lost for good, from what the others have of it
+    /// Fails a permanently lost region over, from its surviving replicas
     Failover {
         /// The lost region's name
         #[arg(value_parser = values::region)]
         region: Region,
-        /// Where its organizations' writes are ordered from now on
+        /// The region that orders the writes of its organizations from now on
         #[arg(long, value_name = "REGION", value_parser = values::region)]
         to: Region,
-        /// Your word that all nodes of the lost region are stopped (needed unless
-        /// when_isolated=fence was in force there)
+        /// Confirm that all nodes of the failed region are fenced (stopped and kept from restarting
+        /// until the failover is complete). Not needed if partition_policy=fence was in force there
         #[arg(long)]
-        fenced: bool,
-        /// A node elsewhere that is as lost as the region: do not wait for what it has
-        #[arg(long, value_name = "NODE_ID", value_parser = values::node_id)]
-        without: Vec<String>,
+        confirm_fenced: bool,
+        /// Do not wait for this node's log; it is also permanently lost. May be repeated
+        #[arg(long = "skip-node", value_name = "NODE_ID", value_parser = values::node_id)]
+        skip_nodes: Vec<NodeId>,
         #[command(flatten)]
-        gone: Gone,
+        completion: WaitForFailover,
     },
-    /// Lists what a lost region had that nobody else did, once its nodes are back
-    Divergence {
-        /// Its name
+    /// Lists the writes that only the failed region had, once its nodes are back. Over HTTP:
+    /// GET /v1/cluster/regions/NAME/divergence
+    LostWrites {
+        /// The region's name
         #[arg(value_parser = values::region)]
         region: Region,
     },
-    /// Lets a region stay whose removal has begun
-    Keep {
-        /// Its name
+    /// Creates a region's group on another node, after the region's first node was lost before it did
+    RecreateGroup {
+        /// The region's name
         #[arg(value_parser = values::region)]
         region: Region,
-    },
-    /// Lets another node found a region's group, after the first founder was lost before it did
-    Found {
-        /// Its name
-        #[arg(value_parser = values::region)]
-        region: Region,
-        /// The new founder's node id
-        #[arg(long, value_name = "ID", value_parser = values::node_id)]
-        node: String,
-        /// Your word that the first founder is stopped and never runs again
+        /// The node that creates the group
+        #[arg(long, value_name = "NODE_ID", value_parser = values::node_id)]
+        on_node: NodeId,
+        /// Confirm that the region's first node is fenced (stopped and never started again)
         #[arg(long, required = true)]
-        fenced: bool,
+        confirm_fenced: bool,
     },
 }
 
-/// How long to wait for an end.
+/// The time limit of a removal.
 #[derive(clap::Args)]
-pub(crate) struct Gone {
-    /// How long to wait until it is gone; 0 does not wait
+pub(crate) struct WaitForRemoval {
+    /// How long to wait for the end of the removal; 0 does not wait
+    #[arg(long, value_name = "DURATION", default_value = "120s", value_parser = values::duration)]
+    pub(crate) wait: Duration,
+}
+
+/// The time limit of a failover.
+#[derive(clap::Args)]
+pub(crate) struct WaitForFailover {
+    /// How long to wait for the end of the failover; 0 does not wait
     #[arg(long, value_name = "DURATION", default_value = "120s", value_parser = values::duration)]
     pub(crate) wait: Duration,
 }
@@ -237,8 +242,8 @@ pub(crate) struct Gone {
 pub(crate) enum Cluster {
     /// Changes a setting
     Set {
-        /// survive=node, survive=region, when_isolated=serve, when_isolated=fence, or
-        /// lease=HOME,AWAY[,CLOCK_DRIFT_PERCENT] with two durations like 500ms
+        /// survival_goal=node, survival_goal=region, partition_policy=serve, partition_policy=fence,
+        /// or lease=LOCAL,REMOTE[,CLOCK_DRIFT_PERCENT] with two durations like 500ms
         #[arg(value_name = "NAME=VALUE", value_parser = values::setting)]
         setting: Setting,
     },
@@ -254,22 +259,22 @@ pub(crate) enum Credential {
         /// The OAuth client id
         client_id: String,
     },
-    /// Shows a credential's client secret in the clear (a key with secrets:read)
+    /// Shows a credential's client secret (needs a key with secrets:read)
     Secret {
         /// The OAuth client id
         client_id: String,
     },
-    /// Makes a credential
+    /// Creates a credential
     Create(CreateCredential),
-    /// Changes what is given and leaves the rest as it is
+    /// Changes the given members of a credential and no other
     Patch(PatchCredential),
-    /// Removes a credential
+    /// Deletes a credential
     Delete(DeleteCredential),
 }
 
 #[derive(clap::Args)]
 pub(crate) struct ListCredentials {
-    /// Only those of this provider
+    /// Only credentials of this provider
     #[arg(long, value_parser = values::provider())]
     pub(crate) provider: Option<Provider>,
     #[command(flatten)]
@@ -278,10 +283,10 @@ pub(crate) struct ListCredentials {
 
 #[derive(clap::Args)]
 pub(crate) struct Page {
-    /// At most so many
+    /// Show at most this many items
     #[arg(long, value_name = "COUNT")]
     pub(crate) limit: Option<u64>,
-    /// Passes over so many
+    /// Skip this many items
     #[arg(long, value_name = "COUNT")]
     pub(crate) offset: Option<u64>,
 }
@@ -290,7 +295,7 @@ pub(crate) struct Page {
 pub(crate) struct CreateCredential {
     /// The OAuth client id
     pub(crate) client_id: String,
-    /// Whose credential it is
+    /// The identity provider
     #[arg(long, value_parser = values::provider())]
     pub(crate) provider: Provider,
     #[command(flatten)]
@@ -303,7 +308,7 @@ pub(crate) struct CreateCredential {
 pub(crate) struct PatchCredential {
     /// The OAuth client id
     pub(crate) client_id: String,
-    /// Whose options are given (needed for --scope alone); a credential's provider never changes
+    /// The provider of the given options (needed for --scope alone); it cannot be changed
     #[arg(long, value_parser = values::provider())]
     pub(crate) provider: Option<Provider>,
     #[command(flatten)]
@@ -322,14 +327,14 @@ pub(crate) struct DeleteCredential {
     pub(crate) condition: Condition,
 }
 
-/// Where the client secret comes from.
+/// Source of the client secret.
 #[derive(clap::Args)]
 #[group(multiple = false)]
 pub(crate) struct SecretSource {
-    /// Reads the client secret from a file, or from standard input (-); a line's end is taken off
+    /// Reads the client secret from a file, or from standard input (-); one trailing newline is removed
     #[arg(long, value_name = "PATH")]
     pub(crate) client_secret_file: Option<PathBuf>,
-    /// Takes the client secret from an environment variable; a line's end is taken off
+    /// Reads the client secret from an environment variable; one trailing newline is removed
     #[arg(long, value_name = "VAR")]
     pub(crate) client_secret_env: Option<String>,
     /// The client secret itself: every user of this machine can see it in the process list
@@ -337,7 +342,7 @@ pub(crate) struct SecretSource {
     pub(crate) client_secret: Option<Secret>,
 }
 
-/// What a creation and a change may set.
+/// The common fields of a creation and a change.
 #[derive(clap::Args)]
 pub(crate) struct Members {
     /// Free text
@@ -346,10 +351,10 @@ pub(crate) struct Members {
     /// An external credential's id
     #[arg(long, value_name = "ID")]
     pub(crate) external_cred_id: Option<String>,
-    /// Whether the authorization server may use it
+    /// Whether the authorization server may use this credential
     #[arg(long, value_name = "BOOL", action = ArgAction::Set)]
     pub(crate) enable_in_authz_server: Option<bool>,
-    /// A scope beside those that are always requested; may be repeated
+    /// A scope to request beside the provider's default scopes; may be repeated
     #[arg(long = "scope", value_name = "SCOPE")]
     pub(crate) scopes: Vec<String>,
     /// Azure AD: a GUID, a domain, common, organizations or consumers
@@ -358,16 +363,25 @@ pub(crate) struct Members {
     /// Okta: the organization's https URL
     #[arg(long, value_name = "URL")]
     pub(crate) organization_url: Option<String>,
-    /// Apple: 10 characters
+    /// Another OpenID provider: its issuer, an https URL
+    #[arg(long, value_name = "URL")]
+    pub(crate) issuer: Option<String>,
+    /// Another OpenID provider: use PKCE
+    #[arg(long, requires = "issuer")]
+    pub(crate) use_pkce: bool,
+    /// Another OpenID provider: the URL of its discovery document
+    #[arg(long, value_name = "URL", requires = "issuer")]
+    pub(crate) discovery_url: Option<String>,
+    /// Apple: the team id, 10 characters
     #[arg(long, value_name = "ID", requires = "apple_key_id")]
     pub(crate) apple_team_id: Option<String>,
-    /// Apple: 10 characters
+    /// Apple: the key id, 10 characters
     #[arg(long, value_name = "ID", requires = "apple_team_id")]
     pub(crate) apple_key_id: Option<String>,
     /// Apple: the private key (PKCS#8 PEM); without it a change keeps the stored one
     #[arg(long, value_name = "PATH", requires = "apple_team_id")]
     pub(crate) apple_private_key_file: Option<PathBuf>,
-    /// Apple: how long minted client secrets live, like 24h
+    /// Apple: lifetime of generated client secrets, like 24h
     #[arg(
         long,
         value_name = "DURATION",
@@ -380,7 +394,7 @@ pub(crate) struct Members {
 /// A write that depends on a version.
 #[derive(clap::Args)]
 pub(crate) struct Condition {
-    /// Only if the stored version still has this tag (`credential get` shows it)
+    /// Only if the stored version has this ETag (`credential get` shows it)
     #[arg(long, value_name = "ETAG")]
     pub(crate) if_match: Option<String>,
 }
@@ -388,13 +402,13 @@ pub(crate) struct Condition {
 /// Verbs of writes.
 #[derive(Subcommand)]
 pub(crate) enum WriteVerb {
-    /// Waits until a write is in every region (or as far as --consistency says), up to --timeout, and
-    /// shows its receipt
+    /// Waits until every region has applied a write (or until --consistency is reached), up to
+    /// --timeout, and shows its receipt
     Wait {
         /// The write id
         #[arg(value_parser = values::write_id)]
         write_id: WriteId,
-        /// It is a write of the operator, not of the organization
+        /// The write was made with the operator key, not by the organization
         #[arg(long)]
         operator: bool,
     },
@@ -403,62 +417,62 @@ pub(crate) enum WriteVerb {
 /// Verbs of organizations.
 #[derive(Subcommand)]
 pub(crate) enum Org {
-    /// Makes an organization and shows its API key, this once
+    /// Creates an organization and shows its API key, only this once
     Create(CreateOrg),
     /// Lists organizations
     List(Page),
-    /// Moves an organization's home to another region; its writes wait meanwhile
+    /// Moves an organization's home to another region; its writes wait during the move
     Move(MoveOrg),
     /// Changes a setting of an organization
     Set {
-        /// Its id
+        /// The organization's id
         #[arg(value_parser = values::org_id)]
         id: OrgId,
-        /// stale-secrets=serve or stale-secrets=refuse: whether nodes that cannot prove that they
-        /// are current give secrets out
-        #[arg(value_name = "NAME=VALUE", value_parser = values::stale_secrets)]
-        setting: StaleSecrets,
+        /// stale-secrets=serve or stale-secrets=refuse: whether a node without a valid lease may
+        /// return client secrets; enterprise-domain=DOMAIN: its domain, which no other one has
+        #[arg(value_name = "NAME=VALUE", value_parser = values::org_setting)]
+        setting: OrgSetting,
     },
 }
 
 #[derive(clap::Args)]
-#[command(group = clap::ArgGroup::new("where").required(true).args(["to", "back"]))]
+#[command(group = clap::ArgGroup::new("where").required(true).args(["to", "cancel"]))]
 pub(crate) struct MoveOrg {
-    /// Its id
+    /// The organization's id
     #[arg(value_parser = values::org_id)]
     pub(crate) id: OrgId,
-    /// The region of its new home
+    /// The new home region
     #[arg(long, value_name = "REGION", value_parser = values::region)]
     pub(crate) to: Option<Region>,
-    /// Take the move back that is under way, while its new home has not taken it over
+    /// Cancel the move in progress; refused once the new home region has taken over
     #[arg(long)]
-    pub(crate) back: bool,
-    /// Wait so long for the move's end
+    pub(crate) cancel: bool,
+    /// How long to wait for the end of the move [default: do not wait]
     #[arg(
         long,
         value_name = "DURATION",
         value_parser = values::duration,
-        conflicts_with = "back"
+        conflicts_with = "cancel"
     )]
     pub(crate) wait: Option<Duration>,
 }
 
 #[derive(clap::Args)]
 pub(crate) struct CreateOrg {
-    /// Its name
+    /// The organization's name
     pub(crate) name: String,
-    /// A second name
+    /// The tenant name [default: the organization's name]
     #[arg(long, value_name = "NAME")]
     pub(crate) tenant_name: Option<String>,
-    /// Where its writes are ordered [default: the region of the answering node]
+    /// The home region, which orders its writes [default: the region of the answering node]
     #[arg(long, value_name = "REGION", value_parser = values::region)]
     pub(crate) home_region: Option<Region>,
-    /// An id of your choice
+    /// The id to use [default: a new UUID]
     #[arg(long, value_parser = values::org_id)]
     pub(crate) id: Option<OrgId>,
 }
 
-impl Noun {
+impl Command {
     /// Whether it makes a write that has an idempotency key.
     pub(crate) const fn is_keyed_write(&self) -> bool {
         match self {
@@ -469,8 +483,8 @@ impl Noun {
             ),
             // A move is not: a repeat of it changes nothing.
             Self::Org(verb) => matches!(verb, Org::Create(_) | Org::Set { .. }),
-            Self::Node(verb) => !matches!(verb, Node::List),
-            Self::Region(verb) => !matches!(verb, RegionVerb::List | RegionVerb::Divergence { .. }),
+            Self::Node(verb) => !matches!(verb, NodeVerb::List),
+            Self::Region(verb) => !matches!(verb, RegionVerb::List | RegionVerb::LostWrites { .. }),
             Self::Cluster(_) => true,
         }
     }

@@ -195,7 +195,7 @@ pub(crate) fn environment_secret(name: &str) -> Option<Secret> {
     (!text.is_empty()).then(|| Secret::new(text))
 }
 
-/// Takes the last line's end off: an editor or a shell puts it there, nobody means it.
+/// Removes the last line break: an editor or a shell adds it, and no user means it.
 fn take_line_end(text: &mut String) {
     if text.ends_with('\n') {
         text.pop();

@@ -1,4 +1,4 @@
-//! How a command may fail, what is said about it, and the exit code.
+//! How a command may fail, its message, and its exit code.
 
 use std::{error::Error, io};
 
@@ -11,12 +11,12 @@ use crate::{
     print::Shown,
 };
 
-/// The exit code of what cannot work as it was asked for.
+/// The exit code of wrong usage.
 pub(crate) const USAGE: u8 = 2;
 /// To which a signal's number is added.
 const SIGNALED: u8 = 128;
 
-/// Why a command did not do what it should.
+/// Why a command failed.
 pub(crate) enum Failure {
     /// The output cannot be written, or the process cannot begin.
     Io(io::Error),
@@ -24,24 +24,24 @@ pub(crate) enum Failure {
     Usage(String),
     /// The call failed.
     Call(ClientError),
-    /// As above, of a write that the operator made.
+    /// As above, for an operator's write.
     OperatorCall(ClientError),
     /// A write that was waited for is still not where it should be.
     NotReached {
-        /// Where it is.
+        /// Its receipt.
         receipt: Box<Receipt>,
         /// It is the operator's.
         operator: bool,
     },
-    /// What was to be removed is still there, and is being removed.
-    NotGone(String),
+    /// An object that is still there; its removal continues.
+    RemovalTimedOut(String),
     /// A signal came first.
     Interrupted {
         /// Its number.
         signal: u8,
         /// It changes something.
         is_write: bool,
-        /// What has begun, and goes on by itself.
+        /// The operation that has begun, and continues by itself.
         begun: Option<String>,
         /// The key of the write that it makes.
         key: Option<String>,
@@ -52,14 +52,14 @@ pub(crate) enum Failure {
     NotShown {
         /// Why.
         error: io::Error,
-        /// What was done, and what of it was not seen.
+        /// The completed action, and the output that was lost.
         what: Option<String>,
         /// The key of the write.
         key: Option<String>,
     },
-    /// An organisation that was waited for has not arrived; its move goes on.
-    StillMoving {
-        /// Where it is going.
+    /// An organization that has not arrived within the time limit; its move continues.
+    MoveTimedOut {
+        /// The target region.
         to: String,
     },
 }
@@ -100,19 +100,19 @@ impl Failure {
             Self::Io(_) | Self::NotShown { .. } => 1,
             Self::Usage(_) => USAGE,
             Self::Interrupted { signal, .. } => SIGNALED + *signal,
-            Self::NotReached { .. } | Self::NotGone(_) | Self::StillMoving { .. } => 5,
+            Self::NotReached { .. } | Self::RemovalTimedOut(_) | Self::MoveTimedOut { .. } => 5,
             Self::Call(error) | Self::OperatorCall(error) => match error {
                 ClientError::Config { .. } => USAGE,
                 ClientError::Refused { .. } => 3,
                 ClientError::Pending(_) => 5,
                 ClientError::OutcomeUnknown { .. } => 6,
-                // And what a later SDK may add.
+                // And variants that a later SDK may add.
                 ClientError::Unavailable { .. } | ClientError::Transport(_) | _ => 4,
             },
         }
     }
 
-    /// What is known of the write, if it is one.
+    /// The receipt, if it is a write.
     pub(crate) fn receipt(&self) -> Option<&Receipt> {
         match self {
             Self::NotReached { receipt, .. } => Some(receipt),
@@ -124,12 +124,12 @@ impl Failure {
             | Self::Usage(_)
             | Self::Interrupted { .. }
             | Self::NotShown { .. }
-            | Self::NotGone(_)
-            | Self::StillMoving { .. } => None,
+            | Self::RemovalTimedOut(_)
+            | Self::MoveTimedOut { .. } => None,
         }
     }
 
-    /// What to do next, where there is something.
+    /// The next step for the user, if there is one.
     fn advice(&self, invocation: &Invocation) -> Option<String> {
         let wait = |receipt: &Receipt, flag| {
             let level = match receipt.required {
@@ -161,8 +161,8 @@ impl Failure {
             | Self::Io(_)
             | Self::Usage(_)
             | Self::NotShown { key: None, .. }
-            | Self::NotGone(_)
-            | Self::StillMoving { .. } => None,
+            | Self::RemovalTimedOut(_)
+            | Self::MoveTimedOut { .. } => None,
         }
     }
 
@@ -183,7 +183,7 @@ impl Failure {
                 }
                 if let Self::Interrupted { key, write_id, .. } = self {
                     error["idempotency_key"] = json!(key);
-                    error["write_id"] = json!(write_id.map(|write_id| write_id.to_string()));
+                    error["write_id"] = json!(write_id);
                 }
                 if let Some(advice) = advice {
                     error["next"] = Value::from(advice);
@@ -208,7 +208,7 @@ impl Failure {
     fn message(&self) -> String {
         match self {
             Self::Io(error) => chain(error),
-            Self::Usage(message) | Self::NotGone(message) => message.clone(),
+            Self::Usage(message) | Self::RemovalTimedOut(message) => message.clone(),
             Self::Call(error) | Self::OperatorCall(error) => chain(error),
             Self::Interrupted { begun: Some(begun), .. } => format!("interrupted; {begun}"),
             Self::Interrupted { is_write, key, write_id, .. } => {
@@ -216,7 +216,7 @@ impl Failure {
                 let key = crate::print::printable(&key.unwrap_or_default());
                 match write_id {
                     Some(write_id) => format!(
-                        "interrupted; write {write_id}{key} is done, and what follows from it goes on"
+                        "interrupted; write {write_id}{key} is done, and the change continues"
                     ),
                     None if *is_write => format!(
                         "interrupted; the write{key} may have been done, or may yet be; its write id \
@@ -230,9 +230,9 @@ impl Failure {
                 format!("the output could not be written: {error}{}", what.unwrap_or_default())
             }
             Self::NotReached { .. } => "the required consistency is not reached yet".to_owned(),
-            Self::StillMoving { to } => {
+            Self::MoveTimedOut { to } => {
                 let to = crate::print::printable(to);
-                format!("the organization is not at home in {to} yet; its move goes on")
+                format!("the organization's move to {to} is still in progress")
             }
         }
     }

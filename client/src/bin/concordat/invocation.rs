@@ -1,5 +1,5 @@
-//! How this command was called: to tell how to go on with it, and whether JSON is wanted before the
-//! arguments are understood. Never shows a secret.
+//! How this command was called: to suggest how to continue, and to know the output format before
+//! the arguments are parsed. Never shows a secret.
 
 use std::{
     ffi::OsString,
@@ -20,7 +20,7 @@ const KEY_FLAG: &str = "--idempotency-key";
 /// In the place of a secret.
 const HIDDEN: &str = "...";
 
-/// The words of the command line, without the program's name.
+/// The arguments, without the program's name.
 pub(crate) struct Invocation {
     words: Vec<OsString>,
 }
@@ -43,7 +43,7 @@ impl Invocation {
         Args::from_arg_matches(&matches)
     }
 
-    /// What is wanted, as far as that can be seen in arguments that are not understood.
+    /// The output format, as far as it can be seen in arguments that do not parse.
     pub(crate) fn output(&self) -> Output {
         let words: Vec<_> = self.words.iter().filter_map(|word| word.to_str()).collect();
         let after = words.windows(2).any(|pair| matches!(pair, ["-o" | "--output", "json"]));
@@ -80,7 +80,7 @@ impl Invocation {
     }
 }
 
-/// A word as a shell reads it.
+/// An argument, quoted for a shell.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
@@ -104,8 +104,8 @@ impl Course {
         let given = args.global.idempotency_key.clone();
         Self {
             key: given.unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
-            is_keyed: args.noun.is_keyed_write(),
-            is_write: args.noun.is_write(),
+            is_keyed: args.command.is_keyed_write(),
+            is_write: args.command.is_write(),
             done: Mutex::default(),
             begun: Mutex::default(),
         }
@@ -125,12 +125,12 @@ impl Course {
         self.is_write
     }
 
-    /// The write was answered; what follows only waits.
+    /// The write was answered; the rest only waits.
     pub(crate) fn on_done(&self, write_id: WriteId) {
         *self.done.lock().unwrap_or_else(PoisonError::into_inner) = Some(write_id);
     }
 
-    /// What was asked for has begun, and goes on by itself.
+    /// The operation has begun, and continues by itself.
     pub(crate) fn on_begun(&self, what: String) {
         *self.begun.lock().unwrap_or_else(PoisonError::into_inner) = Some(what);
     }

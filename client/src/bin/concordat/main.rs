@@ -1,6 +1,6 @@
-//! `concordat`: the command line. Arguments come in, text or JSON goes out, and the exit code tells
-//! ends apart: 0 done, 1 output failed, 2 usage, 3 refused, 4 unavailable, 5 not reached in time, 6
-//! outcome unknown, 7 the cluster is degraded, 128 and the signal's number when interrupted.
+//! `concordat`: the command line. Arguments in, text or JSON out. Exit codes: 0 done, 1 output
+//! failed, 2 usage, 3 refused, 4 unavailable, 5 not reached in time, 6 outcome unknown, 7 the
+//! cluster is degraded, 128 and the signal's number when interrupted.
 
 mod args;
 mod command;
@@ -64,7 +64,7 @@ fn show(shown: &Shown, output: Output, course: &Course) -> Result<u8, Failure> {
 }
 
 fn end_with(failure: &Failure, output: Output, invocation: &Invocation) -> ExitCode {
-    // The failure is told on standard error, whether or not the receipt could be written.
+    // The failure goes to standard error, whether or not the receipt could be written.
     let receipt = failure.receipt().map(|receipt| print::receipt(receipt).render(output));
     let written = write_out(&receipt.unwrap_or_default());
     write_note(&failure.render(output, invocation));

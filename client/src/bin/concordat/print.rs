@@ -1,9 +1,10 @@
-//! What is shown: tables for people, JSON for programs. Texts from a server are shown without their
-//! control characters, which a terminal would obey.
+//! Output: tables for people, JSON for programs. Texts from a server are printed without their
+//! control characters, which a terminal would interpret.
 
 use std::fmt::Write;
 
 use concordat_client::{Freshness, Receipt, Written};
+use concordat_proto::api::receipt::{self, ReceiptState};
 use serde_json::{Value, json};
 
 use crate::args::Output;
@@ -16,7 +17,7 @@ pub(crate) struct Shown {
     pub(crate) text: String,
     /// For people, beside the answer.
     pub(crate) note: Option<String>,
-    /// What to say if this cannot be shown: what was done, and what only this shows.
+    /// The message if this cannot be written: the completed action, and the output that is lost.
     pub(crate) unseen: Option<String>,
     /// The exit code once it is shown.
     pub(crate) exit_code: u8,
@@ -86,44 +87,23 @@ pub(crate) fn receipt(receipt: &Receipt) -> Shown {
     );
     let width = receipt.regions.iter().map(|r| r.region.as_str().len()).max().unwrap_or_default();
     for region in &receipt.regions {
-        let state = if region.applied { "applied" } else { "pending" };
+        let state = if region.applied { ReceiptState::Applied } else { ReceiptState::Pending };
         let after = region.applied_after.map(|after| format!("  {:>9} ms", milliseconds(after)));
         let name = region.region.as_str();
         let _ = writeln!(text, "  {name:width$}  {state}{}", after.unwrap_or_default());
     }
-    Shown::new(receipt_json(receipt), text)
+    Shown::new(json!(receipt::Receipt::from(receipt)), text)
 }
 
-/// The form of the API.
-fn receipt_json(receipt: &Receipt) -> Value {
-    let regions = receipt.regions.iter().map(|region| {
-        let state = if region.applied { "applied" } else { "pending" };
-        let mut line = json!({"region": region.region.as_str(), "state": state});
-        if let Some(after) = region.applied_after {
-            line["applied_ms"] = json!(after.as_secs_f64() * 1000.0);
-        }
-        line
-    });
-    json!({
-        "required": receipt.required.as_str(),
-        "achieved": receipt.achieved,
-        "outcome": receipt.outcome.as_str(),
-        "write_id": receipt.write_id.to_string(),
-        "position": receipt.position.map(|position| position.to_string()),
-        "elapsed_ms": receipt.elapsed.as_secs_f64() * 1000.0,
-        "regions": regions.collect::<Vec<_>>(),
-    })
-}
-
-/// A write that reached what it required.
+/// A write that reached its required consistency.
 pub(crate) fn written(written: &Written) -> Shown {
     let Shown { json, mut text, .. } = receipt(&written.receipt);
     if let Some(etag) = &written.etag {
         let _ = writeln!(text, "etag {}", printable(etag));
     }
     let json = json!({
-        "write_id": written.write_id.to_string(),
-        "position": written.position.map(|position| position.to_string()),
+        "write_id": written.write_id,
+        "position": written.position,
         "etag": written.etag,
         "receipt": json,
     });

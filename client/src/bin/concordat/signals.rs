@@ -1,4 +1,4 @@
-//! Signals that end a command which waits: Ctrl-C, and what `timeout` and `kill` send.
+//! Signals that end a waiting command: Ctrl-C, and those of `timeout` and `kill`.
 
 use std::io;
 

@@ -1,11 +1,11 @@
-//! The values of arguments: their grammar, and messages that name what is allowed.
+//! The values of arguments: their grammar, and messages that name the allowed values.
 
 use std::{convert::Infallible, str::FromStr, time::Duration};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use concordat_client::{
-    LeaseTerms, OrgId, Provider, Region, RequiredConsistency, Secret, StaleSecrets, Survive,
-    WhenIsolated, WriteId,
+    LeaseTerms, OrgId, PartitionPolicy, Provider, Region, RequiredConsistency, Secret,
+    StaleSecrets, SurvivalGoal, WriteId,
 };
 use concordat_proto::{
     duration::{DURATION_FORM, parse_duration},
@@ -16,27 +16,34 @@ use concordat_proto::{
 /// A setting of the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Setting {
-    /// What home groups must outlive.
-    Survive(Survive),
-    /// How long leases are.
+    /// The survival goal of home groups.
+    SurvivalGoal(SurvivalGoal),
+    /// The length of leases.
     Lease(LeaseTerms),
-    /// What leaders do that are cut off.
-    Isolation(WhenIsolated),
+    /// The partition policy.
+    PartitionPolicy(PartitionPolicy),
 }
 
-const SETTINGS: &str = "one of survive=node, survive=region, when_isolated=serve, \
-                        when_isolated=fence and lease=HOME,AWAY[,CLOCK_DRIFT_PERCENT] with two \
-                        durations, as in lease=500ms,1500ms";
+/// What a setting may be.
+fn settings() -> String {
+    let goals = SurvivalGoal::ALL.map(|goal| format!("survival_goal={goal}"));
+    let policies = PartitionPolicy::ALL.map(|policy| format!("partition_policy={policy}"));
+    format!(
+        "one of {}, {} and lease=LOCAL,REMOTE[,CLOCK_DRIFT_PERCENT] with two durations, as in \
+         lease=500ms,1500ms",
+        goals.join(", "),
+        policies.join(", ")
+    )
+}
 
 pub(crate) fn setting(text: &str) -> Result<Setting, String> {
-    match text.split_once('=') {
-        Some(("survive", "node")) => Ok(Setting::Survive(Survive::Node)),
-        Some(("survive", "region")) => Ok(Setting::Survive(Survive::Region)),
-        Some(("when_isolated", "serve")) => Ok(Setting::Isolation(WhenIsolated::Serve)),
-        Some(("when_isolated", "fence")) => Ok(Setting::Isolation(WhenIsolated::Fence)),
-        Some(("lease", terms)) => lease(terms),
-        _ => Err(SETTINGS.to_owned()),
-    }
+    let known = match text.split_once('=') {
+        Some(("survival_goal", goal)) => goal.parse().ok().map(Setting::SurvivalGoal),
+        Some(("partition_policy", policy)) => policy.parse().ok().map(Setting::PartitionPolicy),
+        Some(("lease", terms)) => return lease(terms),
+        _ => None,
+    };
+    known.ok_or_else(settings)
 }
 
 fn lease(text: &str) -> Result<Setting, String> {
@@ -44,7 +51,7 @@ fn lease(text: &str) -> Result<Setting, String> {
     let (Some(home), Some(away), drift, None) =
         (parts.next(), parts.next(), parts.next(), parts.next())
     else {
-        return Err(SETTINGS.to_owned());
+        return Err(settings());
     };
     let length = |text: &str| {
         let (min, max) = (limits::LEASE_MIN, limits::LEASE_MAX);
@@ -68,11 +75,30 @@ fn lease(text: &str) -> Result<Setting, String> {
     Ok(Setting::Lease(LeaseTerms { home: length(home)?, away: length(away)?, drift_percent }))
 }
 
-pub(crate) fn stale_secrets(text: &str) -> Result<StaleSecrets, &'static str> {
-    match text {
-        "stale-secrets=serve" => Ok(StaleSecrets::Serve),
-        "stale-secrets=refuse" => Ok(StaleSecrets::Refuse),
-        _ => Err("stale-secrets=serve or stale-secrets=refuse"),
+/// A setting of an organization.
+#[derive(Debug, Clone)]
+pub(crate) enum OrgSetting {
+    /// Whether a node without a valid lease may return client secrets.
+    StaleSecrets(StaleSecrets),
+    /// The enterprise domain. The server checks it.
+    EnterpriseDomain(String),
+}
+
+pub(crate) fn org_setting(text: &str) -> Result<OrgSetting, String> {
+    const STALE_SECRETS: &str = "stale-secrets";
+    const DOMAIN: &str = "enterprise-domain";
+    let expected = || {
+        let policies = StaleSecrets::ALL.map(|value| format!("{STALE_SECRETS}={value}"));
+        format!("{} or {DOMAIN}=DOMAIN", policies.join(" or "))
+    };
+    match text.split_once('=') {
+        Some((STALE_SECRETS, value)) => {
+            value.parse().map(OrgSetting::StaleSecrets).map_err(|_| expected())
+        }
+        Some((DOMAIN, value)) if !value.is_empty() => {
+            Ok(OrgSetting::EnterpriseDomain(value.to_owned()))
+        }
+        Some(_) | None => Err(expected()),
     }
 }
 
@@ -81,7 +107,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).map_err(|error| format!("{error}; it must be {DURATION_FORM}"))
 }
 
-/// How long a call waits.
+/// The timeout of a call.
 pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
     let (min, max) = (limits::CONSISTENCY_TIMEOUT_MIN, limits::CONSISTENCY_TIMEOUT_MAX);
     let timeout = duration(text)?;
@@ -92,7 +118,7 @@ pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
 }
 
 pub(crate) fn consistency() -> impl TypedValueParser<Value = RequiredConsistency> {
-    one_of([RequiredConsistency::LocalRegion, RequiredConsistency::AllRegions].map(|l| l.as_str()))
+    one_of(RequiredConsistency::ALL.map(RequiredConsistency::as_str))
 }
 
 pub(crate) fn provider() -> impl TypedValueParser<Value = Provider> {
@@ -107,9 +133,9 @@ where
     PossibleValuesParser::new(names).try_map(|text| text.parse())
 }
 
-pub(crate) fn node_id(text: &str) -> Result<String, &'static str> {
-    let id = text.parse::<NodeId>().map(|id| id.to_string());
-    id.map_err(|_| "a node id is 16 hexadecimal digits, as `concordat node list` shows it")
+pub(crate) fn node_id(text: &str) -> Result<NodeId, &'static str> {
+    text.parse()
+        .map_err(|_| "a node id is 16 hexadecimal digits, as `concordat node list` shows it")
 }
 
 pub(crate) fn org_id(text: &str) -> Result<OrgId, &'static str> {
@@ -152,7 +178,10 @@ mod tests {
         let drift = LeaseTerms::DEFAULT.drift_percent;
         assert_eq!(setting("lease=500ms,1.5s"), terms(500, 1500, drift));
         assert_eq!(setting("lease=1,2s,3"), terms(1000, 2000, 3));
-        assert_eq!(setting("survive=region"), Ok(Setting::Survive(Survive::Region)));
+        assert_eq!(
+            setting("survival_goal=region"),
+            Ok(Setting::SurvivalGoal(SurvivalGoal::Region))
+        );
         for wrong in [
             "lease=500,1500",
             "lease=500ms",
@@ -164,7 +193,7 @@ mod tests {
         ] {
             assert!(setting(wrong).is_err(), "{wrong:?}");
         }
-        assert!(setting("survive=all").unwrap_err().contains("survive=region"));
+        assert!(setting("survival_goal=all").unwrap_err().contains("survival_goal=region"));
         assert!(setting("lease=500,1500").unwrap_err().contains("500ms"));
     }
 
@@ -175,5 +204,16 @@ mod tests {
         assert!(region("US").unwrap_err().contains("a-z"));
         assert!(node_id("170").unwrap_err().contains("16 hexadecimal digits"));
         assert_eq!(timeout("90s"), timeout("1m30s"));
+    }
+
+    /// Characters that no id has were once left out of it, so that a removal named another node.
+    #[test]
+    fn a_wrong_node_id_is_refused_and_never_corrected() {
+        assert_eq!(node_id("00000000000000ff"), Ok(NodeId(255)));
+        for wrong in
+            ["00_00000000000ff", "0000000000000_ff", "00000000000000ff ", "ff/../00000000ff", ""]
+        {
+            assert!(node_id(wrong).unwrap_err().contains("16 hexadecimal digits"), "{wrong:?}");
+        }
     }
 }

@@ -11,19 +11,19 @@ pub(super) struct Bits {
     reading: bool,
 }
 
-/// A state that can tell its fields.
+/// A state that lists its fields.
 pub(super) trait Packed: Copy + Default {
     /// Shows every field, always in the same order.
     fn fields(&mut self, bits: &mut Bits);
 
-    /// The state as a word.
+    /// The state, packed.
     fn pack(mut self) -> u128 {
         let mut bits = Bits { word: 0, used: 0, reading: false };
         self.fields(&mut bits);
         bits.word
     }
 
-    /// The state of a word.
+    /// The state, unpacked.
     fn unpack(word: u128) -> Self {
         let mut state = Self::default();
         state.fields(&mut Bits { word, used: 0, reading: true });

@@ -1,15 +1,15 @@
-//! A lost region and the log that its group goes on from: what was answered as having reached all
-//! regions must be in it.
+//! A lost region and the log that its group continues from: it must contain every entry that was
+//! answered as having reached all regions.
 //!
-//! The lost region has all three voters; the two survivors are learners of one region, of which one
-//! report suffices (the other one holds no lease): the fewest reports that count. Every state is a
-//! moment at which the region may be lost. Then the survivors' logs are compared, and the founder's
-//! must hold every entry that a leader had committed and a survivor had reported.
+//! The lost region has all three voters. The two survivors are learners of one region. One report
+//! from that region suffices, since the other learner holds no lease: fewer reports never count.
+//! The voters' region may be lost in every state. Then the survivors' logs are compared, and the
+//! founder's log must have every entry that a leader had committed and a survivor had reported.
 //!
-//! It has elections, appends of any part of a leader's log, commits by an entry of the own term only,
-//! and messages to survivors of leaders long gone. A log is what is synced; what is appended and not
-//! synced counts for nobody. Reports are made as soon as the rule allows: later ones only let less be
-//! answered. It has no time: leases only keep a judge waiting.
+//! The model has elections, appends of any part of a leader's log, commits only through an entry of
+//! the leader's own term, and messages from former leaders to survivors. A log is what is synced;
+//! entries that are appended and not synced do not count. Reports are sent as soon as the rule
+//! allows: later ones only delay answers. The model has no time: leases only delay the judge.
 
 use super::{
     bits::{Bits, Packed},
@@ -29,7 +29,7 @@ const ENTRIES: usize = 3;
 pub(super) enum Flaw {
     /// A survivor reports what it has applied, whatever its log ends with.
     ReportsByOldTerm,
-    /// The longest log founds, whatever the term of its last entry.
+    /// The longest log becomes the successor, whatever the term of its last entry.
     FoundsByIndex,
 }
 
@@ -41,26 +41,26 @@ pub(super) struct Failover {
 /// The terms of a node's entries, in order; zero where there is none.
 type Log = [u8; ENTRIES];
 
-/// Voters first, then survivors. What is by term is at its number less one.
+/// Voters first, then survivors. Arrays by term use the term's number less one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct State {
     term: [u8; NODES],
     log: [Log; NODES],
-    /// Who leads in a term: the voter's number and one; zero once it has stopped.
+    /// The leader of each term: the voter's number plus one; zero once it has stopped.
     leads: [u8; TERMS],
-    /// A leader's log at its longest: what its messages may bring.
+    /// A leader's longest log: its messages may contain any prefix.
     sent: [Log; TERMS],
-    /// How far some other voter has followed it.
+    /// The index up to which another voter has followed it.
     matched: [u8; TERMS],
-    /// How far it has committed.
+    /// Its commit index.
     committed: [u8; TERMS],
-    /// How far a survivor's log is known to be that of the leader of its term.
+    /// The index up to which a survivor's log is known to match the leader's of its term.
     follows: [u8; SURVIVORS],
     applied: [u8; SURVIVORS],
     reported: [u8; SURVIVORS],
 }
 
-/// What can happen.
+/// The possible steps.
 #[derive(Debug, Clone, Copy)]
 #[expect(dead_code, reason = "traces show the fields, by Debug")]
 pub(super) enum Step {
@@ -88,7 +88,7 @@ fn length(log: &Log) -> u8 {
     log.iter().map(|term| u8::from(*term != 0)).sum()
 }
 
-/// What elections compare: the last entry's term, then its index.
+/// The last entry's term, then its index: elections compare these.
 fn end(log: &Log) -> (u8, u8) {
     let length = length(log);
     (log[..usize::from(length)].last().copied().unwrap_or(0), length)
@@ -159,7 +159,7 @@ impl Model for Failover {
 }
 
 impl Failover {
-    /// Survivors report what they may.
+    /// Survivors report what the rule allows.
     fn report(&self, state: &mut State) {
         for survivor in 0..SURVIVORS {
             let node = VOTERS + survivor;
@@ -215,7 +215,8 @@ fn leader_steps(state: &State, term: u8, out: &mut Vec<(Step, State)>) {
             out.push((Step::Replicates { term, voter, up_to }, next));
         }
     }
-    // Of three voters two are a quorum; an entry of an earlier term is committed by one of the own.
+    // Of three voters two are a quorum; an entry of an earlier term is committed by one of the
+    // leader's own.
     for up_to in state.committed[at] + 1..=state.matched[at] {
         if log[place(up_to)] == term {
             let mut next = *state;
@@ -249,8 +250,8 @@ fn survivor_steps(state: &State, term: u8, out: &mut Vec<(Step, State)>) {
 }
 
 impl State {
-    /// A node hears of a term: a lead in an earlier one is over, and what it knew to follow is not
-    /// known of the new leader.
+    /// A node learns of a term: its leadership in an earlier one has ended, and it does not know
+    /// yet how far it matches the new leader.
     fn hears(&mut self, node: usize, term: u8) {
         if self.term[node] >= term {
             return;
@@ -267,7 +268,7 @@ impl State {
         }
     }
 
-    /// Forgets what can matter no more, and gives states that differ in names alone one name.
+    /// Drops what can no longer matter, and merges states that differ only in names.
     fn tidy(&mut self) {
         for at in 0..TERMS {
             if self.leads[at] != 0 {

@@ -1,4 +1,4 @@
-//! The model of failovers holds, and each rule left out breaks it.
+//! The failover model holds, and leaving out any of its rules breaks it.
 
 use super::{
     failover::{Failover, Flaw},

@@ -1,9 +1,9 @@
-//! An organisation that moves from one group to the other and back, while it is written and read.
+//! An organization that moves from one group to the other and back, while it is written and read.
 //!
-//! Each group is what the other models have shown it to be, at its tightest: a write has reached
-//! the region as soon as the watched replica has applied it or holds no lease of that group from
-//! before it, and no later. Its log holds what it has committed. Who leads is not shown; a leader
-//! that was replaced shows as an `Adopt` that was proposed and lands late, or twice.
+//! Each group behaves as the other models have shown, at the limit: a write has reached the region
+//! as soon as the watched replica has applied it or holds no lease of that group from before it,
+//! and no later. Its log holds its committed entries. The leader is not modeled; a leader that was
+//! replaced shows as an `Adopt` that was proposed and is applied late, or twice.
 //!
 //! Must never give the two groups a common clock, order or table: only the replica sees both.
 
@@ -17,7 +17,7 @@ use super::{
 pub(super) const GROUPS: usize = 2;
 /// Entries in a group's log.
 pub(super) const ENTRIES: usize = 4;
-/// Writes in all, each to where the organisation is at home.
+/// Writes in all, each to where the organization is at home.
 pub(super) const WRITES: u8 = 3;
 /// The epoch after the move there and the move back.
 const EPOCH_LAST: u8 = 3;
@@ -26,12 +26,12 @@ const EPOCH_LAST: u8 = 3;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flaw {
     /// `Adopt` is proposed while a lease from before the `Release` may be held.
-    AdoptsBeforeDangerSetIsEmpty,
+    AdoptsBeforeLeasesAreOver,
     /// A lease of the former home will do, though the newest record names the other group.
     ReadsWithoutNewGroupsLease,
-    /// `Adopt` applies whatever epochs the group has held.
+    /// `Adopt` is applied whatever epochs the group has held.
     AdoptsOldEpoch,
-    /// It applies when the group has released the organisation, whatever the epoch of that.
+    /// It is applied when the group has released the organization, whatever the epoch of that.
     ForgetsEpochAtRelease,
 }
 
@@ -40,28 +40,28 @@ pub(super) struct HomeMove {
     pub(super) flaw: Option<Flaw>,
 }
 
-/// What a group has committed.
+/// A group's committed entries.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Entry {
     #[default]
     None,
     /// The write of this number.
     Write(u8),
-    /// The organisation goes to the other group, which will hold it in this epoch.
+    /// The organization goes to the other group, which will hold it in this epoch.
     Release(u8),
     /// It comes, in this epoch, with these writes.
     Adopt(u8, Writes),
 }
 
-/// A set of writes: what an organisation's state is, for this model.
+/// A set of writes: the model's state of an organization.
 pub(super) type Writes = u8;
 
-/// What a log says of the organisation.
+/// The record of the organization in a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Record {
     /// The highest epoch that the group has held or knows of.
     pub(super) epoch: u8,
-    /// Whether it is at home here; if not, in that epoch it is in the other group.
+    /// Whether the group is its home; if not, it is in the other group in that epoch.
     pub(super) home: bool,
     pub(super) writes: Writes,
 }
@@ -77,7 +77,7 @@ pub(super) struct Lease {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Group {
     pub(super) log: [Entry; ENTRIES],
-    /// How far the replica has applied it.
+    /// The replica's applied index.
     pub(super) applied: u8,
     /// One at a time: an answer needs no second, which would only keep judges waiting.
     pub(super) lease: Lease,
@@ -145,9 +145,9 @@ impl Group {
         usize::from(self.length()) == ENTRIES
     }
 
-    /// Whether the replica may still answer without the entry at this index by a lease of this
-    /// group: the danger set of the entry is empty when it may not.
-    fn endangers(&self, index: u8) -> bool {
+    /// Whether the replica may still answer without the entry at this index under a lease of this
+    /// group: the entry has no stale readers when it may not.
+    fn allows_stale_read(&self, index: u8) -> bool {
         self.applied < index && self.lease.left > 0 && self.lease.index < index
     }
 
@@ -157,7 +157,7 @@ impl Group {
     }
 }
 
-/// What can happen. `group` is 0 or 1.
+/// The possible steps. `group` is 0 or 1.
 #[derive(Debug, Clone, Copy)]
 #[expect(dead_code, reason = "traces show the fields, by Debug")]
 pub(super) enum Step {
@@ -204,7 +204,7 @@ impl Model for HomeMove {
         let newest =
             ends.iter().max_by_key(|end| (end.epoch, end.home)).map_or(0, |end| end.writes);
         if ends.iter().all(|end| end.home) {
-            return Some("an organisation has two homes");
+            return Some("an organization has two homes");
         }
         if newest & all != all {
             return Some("a committed write is lost");
@@ -220,7 +220,7 @@ impl HomeMove {
         self.flaw == Some(flaw)
     }
 
-    /// What the log of a group says up to an index.
+    /// The organization's record in a group's log up to an index.
     fn record(&self, state: &State, group: usize, up_to: u8) -> Record {
         let first = group == 0;
         let mut record = Record { epoch: u8::from(first), home: first, writes: 0 };
@@ -245,14 +245,14 @@ impl HomeMove {
             || (self.has(Flaw::ForgetsEpochAtRelease) && !record.home)
     }
 
-    /// What the replica answers unmarked, if it may: by the record of the highest epoch, with a
-    /// lease of the group which that names, once the organisation has arrived there.
+    /// The replica's fresh answer, if it may give one: from the record of the highest epoch, under
+    /// a lease of the group in that record, once the organization has arrived there.
     fn answer(&self, state: &State) -> Option<Writes> {
         let records = [0, 1].map(|group| self.record(state, group, state.groups[group].applied));
         let newest = usize::from(records[1].epoch > records[0].epoch);
         let named = if records[newest].home { newest } else { 1 - newest };
         let arrived = records[named].home && records[named].epoch == records[newest].epoch;
-        // One that has held the organisation before.
+        // One that has held the organization before.
         let former = 1 - named;
         let by_former = records[former].epoch > 0 && state.groups[former].may_answer();
         let leased = state.groups[named].may_answer()
@@ -297,8 +297,8 @@ impl HomeMove {
         index: u8,
         out: &mut Vec<(Step, State)>,
     ) {
-        let endangered = state.groups[1 - group].endangers(index);
-        if !endangered || self.has(Flaw::AdoptsBeforeDangerSetIsEmpty) {
+        let allows_stale_read = state.groups[1 - group].allows_stale_read(index);
+        if !allows_stale_read || self.has(Flaw::AdoptsBeforeLeasesAreOver) {
             let mut next = *state;
             next.proposed[group] = true;
             out.push((Step::ProposeAdopt { group, epoch }, next));
@@ -306,7 +306,7 @@ impl HomeMove {
     }
 }
 
-/// The watched replica applies, is granted a lease, or is found to be no danger to a write.
+/// The watched replica applies, gets a lease, or is found to be no stale reader of a write.
 fn replica_steps(state: &State, group: usize, out: &mut Vec<(Step, State)>) {
     let copy = &state.groups[group];
     if copy.applied < copy.length() {
@@ -322,7 +322,9 @@ fn replica_steps(state: &State, group: usize, out: &mut Vec<(Step, State)>) {
     }
     for write in 0..state.written {
         let index = copy.index_of(Entry::Write(write));
-        if index.is_some_and(|index| !copy.endangers(index)) && state.reached & (1 << write) == 0 {
+        if index.is_some_and(|index| !copy.allows_stale_read(index))
+            && state.reached & (1 << write) == 0
+        {
             let reached = state.reached | (1 << write);
             out.push((Step::Reached { write }, State { reached, ..*state }));
         }

@@ -1,17 +1,17 @@
-//! Leases and danger sets under changes of leader: one group, explicit votes and logs, time in
+//! Leases and stale readers under changes of leader: one group, explicit votes and logs, time in
 //! ticks that all clocks share.
 //!
 //! Three voters (both nodes of one region, one of the other) and the replica of the fourth node,
-//! which is the only one that asks for leases. That is no loss: what others hold only keeps a
-//! judge waiting, and a voter's own replica restarts when the voter does, while this one may
-//! restart at any time, so it can do all that they can. For the same reason the region's other
-//! replica, which must have reported, is not shown: nothing hinders it from applying at once.
-//! Of indexes only "below the watched entry" and "not below" matter to leases.
+//! which is the only one that asks for leases. That loses no generality: leases of others only
+//! delay the judge, and a voter's own replica restarts with the voter, while this one may restart
+//! at any time, so it can do all that they can. For the same reason the region's other replica,
+//! which must have reported, is not modeled: nothing prevents it from applying at once. Of indexes
+//! only "below the watched entry" and "not below" matter to leases.
 //!
-//! Must never let a rule of the protocol depend on what only the model knows.
+//! Must never let a rule of the protocol depend on something that only the model knows.
 
 use super::{
-    lease_state::{Standing, State},
+    lease_state::{LeaderPhase, State, TERMS},
     request::Stage,
     search::{Model, down},
 };
@@ -19,7 +19,7 @@ use super::{
 /// Length of a leader lease, in ticks.
 pub(super) const LEADER_LEASE: u8 = 2;
 
-/// How much may happen.
+/// The bounds of the search.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     /// Terms.
@@ -28,7 +28,8 @@ pub(super) struct Bounds {
     pub(super) watched: u8,
     /// Requests for a lease that are under way or held at a time.
     pub(super) requests: usize,
-    /// Whether voters that differ by their names only are one: half the states, worse traces.
+    /// Whether states that differ only in the voters' names are merged: half the states, worse
+    /// traces.
     pub(super) nameless: bool,
 }
 
@@ -43,11 +44,12 @@ pub(super) enum Flaw {
     RegisteredDoesNotCount,
     /// Its table keeps the newest lease of a replica only.
     RenewalForgetsLeaseBefore,
-    /// It grants after it has begun to hand leadership over.
+    /// It grants after it has begun to transfer leadership.
     GrantsAfterTransferBegan,
-    /// A restarted voter votes, and stands, at once.
+    /// A restarted voter votes, and becomes a candidate, at once.
     RestartedVoterVotesAtOnce,
-    /// A restarted voter is silent to others, but stands and votes for itself at once.
+    /// A restarted voter refuses votes to others, but becomes a candidate and votes for itself at
+    /// once.
     RestartedVoterStandsAtOnce,
     /// The holder counts its lease from the answer.
     CountsFromAnswer,
@@ -73,8 +75,8 @@ impl Leases {
     }
 }
 
-/// What can happen. A message that is late, or a process that pauses, is a step not taken yet; one
-/// that is lost, a step never taken.
+/// The possible steps. A late message, or a process that pauses, is a step not taken yet; a lost
+/// message is a step never taken.
 #[derive(Debug, Clone, Copy)]
 #[expect(dead_code, reason = "traces show the fields, by Debug")]
 pub(super) enum Step {
@@ -94,7 +96,7 @@ pub(super) enum Step {
     Receive { request: usize },
     ReplicaApplies,
     ReplicaRestarts,
-    FixDangerSet { term: u8, ticks: u8 },
+    FixStaleReaders { term: u8, ticks: u8 },
     OriginApplies,
     Judge,
 }
@@ -107,7 +109,7 @@ impl Model for Leases {
         let first = |(watched, judge)| {
             let mut state = State { watched, judge, ..State::default() };
             state.voters.iter_mut().for_each(|voter| voter.term = 1);
-            state.leaders[0].standing = Standing::Leading;
+            state.leaders[0].phase = LeaderPhase::Leading;
             state
         };
         let judges = |watched| (0..=self.bounds.terms).map(move |judge| (watched, judge));
@@ -119,7 +121,7 @@ impl Model for Leases {
         self.raft_steps(state, out);
         self.grant_steps(state, out);
         self.judge_steps(state, out);
-        out.iter_mut().for_each(|(_, next)| next.tidy(self));
+        out.iter_mut().for_each(|(_, next)| self.tidy(next));
         out.retain(|(_, next)| next.may_be_judged());
     }
 
@@ -132,6 +134,33 @@ impl Model for Leases {
 }
 
 impl Leases {
+    /// Drops what can no longer matter, so that states that behave alike are one.
+    fn tidy(&self, state: &mut State) {
+        if state.reached {
+            (state.reported, state.fixed, state.waits, state.judge) = (false, false, 0, 0);
+        }
+        for term in (1_u8..).take(TERMS) {
+            let mut leader = *state.leader(term);
+            state.tidy_leader(&mut leader, term);
+            if leader.phase == LeaderPhase::Transferring
+                && !self.has(Flaw::GrantsAfterTransferBegan)
+            {
+                leader.proof = 0;
+            }
+            *state.leader_mut(term) = leader;
+            let counts = state.asks(term) && leader.phase != LeaderPhase::Gone;
+            for request in state.requests.iter_mut().filter(|request| request.term == term) {
+                request.tidy(leader.leads());
+                request.counted = if counts { request.counted } else { 0 };
+            }
+        }
+        state.requests.sort_unstable();
+        state.forget_votes(self.bounds.terms);
+        if self.bounds.nameless {
+            state.sort_voters();
+        }
+    }
+
     fn ticked(&self, mut state: State) -> State {
         state.voters.iter_mut().for_each(|voter| down(&mut voter.silent));
         for leader in &mut state.leaders {

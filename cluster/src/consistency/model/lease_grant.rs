@@ -1,18 +1,18 @@
-//! What the leases do: ask, register, prove, record, answer; and who judges that an entry has
+//! The steps of leases: ask, register, prove, record, answer; and the judge of whether an entry has
 //! reached the region.
 //!
-//! Must never join two steps that the implementation takes apart: between any two of these a node
-//! may pause, lose its leadership or restart.
+//! Must never join two steps that are separate in the implementation: between any two of these a
+//! node may pause, lose its leadership or restart.
 
 use super::{
     lease::{Flaw, Leases, Step},
-    lease_state::{Standing, State},
+    lease_state::{LeaderPhase, State},
     request::{LEASE, Request, Stage},
 };
 
 impl Leases {
     pub(super) fn grant_steps(&self, state: &State, out: &mut Vec<(Step, State)>) {
-        // Free ones stand first.
+        // Free ones are first.
         let used = state.requests.iter().filter(|one| one.stage != Stage::Free).count();
         if used < self.bounds.requests {
             let mut next = *state;
@@ -33,7 +33,7 @@ impl Leases {
         }
     }
 
-    /// A request is registered by whoever believes that it leads.
+    /// A node that believes that it leads registers a request.
     fn arrive(&self, state: &State, request: usize, out: &mut Vec<(Step, State)>) {
         for (term, leader) in (1_u8..).zip(&state.leaders) {
             if !leader.leads() {
@@ -55,10 +55,10 @@ impl Leases {
     /// One step proves leadership and reads the commit index.
     fn prove(&self, state: &State, request: usize, term: u8, out: &mut Vec<(Step, State)>) {
         let leader = state.leader(term);
-        let leads = match leader.standing {
-            Standing::Leading => true,
-            Standing::Transferring => self.has(Flaw::GrantsAfterTransferBegan),
-            Standing::None | Standing::Deposed | Standing::Gone => false,
+        let leads = match leader.phase {
+            LeaderPhase::Leading => true,
+            LeaderPhase::Transferring => self.has(Flaw::GrantsAfterTransferBegan),
+            LeaderPhase::None | LeaderPhase::Deposed | LeaderPhase::Gone => false,
         };
         let log = state.voters[usize::from(leader.node)].log;
         let own_term = leads && log.term_at(leader.known) == term;
@@ -104,14 +104,14 @@ impl Leases {
             let step = if state.judge == 0 { self.fall_back(state) } else { self.fix(state) };
             out.extend(step);
         } else if state.waits == 0 || state.reported {
-            // The region's other replica has reported: it may apply as soon as anybody knows of
+            // The region's other replica has reported: it may apply as soon as any node knows of
             // the commit.
             out.push((Step::Judge, State { reached: true, ..*state }));
         }
     }
 
-    /// It forgets its leases and requests, and its state may step back. That tables still count what
-    /// it held could only keep a judge waiting.
+    /// It forgets its leases and requests, and its state may go back. Tables that still count its
+    /// leases could only delay the judge.
     fn replica_restarted(&self, state: &State) -> State {
         let mut next = State { applied: false, ..*state };
         for request in &mut next.requests {
@@ -122,7 +122,7 @@ impl Leases {
         next
     }
 
-    /// An origin without a danger set applies the entry, and waits for all replicas.
+    /// An origin without a leader's set applies the entry, and waits for all replicas.
     fn fall_back(&self, state: &State) -> Option<(Step, State)> {
         let waits = if self.has(Flaw::FallbackCountsFromNothing) { 0 } else { LEASE };
         state.committed.then_some((Step::OriginApplies, State { fixed: true, waits, ..*state }))
@@ -132,12 +132,16 @@ impl Leases {
     /// leases count as if their index were zero, as long as a grant from them may run.
     fn fix(&self, state: &State) -> Option<(Step, State)> {
         let (term, leader) = (state.judge, state.leader(state.judge));
-        let remembers = leader.leads() || leader.standing == Standing::Deposed;
-        let counted =
-            state.requests.iter().filter(|one| one.endangers(term)).map(|one| one.counted).max();
+        let remembers = leader.leads() || leader.phase == LeaderPhase::Deposed;
+        let counted = state
+            .requests
+            .iter()
+            .filter(|one| one.allows_stale_read(term))
+            .map(|one| one.counted)
+            .max();
         let ticks = leader.inherited.max(counted.unwrap_or(0));
         let waits = if self.has(Flaw::AcknowledgementsAlone) { 0 } else { ticks };
-        let step = (Step::FixDangerSet { term, ticks }, State { fixed: true, waits, ..*state });
+        let step = (Step::FixStaleReaders { term, ticks }, State { fixed: true, waits, ..*state });
         (remembers && leader.known >= state.watched).then_some(step)
     }
 }

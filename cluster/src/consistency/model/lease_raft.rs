@@ -1,27 +1,27 @@
-//! What Raft does below the leases: appending, acknowledging, committing, voting, restarting.
+//! The steps of Raft below the leases: appending, acknowledging, committing, voting, restarting.
 //!
 //! Must never be cleverer than Raft: a message is a step in which sender and receiver act at one
-//! time. A later arrival gives the voter a longer silence and the leader no longer proof, and an
-//! older content is a step taken earlier, so nothing is lost by that. A vote is counted in the step
-//! that gives it: a leader elected later inherits for longer. Elections that nobody wins are left
-//! out; they only take followers from a leader.
+//! time. A later arrival gives the voter a longer silence and gives the leader no longer proof, and
+//! an older content is a step taken earlier, so nothing is lost by that. A vote is counted in the
+//! step that gives it: a leader that is elected later waits for earlier leases longer. Elections
+//! without a winner are left out; they only take followers from a leader.
 
 use super::{
     lease::{Flaw, LEADER_LEASE, Leases, Step},
-    lease_state::{Leader, Standing, State, TERMS, VOTERS},
+    lease_state::{Leader, LeaderPhase, State, TERMS, VOTERS},
     request::LEASE,
 };
 
 impl Leases {
     pub(super) fn raft_steps(&self, state: &State, out: &mut Vec<(Step, State)>) {
         for (term, leader) in (1_u8..).zip(&state.leaders) {
-            match leader.standing {
-                Standing::Leading => {
+            match leader.phase {
+                LeaderPhase::Leading => {
                     self.lead(state, term, out);
                     learn_commits(state, term, out);
                 }
-                Standing::Transferring => learn_commits(state, term, out),
-                Standing::None | Standing::Deposed | Standing::Gone => {}
+                LeaderPhase::Transferring => learn_commits(state, term, out),
+                LeaderPhase::None | LeaderPhase::Deposed | LeaderPhase::Gone => {}
             }
         }
         self.elections(state, out);
@@ -53,7 +53,8 @@ impl Leases {
         voter.silent == 0 || fresh
     }
 
-    /// A new leader may or may not have heard, as a follower, what its predecessor knew.
+    /// A new leader may or may not know, from its time as a follower, its predecessor's commit
+    /// index.
     fn elect(
         &self,
         state: &State,
@@ -70,7 +71,7 @@ impl Leases {
         let heard = if state.committed { vec![0, state.watched] } else { vec![0] };
         for known in heard {
             *next.leader_mut(term) = Leader {
-                standing: Standing::Leading,
+                phase: LeaderPhase::Leading,
                 node: u8::try_from(node).expect("few voters"),
                 known,
                 inherited: if waits { LEADER_LEASE + LEASE } else { 0 },
@@ -80,7 +81,8 @@ impl Leases {
         }
     }
 
-    /// Log and vote are kept; what it led, its table and the leader lease it granted are not.
+    /// Log and vote are kept. Its leadership, its table and the leader lease that it granted are
+    /// lost.
     fn restarted(&self, state: &State, node: usize) -> State {
         let mut next = *state;
         let at_once = self.has(Flaw::RestartedVoterVotesAtOnce);
@@ -89,14 +91,15 @@ impl Leases {
         for term in (1_u8..).take(TERMS) {
             let leader = next.leader_mut(term);
             if leader.is_alive() && usize::from(leader.node) == node {
-                leader.standing = Standing::Gone;
+                leader.phase = LeaderPhase::Gone;
                 next.requests.iter_mut().for_each(|request| request.leader_restarts(term));
             }
         }
         next
     }
 
-    /// Appending, sending and handing over. The last leader has nobody to hand over to.
+    /// Appending, sending and transferring leadership. The last leader has no target for a
+    /// transfer.
     fn lead(&self, state: &State, term: u8, out: &mut Vec<(Step, State)>) {
         let node = usize::from(state.leader(term).node);
         if state.voters[node].log.len() < state.watched {
@@ -110,7 +113,7 @@ impl Leases {
         if term < self.bounds.terms {
             let mut next = *state;
             let leader = next.leader_mut(term);
-            (leader.standing, leader.transfer) = (Standing::Transferring, true);
+            (leader.phase, leader.transfer) = (LeaderPhase::Transferring, true);
             out.push((Step::BeginTransfer { term }, next));
         }
     }
@@ -162,12 +165,12 @@ fn both_follow(state: &State, term: u8, node: usize, with: usize) -> bool {
 }
 
 impl State {
-    /// A voter hears of a higher term, and no longer leads in a lower one.
+    /// A voter learns of a higher term, and no longer leads in a lower one.
     fn depose(&mut self, node: usize, term: u8) {
         self.voters[node].term = term;
         for leader in &mut self.leaders[..usize::from(term) - 1] {
             if leader.leads() && usize::from(leader.node) == node {
-                leader.standing = Standing::Deposed;
+                leader.phase = LeaderPhase::Deposed;
             }
         }
     }

@@ -1,11 +1,10 @@
-//! What the lease model keeps: voters, leaders, requests for leases and a judge.
+//! The state of the lease model: voters, leaders, lease requests and a judge.
 //!
-//! Must never hold more than decides what can happen: [`State::tidy`] forgets the rest, and only
-//! what would do no more than keep a judge waiting.
+//! Must never hold more than decides the possible steps: the model drops the rest after each step
+//! (`lease.rs`), and leaves out what could only delay the judge.
 
 use super::{
     bits::{Bits, Packed},
-    lease::{Flaw, Leases},
     request::Request,
 };
 
@@ -19,7 +18,7 @@ pub(super) const ENTRIES: usize = 3;
 pub(super) const REQUESTS: usize = 2;
 
 /// A log: the term of every entry, zero where there is none. Index 0 is an entry of term 1 that
-/// everybody has applied.
+/// every replica has applied.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Log(pub(super) [u8; ENTRIES]);
 
@@ -32,7 +31,7 @@ impl Log {
         if index == 0 { 1 } else { self.0[usize::from(index) - 1] }
     }
 
-    /// What an up-to-date log is measured by.
+    /// The order of logs in elections.
     pub(super) fn rank(self) -> (u8, u8) {
         (self.term_at(self.len()), self.len())
     }
@@ -51,43 +50,43 @@ impl Log {
 pub(super) struct Voter {
     pub(super) term: u8,
     pub(super) log: Log,
-    /// Ticks for which it votes for nobody: it heard of a leader, or has restarted.
+    /// Ticks for which it votes for no candidate: it has a leader, or has restarted.
     pub(super) silent: u8,
-    /// Whether it has restarted and heard of no leader since; kept only where a flaw needs it.
+    /// Whether it has restarted and found no leader since; kept only where a flaw needs it.
     pub(super) restarted: bool,
 }
 
-/// What became of the leader of a term.
+/// The phase of a term's leader.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// Nobody was elected yet.
+pub(super) enum LeaderPhase {
+    /// No leader was elected yet.
     #[default]
     None,
     /// It believes that it leads.
     Leading,
-    /// It has begun to hand leadership over.
+    /// It has begun to transfer leadership.
     Transferring,
     /// It knows of a higher term; its tables are still in memory.
     Deposed,
-    /// It has restarted, or has nothing more to say.
+    /// It has restarted, or sends nothing any more.
     Gone,
 }
 
-impl Standing {
+impl LeaderPhase {
     const ALL: [Self; 5] =
         [Self::None, Self::Leading, Self::Transferring, Self::Deposed, Self::Gone];
 }
 
-/// The leader of a term: what it alone knows.
+/// The leader of a term: the state that it alone has.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Leader {
-    pub(super) standing: Standing,
-    /// Whether it ever began to hand over: the message may still be under way.
+    pub(super) phase: LeaderPhase,
+    /// Whether it ever began a transfer: the message may still arrive.
     pub(super) transfer: bool,
     pub(super) node: u8,
     /// The commit index that it knows.
     pub(super) known: u8,
-    /// How far a majority has acknowledged its log, which it may not have noticed yet.
+    /// The index up to which a majority has acknowledged its log, which it may not know yet.
     pub(super) matched: u8,
     /// Ticks for which the acknowledgements of a majority prove that it leads.
     pub(super) proof: u8,
@@ -103,20 +102,20 @@ pub(super) struct State {
     pub(super) requests: [Request; REQUESTS],
     /// The index of the watched entry.
     pub(super) watched: u8,
-    /// Whether any leader ever knew that the watched entry is committed: messages that say so may
-    /// arrive for ever.
+    /// Whether any leader ever knew that the watched entry is committed: messages with that commit
+    /// index may arrive at any later time.
     pub(super) committed: bool,
-    /// Whether the watched replica has applied the watched entry, and whether it said so.
+    /// Whether the watched replica has applied the watched entry, and whether it has reported it.
     pub(super) applied: bool,
     pub(super) reported: bool,
-    /// Who judges: one with the danger set of the leader of this term, or zero, an origin that has
-    /// none and falls back. Judges do not disturb one another: one at a time is enough.
+    /// The judge: one that has the set of the leader of this term, or zero, an origin that has none
+    /// and falls back. Judges do not interact: one at a time is enough.
     pub(super) judge: u8,
     /// Whether the judge knows for how long to wait for the watched replica.
     pub(super) fixed: bool,
     /// Ticks for which it waits.
     pub(super) waits: u8,
-    /// Whether somebody judged that the entry has reached the region.
+    /// Whether a judge has decided that the entry has reached the region.
     pub(super) reached: bool,
 }
 
@@ -143,7 +142,7 @@ impl Packed for State {
 
 impl Leader {
     fn fields(&mut self, bits: &mut Bits) {
-        bits.choice(&mut self.standing, &Standing::ALL);
+        bits.choice(&mut self.phase, &LeaderPhase::ALL);
         bits.flag(&mut self.transfer);
         for number in [&mut self.node, &mut self.known, &mut self.matched, &mut self.proof] {
             bits.number(number, 2);
@@ -153,39 +152,12 @@ impl Leader {
 }
 
 impl State {
-    /// Forgets what can no longer matter, so that states that behave alike are one.
-    pub(super) fn tidy(&mut self, model: &Leases) {
-        if self.reached {
-            (self.reported, self.fixed, self.waits, self.judge) = (false, false, 0, 0);
-        }
-        for term in (1_u8..).take(TERMS) {
-            let mut leader = *self.leader(term);
-            self.tidy_leader(&mut leader, term);
-            if leader.standing == Standing::Transferring
-                && !model.has(Flaw::GrantsAfterTransferBegan)
-            {
-                leader.proof = 0;
-            }
-            *self.leader_mut(term) = leader;
-            let counts = self.asks(term) && leader.standing != Standing::Gone;
-            for request in self.requests.iter_mut().filter(|request| request.term == term) {
-                request.tidy(leader.leads());
-                request.counted = if counts { request.counted } else { 0 };
-            }
-        }
-        self.requests.sort_unstable();
-        self.forget_votes(model.bounds.terms);
-        if model.bounds.nameless {
-            self.sort_voters();
-        }
-    }
-
-    /// Whether the judge still waits for the danger set of this leader.
-    fn asks(&self, term: u8) -> bool {
+    /// Whether the judge still waits for this leader's set.
+    pub(super) fn asks(&self, term: u8) -> bool {
         self.judge == term && !self.fixed && !self.reached
     }
 
-    fn tidy_leader(&self, leader: &mut Leader, term: u8) {
+    pub(super) fn tidy_leader(&self, leader: &mut Leader, term: u8) {
         let log = self.voters[usize::from(leader.node)].log;
         let knows_own = leader.known >= self.watched && log.term_at(leader.known) == term;
         if knows_own || !leader.leads() {
@@ -194,22 +166,22 @@ impl State {
         if !self.asks(term) {
             leader.inherited = 0;
         }
-        // Whoever followed this leader has voted for the next: the message comes too late.
+        // The followers of this leader have voted for the next: the message comes too late.
         let next = self.leaders.get(usize::from(term));
-        leader.transfer &= next.is_none_or(|next| next.standing == Standing::None);
+        leader.transfer &= next.is_none_or(|next| next.phase == LeaderPhase::None);
         let may_fix = self.asks(term) && leader.known >= self.watched;
-        if leader.standing == Standing::Deposed && !may_fix {
-            leader.standing = Standing::Gone;
+        if leader.phase == LeaderPhase::Deposed && !may_fix {
+            leader.phase = LeaderPhase::Gone;
         }
-        if leader.standing == Standing::Gone {
-            let (standing, transfer) = (Standing::Gone, leader.transfer);
-            *leader = Leader { standing, transfer, ..Leader::default() };
+        if leader.phase == LeaderPhase::Gone {
+            let (phase, transfer) = (LeaderPhase::Gone, leader.transfer);
+            *leader = Leader { phase, transfer, ..Leader::default() };
         }
     }
 
-    /// Voters differ by nothing but what they know and what they lead: states that differ by
-    /// their names only are one. Traces would then change names on the way.
-    fn sort_voters(&mut self) {
+    /// Voters differ only by what they know and lead: states that differ only in the voters' names
+    /// are merged. Traces then change names on the way.
+    pub(super) fn sort_voters(&mut self) {
         let roles = |node: u8| {
             let leads = |leader: &Leader| leader.node == node && leader.is_alive();
             self.leaders.each_ref().map(leads)
@@ -224,8 +196,8 @@ impl State {
     }
 
     /// After the last election the voters' own terms, logs and silences decide nothing.
-    fn forget_votes(&mut self, last: u8) {
-        if self.leader(last).standing == Standing::None {
+    pub(super) fn forget_votes(&mut self, last: u8) {
+        if self.leader(last).phase == LeaderPhase::None {
             return;
         }
         let leaders = &self.leaders;
@@ -236,10 +208,10 @@ impl State {
         }
     }
 
-    /// Without this the promise cannot be broken any more: the judge's leader is gone and has left
-    /// no danger set.
+    /// Without this the promise cannot be broken any more: the judge's leader has stopped and has
+    /// left no set.
     pub(super) fn may_be_judged(&self) -> bool {
-        let gone = |term| self.leader(term).standing == Standing::Gone;
+        let gone = |term| self.leader(term).phase == LeaderPhase::Gone;
         self.reached || self.judge == 0 || self.fixed || !gone(self.judge)
     }
 
@@ -253,13 +225,13 @@ impl State {
 }
 
 impl Leader {
-    /// Whether it believes that it leads, handing over or not.
+    /// Whether it believes that it leads, transferring or not.
     pub(super) fn leads(&self) -> bool {
-        matches!(self.standing, Standing::Leading | Standing::Transferring)
+        matches!(self.phase, LeaderPhase::Leading | LeaderPhase::Transferring)
     }
 
     /// Whether its process still runs.
     pub(super) fn is_alive(&self) -> bool {
-        self.leads() || self.standing == Standing::Deposed
+        self.leads() || self.phase == LeaderPhase::Deposed
     }
 }

@@ -1,4 +1,4 @@
-//! The lease model holds, and each rule left out breaks it.
+//! The lease model holds, and leaving out any of its rules breaks it.
 
 use super::{
     lease::{Bounds, Flaw, Leases},

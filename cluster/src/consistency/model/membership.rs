@@ -1,16 +1,16 @@
 //! Serving, leaving, removal and the regions that count, under a change of leader.
 //!
-//! The watched replica is one of a far region; the region's other replica never serves, so that the
-//! region counts by the watched one alone: if it always counted, judges would only wait more often.
-//! The log has the watched write, and that the watched replica serves (unless it did before),
-//! leaves and is removed: each at most once, in any order that the rules allow.
+//! The watched replica is in a far region; the region's other replica never serves, so that the
+//! region counts only by the watched one: if it always counted, judges would only wait more often.
+//! The log has the watched write, and the marks that the watched replica serves (unless it did
+//! before), leaves and is removed: each at most once, in any order that the rules allow.
 //!
-//! Votes and leader leases are not shown: the second leader is elected at any time, from then on
-//! the first proves nothing, and of the time for which a new leader waits only a lease's length is
-//! left. It keeps all that anybody knew to be committed, and any of the rest; the first may learn
-//! later that what was kept is committed.
+//! Votes and leader leases are not modeled: the second leader is elected at any time, from then on
+//! the first one cannot prove its leadership, and of a new leader's waiting time only the length of
+//! a lease remains. The second leader keeps every entry that was known to be committed, and any of
+//! the rest; the first one may learn later that a kept entry is committed.
 //!
-//! Must never take a removal for more than it is: a removed replica is not told, and goes on.
+//! Must not assume that a removed replica learns of its removal: it continues to serve.
 
 use super::{
     bits::{Bits, Packed},
@@ -32,11 +32,11 @@ pub(super) enum Flaw {
     RemovesWhileLeased,
     /// It is removed without having been marked as leaving.
     RemovesWithoutLeaving,
-    /// Whether it serves is looked up before its lease is registered, not in the same step.
+    /// Whether it serves is read before its lease is registered, not in the same step.
     ChecksServingBeforeRegistering,
     /// A new leader grants when an entry of its own term is committed but not yet applied.
     GrantsBeforeApplyingOwnTerm,
-    /// The danger set is fixed with what the leader had applied before the entry.
+    /// The stale readers are computed from what the leader had applied before the entry.
     FixesBeforeApplying,
     /// A region whose last serving replica is leaving does not count any more.
     LeavingDoesNotCount,
@@ -53,7 +53,7 @@ impl Membership {
     }
 }
 
-/// What an entry says.
+/// An entry of the log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Entry {
     #[default]
@@ -65,9 +65,9 @@ pub(super) enum Entry {
     Remove,
 }
 
-/// What became of a leader.
+/// The phase of a leader.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum LeaderPhase {
     #[default]
     None,
     Leading,
@@ -80,12 +80,12 @@ pub(super) enum Standing {
 /// The leader of a term.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Leader {
-    pub(super) standing: Standing,
-    /// How much of the log it has that may ever be committed.
+    pub(super) phase: LeaderPhase,
+    /// The length of its log that may ever be committed.
     pub(super) length: u8,
     /// The commit index that it knows.
     pub(super) known: u8,
-    /// How far its node has applied.
+    /// Its node's applied index.
     pub(super) applied: u8,
     /// Ticks for which every member counts as holding a lease of the leader before.
     pub(super) inherited: u8,
@@ -101,10 +101,10 @@ pub(super) struct State {
     pub(super) served_before: bool,
     /// The greatest commit index that any leader ever knew.
     pub(super) known_ever: u8,
-    /// Whether the watched replica has applied the write, and whether it said so.
+    /// Whether the watched replica has applied the write, and whether it has reported it.
     pub(super) applied: bool,
     pub(super) reported: bool,
-    /// The term whose leader's danger set the judge has, or zero for one that falls back.
+    /// The term of the leader whose set the judge has, or zero for one that falls back.
     pub(super) judge: u8,
     /// Whether the judge knows whether the region counts, and for how long to wait.
     pub(super) fixed: bool,
@@ -121,8 +121,8 @@ impl Packed for State {
             bits.choice(entry, &[None, Noop, Write, Serve, Leave, Remove]);
         }
         for leader in &mut self.leaders {
-            use Standing::{Deposed, Gone, Leading, None};
-            bits.choice(&mut leader.standing, &[None, Leading, Deposed, Gone]);
+            use LeaderPhase::{Deposed, Gone, Leading, None};
+            bits.choice(&mut leader.phase, &[None, Leading, Deposed, Gone]);
             for number in [&mut leader.length, &mut leader.known, &mut leader.applied] {
                 bits.number(number, 3);
             }
@@ -142,12 +142,12 @@ impl Packed for State {
 }
 
 impl State {
-    /// Where the first entry of a kind stands.
+    /// The index of the first entry of a kind.
     pub(super) fn index_of(&self, entry: Entry) -> Option<u8> {
         (1..).zip(self.log).find(|(_, one)| *one == entry).map(|(index, _)| index)
     }
 
-    /// Whether the log up to this index says so.
+    /// Whether the log up to this index has the entry.
     pub(super) fn says(&self, entry: Entry, up_to: u8) -> bool {
         self.index_of(entry).is_some_and(|index| index <= up_to)
     }
@@ -175,7 +175,7 @@ impl State {
     }
 }
 
-/// What can happen.
+/// The possible steps.
 #[derive(Debug, Clone, Copy)]
 #[expect(dead_code, reason = "traces show the fields, by Debug")]
 pub(super) enum Step {
@@ -193,7 +193,7 @@ pub(super) enum Step {
     Receive,
     ReplicaApplies,
     ReplicaRestarts,
-    FixDangerSet { term: u8, counts: bool, ticks: u8 },
+    FixStaleReaders { term: u8, counts: bool, ticks: u8 },
     OriginApplies { index: u8, counts: bool, ticks: u8 },
     Judge,
 }
@@ -206,7 +206,7 @@ impl Model for Membership {
         let judges = |served_before| (0..=2).map(move |judge| (served_before, judge));
         let first = |(served_before, judge)| {
             let mut state = State { judge, served_before, ..State::default() };
-            state.leaders[0].standing = Standing::Leading;
+            state.leaders[0].phase = LeaderPhase::Leading;
             state
         };
         [false, true].into_iter().flat_map(judges).map(first).collect()
@@ -238,38 +238,38 @@ fn ticked(mut state: State) -> State {
 }
 
 impl State {
-    /// Forgets what can no longer matter.
+    /// Drops what can no longer matter.
     fn tidy(&mut self) {
         if self.done {
             (self.reported, self.fixed, self.counts) = (false, false, false);
             (self.waits, self.judge) = (0, 0);
         }
         let kept = self.known_kept();
-        if self.leaders[1].standing != Standing::None {
+        if self.leaders[1].phase != LeaderPhase::None {
             self.known_ever = kept;
         }
         let (log, judged) = (self.log, self.fixed || self.done);
         for (term, leader) in (1_u8..).zip(&mut self.leaders) {
             leader.forget_applied(&log, term, self.judge == term && !judged);
             let asked = self.judge == term && !self.fixed && !self.done;
-            if leader.standing == Standing::Deposed && !asked {
-                leader.standing = Standing::Gone;
+            if leader.phase == LeaderPhase::Deposed && !asked {
+                leader.phase = LeaderPhase::Gone;
             }
-            if leader.standing == Standing::Gone {
-                *leader = Leader { standing: Standing::Gone, ..Leader::default() };
+            if leader.phase == LeaderPhase::Gone {
+                *leader = Leader { phase: LeaderPhase::Gone, ..Leader::default() };
             }
-            let leads = leader.standing == Standing::Leading;
+            let leads = leader.phase == LeaderPhase::Leading;
             for request in self.requests.iter_mut().filter(|one| one.term == term) {
                 request.tidy(leads);
-                if leader.standing == Standing::Gone {
+                if leader.phase == LeaderPhase::Gone {
                     request.counted = 0;
                 }
             }
         }
     }
 
-    /// After the last election only the write, and what an origin may have applied after it,
-    /// matters of what is known.
+    /// After the last election only the write, and the entries that an origin may have applied
+    /// after it, matter.
     fn known_kept(&self) -> u8 {
         let origin = self.judge == 0 && !self.fixed && !self.done;
         match self.index_of(Entry::Write) {
@@ -280,13 +280,14 @@ impl State {
     }
 
     fn may_be_judged(&self) -> bool {
-        let gone = |term| self.leader(term).standing == Standing::Gone;
+        let gone = |term| self.leader(term).phase == LeaderPhase::Gone;
         self.done || self.judge == 0 || self.fixed || !gone(self.judge)
     }
 }
 
 impl Leader {
-    /// Having applied an entry that changes nothing for this leader is as good as not yet.
+    /// Having applied an entry that changes nothing for this leader is equivalent to not having
+    /// applied it.
     fn forget_applied(&mut self, log: &[Entry; ENTRIES], term: u8, asked: bool) {
         let matters = |entry| match entry {
             Entry::None => false,

@@ -1,22 +1,22 @@
 //! The steps of the membership model: the log and its leaders, leases, judges.
 //!
-//! Must never look at the log beyond what the one who takes the step has of it.
+//! Must never look at a part of the log that the acting node does not have.
 
 use super::{
-    membership::{ENTRIES, Entry, Flaw, Leader, Membership, Standing, State, Step, TERMS},
+    membership::{ENTRIES, Entry, Flaw, Leader, LeaderPhase, Membership, State, Step, TERMS},
     request::{LEASE, Request, Stage},
 };
 
 impl Membership {
     pub(super) fn log_steps(&self, state: &State, out: &mut Vec<(Step, State)>) {
         for (term, leader) in (1_u8..).zip(state.leaders) {
-            if leader.standing == Standing::Leading {
+            if leader.phase == LeaderPhase::Leading {
                 self.lead(state, term, out);
             }
-            if matches!(leader.standing, Standing::Leading | Standing::Deposed) {
+            if matches!(leader.phase, LeaderPhase::Leading | LeaderPhase::Deposed) {
                 learn_and_apply(state, term, out);
                 let mut next = *state;
-                next.leader_mut(term).standing = Standing::Gone;
+                next.leader_mut(term).phase = LeaderPhase::Gone;
                 next.requests.iter_mut().for_each(|one| one.leader_restarts(term));
                 out.push((Step::RestartLeader { term }, next));
             }
@@ -24,7 +24,7 @@ impl Membership {
         elect(state, out);
     }
 
-    /// What the newest leader does; one that was replaced reaches no majority any more.
+    /// A step of the newest leader; one that was replaced reaches no majority any more.
     fn lead(&self, state: &State, term: u8, out: &mut Vec<(Step, State)>) {
         if newest(state) != term {
             return;
@@ -74,7 +74,7 @@ impl Membership {
             Stage::Registered => {
                 let (term, leader) = (request.term, state.leader(request.term));
                 let old = !state.has_write(leader.known);
-                let leads = leader.standing == Standing::Leading && newest(state) == term;
+                let leads = leader.phase == LeaderPhase::Leading && newest(state) == term;
                 if leads && leader.known >= own_entry(state, term) {
                     let proved = |one: &mut Request| (one.stage, one.old) = (Stage::Proved, old);
                     push(Step::ProveAndReadIndex { term }, &proved);
@@ -86,16 +86,16 @@ impl Membership {
         }
     }
 
-    /// A lease is registered for a replica that serves and is not leaving, by what the leader has
-    /// applied; a new leader must have applied an entry of its own term, or it may not know yet
-    /// what the one before has committed.
+    /// A lease is registered for a replica that serves and is not leaving, by the leader's applied
+    /// state. A new leader must have applied an entry of its own term, or it may not know yet what
+    /// earlier leaders committed.
     fn arrive(&self, state: &State, out: &mut Vec<(Step, State)>) {
         for (term, leader) in (1_u8..).zip(&state.leaders) {
             let leaving = state.says(Entry::Leave, leader.applied);
             let fresh = leader.applied >= own_entry(state, term)
                 || self.has(Flaw::GrantsBeforeApplyingOwnTerm);
             let entitled = fresh && state.serves(leader.applied) && !leaving;
-            if leader.standing != Standing::Leading || !entitled {
+            if leader.phase != LeaderPhase::Leading || !entitled {
                 continue;
             }
             let mut next = *state;
@@ -128,26 +128,27 @@ impl Membership {
         }
     }
 
-    /// The danger set and the regions that count, by what the leader has applied. A table has no
-    /// place for one that the leader's log has removed: membership holds from its append on.
+    /// The stale readers and the regions that count, by the leader's applied state. The table has
+    /// no row for a replica that the leader's log has removed: membership is in force from its
+    /// append on.
     fn fix(&self, state: &State, term: u8) -> Option<(Step, State)> {
         let leader = state.leader(term);
-        let remembers = matches!(leader.standing, Standing::Leading | Standing::Deposed);
+        let remembers = matches!(leader.phase, LeaderPhase::Leading | LeaderPhase::Deposed);
         let applied = state.has_write(leader.applied) || self.has(Flaw::FixesBeforeApplying);
         if !remembers || !state.has_write(leader.known) || !applied {
             return None;
         }
-        let endangers = |one: &&Request| one.endangers(term);
-        let counted = state.requests.iter().filter(endangers).map(|one| one.counted).max();
+        let allows_stale_read = |one: &&Request| one.allows_stale_read(term);
+        let counted = state.requests.iter().filter(allows_stale_read).map(|one| one.counted).max();
         let member = !state.says(Entry::Remove, leader.length);
         let ticks = if member { leader.inherited.max(counted.unwrap_or(0)) } else { 0 };
         let counts = self.region_counts(state, leader.applied);
         let next = State { fixed: true, counts, waits: ticks, ..*state };
-        Some((Step::FixDangerSet { term, counts, ticks }, next))
+        Some((Step::FixStaleReaders { term, counts, ticks }, next))
     }
 
-    /// An origin without a danger set has applied the write, and perhaps more, and waits for all
-    /// members of its own log.
+    /// An origin without a leader's set has applied the write, and perhaps more, and waits for all
+    /// members in its own log.
     fn fall_back(&self, state: &State, out: &mut Vec<(Step, State)>) {
         for index in 1..=state.known_ever {
             if state.has_write(index) {
@@ -167,20 +168,20 @@ impl Membership {
 }
 
 fn newest(state: &State) -> u8 {
-    if state.leaders[1].standing == Standing::None { 1 } else { 2 }
+    if state.leaders[1].phase == LeaderPhase::None { 1 } else { 2 }
 }
 
-/// Where the leader's own first entry stands; the first leader's stands before the log.
+/// The index of the leader's own first entry; the first leader's is before the log.
 fn own_entry(state: &State, term: u8) -> u8 {
     let noop = if term == 1 { Some(0) } else { state.index_of(Entry::Noop) };
     noop.unwrap_or(u8::MAX)
 }
 
-/// A leader commits what is there once an entry of its own term is.
+/// A leader commits its log once it has an entry of its own term.
 fn learn_and_apply(state: &State, term: u8, out: &mut Vec<(Step, State)>) {
     let leader = state.leader(term);
     let own = own_entry(state, term);
-    let leads = leader.standing == Standing::Leading;
+    let leads = leader.phase == LeaderPhase::Leading;
     for index in (leader.known + 1..=leader.length).filter(|index| leads && *index >= own) {
         let mut next = *state;
         next.leader_mut(term).known = index;
@@ -194,9 +195,9 @@ fn learn_and_apply(state: &State, term: u8, out: &mut Vec<(Step, State)>) {
     }
 }
 
-/// The second leader may or may not have heard, as a follower, what is known to be committed.
+/// The second leader may or may not know, from its time as a follower, the known commit index.
 fn elect(state: &State, out: &mut Vec<(Step, State)>) {
-    let leads = state.leaders[0].standing == Standing::Leading;
+    let leads = state.leaders[0].phase == LeaderPhase::Leading;
     if usize::from(newest(state)) == TERMS || usize::from(state.length()) == ENTRIES {
         return;
     }
@@ -211,12 +212,12 @@ fn elect(state: &State, out: &mut Vec<(Step, State)>) {
             let old = &mut next.leaders[0];
             old.length = old.length.min(keeps);
             if with_vote_of_first {
-                old.standing = Standing::Deposed;
+                old.phase = LeaderPhase::Deposed;
             }
             let step = Step::Elect { keeps, with_vote_of_first };
             for known in [0, state.known_ever] {
                 next.leaders[1] = Leader {
-                    standing: Standing::Leading,
+                    phase: LeaderPhase::Leading,
                     length: keeps + 1,
                     known,
                     inherited: LEASE,

@@ -1,4 +1,4 @@
-//! The membership model holds, and each rule left out breaks it.
+//! The membership model holds, and leaving out any of its rules breaks it.
 
 use super::{
     membership::{Flaw, Membership},

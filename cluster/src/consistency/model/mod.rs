@@ -15,7 +15,7 @@
 //!
 //! Time goes in ticks, which may come at any moment: so a process pauses wherever it is not made
 //! to take its next step, and a message is late until the step that takes it. All clocks tick
-//! together: that they drift, and the margin against it, is not modelled. A lease and a leader
+//! together: that they drift, and the margin against it, is not modeled. A lease and a leader
 //! lease are two ticks long.
 //!
 //! Every rule of the protocol has a flaw that leaves it out and a test that expects the promise

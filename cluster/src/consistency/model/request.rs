@@ -1,14 +1,15 @@
-//! A request for a lease on its way, and the lease it becomes, as the models of one group share it.
+//! A lease request in transit, and the lease that it becomes, as the models of one group share
+//! them.
 //!
-//! Must never merge the two ends of a lease: what its holder counts and what the leader's table
-//! counts begin at different times.
+//! Must never merge the two ends of a lease: the holder's count and the leader's count begin at
+//! different times.
 
 use super::{bits::Bits, search::down};
 
 /// Length of a lease, in ticks.
 pub(super) const LEASE: u8 = 2;
 
-/// How far a request for a lease has come.
+/// The stage of a lease request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
     #[default]
@@ -64,8 +65,8 @@ impl Request {
         bits.flag(&mut self.old);
     }
 
-    /// A tick passes for the table, and for the holder if its lease runs already. What has run out
-    /// is as good as none: a table that counts it could only keep a judge waiting.
+    /// A tick passes for the table, and for the holder if its lease has begun. An expired lease is
+    /// dropped: a table that counts it could only delay a judge.
     pub(super) fn tick(&mut self, runs: bool) {
         down(&mut self.counted);
         if runs {
@@ -77,9 +78,9 @@ impl Request {
     }
 
     /// Whether the leader of this term counts it as a lease that may be below the watched entry.
-    /// One that is registered and not recorded counts as if its index were zero, as long as a
-    /// grant from it may run.
-    pub(super) fn endangers(&self, term: u8) -> bool {
+    /// One that is registered and not recorded counts as if its index were zero, as long as a grant
+    /// from it may be valid.
+    pub(super) fn allows_stale_read(&self, term: u8) -> bool {
         let unrecorded = matches!(self.stage, Stage::Registered | Stage::Proved);
         self.term == term && (unrecorded || (self.stage >= Stage::Granted && self.old))
     }
@@ -94,8 +95,7 @@ impl Request {
         (self.stage, self.counted) = (Stage::Granted, LEASE);
     }
 
-    /// A request that nobody will answer, or whose index is not below the watched entry, is as good
-    /// as none.
+    /// Drops a request that no leader will answer, or whose index is not below the watched entry.
     pub(super) fn tidy(&mut self, leads: bool) {
         let unprovable = matches!(self.stage, Stage::Seen | Stage::Registered) && !leads;
         let harmless = self.stage >= Stage::Granted && !self.old;

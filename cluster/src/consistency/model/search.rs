@@ -1,8 +1,8 @@
 //! Exhaustive breadth-first search: every state that any order of steps leads to is visited once,
-//! and the first one that breaks the promise comes with a shortest way there.
+//! and the first one that breaks the promise is returned with a shortest trace.
 //!
 //! Must never know what it searches, and must never skip a state: it has no heuristics and no hash
-//! that two states could share. It gives up, loudly, beyond [`STATES_MAX`].
+//! that two states could share. It fails beyond [`STATES_MAX`].
 
 use std::fmt::Debug;
 
@@ -11,18 +11,18 @@ use super::bits::Packed;
 /// More states than this are a mistake in a model's bounds.
 const STATES_MAX: usize = 20_000_000;
 
-/// What can be searched.
+/// A model that can be searched.
 pub(super) trait Model {
-    /// Everything that decides what can happen next.
+    /// Everything that decides the next steps.
     type State: Packed;
     /// The name of a step, for traces.
     type Step: Copy + Debug;
 
-    /// Where it begins.
+    /// The initial states.
     fn initial(&self) -> Vec<Self::State>;
     /// Every step that can be taken from a state, and where it leads.
     fn next(&self, state: &Self::State, out: &mut Vec<(Self::Step, Self::State)>);
-    /// What promise is broken in a state, if any.
+    /// The broken promise in a state, if any.
     fn broken(&self, state: &Self::State) -> Option<&'static str>;
 }
 
@@ -31,7 +31,7 @@ pub(super) fn down(ticks: &mut u8) {
     *ticks = ticks.saturating_sub(1);
 }
 
-/// What a search has found.
+/// The result of a search.
 pub(super) struct Explored {
     /// Different states visited.
     pub(super) states: usize,
@@ -129,7 +129,7 @@ impl Seen {
         (parent != Self::NOWHERE).then_some(parent)
     }
 
-    /// Where the state stands in the table, or would.
+    /// The slot of the state in the table, present or not.
     fn place(&self, word: u128) -> usize {
         let mask = self.table.len() - 1;
         let mut place = hash(word) & mask;

@@ -33,6 +33,6 @@ fn is_json(headers: &http::HeaderMap) -> bool {
         let essence = text.split(';').next().unwrap_or_default();
         essence.trim().eq_ignore_ascii_case("application/json")
     });
-    // `all` alone would be content with none.
+    // `all` alone would accept an empty list.
     types.next() == Some(true) && types.all(|json| json)
 }

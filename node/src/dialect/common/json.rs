@@ -1,12 +1,12 @@
-//! A request's body as a tree that keeps what serde_json would hide: that a member came twice.
+//! A request's body as a tree that keeps duplicate members, which serde_json would hide.
 //!
-//! [`Object`] gives members out by name and expected type; `null` is the same as nothing, and what
-//! nobody asks for is ignored. Neither has `Debug`: they hold secrets.
+//! [`Object`] returns members by name and expected type; `null` is the same as an absent member unless
+//! it is asked for by [`Object::given`], and members that are not read are ignored. Neither type has `Debug`: they hold secrets.
 //!
-//! JSON sets no bounds to numbers (RFC 8259, 6), serde_json does: one beyond those of an `f64` is
-//! a number like any other here, which no member can be.
+//! JSON has no bounds for numbers (RFC 8259, 6), serde_json does: a number beyond an `f64` is a
+//! number like any other here, which no member can be.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
@@ -78,9 +78,29 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 }
 
+/// What a body has of a member that should be a string, for dialects in which `null` means something.
+pub(in crate::dialect) enum Given {
+    /// It is left out.
+    Absent,
+    /// It is `null`.
+    Null,
+    /// A string.
+    Text(String),
+    /// Another value.
+    Other,
+}
+
+/// The value of a member that may be a text or a number.
+pub(in crate::dialect) enum Scalar {
+    /// A text.
+    Text(String),
+    /// A number; one that is whole and not negative has its value.
+    Number(Option<u64>),
+}
+
 /// An object of the body, whose members are taken out one by one.
 pub(in crate::dialect) struct Object {
-    /// What leads to it: `options.apple.`, or nothing.
+    /// The path to it: `options.apple.`, or nothing.
     path: String,
     members: BTreeMap<String, Value>,
 }
@@ -164,7 +184,7 @@ impl Object {
         malformed(format!("{}{member} must be {expected}", self.path))
     }
 
-    /// What is there, if it must be.
+    /// A required member.
     pub(in crate::dialect) fn required<T>(
         &self,
         member: &str,
@@ -185,6 +205,18 @@ impl Object {
         }
     }
 
+    /// A member that should be a string, `null` apart from an absent one.
+    pub(in crate::dialect) fn given(&mut self, member: &str) -> Given {
+        match self.members.remove(member) {
+            None => Given::Absent,
+            Some(Value::Null) => Given::Null,
+            Some(Value::Text(text)) => Given::Text(text),
+            Some(Value::Bool(_) | Value::Number(_) | Value::List(_) | Value::Object(_)) => {
+                Given::Other
+            }
+        }
+    }
+
     pub(in crate::dialect) fn bool(&mut self, member: &str) -> Result<Option<bool>, Malformed> {
         match self.take(member) {
             None => Ok(None),
@@ -199,6 +231,35 @@ impl Object {
             Some(Value::Number(Some(value))) => Ok(Some(value)),
             Some(_) => Err(self.expected(member, "a whole number")),
         }
+    }
+
+    /// A text or a number, where a member may be either.
+    pub(in crate::dialect) fn scalar(&mut self, member: &str) -> Result<Option<Scalar>, Malformed> {
+        match self.take(member) {
+            None => Ok(None),
+            Some(Value::Text(text)) => Ok(Some(Scalar::Text(text))),
+            Some(Value::Number(number)) => Ok(Some(Scalar::Number(number))),
+            Some(_) => Err(self.expected(member, "a string or a number")),
+        }
+    }
+
+    pub(in crate::dialect) fn objects(
+        &mut self,
+        member: &str,
+    ) -> Result<Option<Vec<Self>>, Malformed> {
+        let list = match self.take(member) {
+            None => return Ok(None),
+            Some(Value::List(list)) => list,
+            Some(_) => return Err(self.expected(member, "an array of objects")),
+        };
+        let mut objects = Vec::with_capacity(list.len());
+        for (place, item) in list.into_iter().enumerate() {
+            let Value::Object(members) = item else {
+                return Err(self.expected(member, "an array of objects"));
+            };
+            objects.push(Self { path: format!("{}{member}[{place}].", self.path), members });
+        }
+        Ok(Some(objects))
     }
 
     pub(in crate::dialect) fn object(&mut self, member: &str) -> Result<Option<Self>, Malformed> {
@@ -229,6 +290,17 @@ impl Object {
         }
         Ok(Some(texts))
     }
+}
+
+/// The value of a member that is one of these names; else "`member` must be a or b".
+pub(in crate::dialect) fn one_of<T: FromStr, const N: usize>(
+    body: &Object,
+    member: &str,
+    text: &str,
+    names: [&str; N],
+) -> Result<T, Malformed> {
+    let known = names.contains(&text).then(|| text.parse().ok()).flatten();
+    known.ok_or_else(|| body.expected(member, &names.join(" or ")))
 }
 
 #[cfg(test)]

@@ -1,20 +1,26 @@
-//! What dialects share that answer in the native envelope: its JSON, the grammar of request bodies,
-//! queries and headers, and the rendering of every outcome that is not a value of one dialect.
+//! The shared part of dialects: the grammar of request bodies, queries and headers, and the rendering of
+//! every outcome that is not a value of one dialect, in the native envelope or in bodies of its own
+//! ([`foreign`]).
 //!
-//! Nothing here names a dialect: the names of headers that differ come in as [`terms::Names`].
+//! Nothing here names a dialect: names of headers that differ are passed in as [`terms::Names`].
 
+pub mod bearer;
 pub mod body;
 pub mod envelope;
+pub mod foreign;
 pub mod json;
+pub mod mask;
+pub mod organization;
 pub mod query;
 pub mod render;
 pub mod status;
 pub mod terms;
+pub mod url;
 
 use crate::api::outcome::Malformed;
 
-/// A request that cannot be right. The text names the member or header and what is expected of it,
-/// and never repeats a value, so that it cannot hold a secret.
+/// An invalid request. The text names the member or header and the expected value, and never
+/// repeats a value, so that it cannot contain a secret.
 pub(super) fn malformed(message: impl Into<String>) -> Malformed {
     Malformed::Syntax(message.into())
 }

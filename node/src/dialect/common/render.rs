@@ -1,15 +1,16 @@
 //! Responses in the native envelope.
 //!
-//! Every answer to a write that reached a log carries its receipt, in `meta.consistency` and in the
-//! headers; so do refusals that were decided there. `Cache-Control` and `Vary` are not set here: the
-//! server puts them on every response alike.
+//! Every answer to a write that reached a log has its receipt, in `meta.consistency` and in the
+//! headers; so have refusals that a log decided. `Cache-Control` and `Vary` are not set here: the
+//! server sets them on every response alike.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use concordat_cluster::raft::Freshness;
 use concordat_proto::{
-    consistency::{Outcome as WriteOutcome, Receipt},
+    api::envelope::Pagination,
+    consistency::{Outcome as WriteOutcome, Position, Receipt},
     header,
     refusal::{Refusal, RefusalClass},
 };
@@ -17,10 +18,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 use http_body_util::{Either, Full};
 use serde_json::value::RawValue;
 
-use super::{
-    envelope::{self, Consistency, Pagination},
-    status,
-};
+use super::{envelope, status};
 use crate::{
     api::{
         operation::{Operation, Page},
@@ -30,7 +28,14 @@ use crate::{
     dialect::traits::ResponseBody,
 };
 
-/// When an idempotency key may have been forgotten: the shortest that one can live.
+pub(super) const POSITION_PENDING: &str =
+    "the position of Concordat-At-Least was not reached in time";
+pub(super) const POSITION_LOST: &str =
+    "the position of Concordat-At-Least was lost with its region in a failover";
+pub(super) const FORBIDDEN: &str = "the key does not have the right to do this";
+pub(super) const OTHER_ORGANIZATION: &str = "the key is one of another organization";
+
+/// When an idempotency key may have expired: the shortest lifetime.
 const RETRY_AFTER_KEYS: Duration = Duration::from_secs(60);
 
 /// A response before its freshness and position are put on it.
@@ -42,8 +47,12 @@ pub(in crate::dialect) struct Reply {
 }
 
 impl Reply {
-    fn json(status: u16, body: Vec<u8>) -> Self {
+    pub(super) fn json(status: u16, body: Vec<u8>) -> Self {
         Self { status, headers: Vec::new(), body: Some(body) }
+    }
+
+    pub(super) const fn empty(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: None }
     }
 
     fn failure(status: u16, message: &str) -> Self {
@@ -55,7 +64,7 @@ impl Reply {
         self
     }
 
-    fn retry_after(self, after: Duration) -> Self {
+    pub(super) fn retry_after(self, after: Duration) -> Self {
         // Whole seconds, rounded up: not before.
         let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
         self.with(header::RETRY_AFTER, seconds.max(1).to_string())
@@ -73,7 +82,28 @@ impl Reply {
         self
     }
 
-    fn into_response(self) -> Response<ResponseBody> {
+    /// The headers of a write's receipt where the body has no place for it.
+    pub(super) fn whole_receipt(mut self, receipt: &Receipt) -> Self {
+        let body = self.body.take();
+        Self { body, ..self.receipt(receipt) }
+    }
+
+    /// The position and the freshness of an answer.
+    pub(super) fn marked(
+        mut self,
+        position: Option<Position>,
+        freshness: Option<Freshness>,
+    ) -> Self {
+        if let Some(position) = position {
+            self = self.with(header::POSITION, position.to_string());
+        }
+        if let Some(freshness) = freshness {
+            self = self.with(header::READ, mark(freshness));
+        }
+        self
+    }
+
+    pub(super) fn into_response(self) -> Response<ResponseBody> {
         let has_body = self.body.is_some();
         let body = Bytes::from(self.body.unwrap_or_default());
         let mut response = Response::new(Either::Left(Full::new(body)));
@@ -93,15 +123,15 @@ impl Reply {
     }
 }
 
-/// What a dialect renders of its own: its values, as `result` of the envelope.
+/// The dialect's own rendering of values, as `result` of the envelope.
 pub(in crate::dialect) trait Values {
-    /// The `result` of a value and the page it is of; nothing where the dialect has no such value.
+    /// The `result` of a value and its page; nothing where the dialect has no such value.
     fn found(&self, value: &Value) -> Option<(Box<RawValue>, Option<Pagination>)>;
 
-    /// The `result` of what a write made.
+    /// The `result` of a written value.
     fn written(&self, value: &Written) -> Option<Box<RawValue>>;
 
-    /// What a caller reads who named no organization, or two.
+    /// The error text for a request that names no organization, or two.
     fn organization_missing(&self) -> &'static str;
 }
 
@@ -112,14 +142,7 @@ pub(in crate::dialect) fn response(
     answer: Answer,
 ) -> Response<ResponseBody> {
     let Answer { outcome, freshness, position } = answer;
-    let mut reply = reply(values, operation, &outcome);
-    if let Some(position) = position {
-        reply = reply.with(header::POSITION, position.to_string());
-    }
-    if let Some(freshness) = freshness {
-        reply = reply.with(header::READ, mark(freshness));
-    }
-    reply.into_response()
+    reply(values, operation, &outcome).marked(position, freshness).into_response()
 }
 
 /// The value of `Concordat-Read`.
@@ -138,16 +161,21 @@ fn reply(values: &dyn Values, operation: Option<Operation>, outcome: &Outcome) -
         Outcome::Found(value) => found(values, status::OK, value),
         Outcome::Underway(value) => found(values, status::ACCEPTED, value),
         Outcome::NotModified(version) => {
-            let reply = Reply { status: status::NOT_MODIFIED, headers: Vec::new(), body: None };
-            reply.with(header::ETAG, header::etag(*version))
+            Reply::empty(status::NOT_MODIFIED).with(header::ETAG, header::etag(*version))
         }
         Outcome::Written { value, follows, receipt } => {
             let body = envelope::success(values.written(value), Some(receipt), None);
             let status = status::of_written(operation, *follows);
             let reply = Reply::json(status, body).receipt(receipt);
             match value {
-                Written::Version(version) => reply.with(header::ETAG, header::etag(*version)),
-                Written::Done | Written::Organization(_) | Written::NewOrganization(..) => reply,
+                Written::Version(version) | Written::Registered(version, _) => {
+                    reply.with(header::ETAG, header::etag(*version))
+                }
+                Written::Entry(entry) => reply.with(header::ETAG, header::etag(entry.version)),
+                Written::Done
+                | Written::Organization(_)
+                | Written::NewOrganization(..)
+                | Written::Domain(_) => reply,
             }
         }
         Outcome::Pending { receipt, refusal: None } => timed_out(receipt),
@@ -156,19 +184,13 @@ fn reply(values: &dyn Values, operation: Option<Operation>, outcome: &Outcome) -
         Outcome::Blocked(reason) => Reply::failure(status::CONFLICT, reason),
         Outcome::Unavailable(why) => unavailable(*why),
         Outcome::NotFound(what) => Reply::failure(status::NOT_FOUND, &format!("no such {what}")),
-        Outcome::PositionPending => {
-            let message = "the position of Concordat-At-Least was not reached in time";
-            Reply::failure(status::TIMED_OUT, message)
+        Outcome::PositionPending => Reply::failure(status::TIMED_OUT, POSITION_PENDING),
+        Outcome::PositionLost => Reply::failure(status::GONE, POSITION_LOST),
+        Outcome::Unauthenticated | Outcome::KeyMissing => {
+            Reply::failure(status::UNAUTHORIZED, "unauthorized")
         }
-        Outcome::PositionLost => {
-            let message =
-                "the position of Concordat-At-Least was lost with its region in a failover";
-            Reply::failure(status::GONE, message)
-        }
-        Outcome::Unauthenticated => Reply::failure(status::UNAUTHORIZED, "unauthorized"),
-        Outcome::Forbidden => {
-            Reply::failure(status::FORBIDDEN, "the key does not have the right to do this")
-        }
+        Outcome::OtherOrganization => Reply::failure(status::FORBIDDEN, OTHER_ORGANIZATION),
+        Outcome::Forbidden => Reply::failure(status::FORBIDDEN, FORBIDDEN),
         Outcome::Malformed(malformed) => self::malformed(values, malformed),
     }
 }
@@ -187,26 +209,38 @@ fn found(values: &dyn Values, status: u16, value: &Value) -> Reply {
         | Value::Organizations(_)
         | Value::Receipt(..)
         | Value::Document(_)
+        | Value::Binding(..)
+        | Value::Entries(..)
         | Value::Done => reply,
+        Value::Entry(found) => {
+            reply.with(header::ETAG, header::etag(found.entry.credential.version))
+        }
     }
 }
 
 /// Without a limit the whole list is the page.
 pub(in crate::dialect) fn pagination(page: Page, total_count: usize) -> Pagination {
-    Pagination { limit: page.limit.unwrap_or(total_count), offset: page.offset, total_count }
+    let limit = page.limit.unwrap_or(total_count) as u64;
+    Pagination { limit, offset: page.offset as u64, total_count: Some(total_count as u64) }
 }
 
-/// What is known of a write, as a result.
+/// A write's receipt, as a result.
 pub(in crate::dialect) fn receipt(receipt: &Receipt, refusal: Option<&Refusal>) -> Box<RawValue> {
-    envelope::raw(&Consistency::from(receipt).refused_as(refusal))
+    envelope::raw(&envelope::receipt_of(receipt, refusal))
 }
 
-/// 408: the required consistency was not reached in time. Nothing is cancelled.
+/// 408: the required consistency was not reached in time. Nothing is canceled.
 fn timed_out(receipt: &Receipt) -> Reply {
-    let message = match receipt.outcome {
+    let body = envelope::failure(status::TIMED_OUT, timed_out_text(receipt), Some(receipt));
+    Reply::json(status::TIMED_OUT, body).receipt(receipt)
+}
+
+/// Why a write is answered with 408.
+pub(super) const fn timed_out_text(receipt: &Receipt) -> &'static str {
+    match receipt.outcome {
         WriteOutcome::Committed => {
             "the required consistency was not reached within the timeout; the write is committed \
-             and replication goes on"
+             and replication continues"
         }
         WriteOutcome::Refused => {
             "the write was refused, and not every required region knows that yet"
@@ -215,20 +249,23 @@ fn timed_out(receipt: &Receipt) -> Reply {
             "the request was not handled within the timeout; it may still be handled after it"
         }
         WriteOutcome::Lost => "the write was lost with its region",
-    };
-    let body = envelope::failure(status::TIMED_OUT, message, Some(receipt));
-    Reply::json(status::TIMED_OUT, body).receipt(receipt)
+    }
 }
 
 /// 408: refused, and the refusal has not reached the required consistency in time.
 fn refused_late(refusal: &Refusal, receipt: &Receipt) -> Reply {
-    let message = format!(
-        "the write was refused ({refusal}), and that has not reached the required consistency \
-         within the timeout; until it has, the loss of a region may undo it"
-    );
-    let consistency = Consistency::from(receipt).refused_as(Some(refusal));
+    let message = refused_late_text(refusal);
+    let consistency = envelope::receipt_of(receipt, Some(refusal));
     let body = envelope::failure_of(status::TIMED_OUT, &message, Some(consistency));
     Reply::json(status::TIMED_OUT, body).receipt(receipt)
+}
+
+/// Why a refusal is answered with 408.
+pub(super) fn refused_late_text(refusal: &Refusal) -> String {
+    format!(
+        "the write was refused ({refusal}), and that has not reached the required consistency \
+         within the timeout; until it has, the loss of a region may undo it"
+    )
 }
 
 /// A refusal; with a receipt where it was decided in a log.
@@ -244,17 +281,23 @@ fn refused(refusal: &Refusal, receipt: Option<&Receipt>) -> Reply {
     if let Some(receipt) = receipt {
         reply = reply.receipt(receipt);
     }
+    match retry_of_refusal(class) {
+        Some(after) => reply.retry_after(after),
+        None => reply,
+    }
+}
+
+/// When a retry of a refused write makes sense.
+pub(super) const fn retry_of_refusal(class: RefusalClass) -> Option<Duration> {
     match class {
-        RefusalClass::TooMany => reply.retry_after(RETRY_AFTER_KEYS),
-        RefusalClass::Expired | RefusalClass::Elsewhere => {
-            reply.retry_after(Unavailable::RETRY_AFTER)
-        }
+        RefusalClass::TooMany => Some(RETRY_AFTER_KEYS),
+        RefusalClass::Expired | RefusalClass::Elsewhere => Some(Unavailable::RETRY_AFTER),
         RefusalClass::BadRequest
         | RefusalClass::Unauthenticated
         | RefusalClass::NotFound
         | RefusalClass::Conflict
         | RefusalClass::PreconditionFailed
-        | RefusalClass::KeyReused => reply,
+        | RefusalClass::KeyReused => None,
     }
 }
 
@@ -275,6 +318,7 @@ fn malformed(values: &dyn Values, malformed: &Malformed) -> Reply {
             Reply::failure(status, &text).with(header::ACCEPT_ENCODING, "identity".to_owned())
         }
         Malformed::Syntax(_)
+        | Malformed::Fields(_)
         | Malformed::MediaType(_)
         | Malformed::BodyTooLarge
         | Malformed::BodyTooSlow

@@ -27,8 +27,8 @@ const HEADERS_TOO_LARGE: u16 = 431;
 const NOT_IMPLEMENTED: u16 = 501;
 pub(super) const UNAVAILABLE: u16 = 503;
 
-/// Of a refusal. One that came too late, or where its organization no longer is, is certainly not
-/// done: 503, to be tried again.
+/// The status of a refusal. A write that came too late, or to an organization's former home, is
+/// certainly not done: 503, to be retried.
 pub(super) const fn of_refusal(class: RefusalClass) -> u16 {
     match class {
         RefusalClass::BadRequest => BAD_REQUEST,
@@ -42,10 +42,11 @@ pub(super) const fn of_refusal(class: RefusalClass) -> u16 {
     }
 }
 
-/// Of a request that cannot be right.
+/// The status of an invalid request.
 pub(super) const fn of_malformed(malformed: &Malformed) -> u16 {
     match malformed {
         Malformed::Syntax(_)
+        | Malformed::Fields(_)
         | Malformed::BodyTooSlow
         | Malformed::BodyBroken
         | Malformed::OrganizationMissing
@@ -60,7 +61,7 @@ pub(super) const fn of_malformed(malformed: &Malformed) -> u16 {
     }
 }
 
-/// Of a write's success.
+/// The status of a write's success.
 pub(super) const fn of_written(operation: Option<Operation>, follows: bool) -> u16 {
     match operation {
         _ if follows => ACCEPTED,

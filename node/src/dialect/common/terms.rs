@@ -1,7 +1,7 @@
-//! The headers that every request may carry (contract 2 and 3).
+//! The headers that every request may have (contract 2 and 3).
 //!
 //! A header that is misspelled, empty or given twice with different values is refused, so that a
-//! write is never weaker than its author meant it to be.
+//! write is never weaker than intended.
 
 use concordat_proto::{consistency, header};
 use http::HeaderMap;
@@ -22,7 +22,8 @@ impl Names {
         if is_write { parse_write(self, headers) } else { parse_read(self, headers) }
     }
 
-    /// Whether `Concordat-Read-Mode` asks for a proof, whatever else is wrong with the headers.
+    /// Whether `Concordat-Read-Mode` requires a fresh read, whatever else is wrong with the
+    /// headers.
     #[must_use]
     pub fn wants_current(&self, headers: &HeaderMap) -> bool {
         headers.get(header::READ_MODE).is_some_and(|mode| mode == header::READ_MODE_CURRENT)
@@ -41,7 +42,7 @@ impl Names {
 }
 
 /// The one value of a header; none when two differ.
-fn agreed<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
+pub(in crate::dialect) fn agreed<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
     let mut values = headers.get_all(name).iter();
     let first = values.next()?;
     values.all(|value| value == first).then_some(first.as_bytes())
@@ -120,28 +121,28 @@ pub struct Names {
     pub required: Name,
     /// How long the caller waits for that.
     pub timeout: Name,
-    /// What the two begin with: another header that does is a misspelling.
+    /// The common prefix of the two: another header with it is a misspelling.
     pub required_prefix: &'static str,
-    /// What a caller reads who used such a header.
+    /// The error text for such a header.
     pub misspelled: &'static str,
-    /// What a caller reads who named no organization, or two.
+    /// The error text for a request that names no organization, or two.
     pub organization_missing: &'static str,
     /// The request headers on which responses depend.
     pub vary: &'static str,
 }
 
-/// A header as it is documented, and what is expected of it.
+/// A header's documented name, and its expected value.
 #[derive(Debug)]
 pub struct Name {
     /// In lower case, as HTTP/2 sends it.
     pub lower: &'static str,
-    /// As it is documented.
+    /// The documented spelling.
     pub shown: &'static str,
     expected: &'static str,
 }
 
 impl Name {
-    /// A header of credentials. What is wrong with one is not explained.
+    /// A credential header. Its errors are not explained.
     #[must_use]
     pub const fn credential(lower: &'static str, shown: &'static str) -> Self {
         Self { lower, shown, expected: "a credential" }
@@ -244,6 +245,9 @@ mod tests {
             ClaimedOrg::Absent => "absent".to_owned(),
             ClaimedOrg::Ambiguous => "ambiguous".to_owned(),
             ClaimedOrg::Named(text) => String::from_utf8_lossy(text).into_owned(),
+            ClaimedOrg::OfKey | ClaimedOrg::OfKeyAnd(_) | ClaimedOrg::OfKeyUnnamed => {
+                "of the key".to_owned()
+            }
         };
         assert_eq!(claimed(&presented(&[])), "absent");
         assert_eq!(claimed(&presented(&["a"])), "a");

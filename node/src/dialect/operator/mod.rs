@@ -1,8 +1,8 @@
 //! Concordat's own API under `/v1`: writes and their receipts, organizations, the cluster.
 //!
-//! Routes and how their actions are read are in [`routes`], bodies in `cluster` and `org`, what is
-//! shown of an organization in `shown`. Documents of the cluster arrive as [`Document`]s and are
-//! passed on as they are. All of it is a function of the request's bytes.
+//! [`routes`] has the routes and the parsing of their actions, `cluster` and `org` the bodies,
+//! `shown` the JSON of an organization. Documents of the cluster arrive as [`Document`]s and are
+//! passed on unchanged. All of it is a function of the request's bytes.
 //!
 //! [`Document`]: crate::api::outcome::Document
 
@@ -11,12 +11,12 @@ mod org;
 mod routes;
 mod shown;
 
+use concordat_proto::api::envelope::Pagination;
 use http::{HeaderMap, Response};
 use serde_json::value::RawValue;
 
 use super::{
     common::{
-        envelope::Pagination,
         render::{self, Values},
         terms::Names,
     },
@@ -77,8 +77,11 @@ impl Values for OperatorApi {
                 Some((render::receipt(receipt, refusal.as_ref()), None))
             }
             Value::Document(document) => Some((document.as_json().to_owned(), None)),
+            Value::Binding(binding, client_id) => Some((shown::binding(binding, client_id), None)),
             Value::Credential(_)
             | Value::Credentials(_)
+            | Value::Entry(_)
+            | Value::Entries(..)
             | Value::ClientSecret { .. }
             | Value::Done => None,
         }
@@ -86,9 +89,13 @@ impl Values for OperatorApi {
 
     fn written(&self, value: &Written) -> Option<Box<RawValue>> {
         match value {
-            Written::Organization(org) => Some(shown::written(org, None)),
-            Written::NewOrganization(org, key) => Some(shown::written(org, Some(key))),
-            Written::Done | Written::Version(_) => None,
+            Written::Organization(org) => Some(shown::written(org)),
+            Written::NewOrganization(org, key) => Some(shown::created(org, key)),
+            Written::Done
+            | Written::Version(_)
+            | Written::Registered(..)
+            | Written::Entry(..)
+            | Written::Domain(_) => None,
         }
     }
 

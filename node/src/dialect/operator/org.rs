@@ -2,56 +2,82 @@
 
 use concordat_cluster::planted::{self, Bug};
 use concordat_proto::{
-    id::OrgId,
+    api::{
+        demo::DemoTarget,
+        organization::{OrganizationCreate, OrganizationMove, OrganizationPatch},
+    },
+    id::{ClientId, OrgId},
     limits,
-    org::{OrgSettings, StaleSecrets},
+    org::StaleSecrets,
+    registration,
 };
 
 use crate::{
-    api::{
-        draft::{DemoTarget, MoveDraft, OrgDraft},
-        outcome::Malformed,
+    api::outcome::Malformed,
+    dialect::common::{
+        json::{Object, one_of},
+        malformed,
     },
-    dialect::common::{json::Object, malformed},
 };
 
 const ORG_NAME: &str = "org_name";
 const TENANT_NAME: &str = "tenant_name";
 const STALE_SECRETS: &str = "stale_secrets";
+const ENTERPRISE_DOMAIN: &str = "enterprise_domain";
 const REGION_FORM: &str = "a region's name: 1 to 63 of a-z, 0-9 and -, beginning with a letter";
 
 /// The body of `POST /v1/organizations`.
-pub(super) fn parse_create(mut body: Object) -> Result<OrgDraft, Malformed> {
+pub(super) fn parse_create(mut body: Object) -> Result<OrganizationCreate, Malformed> {
     let org_name = name(&mut body, ORG_NAME)?;
     let org_name = body.required(ORG_NAME, org_name)?;
-    let tenant_name = name(&mut body, TENANT_NAME)?.unwrap_or_else(|| org_name.clone());
+    let tenant_name = name(&mut body, TENANT_NAME)?;
     let home_region = parsed(&mut body, "home_region", REGION_FORM)?;
     let id = id(&mut body)?;
-    Ok(OrgDraft { id, org_name, tenant_name, home_region })
+    Ok(OrganizationCreate { org_name, tenant_name, home_region, id })
 }
 
-/// The body of `POST /v1/organizations/{id}/move`: a region, or back.
-pub(super) fn parse_move(mut body: Object) -> Result<MoveDraft, Malformed> {
+/// The body of `POST /v1/organizations/{id}/move`: a region, or `cancel`.
+pub(super) fn parse_move(mut body: Object) -> Result<OrganizationMove, Malformed> {
     let home_region = parsed(&mut body, "home_region", REGION_FORM)?;
-    let back = body.bool("back")?.unwrap_or(false);
-    match (home_region, back) {
-        (Some(region), false) => Ok(MoveDraft::To(region)),
-        (None, true) => Ok(MoveDraft::Back),
+    let cancel = body.bool("cancel")?.unwrap_or(false);
+    match (home_region, cancel) {
+        (Some(region), false) => Ok(OrganizationMove::To(region)),
+        (None, true) => Ok(OrganizationMove::Cancel),
         (Some(_), true) | (None, false) => {
-            Err(malformed("exactly one of home_region and back is required"))
+            Err(malformed("exactly one of home_region and cancel is required"))
         }
     }
 }
 
 /// The body of `PATCH /v1/organizations/{id}`.
-pub(super) fn parse_settings(mut body: Object) -> Result<OrgSettings, Malformed> {
+pub(super) fn parse_settings(mut body: Object) -> Result<OrganizationPatch, Malformed> {
+    let domain = domain(&mut body, ENTERPRISE_DOMAIN)?;
     let text = body.text(STALE_SECRETS)?;
-    let stale_secrets = match body.required(STALE_SECRETS, text)?.as_str() {
-        "serve" => StaleSecrets::Serve,
-        "refuse" => StaleSecrets::Refuse,
-        _ => return Err(body.expected(STALE_SECRETS, "serve or refuse")),
-    };
-    Ok(OrgSettings { stale_secrets })
+    match (text, domain) {
+        (Some(text), None) => {
+            let names = StaleSecrets::ALL.map(StaleSecrets::as_str);
+            one_of(&body, STALE_SECRETS, &text, names).map(OrganizationPatch::StaleSecrets)
+        }
+        (None, Some(domain)) => Ok(OrganizationPatch::EnterpriseDomain(domain)),
+        (Some(_), Some(_)) | (None, None) => {
+            Err(malformed("exactly one of stale_secrets and enterprise_domain is required"))
+        }
+    }
+}
+
+/// The body of `PUT /v1/bindings/{binding}`.
+pub(super) fn parse_binding(mut body: Object) -> Result<ClientId, Malformed> {
+    let client_id = parsed(&mut body, "client_id", "1 to 255 characters, no control characters")?;
+    body.required("client_id", client_id)
+}
+
+fn domain(body: &mut Object, member: &str) -> Result<Option<String>, Malformed> {
+    let Some(text) = body.text(member)? else { return Ok(None) };
+    let text = text.to_ascii_lowercase();
+    if registration::is_domain(&text) {
+        return Ok(Some(text));
+    }
+    Err(body.expected(member, "a DNS name of at least two labels"))
 }
 
 /// The body of the demo's cut and heal: a region or a node.
@@ -69,14 +95,14 @@ pub(super) fn parse_target(mut body: Object) -> Result<DemoTarget, Malformed> {
 
 fn id(body: &mut Object) -> Result<Option<OrgId>, Malformed> {
     const ID: &str = "id";
-    if planted::is(Bug::NilOrganisation) {
+    if planted::is(Bug::NilOrganization) {
         let text = body.text(ID)?;
         return Ok(text.and_then(|text| text.parse().ok()).map(OrgId));
     }
     parsed(body, ID, "a UUID other than the nil and the max one")
 }
 
-/// What people are shown in lists and logs: something to see, in one line.
+/// A display name for lists and logs: not empty, in one line.
 fn name(body: &mut Object, member: &str) -> Result<Option<String>, Malformed> {
     let Some(text) = body.text(member)? else { return Ok(None) };
     if !(1..=limits::ORG_NAME_CHARS_MAX).contains(&text.chars().count()) {

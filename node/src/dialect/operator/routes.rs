@@ -1,4 +1,4 @@
-//! The routes of the operator's API, and how the action of each is read.
+//! The routes of the operator's API, and the parsing of each action.
 //!
 //! The order is the contract's: path and query, then the body.
 
@@ -10,6 +10,7 @@ use concordat_proto::{
     id::{NodeId, OrgId, WriteId},
     limits,
     region::Region,
+    registration::Binding,
 };
 use http::Method;
 
@@ -17,7 +18,8 @@ use super::{cluster, org};
 use crate::{
     api::{
         operation::{
-            Action, ClusterWrite, DemoAction, Operation, OperatorRead, OrgWrite, ReceiptQuery,
+            Action, ClusterWrite, CredentialRead, CredentialWrite, DemoAction, Operation,
+            OperatorRead, OrgWrite, ReceiptQuery,
         },
         outcome::Malformed,
         request::Input,
@@ -33,6 +35,7 @@ const WRITE: &str = "/v1/writes/{write_id}";
 const ORGS: &str = "/v1/organizations";
 const ORG: &str = "/v1/organizations/{organization_id}";
 const ORG_MOVE: &str = "/v1/organizations/{organization_id}/move";
+const BINDING: &str = "/v1/bindings/{binding}";
 const CLUSTER: &str = "/v1/cluster";
 const DIGEST: &str = "/v1/cluster/digest";
 const NODES: &str = "/v1/cluster/nodes";
@@ -58,6 +61,14 @@ const fn route(
 /// The routes.
 pub(super) const ROUTES: &[Route] = &[
     route(Method::GET, WRITE, Operation::ReceiptGet, receipt),
+    route(Method::GET, BINDING, Operation::BindingGet, |input| {
+        Ok(Action::CredentialRead(CredentialRead::Binding(binding(input)?)))
+    }),
+    route(Method::PUT, BINDING, Operation::BindingSet, |input| {
+        let binding = binding(input)?;
+        let client_id = org::parse_binding(object(input)?)?;
+        Ok(Action::CredentialWrite(CredentialWrite::Bind(binding, client_id)))
+    }),
     route(Method::POST, ORGS, Operation::OrgCreate, |input| {
         Ok(Action::OrgWrite(OrgWrite::Create(org::parse_create(object(input)?)?)))
     }),
@@ -90,8 +101,8 @@ pub(super) const ROUTES: &[Route] = &[
     }),
     route(Method::PATCH, NODE, Operation::NodePatch, |input| {
         let node = node(input)?;
-        let state = cluster::parse_node_state(object(input)?)?;
-        Ok(Action::ClusterWrite(ClusterWrite::Node(node, state)))
+        let patch = cluster::parse_node_patch(object(input)?)?;
+        Ok(Action::ClusterWrite(ClusterWrite::Node(node, patch)))
     }),
     route(Method::DELETE, NODE, Operation::NodeDelete, |input| {
         Ok(Action::ClusterWrite(ClusterWrite::NodeRemove(node(input)?)))
@@ -100,8 +111,8 @@ pub(super) const ROUTES: &[Route] = &[
         Ok(Action::OperatorRead(OperatorRead::Regions))
     }),
     route(Method::POST, REGIONS, Operation::RegionAdd, |input| {
-        let region = cluster::parse_region(object(input)?)?;
-        Ok(Action::ClusterWrite(ClusterWrite::RegionAdd(region)))
+        let add = cluster::parse_region(object(input)?)?;
+        Ok(Action::ClusterWrite(ClusterWrite::RegionAdd(add)))
     }),
     route(Method::PATCH, REGION, Operation::RegionPatch, |input| {
         let region = region(input)?;
@@ -113,8 +124,8 @@ pub(super) const ROUTES: &[Route] = &[
     }),
     route(Method::POST, FAILOVER, Operation::RegionFailover, |input| {
         let region = region(input)?;
-        let draft = cluster::parse_failover(object(input)?)?;
-        Ok(Action::ClusterWrite(ClusterWrite::Failover(region, draft)))
+        let failover = cluster::parse_failover(object(input)?)?;
+        Ok(Action::ClusterWrite(ClusterWrite::Failover(region, failover)))
     }),
     route(Method::GET, DIVERGENCE, Operation::DivergenceGet, |input| {
         Ok(Action::OperatorRead(OperatorRead::Divergence(region(input)?)))
@@ -145,8 +156,8 @@ fn wait(query: &Query<'_>) -> Result<Option<Duration>, Malformed> {
     }
 }
 
-/// Where the write must have been applied. Everywhere, unless the query says otherwise: what the
-/// write itself required is the caller's to know, and repeats of it may differ.
+/// The regions that must have applied the write: all regions unless the query says otherwise. The
+/// node does not know what the write itself required, and repeats of it may differ.
 fn required(query: &Query<'_>) -> Result<RequiredConsistency, Malformed> {
     let Some(text) = query.single("required")? else { return Ok(RequiredConsistency::AllRegions) };
     text.parse().map_err(|_| malformed("required must be local_region or all_regions"))
@@ -162,6 +173,11 @@ fn org_id(input: &Input<'_>) -> Result<OrgId, Malformed> {
     let text = percent::decode(input.path_parameter);
     let org_id = text.and_then(|text| text.parse().ok());
     org_id.ok_or_else(|| malformed("the organization id in the path must be a UUID"))
+}
+
+fn binding(input: &Input<'_>) -> Result<Binding, Malformed> {
+    let expected = "the binding in the path must be 1 to 32 of a-z, 0-9 and -";
+    input.path_parameter.parse().map_err(|_| malformed(expected))
 }
 
 fn node(input: &Input<'_>) -> Result<NodeId, Malformed> {

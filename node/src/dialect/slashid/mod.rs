@@ -1,21 +1,22 @@
 //! The native API: SlashID's organization SSO configuration.
 //!
-//! Routes and bodies are in [`routes`] and `oidc`, what is shown of a credential in `shown`; the
-//! envelope and the headers are those of [`super::common`]. All of it is a function of the request's
-//! bytes: nothing here knows whether an organization or a credential exists.
+//! Routes and bodies are in [`routes`] and `oidc`, the JSON of a credential in `shown`; the
+//! envelope and the headers are those of [`super::common`]. All of it is a function of the
+//! request's bytes: nothing here knows whether an organization or a credential exists.
 
+mod generic;
 mod oidc;
 mod options;
 mod routes;
 mod secrets;
 mod shown;
 
+use concordat_proto::api::envelope::Pagination;
 use http::{HeaderMap, Response};
 use serde_json::value::RawValue;
 
 use super::{
     common::{
-        envelope::Pagination,
         render::{self, Values},
         terms::{Name, Names},
     },
@@ -79,21 +80,7 @@ impl Dialect for Slashid {
 
 impl Values for Slashid {
     fn found(&self, value: &Value) -> Option<(Box<RawValue>, Option<Pagination>)> {
-        match value {
-            Value::Credential(found) => Some((shown::credential(found), None)),
-            Value::Credentials(list) => {
-                let pagination = render::pagination(list.page, list.total_count);
-                Some((shown::credentials(&list.items), Some(pagination)))
-            }
-            Value::ClientSecret { client_id, secret, expires_at } => {
-                Some((shown::client_secret(client_id, secret, *expires_at), None))
-            }
-            Value::Organization(_)
-            | Value::Organizations(_)
-            | Value::Receipt(..)
-            | Value::Document(_)
-            | Value::Done => None,
-        }
+        shown::found(value)
     }
 
     fn written(&self, _: &Written) -> Option<Box<RawValue>> {

@@ -2,16 +2,13 @@
 
 use concordat_proto::{id::ClientId, limits, oidc::Provider, secret::Secret};
 
-use super::{
-    options::{self, Purpose},
-    secrets,
-};
+use super::options::{self, Purpose};
 use crate::{
     api::{
         draft::{OidcDraft, OidcPatchDraft},
         outcome::Malformed,
     },
-    dialect::common::{json::Object, malformed},
+    dialect::common::{json::Object, malformed, mask::is_mask},
 };
 
 const CLIENT_ID: &str = "client_id";
@@ -28,8 +25,8 @@ pub(super) fn parse_create(mut body: Object) -> Result<OidcDraft, Malformed> {
     let client_id = body.required(CLIENT_ID, client_id)?;
     let client_id = ClientId::new(client_id)
         .map_err(|_| body.expected(CLIENT_ID, "1 to 255 characters, no control characters"))?;
-    // Clients and proxies take these out of a path (RFC 3986, 5.2.4), encoded or not: nobody could
-    // read, change or delete it again.
+    // Clients and proxies remove these from a path (RFC 3986, 5.2.4), encoded or not: such a
+    // credential could never be read, changed or deleted again.
     if matches!(client_id.as_str(), "." | "..") {
         return Err(body.expected(CLIENT_ID, "other than . and .., which no path can name"));
     }
@@ -91,7 +88,7 @@ fn client_secret(body: &mut Object) -> Result<Option<Secret>, Malformed> {
     if !(1..=limits::CLIENT_SECRET_BYTES_MAX).contains(&secret.expose().len()) {
         return Err(body.expected(CLIENT_SECRET, "1 to 4096 bytes long"));
     }
-    if secrets::is_mask(secret.expose()) {
+    if is_mask(secret.expose()) {
         let expected = "the secret itself, not what is shown in its place; left out of a change, the \
                         stored one stays";
         return Err(body.expected(CLIENT_SECRET, expected));

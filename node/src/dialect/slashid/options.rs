@@ -3,21 +3,21 @@
 use std::time::Duration;
 
 use concordat_proto::{
+    api::credential::REDACTED,
     duration::parse_go_duration,
     limits,
     oidc::{AppleOptions, Provider},
     scopes,
     secret::Secret,
 };
-use url::Url;
 
-use super::{secrets, shown::REDACTED};
+use super::{generic, secrets};
 use crate::{
     api::{
         draft::{OptionsDraft, SpecificDraft},
         outcome::Malformed,
     },
-    dialect::common::{json::Object, malformed},
+    dialect::common::{json::Object, malformed, url},
 };
 
 const PRIVATE_KEY: &str = "private_key";
@@ -26,19 +26,19 @@ const TENANT: &str = "tenant";
 const TENANT_DEFAULT: &str = "common";
 const ORGANIZATION_URL: &str = "organization_url";
 
-/// What the options are for: only a change may keep what is stored.
+/// The use of the options: only a change may keep stored values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     Create,
     Change,
 }
 
-/// What a provider's options are when none are given; Apple's cannot be left out.
+/// A provider's options when none are given; Apple's cannot be left out.
 pub(super) fn defaults(provider: Provider) -> Option<OptionsDraft> {
     let specific = match provider {
         Provider::Azuread => SpecificDraft::Azuread { tenant: TENANT_DEFAULT.to_owned() },
         Provider::Okta => SpecificDraft::Okta { organization_url: String::new() },
-        Provider::Apple => return None,
+        Provider::Apple | Provider::Oidc => return None,
         Provider::Google
         | Provider::Github
         | Provider::Bitbucket
@@ -77,6 +77,7 @@ fn specific(
         Provider::Azuread => Ok(SpecificDraft::Azuread { tenant: tenant(object)? }),
         Provider::Okta => Ok(SpecificDraft::Okta { organization_url: organization_url(object)? }),
         Provider::Apple => apple(object, purpose),
+        Provider::Oidc => generic::parse(object),
         Provider::Google
         | Provider::Github
         | Provider::Bitbucket
@@ -86,8 +87,8 @@ fn specific(
     }
 }
 
-/// The effective scopes. The always-requested ones do not count against the limit, so that what was
-/// read can be sent back.
+/// The effective scopes. The always-requested ones do not count against the limit, so that a read
+/// value can be sent back.
 fn authorize_scopes(object: &mut Object, provider: Provider) -> Result<Vec<String>, Malformed> {
     const SCOPES: &str = "authorize_scopes";
     let given = object.texts(SCOPES)?.unwrap_or_default();
@@ -133,24 +134,10 @@ fn is_domain(text: &str) -> bool {
 
 fn organization_url(object: &mut Object) -> Result<String, Malformed> {
     let text = object.text(ORGANIZATION_URL)?.unwrap_or_default();
-    if text.is_empty() || is_https_url(&text) {
+    if text.is_empty() || url::is_https(&text) {
         return Ok(text);
     }
     Err(object.expected(ORGANIZATION_URL, "an https URL without user and password"))
-}
-
-fn is_https_url(text: &str) -> bool {
-    // The parser forgives white space and control characters and a single slash; we do not.
-    let clean = text.len() <= limits::URL_BYTES_MAX
-        && text.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
-        && !text.chars().any(|c| c.is_whitespace() || c.is_control());
-    clean
-        && Url::parse(text).is_ok_and(|url| {
-            url.scheme() == "https"
-                && url.host().is_some()
-                && url.username().is_empty()
-                && url.password().is_none()
-        })
 }
 
 fn apple(object: &mut Object, purpose: Purpose) -> Result<SpecificDraft, Malformed> {

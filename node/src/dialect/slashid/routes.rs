@@ -1,4 +1,4 @@
-//! The routes of the native API, and how the action of each is read.
+//! The routes of the native API, and the parsing of each action.
 //!
 //! The order is the contract's: path and query, then the body.
 
@@ -19,6 +19,7 @@ use crate::{
     percent,
 };
 
+const OWN: &str = "/organizations";
 const LIST: &str = "/organizations/sso/oidc/provider-credentials";
 const ONE: &str = "/organizations/sso/oidc/provider-credentials/{oauth_client_id}";
 const SECRET: &str = "/organizations/sso/oidc/provider-credentials/{oauth_client_id}/client-secret";
@@ -31,6 +32,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route { method: Method::PATCH, path: ONE, operation: Operation::OidcPatch, parse: patch },
     Route { method: Method::DELETE, path: ONE, operation: Operation::OidcDelete, parse: delete },
     Route { method: Method::GET, path: SECRET, operation: Operation::SecretGet, parse: secret },
+    Route { method: Method::GET, path: OWN, operation: Operation::OwnOrgGet, parse: own },
 ];
 
 fn list(input: &Input<'_>) -> Result<Action, Malformed> {
@@ -60,6 +62,10 @@ fn delete(input: &Input<'_>) -> Result<Action, Malformed> {
 
 fn secret(input: &Input<'_>) -> Result<Action, Malformed> {
     Ok(Action::CredentialRead(CredentialRead::Secret(client_id(input)?)))
+}
+
+fn own(_: &Input<'_>) -> Result<Action, Malformed> {
+    Ok(Action::CredentialRead(CredentialRead::Organization))
 }
 
 fn provider(query: &Query<'_>) -> Result<Option<Provider>, Malformed> {

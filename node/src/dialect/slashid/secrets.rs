@@ -1,37 +1,27 @@
-//! Secrets as people send them: what stands for a secret instead of being one is refused, and a private
-//! key is taken in every form that RFC 7468 lets a reader take, and kept in the one form that it has a
-//! writer write.
+//! Private keys in requests: one is accepted in every form that RFC 7468 allows a parser to accept, and
+//! stored in the one form that it prescribes for generators.
 //!
-//! A message says what is wrong with a text, and never repeats any of it.
+//! An error message says what is wrong with a text, and never repeats any of it.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use concordat_proto::{limits, secret::Secret};
 use p256::pkcs8::DecodePrivateKey;
 
-use super::shown::REDACTED;
+use crate::dialect::common::mask::is_mask;
 
-/// What forms and dashboards show in the place of a secret.
-const MASKS: [char; 3] = ['*', '•', '●'];
 /// Byte order mark: some editors begin a file with it.
 const BOM: char = '\u{feff}';
 /// Characters of a line between the two markers (RFC 7468, 2).
 const LINE_CHARS: usize = 64;
 const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
 const END: &str = "-----END PRIVATE KEY-----";
-/// What every form of a key begins with.
+/// The beginning of every form of a key.
 const ANY_BEGIN: &str = "-----BEGIN ";
-
-/// Whether a text stands for a secret that is not shown: a client has sent back what it was shown.
-pub(super) fn is_mask(text: &str) -> bool {
-    let text = text.trim();
-    let is_masked = !text.is_empty() && text.chars().all(|c| MASKS.contains(&c));
-    is_masked || text.eq_ignore_ascii_case(REDACTED)
-}
 
 /// A P-256 private key in PKCS#8, as PEM with lines of 64 characters.
 ///
 /// # Errors
-/// What is wrong with it, as it follows "… in PKCS#8 PEM: ".
+/// The problem, as it follows "… in PKCS#8 PEM: ".
 pub(super) fn private_key(given: &Secret) -> Result<Secret, &'static str> {
     let text = given.expose();
     if text.len() > limits::PRIVATE_KEY_BYTES_MAX {
@@ -42,7 +32,7 @@ pub(super) fn private_key(given: &Secret) -> Result<Secret, &'static str> {
         return Err("it is empty");
     }
     if is_mask(text) {
-        return Err("it stands for a key that is not shown, and no key is stored for it here");
+        return Err("it is the mask of a hidden key, but no key is stored here");
     }
     let der = Secret::new(body(text)?);
     let bytes = BASE64_STANDARD.decode(der.expose());
@@ -75,7 +65,7 @@ fn body(text: &str) -> Result<String, &'static str> {
     Ok(body.chars().filter(|c| !c.is_ascii_whitespace()).collect())
 }
 
-/// What a text is that is no PKCS#8 key in PEM.
+/// The form of a text that is no PKCS#8 key in PEM.
 fn other_form(text: &str) -> &'static str {
     let has = |label: &str| text.contains(&format!("{ANY_BEGIN}{label}-----"));
     if has("EC PRIVATE KEY") {
@@ -157,8 +147,8 @@ mod tests {
         for (wrong, why) in [
             (String::new(), "empty"),
             (" \n".into(), "empty"),
-            ("[redacted]".into(), "not shown"),
-            ("•••••".into(), "not shown"),
+            ("[redacted]".into(), "mask"),
+            ("•••••".into(), "mask"),
             ("no key".into(), "BEGIN"),
             (sec1, "SEC 1"),
             (pem.replace("PRIVATE", "ENCRYPTED PRIVATE"), "encrypted"),
@@ -173,17 +163,6 @@ mod tests {
         ] {
             let told = given(&wrong).expect_err(&wrong);
             assert!(told.contains(why), "{wrong:?}: {told:?}");
-        }
-    }
-
-    #[test]
-    fn a_mask_is_no_secret() {
-        for mask in ["*", "********", "•••", "●●●●", "*•*", " ****** ", "[redacted]", "[REDACTED]"]
-        {
-            assert!(is_mask(mask), "{mask:?}");
-        }
-        for secret in ["", " ", "a*", "*a*", "redacted", "[redacted]x", "x"] {
-            assert!(!is_mask(secret), "{secret:?}");
         }
     }
 

@@ -1,21 +1,25 @@
-//! A client secret in the clear, for login services whose key may read them.
+//! A client secret in plaintext, for login services whose key may read it.
 //!
-//! From local state like any read, and marked; an organization that has set so gets no stale one. Each
-//! reading is audited, and none is given while its line would be lost. A secret must never reach a log
-//! line, a trace or an error.
+//! From local state like any read, and marked with its freshness; an organization that has chosen
+//! so gets no stale one. Each read is audited, and refused while its audit line would be lost. A
+//! secret must never reach a log line, a trace or an error.
 
 use std::time::Duration;
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use concordat_cluster::{
-    machine::{locate::Located, query},
+    machine::{
+        locate::Located,
+        query,
+        registered::{self, Entry},
+    },
     raft::Freshness,
     store::StoreError,
 };
 use concordat_proto::{
     consistency::Position,
     id::ClientId,
-    oidc::{AppleOptions, OidcCredential, ProviderOptions},
+    oidc::{AppleOptions, ProviderOptions},
     org::{OrgSettings, StaleSecrets},
     secret::Secret,
     time::LogTime,
@@ -35,7 +39,7 @@ use crate::{
     node::Node,
     observe::log,
     request::{
-        freshness, locate,
+        entry_view, freshness, locate,
         unavailable::{broken, no_key, no_private_key, unavailable},
     },
     seal::{DataKey, Field},
@@ -52,7 +56,7 @@ pub(super) fn answer(
     client_id: &ClientId,
 ) -> Answer {
     let read = match locate::now(node, org.id()) {
-        Ok(Some(at)) => locate::reading(node, at, |at| look(node, at, client_id)),
+        Ok(Some(at)) => locate::read_consistently(node, at, |at| look(node, at, client_id)),
         Ok(None) => Ok(None),
         Err(error) => Err(error),
     };
@@ -62,53 +66,59 @@ pub(super) fn answer(
             return broken("reading a secret", &error);
         }
         Ok(None) => {
-            return freshness::mark(unavailable(Unavailable::Moving), freshness::of_absence(node));
+            return freshness::mark(
+                unavailable(Unavailable::Moving),
+                freshness::for_not_found(node),
+            );
         }
     };
     let wants_current = terms.current_only || found.settings.stale_secrets == StaleSecrets::Refuse;
-    let answer = match found.credential {
+    let answer = match found.entry {
         _ if wants_current && fresh != Freshness::Current => unavailable(Unavailable::NotCurrent),
         None => Outcome::NotFound(What::Credential).into(),
         Some(_) if !log::takes_audit() => unavailable(Unavailable::NotAudited),
-        Some(credential) => {
+        Some(entry) => {
             let (org_id, key) = (org.id(), org.key);
             tracing::info!(
                 target: "audit", organization = %org_id, %key, client_id = client_id.as_str(),
                 is_current = fresh == Freshness::Current, "a client secret was read"
             );
-            shown(node, &found.at, &credential)
+            shown(node, &found.at, &entry)
         }
     };
     freshness::mark(Answer { position: Some(found.position), ..answer }, fresh)
 }
 
-/// What one look has found.
+/// The result of one read.
 struct Found {
     at: Located,
     position: Position,
     settings: OrgSettings,
-    credential: Option<OidcCredential>,
+    entry: Option<Entry>,
 }
 
 fn look(node: &Node, at: &Located, client_id: &ClientId) -> Result<Found, StoreError> {
     let (group, org) = (at.group, at.home.org.id);
     let position = node.groups.position(at.home.org.epoch, group)?;
     let settings = query::org_settings(node.state(), group, org)?;
-    let credential = query::oidc(node.state(), group, org, client_id)?;
-    Ok(Found { at: at.clone(), position, settings, credential })
+    let entry = registered::by_client_id(node.state(), group, org, client_id)?;
+    Ok(Found { at: at.clone(), position, settings, entry })
 }
 
-fn shown(node: &Node, at: &Located, credential: &OidcCredential) -> Answer {
-    let org = &at.home.org;
+fn shown(node: &Node, at: &Located, entry: &Entry) -> Answer {
+    let (org, credential) = (&at.home.org, &entry.credential);
     let opened = node.sealer.data_key(org.id, &org.data_key).and_then(|key| {
         let minted = match &credential.options.specific {
-            ProviderOptions::Apple(apple) => open_apple(&key, &credential.client_id, apple)?,
+            ProviderOptions::Apple(apple) => {
+                let sealed_for = entry.registration.key_sealed_for.as_ref();
+                open_apple(&key, sealed_for.unwrap_or(&credential.client_id), apple)?
+            }
             ProviderOptions::ScopesOnly
             | ProviderOptions::Azuread { .. }
-            | ProviderOptions::Okta { .. } => None,
+            | ProviderOptions::Okta { .. }
+            | ProviderOptions::Oidc(_) => None,
         };
-        let field = Field::ClientSecret(credential.client_id.as_str());
-        Ok((key.open(&credential.client_secret, field)?, minted))
+        Ok((entry_view::open_secret(&key, entry)?, minted))
     });
     let client_id = credential.client_id.clone();
     let (secret, expires_at) = match opened {

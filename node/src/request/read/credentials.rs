@@ -1,13 +1,9 @@
-//! Reads of an organization's credentials.
+//! Reads of an organization's credentials and of its own record.
 
 use concordat_cluster::machine::{locate::Located, query};
-use concordat_proto::{
-    command::Precondition,
-    id::{ClientId, WriteId},
-    oidc::Provider,
-};
+use concordat_proto::{command::Precondition, id::ClientId, oidc::Provider};
 
-use super::client_secret;
+use super::{client_secret, entries};
 use crate::{
     api::{
         operation::{CredentialRead, Page},
@@ -17,7 +13,7 @@ use crate::{
     auth::OrgPrincipal,
     node::Node,
     request::{
-        freshness, locate,
+        condition, freshness, locate, org_view,
         unavailable::{broken, unavailable},
     },
 };
@@ -37,6 +33,17 @@ pub(super) fn answer(
             of_org(node, org, |at| get(node, at, &client_id, terms.if_none_match.as_ref()))
         }
         CredentialRead::Secret(client_id) => client_secret::answer(node, org, terms, &client_id),
+        CredentialRead::Entries(filter) => of_org(node, org, |at| entries::list(node, at, &filter)),
+        CredentialRead::Entry(query) => {
+            of_org(node, org, |at| entries::get(node, at, &query, terms.if_none_match.as_ref()))
+        }
+        CredentialRead::Binding(binding) => {
+            of_org(node, org, |at| entries::binding(node, at, &binding))
+        }
+        CredentialRead::Organization => of_org(node, org, |at| {
+            let view = org_view::view(node, at.home.clone());
+            Outcome::Found(Value::Organization(Box::new(view))).into()
+        }),
     }
 }
 
@@ -51,15 +58,17 @@ fn of_org(node: &Node, org: &OrgPrincipal, read: impl Fn(&Located) -> Answer) ->
         }
     };
     let read = match locate::now(node, org.id()) {
-        Ok(Some(at)) => locate::reading(node, at, read),
+        Ok(Some(at)) => locate::read_consistently(node, at, read),
         Ok(None) => Ok(None),
         Err(error) => Err(error),
     };
     match read {
         Ok(Some((answer, fresh))) => freshness::mark(answer, fresh),
         // It has left, and has not arrived here yet: another node may know more.
-        Ok(None) => freshness::mark(unavailable(Unavailable::Moving), freshness::of_absence(node)),
-        Err(error) => broken("locating an organisation", &error),
+        Ok(None) => {
+            freshness::mark(unavailable(Unavailable::Moving), freshness::for_not_found(node))
+        }
+        Err(error) => broken("locating an organization", &error),
     }
 }
 
@@ -81,33 +90,11 @@ fn get(
     if_none_match: Option<&Precondition>,
 ) -> Answer {
     match query::oidc(node.state(), at.group, at.home.org.id, client_id) {
-        Ok(Some(found)) if matches(if_none_match, found.version) => {
+        Ok(Some(found)) if condition::is_known(if_none_match, found.version) => {
             Outcome::NotModified(found.version).into()
         }
         Ok(Some(found)) => Outcome::Found(Value::Credential(Box::new(found))).into(),
         Ok(None) => Outcome::NotFound(What::Credential).into(),
         Err(error) => broken("reading a credential", &error),
-    }
-}
-
-fn matches(precondition: Option<&Precondition>, version: WriteId) -> bool {
-    match precondition {
-        None => false,
-        Some(Precondition::Exists) => true,
-        Some(Precondition::AnyOf(versions)) => versions.contains(&version),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn if_none_match_compares_versions() {
-        let (one, two) = (WriteId::from_bytes([1; 16]), WriteId::from_bytes([2; 16]));
-        assert!(!matches(None, one));
-        assert!(matches(Some(&Precondition::Exists), one));
-        assert!(matches(Some(&Precondition::AnyOf(vec![two, one])), one));
-        assert!(!matches(Some(&Precondition::AnyOf(vec![two])), one));
     }
 }

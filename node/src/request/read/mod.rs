@@ -1,11 +1,12 @@
-//! Reads: from local state, across no region, marked with how fresh they are.
+//! Reads: from local state, without a request to another region, marked with their freshness.
 //!
-//! The order is what makes an unmarked answer true: the request is whole, then the position it asks
-//! for is reached, then freshness is judged, then the state is read.
+//! The order makes a fresh answer correct: the request is complete, then its position is reached,
+//! then freshness is evaluated, then the state is read.
 
 mod client_secret;
 mod cluster;
 mod credentials;
+mod entries;
 mod members;
 mod orgs;
 mod position;
@@ -13,12 +14,11 @@ mod receipt;
 
 use std::sync::Arc;
 
-use concordat_proto::id::OrgId;
+use concordat_proto::{api::demo::DemoTarget, id::OrgId};
 
 use super::timing::Timing;
 use crate::{
     api::{
-        draft::DemoTarget,
         operation::{DemoAction, OperatorRead},
         outcome::{Answer, Outcome, What},
         request::Terms,
@@ -27,7 +27,7 @@ use crate::{
     node::Node,
 };
 
-/// Answers a read, or does what the demo is asked to.
+/// Answers a read, or executes a command of the demo.
 pub(crate) async fn answer(
     node: &Arc<Node>,
     authorized: Authorized,
@@ -48,20 +48,19 @@ pub(crate) async fn answer(
         Allowed::OperatorRead(read) => of_operator(node, read).await,
         Allowed::Demo(action) => demo(node, &action),
         // The table of operations sends writes elsewhere.
-        Allowed::CredentialWrite(..) | Allowed::OrgWrite(..) | Allowed::ClusterWrite(..) => {
-            Outcome::Forbidden.into()
-        }
+        Allowed::CredentialWrite(..)
+        | Allowed::DomainClaim(..)
+        | Allowed::OrgWrite(..)
+        | Allowed::ClusterWrite(..) => Outcome::Forbidden.into(),
     }
 }
 
 /// The organization whose key was presented.
 fn asking(allowed: &Allowed) -> Option<OrgId> {
-    match allowed {
-        Allowed::CredentialRead(org, _) | Allowed::Receipt(Principal::Org(org), _) => {
-            Some(org.id())
-        }
-        _ => None,
+    if let Allowed::CredentialRead(org, _) | Allowed::Receipt(Principal::Org(org), _) = allowed {
+        return Some(org.id());
     }
+    None
 }
 
 async fn of_operator(node: &Arc<Node>, read: OperatorRead) -> Answer {

@@ -47,7 +47,7 @@ pub(super) fn show(node: &Node, org: OrgId) -> Answer {
 
 /// A page of all organizations, in order of id.
 pub(super) async fn list(node: &Arc<Node>, page: Page) -> Answer {
-    let fresh = freshness::of_absence(node);
+    let fresh = freshness::for_not_found(node);
     let home_groups = node.home_groups();
     let store = Arc::clone(&node.store);
     // It looks at every organization to count them: not on the threads that answer requests.
@@ -119,7 +119,7 @@ fn merged(
         else {
             return Ok((wanted, total_count));
         };
-        // One that has moved stands in two groups; the newer record counts.
+        // One that has moved is in two groups; the newer record counts.
         let mut same = Vec::new();
         for cursor in &mut cursors {
             same.extend(cursor.ready.pop_front_if(|home| home.org.id == next));

@@ -1,4 +1,4 @@
-//! The wait of a read for the position that it asks for.
+//! The wait of a read for its required position.
 
 use concordat_cluster::raft::Freshness;
 use concordat_proto::{
@@ -35,12 +35,12 @@ pub(super) async fn at_least(
     }
 }
 
-/// Waits until this node knows a position's group. One that is so new that it does not may be a
-/// position all the same; only a node that knows all groups says that it is none.
+/// Waits until this node knows a position's group. A group that is too new for this node may exist
+/// all the same; only a node that knows all groups answers that it does not.
 async fn known(node: &Node, group: GroupId, timing: Timing) -> Result<(), Answer> {
     loop {
         let fresh = node.groups.list_freshness();
-        let seen = locate::seen(node);
+        let seen = locate::applied_indexes(node);
         let is_known = group == GroupId::SYSTEM
             || node.groups.closed(group).is_some()
             || node.home_groups().contains(&group);
@@ -54,6 +54,6 @@ async fn known(node: &Node, group: GroupId, timing: Timing) -> Result<(), Answer
         if Instant::now() >= timing.deadline {
             return Err(freshness::mark(Outcome::PositionPending, fresh));
         }
-        locate::advance(node, &seen, timing.deadline).await;
+        locate::wait_for_progress(node, &seen, timing.deadline).await;
     }
 }

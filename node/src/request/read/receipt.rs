@@ -1,7 +1,7 @@
-//! What has become of a write, after waiting for the rest of its way.
+//! The receipt of an earlier write, after waiting for the remaining regions.
 //!
-//! Found by its name in the state of the groups that may hold it. One that has not arrived here
-//! yet is waited for like one that has not arrived elsewhere.
+//! The write is found by its id in the state of the groups that may have it. One that has not
+//! arrived here yet is waited for like one that has not arrived elsewhere.
 
 use std::{sync::Arc, time::Duration};
 
@@ -61,9 +61,9 @@ async fn left_behind(
     }
 }
 
-/// Puts on record that a write is lost, where its owner is answered from: what is said of it once is
-/// said for as long as any write is remembered. What operators were told has a place of its own, since
-/// they do not see what organizations write.
+/// Records that a write is lost, in the group that its owner's requests read: once it is called
+/// lost, it is called so for as long as any write is remembered. For operators there is a separate
+/// record, since they do not see organizations' writes.
 async fn is_on_record(
     node: &Node,
     principal: &Principal,
@@ -72,7 +72,9 @@ async fn is_on_record(
 ) -> Result<bool, StoreError> {
     let deadline = Instant::now() + RECORD_LIMIT;
     let Some(org) = write.org else { return Ok(false) };
-    let Some(at) = locate::settled(node, org, 0, deadline).await? else { return Ok(false) };
+    let Some(at) = locate::wait_until_writable(node, org, 0, deadline).await? else {
+        return Ok(false);
+    };
     let operators = match principal {
         Principal::Operator { .. } => Some(GroupId::SYSTEM),
         Principal::Org(_) => None,
@@ -98,7 +100,7 @@ const RECORD_LIMIT: Duration = Duration::from_secs(3);
 struct Found {
     /// The group in which it is waited for: there its entry of this index shows it.
     group: GroupId,
-    /// Where it took effect.
+    /// The position at which it took effect.
     position: Position,
     applied: Applied,
 }
@@ -113,7 +115,7 @@ pub(crate) async fn answer(
     let ReceiptQuery { write_id, wait, required } = query;
     let deadline = timing.accepted + wait.unwrap_or_default();
     let found = loop {
-        let seen = locate::seen(node);
+        let seen = locate::applied_indexes(node);
         match look(node, principal, write_id) {
             Ok((Some(found), _)) => break found,
             Ok((None, fresh)) if Instant::now() >= deadline => {
@@ -123,25 +125,25 @@ pub(crate) async fn answer(
             Ok((None, _)) => {}
             Err(error) => return broken("looking for a write", &error),
         }
-        locate::advance(node, &seen, deadline).await;
+        locate::wait_for_progress(node, &seen, deadline).await;
     };
     let (group, index) = (found.group, found.applied.index);
     if found.applied.outcome == Err(Refusal::Lost) {
-        node.groups.until_known(group, index, node.groups.danger(group, index)).await;
+        node.groups.until_known(group, index, node.groups.stale_readers(group, index)).await;
         let receipt = receipt::lost(write_id, node.groups.member_regions(group), timing.accepted);
         let fresh = freshness::of(&node.groups, &[group]);
         return freshness::mark(Outcome::Found(Value::Receipt(receipt, None)), fresh);
     }
-    let (scope, danger) = (scope(node, required), node.groups.danger(group, index));
+    let (scope, stale_readers) = (scope(node, required), node.groups.stale_readers(group, index));
     let progress = match wait {
-        None => node.groups.progress(group, index, &scope, danger),
-        Some(_) => node.groups.wait_again(group, index, &scope, danger, deadline).await,
+        None => node.groups.progress(group, index, &scope, stale_readers),
+        Some(_) => node.groups.wait_again(group, index, &scope, stale_readers, deadline).await,
     };
     let fresh = freshness::of(&node.groups, &[group]);
     freshness::mark(outcome(found, required, progress, timing), fresh)
 }
 
-/// Looks for the write where it may be, and says how fresh that is.
+/// Looks the write up in the groups that may have it, with the freshness of the result.
 fn look(
     node: &Node,
     principal: &Principal,
@@ -149,9 +151,9 @@ fn look(
 ) -> Result<(Option<Found>, Freshness), StoreError> {
     match principal {
         Principal::Org(org) => {
-            let nothing = || (None, freshness::of_absence(node));
+            let nothing = || (None, freshness::for_not_found(node));
             let Some(at) = locate::now(node, org.id())? else { return Ok(nothing()) };
-            let read = locate::reading(node, at, |at| of_org(node, at, write_id))?;
+            let read = locate::read_consistently(node, at, |at| of_org(node, at, write_id))?;
             let Some((found, fresh)) = read else { return Ok(nothing()) };
             Ok((found?, fresh))
         }
@@ -175,8 +177,9 @@ fn of_org(node: &Node, at: &Located, write_id: WriteId) -> Result<Option<Found>,
     Ok(Some(Found { group: at.group, position, applied: record.applied }))
 }
 
-/// An operator's words stand in the system group, those on an organization in its home group; its
-/// making is found in its first home group once it is begun. What organizations write is theirs.
+/// An operator's writes are in the system group, those about an organization in its home group; its
+/// creation is found in its first home group once it was created there. Organizations' own writes
+/// are visible to them only.
 fn operators_groups(node: &Node) -> Vec<GroupId> {
     node.home_groups().into_iter().chain([GroupId::SYSTEM]).collect()
 }
@@ -186,11 +189,11 @@ fn of_operator(node: &Node, write_id: WriteId) -> Result<Option<Found>, StoreErr
         let Some(record) = query::write(node.state(), group, write_id)? else { continue };
         let WriteRecord { org: owner, applied, .. } = record;
         let epoch = match &applied.outcome {
-            // A claim alone is not what was asked for: the beginning follows it.
+            // The claim alone is not the requested creation: the home group's entry follows it.
             Ok(Reply::Org(_)) if group == GroupId::SYSTEM => continue,
             Ok(Reply::Org(org)) => org.epoch,
             Ok(_) | Err(_) if owner.is_none() => 0,
-            // What operators were told of an organization's write.
+            // The operator's record of an organization's lost write.
             Err(Refusal::Lost) if group == GroupId::SYSTEM => 0,
             Ok(_) | Err(_) => continue,
         };
@@ -207,7 +210,7 @@ fn outcome(
     mut progress: Progress,
     timing: Timing,
 ) -> Outcome {
-    // When a region applied it was not watched from the write's own beginning.
+    // The time at which a region applied it was not observed from the write's beginning.
     for region in &mut progress.regions {
         region.at = None;
     }

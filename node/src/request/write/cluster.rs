@@ -1,10 +1,16 @@
 //! Changes of the cluster, its nodes and its regions, for operators.
 //!
-//! A change is one entry of the system group, answered when that is replicated as far as was asked; the
-//! groups then follow it by themselves, one safe step at a time. What would lose a quorum, or a region
-//! that organizations are at home in, is refused first, with the reason.
+//! A change is one entry of the system group, answered when that has reached the required
+//! consistency; the groups then reconcile toward it, one safe step at a time. A change that would
+//! lose a quorum, or remove a home region with organizations, is refused first, with the reason.
+
+use std::fmt::Display;
 
 use concordat_proto::{
+    api::{
+        cluster::ClusterPatch,
+        region::{Failover, RegionPatch},
+    },
     command::Command,
     failover::FailoverBasis,
     id::{GroupId, KeyId, NodeId},
@@ -18,7 +24,6 @@ use super::commit::{
 };
 use crate::{
     api::{
-        draft::{ClusterSetting, FailoverDraft, RegionPatch},
         operation::ClusterWrite,
         outcome::{Answer, Outcome},
     },
@@ -52,35 +57,39 @@ pub(super) async fn change(
     }
 }
 
-/// What is to be proposed, unless something stands in its way.
+/// The command to propose, unless something prevents it.
 async fn command(node: &Node, write: ClusterWrite) -> Result<Command, Outcome> {
     match write {
-        ClusterWrite::Setting(ClusterSetting::Survive(survive)) => Ok(Command::SetSurvive(survive)),
-        ClusterWrite::Setting(ClusterSetting::Leases(terms)) => Ok(Command::SetLeases(terms)),
-        ClusterWrite::Setting(ClusterSetting::Isolation(when)) => Ok(Command::SetIsolation(when)),
-        ClusterWrite::Node(id, state) => node_state(node, id, state),
+        ClusterWrite::Setting(ClusterPatch::SurvivalGoal(goal)) => {
+            Ok(Command::SetSurvivalGoal(goal))
+        }
+        ClusterWrite::Setting(ClusterPatch::Lease(lease)) => Ok(Command::SetLeases(lease.into())),
+        ClusterWrite::Setting(ClusterPatch::PartitionPolicy(policy)) => {
+            Ok(Command::SetPartitionPolicy(policy))
+        }
+        ClusterWrite::Node(id, patch) => node_state(node, id, patch.state),
         ClusterWrite::NodeRemove(id) => {
-            let present = node.groups.node_standing(id).map(|standing| standing.record.state);
+            let present = node.groups.node_view(id).map(|view| view.record.state);
             // A repeat after the end is answered as done.
             let is_removed = present == Some(NodeState::Removed);
             let state = if is_removed { NodeState::Removed } else { NodeState::Leaving };
             node_state(node, id, state)
         }
-        ClusterWrite::Region(region, RegionPatch::Open) => {
+        ClusterWrite::Region(region, RegionPatch::CancelRemoval) => {
             Ok(Command::SetRegionState { region, state: RegionState::Open })
         }
-        ClusterWrite::Region(region, RegionPatch::Found(founder)) => {
-            refuse_if(node.groups.founding_obstacle(&region))?;
+        ClusterWrite::Region(region, RegionPatch::RecreateGroup(founder)) => {
+            refuse_if(node.groups.recreate_blocker(&region))?;
             Ok(Command::RefoundRegion { region, founder })
         }
-        ClusterWrite::Region(region, RegionPatch::Seat(seat)) => {
-            Ok(Command::SetSeat { region, seat })
+        ClusterWrite::Region(region, RegionPatch::Relocate(voter_region)) => {
+            Ok(Command::SetVoterRegion { region, voter_region })
         }
-        ClusterWrite::RegionAdd(region) => add_region(node, region),
-        ClusterWrite::Failover(region, draft) => failover(node, region, draft),
+        ClusterWrite::RegionAdd(add) => add_region(node, add.region),
+        ClusterWrite::Failover(region, request) => failover(node, region, request),
         ClusterWrite::RegionRemove(region) => {
-            let obstacle = node.groups.region_obstacle(&region).await;
-            refuse_if(obstacle.map_err(|e| broken("looking at a region", &e).outcome)?)?;
+            let blocker = node.groups.region_blocker(&region).await;
+            refuse_if(blocker.map_err(|e| broken("looking at a region", &e).outcome)?)?;
             Ok(Command::SetRegionState { region, state: RegionState::Leaving })
         }
     }
@@ -100,28 +109,28 @@ fn add_region(node: &Node, region: Region) -> Result<Command, Outcome> {
 
 /// The command that closes a lost region's group. Its basis is that the operator confirms the fencing, or
 /// that the group's leaders fence themselves.
-fn failover(node: &Node, region: Region, draft: FailoverDraft) -> Result<Command, Outcome> {
-    let FailoverDraft { to, fenced, without } = draft;
-    refuse_if(node.groups.failover_obstacle(&region, &to, &without))?;
+fn failover(node: &Node, region: Region, request: Failover) -> Result<Command, Outcome> {
+    let Failover { to, confirm_fenced, skip_nodes } = request;
+    refuse_if(node.groups.failover_blocker(&region, &to, &skip_nodes))?;
     let basis = match node.groups.fences_itself(&region) {
-        _ if fenced => FailoverBasis::Fenced,
-        Some(generation) => FailoverBasis::Isolation { generation },
+        _ if confirm_fenced => FailoverBasis::Fenced,
+        Some(generation) => FailoverBasis::SelfFencing { generation },
         None => return Err(Outcome::refused(Refusal::NotFenced)),
     };
-    Ok(Command::CloseGroup { region, to, basis, absent: without })
+    Ok(Command::CloseGroup { region, to, basis, absent: skip_nodes })
 }
 
 fn node_state(node: &Node, id: NodeId, state: NodeState) -> Result<Command, Outcome> {
-    let present = node.groups.node_standing(id).map(|standing| standing.record.state);
+    let present = node.groups.node_view(id).map(|view| view.record.state);
     if present != Some(state) {
-        refuse_if(node.groups.node_obstacle(id, state))?;
+        refuse_if(node.groups.node_blocker(id, state))?;
     }
     Ok(Command::SetNodeState { node: id, state })
 }
 
-fn refuse_if(obstacle: Option<String>) -> Result<(), Outcome> {
-    match obstacle {
+fn refuse_if(blocker: Option<impl Display>) -> Result<(), Outcome> {
+    match blocker {
         None => Ok(()),
-        Some(reason) => Err(Outcome::Blocked(reason)),
+        Some(reason) => Err(Outcome::Blocked(reason.to_string())),
     }
 }

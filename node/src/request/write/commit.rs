@@ -1,12 +1,12 @@
-//! The steps that every write takes: it is named, proposed at the leader wherever that is, and answered
-//! when it is replicated as far as the caller requires.
+//! The steps of every write: it gets an id, is proposed at the leader, and is answered when it has
+//! reached the required consistency.
 //!
-//! Never answers 408 before the time is up, and never calls a write undone that may have happened.
+//! Never answers 408 before the deadline, and never calls a write undone that may have happened.
 
 use concordat_cluster::{
     machine::query,
-    planted::{self, Bug},
-    raft::{Danger, Freshness, Progress, Proposed},
+    planted,
+    raft::{Freshness, Progress, Proposed, StaleReaders},
     store::keys,
 };
 use concordat_proto::{
@@ -29,6 +29,7 @@ use crate::{
         outcome::{Answer, Outcome, Unavailable, Written},
         request::Terms,
     },
+    hex,
     node::Node,
     percent::normalized,
     request::{
@@ -38,20 +39,20 @@ use crate::{
     },
 };
 
-/// A write as it was requested, beside what it is.
+/// A requested write, beside its command.
 #[derive(Debug, Clone)]
 pub(crate) struct WriteRequest {
     /// Its name.
     pub(crate) write_id: WriteId,
-    /// What its caller requires.
+    /// The caller's requirements.
     pub(crate) terms: Terms,
-    /// What a repeat is known by.
+    /// The digest that identifies a repeat.
     pub(crate) digest: RequestDigest,
     /// Its times.
     pub(crate) timing: Timing,
 }
 
-/// Where an organization's writes are ordered.
+/// The group that orders an organization's writes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Home {
     /// The group.
@@ -61,13 +62,13 @@ pub(crate) struct Home {
 }
 
 impl Home {
-    /// Of what belongs to no organization.
+    /// For writes that belong to no organization.
     pub(crate) const SYSTEM: Self = Self { group: GroupId::SYSTEM, epoch: 0 };
 }
 
-/// Method, path, body and conditions: whether a repeated key repeats the request. The path may spell
-/// its escapes in another way. What nodes of earlier versions made of a request without escapes and
-/// without `If-None-Match` is the same.
+/// Method, path, body and conditions: whether a repeated key repeats the request. The path may have
+/// differently spelled escapes. Nodes of earlier versions compute the same for a request without
+/// escapes and without `If-None-Match`.
 pub(crate) fn request_digest(head: &Parts, body: &[u8]) -> RequestDigest {
     let mut digest = Sha256::new();
     let mut part = |bytes: &[u8]| {
@@ -89,11 +90,11 @@ pub(crate) fn request_digest(head: &Parts, body: &[u8]) -> RequestDigest {
     digest.finalize().into()
 }
 
-/// What enters the log, under the client's own name for it if it has one.
+/// The proposal for the log, under the client's idempotency key if it has one.
 pub(crate) fn proposal(
     node: &Node,
     request: &WriteRequest,
-    authorised_by: Option<KeyId>,
+    authorized_by: Option<KeyId>,
     command: Command,
 ) -> Proposal {
     let now = node.now();
@@ -109,14 +110,14 @@ pub(crate) fn proposal(
         not_after: now,
         origin: node.groups.node(),
         idempotency,
-        authorised_by,
+        authorized_by,
         command,
     }
 }
 
-/// An operator's proposal to an organization's own group, where its key stands among those of the
+/// An operator's proposal to an organization's own group, where its key is among those of the
 /// organization: under a name that none of its clients can use.
-pub(crate) fn operators(mut proposal: Proposal) -> Proposal {
+pub(crate) fn as_operator(mut proposal: Proposal) -> Proposal {
     if let Some(idempotency) = &mut proposal.idempotency {
         idempotency.key = operators_key(&idempotency.key);
     }
@@ -125,13 +126,12 @@ pub(crate) fn operators(mut proposal: Proposal) -> Proposal {
 
 /// The name of an operator's key among an organization's own.
 pub(crate) fn operators_key(key: &str) -> String {
-    let hash = Sha256::digest(key.as_bytes());
-    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hex::encode(&Sha256::digest(key.as_bytes()));
     format!("{}{hash}", header::OPERATORS_KEY_PREFIX)
 }
 
-/// What a repeat under the client's own name is answered with, as far as this node's state has the
-/// first one's outcome. WriteRequest before whatever only the first one has to pass.
+/// The answer to a repeat under the client's own key, if this node's state has the first one's
+/// outcome. Call it before every check that only the first one has to pass.
 ///
 /// # Errors
 /// The answer, when the key was another request's, or the state cannot be read.
@@ -151,8 +151,8 @@ pub(crate) fn repeated(
     };
     match found {
         Ok(Some(record)) if record.digest == request.digest => {
-            let danger = node.groups.danger(group, record.applied.index);
-            Ok(Some(Committed { applied: record.applied, danger }))
+            let stale_readers = node.groups.stale_readers(group, record.applied.index);
+            Ok(Some(Committed { applied: record.applied, stale_readers }))
         }
         Ok(Some(_)) => Err(Outcome::refused(Refusal::IdempotencyKeyReused).into()),
         Ok(None) => Ok(None),
@@ -171,24 +171,25 @@ pub(crate) fn refused_here(outcome: Outcome, fresh: Freshness, request: &WriteRe
 /// A proposal that is in the log for good, and who may still answer reads without it.
 #[derive(Debug, Clone)]
 pub(crate) struct Committed {
-    /// What became of it.
+    /// Its result.
     pub(crate) applied: Applied,
-    /// Who may still answer without it.
-    pub(crate) danger: Danger,
+    /// The stale readers of the entry.
+    pub(crate) stale_readers: StaleReaders,
 }
 
 /// Why a proposal is not known to be in the log for good.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "it lives for one call, and a box costs more")]
 pub(crate) enum NotCommitted {
-    /// The caller is told how far it went.
+    /// The answer shows how far it went.
     Answered(Answer),
     /// The group is closed: it may be proposed again, under the same name, to its successor.
     Closed,
 }
 
 impl NotCommitted {
-    /// The answer, where it is not proposed again. A group that was closed meanwhile may have taken
-    /// it: that is not known, and said when the time is up.
+    /// The answer, if it is not proposed again. A group that was closed meanwhile may have
+    /// committed it: then the outcome is unknown, and answered as that at the deadline.
     pub(crate) async fn answer(
         self,
         node: &Node,
@@ -212,7 +213,7 @@ pub(super) fn not_after(node: &Node, group: GroupId, request: &WriteRequest) -> 
     node.groups.log_now(group).after(left)
 }
 
-/// Gets a proposal committed in the caller's time, or says how far that went.
+/// Gets a proposal committed before the caller's deadline, or returns how far that went.
 pub(crate) async fn propose(
     node: &Node,
     group: GroupId,
@@ -232,7 +233,7 @@ pub(super) async fn propose_until(
 ) -> Result<Committed, NotCommitted> {
     let write_id = proposal.write_id;
     match node.groups.propose(group, proposal, request.timing.deadline).await {
-        Proposed::Committed { applied, danger } => Ok(Committed { applied, danger }),
+        Proposed::Committed { applied, stale_readers } => Ok(Committed { applied, stale_readers }),
         Proposed::Closed => Err(NotCommitted::Closed),
         Proposed::NotProposed if node.groups.is_fenced(group) => {
             Err(NotCommitted::Answered(unavailable(Unavailable::Fenced)))
@@ -244,8 +245,8 @@ pub(super) async fn propose_until(
         // The leader's answer may be lost and the entry be applied here all the same.
         Proposed::Unknown => match query::write(node.state(), group, write_id) {
             Ok(Some(record)) => {
-                let danger = node.groups.danger(group, record.applied.index);
-                Ok(Committed { applied: record.applied, danger })
+                let stale_readers = node.groups.stale_readers(group, record.applied.index);
+                Ok(Committed { applied: record.applied, stale_readers })
             }
             Ok(None) => {
                 let receipt = unknown(node, group, write_id, request);
@@ -256,29 +257,31 @@ pub(super) async fn propose_until(
     }
 }
 
-/// Waits until the outcome is replicated as far as the caller requires: a refusal like a success. What a
-/// failover does not carry over is void, and an earlier copy of a refused write, which only a survivor
-/// has, may then be carried out: only a refusal that has reached all regions holds for ever.
+/// Waits until the outcome has reached the required consistency: a refusal like a success. A
+/// failover voids outcomes that it does not carry over, and an earlier copy of a refused write,
+/// which only a survivor has, may then be executed: only a refusal that has reached all regions
+/// holds for ever.
 pub(crate) async fn finish(
     node: &Node,
     home: Home,
     committed: Committed,
     request: &WriteRequest,
 ) -> Answer {
-    let waits = committed.applied.outcome.is_ok() || !planted::is(Bug::RefusalDoesNotWait);
+    let waits = planted::awaits_outcome(committed.applied.outcome.is_ok());
     let receipt = if waits {
         replicated(node, home, &committed, request).await
     } else {
-        let Committed { applied, danger } = &committed;
+        let Committed { applied, stale_readers } = &committed;
         let scope = receipt::scope(node, request.terms.required);
-        let mut progress = node.groups.progress(home.group, applied.index, &scope, danger.clone());
+        let mut progress =
+            node.groups.progress(home.group, applied.index, &scope, stale_readers.clone());
         progress.reached = true;
         receipt_of(home, applied, progress, request)
     };
     freshness::mark(outcome(committed.applied.outcome, receipt), Freshness::Current)
 }
 
-/// What a decided write has come to, as its receipt says.
+/// The outcome of a decided write, by its receipt.
 fn outcome(decided: Result<Reply, Refusal>, receipt: Receipt) -> Outcome {
     match decided {
         Err(refusal) if receipt.achieved => Outcome::Refused { refusal, receipt: Some(receipt) },
@@ -288,16 +291,15 @@ fn outcome(decided: Result<Reply, Refusal>, receipt: Receipt) -> Outcome {
             let value = match reply {
                 Reply::Org(org) => Written::Organization(org),
                 Reply::Version(version) => Written::Version(version),
-                Reply::Done | Reply::NodeRegistered { .. } | Reply::AdoptionDropped => {
-                    Written::Done
-                }
+                Reply::Registered { version, stamp } => Written::Registered(version, stamp),
+                Reply::Done | Reply::NodeRegistered { .. } | Reply::ImportDropped => Written::Done,
             };
             Outcome::Written { value, follows: false, receipt }
         }
     }
 }
 
-/// The answer to a write whose success is only the beginning of what was asked for.
+/// The answer to a write whose success is only the beginning of the requested operation.
 pub(crate) fn followed(mut answer: Answer) -> Answer {
     if let Outcome::Written { follows, .. } = &mut answer.outcome {
         *follows = true;
@@ -305,23 +307,23 @@ pub(crate) fn followed(mut answer: Answer) -> Answer {
     answer
 }
 
-/// The answer to a write that is not replicated as far as was required.
+/// The answer to a write that has not reached the required consistency.
 pub(crate) fn pending(receipt: Receipt) -> Answer {
     Outcome::Pending { receipt, refusal: None }.into()
 }
 
-/// The receipt after the wait for what the caller requires.
+/// The receipt after the wait for the required consistency.
 pub(crate) async fn replicated(
     node: &Node,
     home: Home,
     committed: &Committed,
     request: &WriteRequest,
 ) -> Receipt {
-    let Committed { applied, danger } = committed;
+    let Committed { applied, stale_readers } = committed;
     let scope = receipt::scope(node, request.terms.required);
     let deadline = request.timing.deadline;
     let progress =
-        node.groups.wait(home.group, applied.index, &scope, danger.clone(), deadline).await;
+        node.groups.wait(home.group, applied.index, &scope, stale_readers.clone(), deadline).await;
     receipt_of(home, applied, progress, request)
 }
 
@@ -337,7 +339,7 @@ fn receipt_of(
     receipt::decided(required, applied, position, progress, accepted)
 }
 
-/// The receipt of a write whose outcome is not known.
+/// The receipt of a write with an unknown outcome.
 pub(crate) fn unknown(
     node: &Node,
     group: GroupId,
@@ -390,8 +392,10 @@ mod tests {
     fn a_digest_is_what_earlier_nodes_made_of_the_request() {
         // They remember it for a day: method, path, body and If-Match, each after its length.
         let digest = digest("PATCH", "/a%2Fb", &["\"v\""], b"{}");
-        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, "e7e535acf5cff6d50c0d3a3e15036b3916c675b598b1cf0f77489f3f6046165a");
+        assert_eq!(
+            hex::encode(&digest),
+            "e7e535acf5cff6d50c0d3a3e15036b3916c675b598b1cf0f77489f3f6046165a"
+        );
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! Writes: seal, propose at the leader wherever it is, wait as far as the caller requires, answer.
+//! Writes: encrypt secrets, propose at the leader, wait for the required consistency, answer.
 //!
-//! [`commit`] has the steps that every write takes. The other files have what is particular to a kind
-//! of write, and none of them knows another.
+//! [`commit`] has the steps of every write. The other files have the specifics of a kind of write,
+//! and none of them knows another.
 
 mod cluster;
 pub(crate) mod commit;
+mod entry;
 pub(crate) mod org_create;
 mod org_move;
 mod org_write;
@@ -12,7 +13,9 @@ mod seal_command;
 
 use std::sync::Arc;
 
-use concordat_proto::{command::RequestDigest, id::OrgId, org::OrgSettings};
+use concordat_proto::{
+    api::organization::OrganizationPatch, command::RequestDigest, id::OrgId, org::OrgSettings,
+};
 
 use self::{commit::WriteRequest, org_write::Draft};
 use super::{
@@ -32,7 +35,7 @@ use crate::{
     node::Node,
 };
 
-/// Carries a write out, as far as it goes in the caller's time.
+/// Executes a write within the caller's time.
 pub(crate) async fn answer(
     node: &Arc<Node>,
     authorized: Authorized,
@@ -53,7 +56,10 @@ pub(crate) async fn answer(
             let Some(_place) = node.writes.enter(org.id()) else {
                 return unavailable(Unavailable::TooManyWrites);
             };
-            org_write::answer(node, Draft::Own { org, write }, request).await
+            entry::answer(node, org, write, request).await
+        }
+        Allowed::DomainClaim(org, domain) => {
+            entry::claim_own_domain(node, &org, domain, &request).await
         }
         Allowed::OrgWrite(key, OrgWrite::Create(draft)) => {
             org_create::create(node, key, draft, &request).await
@@ -61,9 +67,14 @@ pub(crate) async fn answer(
         Allowed::OrgWrite(_, OrgWrite::Move(org, draft)) => {
             org_move::change(node, org, draft, &request).await
         }
-        Allowed::OrgWrite(_, OrgWrite::Patch(org, settings)) => {
+        Allowed::OrgWrite(_, OrgWrite::Patch(org, OrganizationPatch::StaleSecrets(policy))) => {
+            let settings = OrgSettings { stale_secrets: policy };
             settings_of(node, org, settings, request).await
         }
+        Allowed::OrgWrite(
+            key,
+            OrgWrite::Patch(org, OrganizationPatch::EnterpriseDomain(domain)),
+        ) => entry::claim_domain(node, org, Some(key), domain, &request).await,
         Allowed::ClusterWrite(key, write) => cluster::change(node, key, write, &request).await,
         // The table of operations sends reads elsewhere.
         Allowed::CredentialRead(..)

@@ -1,11 +1,11 @@
-//! Organisations: made by a claim in the system group, then in their home group; listed over all
+//! Organizations: created by a claim in the system group, then in their home group; listed over all
 //! home groups.
 //!
 //! # The life of a creation
-//! 1. The claim, by the operator's key, with everything that makes the organization. Whoever
-//!    repeats the request is answered with the first claim.
-//! 2. The beginning in the home group, under the same write id, proposed by a task that outlives
-//!    the request; and by [`resume`] when its node died in between. Once begun, nothing changes.
+//! 1. The claim, by the operator's key, with everything that makes the organization. A repeat of
+//!    the request returns the first claim.
+//! 2. The creation in the home group, under the same write id, proposed by a task that outlives the
+//!    request; and by [`resume`] when its node died in between. After that nothing changes.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,6 +15,7 @@ use concordat_cluster::{
     store::StoreError,
 };
 use concordat_proto::{
+    api::organization::OrganizationCreate,
     command::{Command, Proposal},
     id::{GroupId, KeyId, OrgId, WriteId},
     limits,
@@ -29,31 +30,28 @@ use super::commit::{
     Committed, Home, WriteRequest, finish, pending, proposal, propose, replicated, unknown,
 };
 use crate::{
-    api::{
-        draft::OrgDraft,
-        outcome::{Answer, Outcome, Written},
-    },
+    api::outcome::{Answer, Outcome, Written},
     auth, entropy,
     node::Node,
     request::{freshness, org_view::home_group, unavailable::no_key},
     seal::{Field, SealError},
 };
 
-/// How long the beginning is tried for, whether or not the request still waits for it.
+/// How long the creation is retried, whether or not the request still waits for it.
 const BEGIN_TIME_MAX: Duration = Duration::from_secs(60);
-/// Between two looks for a region's group that this node is about to learn of.
+/// The interval between checks for a region's group that this node is about to learn of.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
-/// Organisations read from a group at a time.
+/// Organizations read from a group at a time.
 const PAGE_ORGS: usize = 256;
 
 /// Makes an organization.
 pub(super) async fn create(
     node: &Arc<Node>,
     key: KeyId,
-    draft: OrgDraft,
+    wanted: OrganizationCreate,
     request: &WriteRequest,
 ) -> Answer {
-    let claim = Command::ClaimOrg(new_org(node, draft, request.write_id));
+    let claim = Command::ClaimOrg(new_org(node, wanted, request.write_id));
     let claim = proposal(node, request, Some(key), claim);
     let committed = match propose(node, GroupId::SYSTEM, claim, request).await {
         Ok(committed) => committed,
@@ -66,16 +64,16 @@ pub(super) async fn create(
     }
 }
 
-fn new_org(node: &Node, draft: OrgDraft, write_id: WriteId) -> Org {
+fn new_org(node: &Node, wanted: OrganizationCreate, write_id: WriteId) -> Org {
     let (clock, entropy) = (&*node.environment.clock, &*node.environment.entropy);
-    let id = draft.id.unwrap_or_else(|| entropy::org_id(clock, entropy));
+    let id = wanted.id.unwrap_or_else(|| entropy::org_id(clock, entropy));
     let (data_key, wrapped) = node.sealer.new_data_key(id);
     let (key_text, first_key) = auth::new_org_key(id, entropy);
     Org {
         id,
-        org_name: draft.org_name,
-        tenant_name: draft.tenant_name,
-        home_region: draft.home_region.unwrap_or_else(|| node.groups.region().clone()),
+        tenant_name: wanted.tenant_name.unwrap_or_else(|| wanted.org_name.clone()),
+        org_name: wanted.org_name,
+        home_region: wanted.home_region.unwrap_or_else(|| node.groups.region().clone()),
         epoch: 1,
         data_key: wrapped,
         first_key,
@@ -92,7 +90,7 @@ async fn begin(
 ) -> Answer {
     let deadline = request.timing.deadline;
     let not_known = |group| pending(unknown(node, group, write_id, request));
-    // The region may be so new that this node has yet to learn of its group.
+    // The region may be so new that this node does not know its group yet.
     node.groups.wait_visible(GroupId::SYSTEM, claim_index, deadline).await;
     let group = loop {
         match home_group(node, &claimed.home_region) {
@@ -104,12 +102,13 @@ async fn begin(
     let home = Home { group, epoch: claimed.epoch };
     let until = deadline.max(Instant::now() + BEGIN_TIME_MAX);
     let task = node.detached.spawn(proposed(Arc::clone(node), claimed, write_id, until));
-    let Ok(Ok(Proposed::Committed { applied, danger })) = timeout_at(deadline, task).await else {
+    let Ok(Ok(Proposed::Committed { applied, stale_readers })) = timeout_at(deadline, task).await
+    else {
         // Never early: a task that ended at once leaves the caller its time all the same.
         sleep_until(deadline).await;
         return not_known(group);
     };
-    let committed = Committed { applied, danger };
+    let committed = Committed { applied, stale_readers };
     match &committed.applied.outcome {
         Ok(Reply::Org(org)) => created(node, home, org, &committed, request).await,
         Ok(_) | Err(_) => finish(node, home, committed, request).await,
@@ -150,8 +149,8 @@ async fn proposed(node: Arc<Node>, org: Org, write_id: WriteId, until: Instant) 
         not_after: now,
         origin: node.groups.node(),
         idempotency: None,
-        // The claim was authorised; the home group follows it.
-        authorised_by: None,
+        // The claim was authorized; the home group follows it.
+        authorized_by: None,
         command: Command::CreateOrg(org.clone()),
     };
     loop {
@@ -170,11 +169,10 @@ async fn proposed(node: Arc<Node>, org: Org, write_id: WriteId, until: Instant) 
     }
 }
 
-/// Begins those claimed organizations whose group stands in this node's region and whose making was
-/// interrupted.
-/// Harmless at any time and on any node: the claim decides everything.
+/// Creates those claimed organizations whose group has its voters in this node's region and whose
+/// creation was interrupted. Harmless at any time and on any node: the claim decides everything.
 pub(crate) async fn resume(node: &Arc<Node>) -> Result<usize, StoreError> {
-    let seated = node.groups.seated_here();
+    let hosted = node.groups.hosted_here();
     let mut after = None;
     let mut finished = 0;
     loop {
@@ -182,7 +180,7 @@ pub(crate) async fn resume(node: &Arc<Node>) -> Result<usize, StoreError> {
         let Some(last) = claims.last() else { return Ok(finished) };
         after = Some(last.id);
         for claim in claims {
-            let mut homes = seated.iter().filter(|(region, _)| *region == claim.home_region);
+            let mut homes = hosted.iter().filter(|(region, _)| *region == claim.home_region);
             let Some((_, group)) = homes.next() else { continue };
             if !has_begun(node, *group, claim.id)? {
                 let write_id = claim.first_key_sealed.sealed_by;
@@ -195,7 +193,7 @@ pub(crate) async fn resume(node: &Arc<Node>) -> Result<usize, StoreError> {
     }
 }
 
-/// Whether an organization is in its first home, or was and has left since.
+/// Whether an organization is in its first home, or was and has moved since.
 fn has_begun(node: &Node, group: GroupId, org: OrgId) -> Result<bool, StoreError> {
     let state = node.state();
     Ok(query::home(state, group, org)?.is_some() || query::away(state, group, org)?.is_some())

@@ -1,21 +1,21 @@
-//! An organization's change of home, as operators ask for it: the one entry that begins it or takes it
-//! back. Everything after that is done by the leaders of the two groups.
+//! An organization's change of home, for operators: the one entry that begins it or cancels it. The
+//! leaders of the two groups do all further steps.
 //!
-//! Where other moves between the same two homes are under way, the request waits for its turn at the
-//! leader of the organization's group (`cluster/raft/turns.rs`), and the organization is written to
-//! meanwhile. Nothing here waits for the move's end: that is request for by looking at the organization.
+//! If other moves between the same two homes are in progress, the request waits for its turn at the
+//! leader of the organization's group (`cluster/src/raft/org_move/queue.rs`), and the organization
+//! accepts writes meanwhile. Nothing here waits for the move's end: clients read the organization
+//! to see it.
 
 use concordat_cluster::machine::locate::Located;
-use concordat_proto::{command::Command, id::OrgId, refusal::Refusal};
+use concordat_proto::{
+    api::organization::OrganizationMove, command::Command, id::OrgId, refusal::Refusal,
+};
 
 use super::commit::{
-    Home, WriteRequest, finish, followed, operators, proposal, propose, refused_here, repeated,
+    Home, WriteRequest, as_operator, finish, followed, proposal, propose, refused_here, repeated,
 };
 use crate::{
-    api::{
-        draft::MoveDraft,
-        outcome::{Answer, Outcome, Unavailable, Value},
-    },
+    api::outcome::{Answer, Outcome, Unavailable, Value},
     node::Node,
     request::{
         freshness, locate,
@@ -28,7 +28,7 @@ use crate::{
 pub(super) async fn change(
     node: &Node,
     org: OrgId,
-    draft: MoveDraft,
+    wanted: OrganizationMove,
     request: &WriteRequest,
 ) -> Answer {
     let fresh = freshness::of_all(node);
@@ -40,12 +40,12 @@ pub(super) async fn change(
     if located.is_closed {
         return freshness::mark(unavailable(Unavailable::FailingOver), fresh);
     }
-    let is_back = draft == MoveDraft::Back;
+    let is_back = wanted == OrganizationMove::Cancel;
     let home = Home { group: located.group, epoch: located.home.org.epoch };
     let applied = match repeated(node, home.group, Some(&located.home), request) {
         Ok(Some(first)) => first,
         Ok(None) => {
-            let command = match next(node, &located, draft) {
+            let command = match next(node, &located, wanted) {
                 Ok(command) => command,
                 Err(outcome) => return refused_here(outcome, fresh, request),
             };
@@ -55,7 +55,7 @@ pub(super) async fn change(
                 Err(_) if is_back => None,
                 Err(_) => return unavailable(Unavailable::TooManyMoves),
             };
-            let proposal = operators(proposal(node, request, None, command));
+            let proposal = as_operator(proposal(node, request, None, command));
             match propose(node, home.group, proposal, request).await {
                 Ok(applied) => applied,
                 Err(not) => return not.answer(node, home.group, request).await,
@@ -69,16 +69,16 @@ pub(super) async fn change(
 }
 
 /// What is to be proposed, or the outcome where nothing is.
-fn next(node: &Node, located: &Located, draft: MoveDraft) -> Result<Command, Outcome> {
+fn next(node: &Node, located: &Located, wanted: OrganizationMove) -> Result<Command, Outcome> {
     let refused = |refusal| Err(Outcome::refused(refusal));
     let (org, release) = (located.home.org.id, located.home.release);
-    match draft {
-        MoveDraft::Back => match release {
+    match wanted {
+        OrganizationMove::Cancel => match release {
             // The log decides whether it is too late.
-            Some(release) => Ok(Command::Restore { org, epoch: release.epoch.saturating_add(1) }),
+            Some(release) => Ok(Command::MoveAbort { org, epoch: release.epoch.saturating_add(1) }),
             None => refused(Refusal::NotReleased),
         },
-        MoveDraft::To(region) => {
+        OrganizationMove::To(region) => {
             let Some(to) = home_group(node, &region) else {
                 return refused(Refusal::RegionNotFound);
             };
@@ -92,7 +92,7 @@ fn next(node: &Node, located: &Located, draft: MoveDraft) -> Result<Command, Out
                 None if !node.groups.is_open(&region) => refused(Refusal::RegionLeaving),
                 None => {
                     let epoch = located.home.org.epoch.saturating_add(1);
-                    Ok(Command::Release { org, to, epoch })
+                    Ok(Command::MoveFreeze { org, to, epoch })
                 }
             }
         }

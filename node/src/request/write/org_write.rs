@@ -2,7 +2,7 @@
 
 use concordat_cluster::{
     machine::{locate::Located, query, succession},
-    planted::{self, Bug},
+    planted,
     store::StoreError,
 };
 use concordat_proto::{
@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{
     commit::{
-        Committed, Home, NotCommitted, WriteRequest, finish, not_after, operators, pending,
+        Committed, Home, NotCommitted, WriteRequest, as_operator, finish, not_after, pending,
         proposal, propose_until, unknown,
     },
     seal_command,
@@ -35,13 +35,14 @@ use crate::{
     },
 };
 
-/// A write of an organization, in whichever group has it: where it is refused because the
-/// organization has moved, it is proposed again under the same name in its new home, as soon as this
-/// node sees it there. Such a refusal leaves no trace, so the write happens at most once.
+/// A write of an organization, in its present group: where it is refused because the organization
+/// has moved, it is proposed again under the same name in its new home, as soon as this node sees
+/// it there. Such a refusal leaves no record, so the write happens at most once.
 ///
-/// A group that is closed meanwhile may have taken it. What took its place shows whether it lives on
-/// there; if it does not, it never will, and it is made anew under another name: so the closed group's
-/// replicas, when they return, can say for good that what they have under the first one is lost.
+/// A group that is closed meanwhile may have committed it. The successor's state shows whether it
+/// was carried over; if not, it never will be, and it is proposed again under another name: so the
+/// closed group's replicas, when they return, can prove for good that their entry under the first
+/// name is lost.
 pub(super) async fn answer(node: &Node, draft: Draft, mut request: WriteRequest) -> Answer {
     let (org, deadline) = (draft.org(), request.timing.deadline);
     let mut proposal = match draft.proposal(node, &request) {
@@ -51,14 +52,15 @@ pub(super) async fn answer(node: &Node, draft: Draft, mut request: WriteRequest)
     let mut epoch_min = 0;
     // The earliest time after which a copy of it under its present name was refused.
     let mut over_after: Option<LogTime> = None;
-    // A closed group that may have taken it: from then on nobody may say that nothing was stored.
+    // A closed group that may have committed it: from then on no answer may say that nothing was
+    // stored.
     let mut closed = None;
     loop {
-        let at = match locate::settled(node, org, epoch_min, deadline).await {
+        let at = match locate::wait_until_writable(node, org, epoch_min, deadline).await {
             Ok(Some(at)) => at,
             Ok(None) => {
                 let moving = || {
-                    let fresh = freshness::of_absence(node);
+                    let fresh = freshness::for_not_found(node);
                     freshness::mark(unavailable(Unavailable::Moving), fresh)
                 };
                 return closed.map_or_else(moving, |group| not_known(node, group, &request));
@@ -93,14 +95,14 @@ pub(super) async fn answer(node: &Node, draft: Draft, mut request: WriteRequest)
         let proposal = Proposal { not_after: limit, ..proposal.clone() };
         let committed = match propose_until(node, home.group, proposal, &request).await {
             Ok(committed) => committed,
-            // Its successor has the write, if the closed group had it and it lives on.
+            // Its successor has the write, if the closed group had it and it was carried over.
             Err(NotCommitted::Closed) => {
                 closed = Some(home.group);
                 continue;
             }
             Err(NotCommitted::Answered(answer)) => {
-                let says_no = answer.outcome.is_unavailable() && Instant::now() >= deadline;
-                let maybe_done = closed.filter(|_| says_no);
+                let is_unavailable = answer.outcome.is_unavailable() && Instant::now() >= deadline;
+                let maybe_done = closed.filter(|_| is_unavailable);
                 return maybe_done.map_or(answer, |group| not_known(node, group, &request));
             }
         };
@@ -116,7 +118,8 @@ fn not_known(node: &Node, group: GroupId, request: &WriteRequest) -> Answer {
     pending(unknown(node, group, request.write_id, request))
 }
 
-/// What is request for of an organization: made into a proposal under each name that it is tried by.
+/// The requested change of an organization: made into a proposal under each name that it is tried
+/// with.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "it lives for one call, and a box costs more")]
 pub(super) enum Draft {
@@ -142,13 +145,14 @@ impl Draft {
             }
             Self::Settings { org, settings } => {
                 let command = Command::SetOrgSettings { org: *org, settings: *settings };
-                Ok(operators(proposal(node, request, None, command)))
+                Ok(as_operator(proposal(node, request, None, command)))
             }
         }
     }
 }
 
-/// Whether a write that a closed group may have lives on where its organization is at home now.
+/// Whether a write that a closed group may have was carried over to its organization's present
+/// home.
 enum CarriedOver {
     /// It does.
     Yes(Box<Committed>),
@@ -166,7 +170,7 @@ fn carried_over(
     write_id: WriteId,
     over_after: LogTime,
 ) -> Result<Option<CarriedOver>, StoreError> {
-    if planted::is(Bug::ClosedWriteRepeated) {
+    if planted::is_never_carried_over() {
         return Ok(Some(CarriedOver::No));
     }
     let look = |at: &Located| {
@@ -176,23 +180,21 @@ fn carried_over(
             return Ok(CarriedOver::No);
         }
         if let Some(WriteRecord { applied, .. }) = record {
-            let danger = node.groups.danger(at.group, applied.index);
-            return Ok(CarriedOver::Yes(Box::new(Committed { applied, danger })));
+            let stale_readers = node.groups.stale_readers(at.group, applied.index);
+            return Ok(CarriedOver::Yes(Box::new(Committed { applied, stale_readers })));
         }
         // Looked at after the record, which was there at least until then.
         let log_time = query::applied(node.state(), at.group)?.log_time;
-        let floor = at.home.arrival.as_ref().map_or(log_time, |arrival| arrival.floor);
-        let is_forgotten = over_after < log_time.max(floor);
+        let dedup_horizon =
+            at.home.arrival.as_ref().map_or(log_time, |arrival| arrival.dedup_horizon);
+        let is_forgotten = over_after < log_time.max(dedup_horizon);
         Ok(if is_forgotten { CarriedOver::Forgotten } else { CarriedOver::No })
     };
-    let found = locate::reading(node, at, look)?;
+    let found = locate::read_consistently(node, at, look)?;
     found.map(|(found, _)| found).transpose()
 }
 
 /// The name under which it is made anew.
 fn repeated_as(write_id: WriteId, closed: GroupId) -> WriteId {
-    if planted::is(Bug::ClosedWriteRepeated) {
-        return write_id;
-    }
-    succession::repeated_as(write_id, closed)
+    planted::on_repeated_name(succession::repeated_as(write_id, closed), write_id)
 }

@@ -1,17 +1,21 @@
-//! Drafts become commands: their secrets are sealed here, the last place where they are in the
-//! clear.
+//! Drafts become commands: their secrets are encrypted here, the last place that has their
+//! plaintext.
 
-use concordat_cluster::{machine::query, store::StoreError};
+use concordat_cluster::{
+    machine::{query, registered},
+    store::StoreError,
+};
 use concordat_proto::{
-    command::Command,
+    command::{Command, Precondition},
     id::{ClientId, WriteId},
     oidc::{AppleOptions, OidcCredential, OidcOptions, OidcPatch, ProviderOptions},
+    registration::{CredentialChange, CredentialTarget},
 };
 
 use super::commit::WriteRequest;
 use crate::{
     api::{
-        draft::{OidcDraft, OidcPatchDraft, OptionsDraft, SpecificDraft},
+        draft::{ChangeDraft, OidcDraft, OidcPatchDraft, OptionsDraft, SpecificDraft},
         operation::CredentialWrite,
         outcome::Answer,
     },
@@ -52,7 +56,52 @@ pub(super) fn command(
             let precondition = precondition(&client_id)?;
             Ok(Command::DeleteOidc { org, client_id, precondition })
         }
+        CredentialWrite::EntryCreate(target, draft) => {
+            let change = Box::new(change(key, *draft, request.write_id)?);
+            Ok(Command::ChangeCredential { org, target, change, precondition: None })
+        }
+        CredentialWrite::EntryChange(target, draft, _) => {
+            let precondition = of_target(node, principal, &target, request)?;
+            let change = Box::new(change(key, *draft, request.write_id)?);
+            Ok(Command::ChangeCredential { org, target, change, precondition })
+        }
+        CredentialWrite::EntryDelete(target) => {
+            let precondition = of_target(node, principal, &target, request)?;
+            Ok(Command::RemoveCredential { org, target, precondition })
+        }
+        CredentialWrite::Bind(binding, client_id) => {
+            Ok(Command::BindCredential { org, binding, client_id })
+        }
     }
+}
+
+/// The condition for a credential that is named as dialects name it.
+fn of_target(
+    node: &Node,
+    principal: &OrgPrincipal,
+    target: &CredentialTarget,
+    request: &WriteRequest,
+) -> Result<Option<Precondition>, Answer> {
+    let (group, org) = (principal.at.group, principal.id());
+    let current = || registered::target(node.state(), group, org, target);
+    let version = || Ok(current()?.map(|found| found.credential.version));
+    condition::of_credential(&request.terms, version)
+        .map_err(|error: StoreError| broken("reading a credential", &error))
+}
+
+/// A change, its secret sealed for the client id that the credential has after it. The data key is
+/// opened only where there is a secret.
+fn change(
+    key: impl Fn() -> Result<DataKey, Answer>,
+    draft: ChangeDraft,
+    write_id: WriteId,
+) -> Result<CredentialChange, Answer> {
+    let ChangeDraft { client_secret, mut change } = draft;
+    if let (Some(secret), Some(client_id)) = (&client_secret, &change.client_id) {
+        let field = Field::ClientSecret(client_id.as_str());
+        change.client_secret = Some(key()?.seal(secret, field, write_id));
+    }
+    Ok(change)
 }
 
 fn credential(key: &DataKey, draft: OidcDraft, write_id: WriteId) -> OidcCredential {
@@ -96,6 +145,7 @@ fn options(
         SpecificDraft::ScopesOnly => ProviderOptions::ScopesOnly,
         SpecificDraft::Azuread { tenant } => ProviderOptions::Azuread { tenant },
         SpecificDraft::Okta { organization_url } => ProviderOptions::Okta { organization_url },
+        SpecificDraft::Oidc(generic) => ProviderOptions::Oidc(generic),
         SpecificDraft::Apple { private_key, team_id, key_id, secret_lifetime } => {
             let field = Field::PrivateKey(client_id.as_str());
             ProviderOptions::Apple(AppleOptions {

@@ -1,23 +1,23 @@
-//! Addresses that change hands: nodes that come back at new ones, at each other's, at one that belonged
-//! to a node that is down.
+//! Addresses that change: nodes that return at new ones, at each other's, at one of a node that is
+//! down.
 //!
-//! No two machines are ever at one address at once, and the settings name the seeds rightly from each
-//! machine's next start on; what runs goes on with those that it was told.
+//! No two machines are ever at one address at once, and the settings have the right seeds from each
+//! machine's next start on; a running process keeps its old ones.
 
 use std::time::Duration;
 
-use super::{Mend, Trouble};
+use super::{FaultPlan, Repair};
 use crate::{host::End, world::World};
 
-impl Trouble {
+impl FaultPlan {
     /// Some machines get other addresses.
     pub(super) fn move_addresses(&mut self, world: &mut World) {
-        let (few, all) = (1 + self.chance.place(2), world.hosts.len());
-        match self.chance.below(4) {
+        let (few, all) = (1 + self.rng.place(2), world.hosts.len());
+        match self.rng.below(4) {
             0 => self.exchange(world),
             1 => self.reuse(world),
             2 => self.renew(world, few),
-            // What every state says of everybody is wrong.
+            // Every address in every state is wrong.
             _ => self.renew(world, all),
         }
     }
@@ -56,14 +56,14 @@ impl Trouble {
         world.name_seeds();
         self.start_later(world, &[one]);
         let after = self.ms(2000, 5000);
-        self.later(world, after, Mend::Start(other));
+        self.later(world, after, Repair::Start(other));
         self.count("address reused", 1);
     }
 
     fn renew(&mut self, world: &mut World, count: usize) {
         let mut numbers: Vec<usize> = (0..world.hosts.len()).collect();
         while numbers.len() > count {
-            numbers.swap_remove(self.chance.place(numbers.len()));
+            numbers.swap_remove(self.rng.place(numbers.len()));
         }
         numbers.retain(|number| world.hosts[*number].is_up());
         world.trace.line(format_args!("{numbers:?} get new addresses"));
@@ -77,20 +77,20 @@ impl Trouble {
     }
 
     fn fresh(&mut self, number: usize) -> String {
-        format!("place-{number}-{:x}", self.chance.below(1 << 40))
+        format!("place-{number}-{:x}", self.rng.below(1 << 40))
     }
 
     fn stop(&mut self, world: &mut World, numbers: &[usize]) {
         for number in numbers {
-            let how = [End::Killed, End::PowerLost][self.chance.place(2)];
+            let how = [End::Killed, End::PowerLost][self.rng.place(2)];
             world.end(*number, how);
         }
     }
 
     fn start_later(&mut self, world: &World, numbers: &[usize]) {
         for number in numbers {
-            let after = Duration::from_millis(50 + self.chance.below(1500));
-            self.later(world, after, Mend::Start(*number));
+            let after = Duration::from_millis(50 + self.rng.below(1500));
+            self.later(world, after, Repair::Start(*number));
         }
     }
 }

@@ -1,17 +1,18 @@
-//! A region that is lost at the worst moment: Raft's figure 8, with the two survivors of a region whose
-//! logs differ in term and length. A cluster of its own, in which nothing else goes wrong.
+//! A region that is lost at the worst moment: Raft's figure 8, with the two survivors of a region
+//! whose logs differ in term and length. A cluster of its own, without any other fault.
 //!
-//! 1. A leader of term 1 gives a write to one survivor and to none of its voters.
-//! 2. A leader of term 2 gives its first entry to the other survivor and to none of its voters.
-//! 3. The first leader leads again, in term 3, and commits the write by an entry of its own, which the
-//!    first survivor's slow disk does not have yet, though its state has the write.
-//! 4. As soon as the write is answered as having reached all regions, its region is lost, and the first
-//!    survivor loses its power. The second one's log ends in the later term, and lacks the write.
+//! 1. A leader of term 1 sends a write to one survivor and to none of its voters.
+//! 2. A leader of term 2 sends its first entry to the other survivor and to none of its voters.
+//! 3. The first leader leads again, in term 3, and commits the write by an entry of its own, which
+//!    the first survivor's slow disk does not have yet, though its state has the write.
+//! 4. As soon as the write is answered as having reached all regions, its region is lost, and the
+//!    first survivor loses its power. The second one's log ends in the later term, and lacks the
+//!    write.
 //!
-//! However far that goes, a write that was answered 2xx is there after the failover.
+//! In every case, a write that was answered 2xx is there after the failover.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -24,6 +25,7 @@ use serde_json::{Value, json};
 
 use super::scenes::cut_apart;
 use crate::{clients::Walk, host::End, operator, shape::Shape, trace::Trace, world::World};
+use concordat_cluster::locks::locked;
 
 const FORM_LIMIT: Duration = Duration::from_secs(60);
 const STEP_LIMIT: Duration = Duration::from_secs(20);
@@ -51,7 +53,7 @@ struct Scene {
     trace: Trace,
 }
 
-/// What came of a request.
+/// The result of a request.
 type Answer = Arc<Mutex<Option<Told>>>;
 
 /// Plays it; whether the write was answered before the region was lost.
@@ -77,7 +79,7 @@ impl Scene {
             world.start(number);
         }
         world.within(FORM_LIMIT, |world| world.ready())?;
-        operator::set(&mut world, "when_isolated", "serve");
+        operator::set(&mut world, "partition_policy", "serve");
         let home = world.shape.regions[0].clone();
         let org = operator::new_org(&mut world, "Differ", &home)?;
         let (_, node) = world.nodes().next().ok_or("nobody runs")?;
@@ -93,7 +95,7 @@ impl Scene {
         Ok(scene)
     }
 
-    /// Sends a request for all regions to a node, while the world goes on.
+    /// Sends a request for all regions to a node, while the world continues.
     fn begin(
         &self,
         node: usize,
@@ -106,12 +108,12 @@ impl Scene {
             ("slashid-required-consistency-timeout", WRITE_S.to_string()),
         ];
         let asked = Asked { method, target, headers, body: body.map(|body| body.to_string()) };
-        let mut walk = Walk::at_the_door(&self.world.doors, &self.trace);
+        let mut walk = Walk::at_the_door(&self.world.client_network, &self.trace);
         let answer = Answer::default();
         let given = Arc::clone(&answer);
         drop(self.world.clients().spawn(async move {
             let told = walk.exchange(node, &asked, PATIENCE).await;
-            *given.lock().unwrap_or_else(PoisonError::into_inner) = Some(told);
+            *locked(&given) = Some(told);
         }));
         answer
     }
@@ -127,7 +129,7 @@ impl Scene {
         self.log_of(number).is_some_and(|(.., leads)| leads)
     }
 
-    /// Goes on step by step until something holds.
+    /// Continues step by step until a condition holds.
     fn until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) -> Result<(), String> {
         let until = self.world.now + STEP_LIMIT;
         while !holds(self) {
@@ -212,13 +214,13 @@ impl Scene {
         failed_over
     }
 
-    /// What was answered as having reached all regions is read after the failover.
+    /// A write that was answered as having reached all regions is read after the failover.
     fn is_there(&mut self) -> Result<(), String> {
         let until = self.world.now + READ_LIMIT;
         while self.world.now < until {
             let answer = self.begin(OTHER, ("GET", format!("{PLACE}/web"), None));
             self.world.run(Duration::from_secs(1));
-            let told = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let told = locked(&answer).take();
             if let Some(Told::Answer { status: 200, unmarked: true, body, .. }) = told {
                 let label = body["result"]["label"].as_str().unwrap_or_default();
                 return match label {
@@ -234,7 +236,7 @@ impl Scene {
 }
 
 fn status(answer: &Answer) -> Option<u16> {
-    match &*answer.lock().unwrap_or_else(PoisonError::into_inner) {
+    match &*locked(answer) {
         Some(Told::Answer { status, .. }) => Some(*status),
         Some(Told::Nobody | Told::Nothing) => Some(0),
         None => None,

@@ -1,5 +1,5 @@
-//! Many organizations move at once, as a script asks for it, while nothing else goes wrong: what one
-//! of them costs its writers must not depend on how many there are.
+//! Many organizations move at once, by a script, without any other fault: the cost of a move for
+//! its writers must not depend on their number.
 //!
 //! It begins the moves and judges nothing; `invariants/frozen.rs` does.
 
@@ -9,13 +9,13 @@ use concordat_cluster::machine::query;
 use concordat_node::embedded::EmbeddedNode;
 use concordat_proto::{id::OrgId, region::Region};
 use concordat_tests::{
-    chance::Chance,
     recorded::{Asked, Carrier, Told},
+    rng::Rng,
 };
 use serde_json::json;
 use tokio::{task::JoinHandle, time::sleep};
 
-use super::Trouble;
+use super::FaultPlan;
 use crate::{clients::Walk, operator, world::World};
 
 /// Three times as many as may be on their way at once.
@@ -31,7 +31,7 @@ pub(crate) struct ManyMoves {
 }
 
 impl ManyMoves {
-    /// Whether all of them are at home there, as every node that runs knows.
+    /// Whether all of them have their home there, as every running node knows.
     pub(crate) fn have_arrived(&self, world: &World) -> bool {
         let is_there = |node: &EmbeddedNode, org: &OrgId| {
             let groups = node.groups().home_groups().into_iter();
@@ -46,16 +46,16 @@ impl ManyMoves {
     }
 }
 
-impl Trouble {
+impl FaultPlan {
     /// Makes organizations in one region, and asks for all of them to move to another one.
     pub(crate) fn many_moves(
         &mut self,
         world: &mut World,
-        chance: &mut Chance,
+        rng: &mut Rng,
     ) -> Result<ManyMoves, String> {
         let regions = world.shape.regions.clone();
-        let from = chance.place(regions.len());
-        let to = (from + 1 + chance.place(regions.len() - 1)) % regions.len();
+        let from = rng.place(regions.len());
+        let to = (from + 1 + rng.place(regions.len() - 1)) % regions.len();
         let (from, to) = (regions[from].clone(), regions[to].clone());
         let mut orgs = Vec::new();
         for number in 0..MOVES {
@@ -72,7 +72,7 @@ impl Trouble {
 
 /// Asks for a move at one node after the other, until it has begun.
 fn ask(world: &World, number: usize, org: OrgId, to: &Region) -> JoinHandle<()> {
-    let mut walk = Walk::new(&world.doors, None, &world.trace);
+    let mut walk = Walk::new(&world.client_network, None, &world.trace);
     let asked = Asked {
         method: "POST",
         target: format!("/v1/organizations/{org}/move"),

@@ -1,8 +1,8 @@
-//! Faults of several acts, each aimed at one rule of elections, leases or moves that faults by chance
-//! seldom put to the test: who is cut off from whom when a leader dies, a voter comes back, a move is
-//! taken back.
+//! Faults of several steps, each aimed at one rule of elections, leases or moves that random faults
+//! seldom test: which nodes are cut off from each other when a leader dies, a voter returns, a move
+//! is canceled.
 //!
-//! A scene leaves nothing broken for longer than it says, and judges nothing.
+//! A scenario leaves nothing broken for longer than it says, and judges nothing.
 
 use std::time::Duration;
 
@@ -13,16 +13,16 @@ use concordat_proto::{
     region::Region,
 };
 
-use super::{Mend, Trouble};
+use super::{FaultPlan, Repair};
 use crate::{host::End, operator, world::World};
 
 /// For two voters to elect one of them.
 const ELECTION_LIMIT: Duration = Duration::from_secs(5);
-/// For an organisation to be at home elsewhere: a lease at its longest, and some steps.
+/// For an organization to be at home elsewhere: a lease at its longest, and some steps.
 const MOVE_LIMIT: Duration = Duration::from_secs(15);
 
-impl Trouble {
-    /// Somebody who leads a group, and the others of its region.
+impl FaultPlan {
+    /// A node that leads a group, and the others of its region.
     pub(super) fn leader(&mut self, world: &World) -> Option<(usize, Vec<usize>)> {
         let leader = self.any(world, leads_a_region)?;
         let region = &world.hosts[leader].region;
@@ -30,7 +30,8 @@ impl Trouble {
         Some((leader, others.map(|host| host.number).collect()))
     }
 
-    /// A leader that its voters do not hear any more, and all others do: it must not go on for them.
+    /// A leader that its voters cannot hear any more, and all others can: it must not continue to
+    /// lead for them.
     pub(super) fn old_leader(&mut self, world: &mut World) {
         let Some((leader, others)) = self.leader(world) else { return };
         if others.len() < 2 {
@@ -40,21 +41,21 @@ impl Trouble {
         cut_apart(world, &[leader], &others);
         self.count("leader without voters", 1);
         let after = self.ms(1500, 4000);
-        self.later(world, after, Mend::Network);
-        if self.chance.below(2) == 0 {
-            // The next leader's first entry takes its time: until then it has not applied all that
-            // the one before it has told of.
+        self.later(world, after, Repair::Network);
+        if self.rng.below(2) == 0 {
+            // The next leader's first entry is delayed: until then it has not applied everything
+            // that the leader before it has acknowledged.
             for other in others {
-                world.hosts[other].sync_ms = 100 + self.chance.below(600);
-                self.later(world, after, Mend::Disk(other));
+                world.hosts[other].sync_ms = 100 + self.rng.below(600);
+                self.later(world, after, Repair::Disk(other));
             }
             self.count("slow voters", 1);
         }
     }
 
-    /// A leader takes writes that its voters never get, while they elect one who takes others: when they
-    /// hear of each other again its entries make way, and whoever waits for them still must not take
-    /// what stands there now for his.
+    /// A leader accepts writes that its voters never get, while they elect another leader that
+    /// accepts others: when the network heals its entries are overwritten, and their waiters must
+    /// not take the entries at the same indexes for their own.
     pub(super) fn overrule(&mut self, world: &mut World) {
         let Some((leader, others)) = self.leader(world) else { return };
         if others.len() < 2 {
@@ -68,20 +69,20 @@ impl Trouble {
         });
         self.count("leader overruled", u64::from(elected.is_ok()));
         let goes_on = self.ms(1, 300);
-        self.later(world, goes_on, Mend::Network);
+        self.later(world, goes_on, Repair::Network);
     }
 
-    /// The nodes fall into two halves that hear nothing of each other; a leader may be on either side.
+    /// The nodes are partitioned into two halves; a leader may be on either side.
     pub(super) fn split(&mut self, world: &mut World) {
         let mut halves = [Vec::new(), Vec::new()];
         for number in 0..world.hosts.len() {
-            halves[self.chance.place(2)].push(number);
+            halves[self.rng.place(2)].push(number);
         }
         world.trace.line(format_args!("split: {:?} and {:?}", halves[0], halves[1]));
         cut_apart(world, &halves[0], &halves[1]);
         self.count("split in two", 1);
         let after = self.ms(1000, 6000);
-        self.later(world, after, Mend::Network);
+        self.later(world, after, Repair::Network);
     }
 
     /// A leader with one of its voters and some others on one side, the rest on the other; then that
@@ -91,12 +92,12 @@ impl Trouble {
         if others.len() < 2 {
             return;
         }
-        let voter = others.swap_remove(self.chance.place(others.len()));
+        let voter = others.swap_remove(self.rng.place(others.len()));
         let (mut here, mut there) = (vec![leader], others.clone());
-        // Of each other region some hear the one, and some the other.
+        // In each other region some nodes are on one side, and some on the other.
         let home = world.hosts[leader].region.clone();
         let far = world.hosts.iter().filter(|host| host.region != home);
-        for (side, host) in (self.chance.place(2)..).zip(far) {
+        for (side, host) in (self.rng.place(2)..).zip(far) {
             [&mut here, &mut there][side % 2].push(host.number);
         }
         world.trace.line(format_args!("{voter} goes over from {here:?} to {there:?}"));
@@ -115,7 +116,7 @@ impl Trouble {
         }
         self.count("voter changes sides", 1);
         let after = self.ms(1500, 4000);
-        self.later(world, after, Mend::Network);
+        self.later(world, after, Repair::Network);
     }
 
     /// Two of three voters elect one of them while the third is cut off; the one that gave its vote
@@ -126,7 +127,7 @@ impl Trouble {
         world.trace.line(format_args!("{first} and {one} elect without {third}"));
         cut_apart(world, &[third], &[first, one]);
         for number in [first, one] {
-            world.hosts[number].sync_ms = 50 + self.chance.below(400);
+            world.hosts[number].sync_ms = 50 + self.rng.below(400);
         }
         world.end(first, End::Killed);
         world.start(first);
@@ -144,21 +145,21 @@ impl Trouble {
             self.count("vote given before a power loss", 1);
         }
         let after = self.ms(2500, 3000);
-        self.later(world, after, Mend::Network);
+        self.later(world, after, Repair::Network);
         for number in [first, one] {
-            self.later(world, after, Mend::Disk(number));
+            self.later(world, after, Repair::Disk(number));
         }
     }
 
-    /// An organisation moves on before everybody has seen it in its new home: the first home still has
-    /// what it let go, and the second one must not take that for a move that is to be carried out.
+    /// An organization moves on before every node has seen it in its new home: the first home still
+    /// has its records, and the second one must not take them for a move to carry out.
     pub(super) fn move_on(&mut self, world: &mut World) {
         let running: Vec<usize> = world.nodes().map(|(number, _)| number).collect();
         let Some(unaware) = running.last().copied().filter(|_| running.len() > 2) else { return };
         if self.orgs.is_empty() {
             return;
         }
-        let org = self.orgs[self.chance.place(self.orgs.len())].clone();
+        let org = self.orgs[self.rng.place(self.orgs.len())].clone();
         let (to, next) = (self.region(world), self.region(world));
         if home_of(world, &org).is_none_or(|home| home == to) || to == next {
             return;
@@ -176,16 +177,16 @@ impl Trouble {
             }
         }
         let after = self.ms(1500, 3000);
-        self.later(world, after, Mend::Network);
+        self.later(world, after, Repair::Network);
     }
 
-    /// A move is begun, the two homes are cut apart before the old one gives the right to take the
-    /// organisation back away, and then it takes it back: the new home must not go on without that.
+    /// A move is begun, the two homes are cut apart before the old one commits it, and then it is
+    /// canceled: the new home must not continue without the commit.
     pub(super) fn move_back_behind_a_cut(&mut self, world: &mut World) {
         if self.orgs.is_empty() {
             return;
         }
-        let org = self.orgs[self.chance.place(self.orgs.len())].clone();
+        let org = self.orgs[self.rng.place(self.orgs.len())].clone();
         let Some(home) = home_of(world, &org) else { return };
         let to = self.region(world);
         if to == home || !operator::move_home(world, &org, &to) {
@@ -201,11 +202,11 @@ impl Trouble {
         operator::move_back_at(world, &org, &at_home);
         self.count("move taken back behind a cut", 1);
         let after = self.ms(1000, 9000);
-        self.later(world, after, Mend::Network);
+        self.later(world, after, Repair::Network);
     }
 
-    /// A leader dies, and at the same moment somebody who holds its leases is cut off: the next leader
-    /// has to reckon with what it never granted.
+    /// A leader dies, and at the same moment a node that holds its leases is cut off: the next
+    /// leader must count leases that it never granted.
     pub(super) fn new_leader(&mut self, world: &mut World) {
         let Some((leader, _)) = self.leader(world) else { return };
         let crowded = |world: &World, number: usize| {
@@ -220,19 +221,19 @@ impl Trouble {
         world.end(leader, End::Killed);
         self.count("leader dies beside a cut", 1);
         let after = self.ms(300, 3000);
-        self.later(world, after, Mend::Start(leader));
+        self.later(world, after, Repair::Start(leader));
         let after = self.ms(2500, 4000);
-        self.later(world, after, Mend::Network);
+        self.later(world, after, Repair::Network);
     }
 
-    /// One who may lead its region's group next has lost what it was told of the cluster last, and
-    /// hears only of its own region.
+    /// A node that may be its region group's next leader has lost the newest state of the system
+    /// group, and reaches only its own region.
     pub(super) fn go_back(&mut self, world: &mut World) {
         let Some((leader, others)) = self.leader(world) else { return };
         if others.len() < 2 {
             return;
         }
-        let number = others[self.chance.place(others.len())];
+        let number = others[self.rng.place(others.len())];
         let region = &world.hosts[leader].region;
         let far = world.hosts.iter().filter(|host| host.region != *region);
         let far: Vec<usize> = far.map(|host| host.number).collect();
@@ -245,8 +246,8 @@ impl Trouble {
         world.end(leader, End::Killed);
         self.count("state gone back", 1);
         let after = self.ms(1500, 3000);
-        self.later(world, after, Mend::Network);
-        self.later(world, after, Mend::Start(leader));
+        self.later(world, after, Repair::Network);
+        self.later(world, after, Repair::Start(leader));
     }
 }
 
@@ -268,7 +269,7 @@ pub(super) fn cut_apart(world: &World, these: &[usize], those: &[usize]) {
     }
 }
 
-/// The region whose group has an organisation, as any node that runs knows.
+/// The region whose group has an organization, as any running node knows.
 fn home_of(world: &World, org: &str) -> Option<Region> {
     let org: OrgId = org.parse().ok()?;
     let (_, node) = world.nodes().next()?;

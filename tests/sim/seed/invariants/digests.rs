@@ -1,5 +1,5 @@
 //! Replicas that have applied the same entries have the same state: one digest for each group and
-//! index, whoever computes it and whenever.
+//! index, on every node and at any time.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,7 @@
-//! A disk that nobody has altered can be started from, whatever was cut short while it was written.
+//! A disk that was not altered can be started from, whatever write was interrupted.
 //!
-//! It never judges one in which the seed has flipped a bit: that one has to say so and not start.
+//! It never judges one in which the seed has flipped a bit: that node must report the damage and
+//! not start.
 
 use crate::world::World;
 

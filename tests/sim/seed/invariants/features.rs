@@ -5,7 +5,7 @@ use concordat_proto::version::FEATURE_LEVEL;
 
 use crate::world::World;
 
-/// How a node says that it has met one.
+/// The text with which a node reports one.
 const UNREADABLE: &str = "a committed entry cannot be read";
 
 /// Looks at all nodes that run.

@@ -1,7 +1,7 @@
-//! While nothing is in the way, an organization that moves can be written to again after the longest
-//! lease and some steps, however many move at once.
+//! Without a fault, a moving organization accepts writes again after the longest lease and some
+//! steps, however many move at once.
 //!
-//! It is asked only while every group has its quorum and its leader, and nobody is cut off.
+//! It is checked only while every group has its quorum and its leader, and no node is cut off.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,10 +13,11 @@ use concordat_proto::id::{GroupId, OrgId};
 
 use crate::world::World;
 
-/// What a move may take beside the longest lease: the trips between its two homes, and the disks.
+/// The time of a move beside the longest lease: the round trips between its two homes, and the
+/// disks.
 const STEPS: Duration = Duration::from_millis(1500);
 
-/// Since when organizations are released and in no new home, and in which epoch they will be there.
+/// Since when organizations are frozen and in no new home, and their next epoch.
 #[derive(Default)]
 pub(crate) struct Frozen {
     since: BTreeMap<(OrgId, u32), Duration>,

@@ -1,15 +1,15 @@
-//! An organisation has one home: of two groups that both have it, the one of the older epoch is known
-//! to the other to have let it go, and has not come as far as that yet.
+//! An organization has one home: of two groups that both have it, the other one knows that the one
+//! of the older epoch has released it, at an index that the older one has not applied yet.
 //!
-//! Of each group only the furthest replica that was ever seen counts, for replicas lag. It must not be
-//! asked once groups may close: what a closed one has counts no more.
+//! Of each group only the furthest replica that was ever seen counts, because replicas lag. It must
+//! not be checked once groups may close: a closed one's state does not count any more.
 
 use std::collections::BTreeMap;
 
 use concordat_cluster::machine::query;
 use concordat_proto::{
     id::{GroupId, OrgId},
-    movement::PastHome,
+    movement::PreviousHome,
 };
 
 use crate::world::World;
@@ -17,10 +17,10 @@ use crate::world::World;
 /// More than a seed makes.
 const ORGS_MAX: usize = 64;
 
-/// What a group says of an organisation that it has: its epoch there, and its earlier homes.
-type Stay = (u32, Vec<PastHome>);
+/// A group's record of an organization: its epoch there, and its earlier homes.
+type Stay = (u32, Vec<PreviousHome>);
 
-/// By group: how far it was seen, and what it had.
+/// By group: the furthest index, and its organizations.
 #[derive(Default)]
 pub(super) struct Homes(BTreeMap<GroupId, (u64, BTreeMap<OrgId, Stay>)>);
 
@@ -77,11 +77,11 @@ mod tests {
     const OLD: GroupId = GroupId(1);
     const NEW: GroupId = GroupId(2);
 
-    /// An organisation is in the old group's state as of an index, and in the new one's in an epoch; the
+    /// An organization is in the old group's state as of an index, and in the new one's in an epoch; the
     /// old one let it go at entry 20.
     fn both(old_at: u64, epoch: u32) -> Result<(), String> {
         let org = OrgId::from_bytes([7; 16]);
-        let past = vec![PastHome { epoch: 1, group: OLD, release: LogIndex(20) }];
+        let past = vec![PreviousHome { epoch: 1, group: OLD, release: LogIndex(20) }];
         Homes(BTreeMap::from([
             (OLD, (old_at, BTreeMap::from([(org, (1, vec![]))]))),
             (NEW, (9, BTreeMap::from([(org, (epoch, past))]))),
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn an_organisation_has_one_home() {
+    fn an_organization_has_one_home() {
         assert_eq!(both(19, 2), Ok(()), "the old one has not come as far");
         assert!(both(20, 2).is_err(), "it has, and has it still");
         let mut twice = Homes::default();

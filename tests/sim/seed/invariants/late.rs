@@ -1,9 +1,9 @@
-//! A replica that cannot report what it shows costs one lease, once: when it has been late for as long
-//! as its leader may put up with, and the longest lease is over since, it holds none of its leader's
-//! leases any more. Else each write waits for one.
+//! A replica that cannot report what it shows costs one lease, once: when it has been late for as
+//! long as its leader tolerates, and the longest lease has passed since, it holds none of its
+//! leader's leases any more. Otherwise each write waits for one.
 //!
-//! It is looked at every few steps. The time that a leader says a replica is late by is never longer
-//! than the truth.
+//! It is checked every few steps. The lateness that a leader reports is never longer than the
+//! truth.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -34,7 +34,7 @@ impl Late {
         }
         for leader in hosts.iter().filter(|host| host.node().is_some()) {
             let Some((handle, node)) = leader.door() else { continue };
-            // Where its clock is.
+            // On its clock.
             let _here = handle.enter();
             for (group, term) in node.groups().led() {
                 let led = (leader.number, leader.lives(), group, term);
@@ -47,7 +47,7 @@ impl Late {
                         continue;
                     }
                     let any = LogIndex(u64::MAX);
-                    let left = node.groups().danger_left(group, holder.id, any);
+                    let left = node.groups().lease_left_without(group, holder.id, any);
                     if left.is_some_and(|left| !left.is_zero()) {
                         self.broken.get_or_insert_with(|| {
                             format!(
@@ -62,7 +62,7 @@ impl Late {
         }
     }
 
-    /// What was found, once there is something.
+    /// The finding, if there is one.
     pub(crate) fn holds(&self) -> Result<(), String> {
         self.broken.clone().map_or(Ok(()), Err)
     }

@@ -1,5 +1,5 @@
-//! No term of a group has two leaders. It is looked at in every step: a leader that hears of another
-//! one is none a moment later.
+//! No term of a group has two leaders. It is checked in every step: a leader that learns of another
+//! one steps down a moment later.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ impl Leaders {
         }
     }
 
-    /// What was found, once there is something.
+    /// The finding, if there is one.
     pub(crate) fn holds(&self) -> Result<(), String> {
         self.broken.clone().map_or(Ok(()), Err)
     }

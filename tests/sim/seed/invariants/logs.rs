@@ -28,7 +28,7 @@ impl Logs {
                 let state = log.state(group);
                 let Some(last) = state.last else { continue };
                 let seen = self.seen.entry((host.id.0, group)).or_default();
-                // The log goes on behind a point that it never had.
+                // The log continues behind a point that it never had.
                 if *seen > 0 && state.purged_index > *seen {
                     self.snapshots += 1;
                 }

@@ -1,10 +1,10 @@
-//! What must hold, one invariant a file. Those here look into the nodes while the simulation goes on:
-//! `promise`, `synced`, `leaders` and `late` in every step, `frozen` while many organizations move and
-//! nothing is in the way, the others between two faults and at the end;
-//! those of `tests/harness/checker` judge what clients saw, at the end: linearizability of each
-//! organisation, the promises about reads, at most once, no acknowledged write lost, what is unknown.
+//! The invariants, one per file. Those here inspect the nodes while the simulation runs: `promise`,
+//! `synced`, `leaders` and `late` in every step, `frozen` while many organizations move without a
+//! fault, the others between two faults and at the end; those of `tests/harness/checker` judge what
+//! clients saw, at the end: linearizability of each organization, the promises about reads, at most
+//! once, no acknowledged write lost, unknown outcomes.
 //!
-//! A check returns what is wrong; it never mends, and never changes what the nodes do.
+//! A check returns the violation; it never repairs, and never changes the nodes' behavior.
 
 mod digests;
 mod disks;
@@ -14,6 +14,7 @@ mod homes;
 pub(crate) mod late;
 pub(crate) mod leaders;
 mod logs;
+mod numbers;
 mod progress;
 pub(crate) mod promise;
 mod regions;
@@ -27,9 +28,10 @@ use crate::world::World;
 pub(crate) struct Watch {
     digests: digests::Digests,
     homes: homes::Homes,
-    /// A group may be closed without its replicas' knowing: what it has counts no more.
+    /// A group may be closed without its replicas' knowledge: its state does not count any more.
     groups_may_close: bool,
     logs: logs::Logs,
+    numbers: numbers::Numbers,
     progress: progress::Progress,
 }
 
@@ -39,7 +41,7 @@ impl Watch {
         world.promise.holds()?;
         world.leaders.holds()?;
         world.late.holds()?;
-        world.weather.has_leaked()?;
+        world.network_faults.has_leaked()?;
         disks::look(world)?;
         features::look(world)?;
         regions::look(world)?;
@@ -47,6 +49,7 @@ impl Watch {
             self.homes.look(world)?;
         }
         self.logs.look(world)?;
+        self.numbers.look(world)?;
         self.progress.look(world)?;
         self.digests.look(world)
     }

@@ -1,5 +1,5 @@
-//! What a process has shown of a group it goes on to show: the index that its reads stand at never
-//! goes back while it lives, nor does its term.
+//! A process never shows less of a group than before: the index of its reads never goes back while
+//! it lives, nor does its term.
 
 use std::collections::BTreeMap;
 

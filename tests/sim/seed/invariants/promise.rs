@@ -1,16 +1,17 @@
-//! What a 2xx says, looked at in every step: from the moment it is heard, no node that it speaks of
-//! would answer a read unmarked without the write; and in each region it speaks of somebody has it.
+//! The promise of a 2xx, checked in every step: from the moment the client gets it, no node in its
+//! scope would give a fresh answer without the write; and in each region in its scope some node has
+//! it.
 //!
-//! Clients see a broken promise only where they happen to read; this sees the state that a read would
-//! meet. It judges nothing that no client was told.
+//! Clients see a broken promise only where they happen to read; this checks the state that a read
+//! would see. It judges only answers that a client has received.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
-use concordat_cluster::raft::Freshness;
+use concordat_cluster::{locks::locked, raft::Freshness};
 use concordat_proto::{
     consistency::Position,
     id::{GroupId, OrgId},
@@ -21,54 +22,54 @@ use concordat_proto::{
 use super::synced::Disks;
 use crate::host::Host;
 
-/// For so long a process has to have run before it is asked for what it has: one that was started
-/// again, or joined, may have been where it was told of, and have lost what it had not synced.
+/// A process must have run this long before its state is checked: one that was restarted, or has
+/// joined, may have been the one that an answer was about, and have lost unsynced data.
 const SETTLED: Duration = Duration::from_secs(10);
 /// Between looks at who serves at all.
 const SERVING_EVERY_MS: u128 = 200;
 /// Between looks at the leases themselves.
 const LEASES_EVERY_MS: u128 = 10;
 
-/// A write that was told to have reached a region, or all of them.
+/// A write that was reported to have reached a region, or all of them.
 #[derive(Debug, Clone)]
 pub(crate) struct Reached {
     pub(crate) org: Option<OrgId>,
     pub(crate) position: Position,
     pub(crate) region: Option<Region>,
-    /// What the receipt names as applied, where it is the write's own: a repeat may be told of the place
+    /// The applied regions in the receipt, if it is the write's own: a repeat may get the position
     /// of a first one long ago, in another group.
     pub(crate) applied: Vec<Region>,
 }
 
-/// What was told since the last look. Clones are the same.
+/// The answers since the last check. Clones are the same.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Told(Arc<Mutex<Vec<Reached>>>);
 
 impl Told {
     pub(crate) fn add(&self, reached: Reached) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(reached);
+        locked(&self.0).push(reached);
     }
 
     fn take(&self) -> Vec<Reached> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut locked(&self.0))
     }
 }
 
-/// The furthest index of each group that a region was told to have.
+/// The furthest index of each group that a region was reported to have.
 #[derive(Debug, Default)]
 pub(crate) struct Promise {
     told: Told,
     reached: BTreeMap<GroupId, BTreeMap<Region, u64>>,
-    /// The newest epoch of each organisation in which a region was told to have something of it.
+    /// The newest epoch of each organization of which a region was reported to have something.
     epochs: BTreeMap<OrgId, BTreeMap<Region, u32>>,
-    /// Who has answered unmarked of a group in which of its lives: it makes its region count.
+    /// The lives of nodes that have given a fresh answer of a group: this makes their region count.
     served: BTreeSet<(usize, u64, GroupId)>,
     disks: Disks,
     broken: Option<String>,
 }
 
 impl Promise {
-    /// Where clients say what they were told.
+    /// Clients record their answers here.
     pub(crate) fn told(&self) -> &Told {
         &self.told
     }
@@ -113,8 +114,8 @@ impl Promise {
         }
     }
 
-    /// Nobody answers unmarked of a home that an organisation has left, once a region was told to have
-    /// something of a later one.
+    /// No node gives a fresh answer from a home that an organization has left, once a region was
+    /// reported to have something of a later one.
     fn look_at_homes(&mut self, hosts: &[Host]) {
         for host in hosts.iter().filter(|host| host.node().is_some()) {
             let Some((handle, node)) = host.door() else { continue };
@@ -138,8 +139,8 @@ impl Promise {
         }
     }
 
-    /// Whoever would answer unmarked without what a leader has committed, that leader counts with:
-    /// else it could tell of a write while old answers are still given.
+    /// A leader counts every node that would give a fresh answer without an entry that the leader
+    /// has committed: otherwise it could acknowledge a write while old answers are still given.
     fn look_at_leases(&mut self, hosts: &[Host]) {
         let groups: BTreeSet<GroupId> = self.served.iter().map(|(.., group)| *group).collect();
         for (holder, group) in hosts.iter().flat_map(|host| groups.iter().map(move |it| (host, it)))
@@ -160,7 +161,7 @@ impl Promise {
                 };
                 let _there = leaders_handle.enter();
                 let next = LogIndex(applied.0 + 1);
-                let left = ahead.groups().danger_left(*group, holder.id, next);
+                let left = ahead.groups().lease_left_without(*group, holder.id, next);
                 if is_current && left == Some(Duration::ZERO) {
                     self.broken.get_or_insert_with(|| {
                         format!(
@@ -177,7 +178,7 @@ impl Promise {
     fn look_at_reads(&mut self, hosts: &[Host]) {
         for host in hosts.iter().filter(|host| host.node().is_some()) {
             let Some((handle, node)) = host.door() else { continue };
-            // Where its clock is.
+            // On its clock.
             let _here = handle.enter();
             for (group, regions) in &self.reached {
                 let Some(index) = regions.get(&host.region) else { continue };
@@ -207,8 +208,8 @@ impl Promise {
         }
     }
 
-    /// Why nobody in a region can ever have had an entry, if so: all of it has served for long, and is
-    /// behind.
+    /// Why no node of a region can ever have had an entry, if so: all of it has served for long,
+    /// and is behind.
     fn nobody_has(
         &self,
         hosts: &[Host],
@@ -233,7 +234,7 @@ impl Promise {
         })
     }
 
-    /// What was found, once there is something.
+    /// The finding, if there is one.
     pub(crate) fn holds(&self) -> Result<(), String> {
         self.broken.clone().map_or(Ok(()), Err)
     }

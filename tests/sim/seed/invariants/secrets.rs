@@ -1,5 +1,5 @@
-//! No secret is in any byte that a disk was given: not in a log, not in a state, nor in those of a machine
-//! that was wiped or taken away. Nor does any message between nodes carry one.
+//! No secret is in any byte on a disk: not in a log, not in a state, nor on machines that were
+//! wiped or removed. Nor is one in any message between nodes.
 
 use concordat_cluster::log::FileSystem;
 use concordat_tests::{
@@ -10,9 +10,9 @@ use concordat_tests::{
 
 use crate::world::World;
 
-/// What must be nowhere: what clients write, the operator's key, the organisations' keys.
+/// The secrets to look for: clients' values, the operator's key, the organizations' keys.
 pub(crate) fn of(operator_key: &str, orgs: &[Org]) -> Search {
-    let keys = orgs.iter().map(|org| ("an organisation's key", org.api_key.as_str()));
+    let keys = orgs.iter().map(|org| ("an organization's key", org.api_key.as_str()));
     let others = [("a client secret", CLIENT_SECRET), ("the operator's key", operator_key)];
     let all = others.into_iter().chain(keys);
     Search::new(all.map(|(name, secret)| Canary::new(name, secret.as_bytes())).collect())

@@ -1,7 +1,9 @@
-//! What a receipt names as applied in a region is on a disk there: whoever reported it had synced it
-//! before. A power failure of all that region's machines at that moment would take nothing away.
+//! An entry that a receipt names as applied in a region is on a disk there: the node that reported
+//! it had synced it before. A power failure of all that region's machines at that moment would lose
+//! nothing.
 //!
-//! It says nothing of regions in which a machine is off, new, or was harmed: that may have been the one.
+//! It does not judge regions in which a machine is off, new, or was altered: that may have been the
+//! one.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -12,10 +14,10 @@ use concordat_proto::{
 
 use crate::host::Host;
 
-/// A machine that joined or was wiped so long ago has nothing to do with what is told now.
+/// A machine that joined or was wiped this long ago is not the one that an answer is about.
 const SETTLED: Duration = Duration::from_secs(10);
 
-/// Since when each machine has the disk that it has.
+/// Since when each machine has its present disk.
 #[derive(Debug, Default)]
 pub(super) struct Disks(BTreeMap<usize, (NodeId, Duration)>);
 
@@ -30,7 +32,7 @@ impl Disks {
         }
     }
 
-    /// Why an entry that was told to be in a region is on no disk there, if so.
+    /// Why an entry that was reported in a region is on no disk there, if so.
     pub(super) fn lack(
         &self,
         hosts: &[Host],

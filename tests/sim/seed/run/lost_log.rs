@@ -1,9 +1,9 @@
-//! Writes that nobody but the dead leader of a lost region has, whose clients wait on; and what is said
-//! of them once the region is back and everything that can be forgotten is.
+//! Writes that only the dead leader of a lost region has, whose clients wait; and their reported
+//! outcome once the region is back and everything that can expire has expired.
 //!
-//! Nobody else writes meanwhile. It must not judge: what was said stands in the history.
+//! No other client writes meanwhile. It must not judge: the reports are in the history.
 
-use std::{sync::PoisonError, time::Duration};
+use std::time::Duration;
 
 use concordat_proto::region::Region;
 use concordat_tests::{checker, history::Outcome};
@@ -19,12 +19,14 @@ use crate::{
     trace::Trace,
     world::World,
 };
+use concordat_cluster::locks::locked;
 
 /// By so much all clocks are put forward: beyond all that a write without a key is remembered for.
 const FORWARD_MS: i64 = 400_000;
 /// For clients that wait on to be answered.
 const ANSWER_LIMIT: Duration = Duration::from_secs(80);
-/// While the clocks are forward, everybody writes on: each entry forgets some of what is due.
+/// While the clocks are forward, every client continues to write: each entry removes some expired
+/// records.
 const FORGET_TIME: Duration = Duration::from_secs(8);
 
 /// Versions that were read last, which are asked for.
@@ -33,8 +35,8 @@ const VERSIONS_ASKED: usize = 60;
 /// Clients that wait on.
 pub(super) type Waiting = Vec<JoinHandle<()>>;
 
-/// The story by itself, with nothing else in its way: a write that was answered is never called lost,
-/// and what was lost is called so, for good, when nobody remembers either.
+/// The scenario alone, without other faults: a write that was answered is never called lost, and a
+/// lost one is called so, for good, when neither is remembered any more.
 pub(crate) fn story(trace: &Trace) -> Result<(), String> {
     let shape = Shape { tick: Duration::from_millis(2), orgs: 3, ..Shape::far_apart() };
     let mut run = Run::of(1, World::of(shape, 1, trace.clone()));
@@ -44,12 +46,12 @@ pub(crate) fn story(trace: &Trace) -> Result<(), String> {
     let regions = run.world.shape.regions.clone();
     let [lost, to, _] = &regions[..] else { return Err("it takes three regions".into()) };
     let waiting = run.lose(lost.clone(), to.clone(), Last::LostLog)?;
-    run.mend("after a failover")?;
+    run.repair("after a failover")?;
     let (_, waiting) = waiting.ok_or("nobody could be lost")?;
     run.forget_and_ask(lost, waiting)?;
     run.hold()?;
     let work = run.work();
-    let waited = work.waited.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let waited = locked(&work.waited).clone();
     let is_done = |it: &Outcome| matches!(it, Outcome::Committed { achieved: true, .. });
     // The first organization is at home in the region that was lost.
     if !waited.iter().any(|(org, named)| *org == 0 && is_done(&named.attempt.outcome)) {
@@ -60,18 +62,18 @@ pub(crate) fn story(trace: &Trace) -> Result<(), String> {
         return Err("nothing is left behind, so nothing is shown".into());
     }
     run.are_lost(&left)?;
-    // That was said, so it holds without those who can prove it.
+    // That was reported, so it holds without the nodes that can prove it.
     let down = run.take_down(lost);
     run.are_lost(&left)?;
     run.bring_back(down)?;
     run.finish()?;
-    let judged = checker::check(&work.recorder.history(), &run.finals);
+    let judged = checker::check(&work.recorder.history(), &run.final_reads);
     judged.map(drop).map_err(|broken| format!("history: {broken}"))
 }
 
 impl Run {
-    /// The leader of a region that is about to be lost takes writes into its log that it can send to
-    /// nobody. The others of its region are down by then.
+    /// The leader of a region that is about to be lost accepts writes into its log that it can send
+    /// to no node. The others of its region are down by then.
     pub(super) fn write_into_a_lost_log(
         &mut self,
         lost: &Region,
@@ -81,8 +83,8 @@ impl Run {
         // A machine that was added has no place that clients know.
         let others: Vec<usize> =
             (0..self.work().places.len()).filter(|number| !of_lost.contains(number)).collect();
-        // With fewer voters the leader may commit alone, and a marked read of what is void by then shows
-        // the write under its first name.
+        // With fewer voters the leader may commit alone, and a stale read of a void entry shows the
+        // write under its first name.
         let (Some(leader), [_, _, _, ..]) = (leader, of_lost) else { return Ok(None) };
         for number in of_lost.iter().filter(|number| **number != leader) {
             self.world.end(*number, End::Killed);
@@ -94,16 +96,16 @@ impl Run {
         {
             let _here = self.world.clients().enter();
             for org in 0..work.orgs.len() {
-                let node = others[self.chance.place(others.len())];
+                let node = others[self.rng.place(others.len())];
                 let client = Client::new(&work, 9000 + org);
                 waiting.push(tokio::spawn(client.waits_on(org, node)));
             }
         }
-        let time = Duration::from_millis(300 + self.chance.below(900));
+        let time = Duration::from_millis(300 + self.rng.below(900));
         self.run(time)?;
         self.world.end(leader, End::Killed);
         self.world.network.heal_all();
-        self.trouble.count("writes into a lost log", 1);
+        self.fault_plan.count("writes into a lost log", 1);
         Ok(Some(waiting))
     }
 
@@ -114,7 +116,7 @@ impl Run {
         }
     }
 
-    /// What operators are told of writes.
+    /// The reported outcomes for operators.
     fn are_lost(&mut self, writes: &[String]) -> Result<(), String> {
         for write in writes {
             let told = operator::outcome(&mut self.world, write);
@@ -125,7 +127,7 @@ impl Run {
         Ok(())
     }
 
-    /// Takes the machines of a region down, which have what nobody else has.
+    /// Stops the machines of a region, which have entries that no other node has.
     fn take_down(&mut self, lost: &Region) -> Vec<usize> {
         let hosts = self.world.hosts.iter();
         let down: Vec<usize> = hosts.filter(|it| it.region == *lost).map(|it| it.number).collect();
@@ -140,7 +142,7 @@ impl Run {
         for number in down {
             self.world.start(number);
         }
-        self.mend("after a region was down once more")
+        self.repair("after a region was down once more")
     }
 
     /// Lets all that can be forgotten be forgotten, and asks every node for the writes of those who
@@ -161,7 +163,7 @@ impl Run {
             work.recorder.forget();
         }
         self.run(FORGET_TIME)?;
-        self.trouble.count("records forgotten", 1);
+        self.fault_plan.count("records forgotten", 1);
         self.ask_everywhere(9996);
         self.ask_for_versions()?;
         let down = self.take_down(lost);
@@ -179,8 +181,8 @@ impl Run {
         self.world.ask(client.asks_everywhere());
     }
 
-    /// What somebody has read was written, and is never called lost: what was written twice before all,
-    /// of which the lost region has a copy that is void.
+    /// A value that a client has read was written, and is never called lost: especially a write
+    /// with two copies, of which the lost region has one that is void.
     fn ask_for_versions(&mut self) -> Result<(), String> {
         let history = self.work().recorder.history();
         let read = history.operations.iter().rev().filter_map(|read| {

@@ -1,18 +1,18 @@
-//! A data directory that is put back to an older copy, as backups and snapshots of machines tempt
-//! people to do: its node has acknowledged what it does not have any more. It must find that out from
-//! its peers, and stop, before it takes part.
+//! A data directory that is restored to an older copy, as backups and machine snapshots tempt
+//! people to do: its node has acknowledged entries that it does not have any more. Its peers must
+//! tell it so, and it must stop, before it takes part.
 //!
-//! Nothing else is wrong meanwhile. The node is wiped then, as its last words advise.
+//! Nothing else is wrong meanwhile. The node is wiped then, as its last log line advises.
 
 use std::time::Duration;
 
 use concordat_proto::id::GroupId;
-use concordat_tests::chance::Chance;
+use concordat_tests::rng::Rng;
 
 use super::{MEND_LIMIT, Run};
 use crate::{clients::Gate, faults::scenes::leads_a_region, host::End, world::World};
 
-/// One seed in so many.
+/// One seed in this many.
 const ONE_IN: u64 = 4;
 /// Clients write on for so long while the copy gets old.
 const AGE: Duration = Duration::from_secs(2);
@@ -24,11 +24,11 @@ const NOTICE_LIMIT: Duration = Duration::from_secs(10);
 impl Run {
     /// Puts the directory of a voter back, in some runs.
     pub(super) fn put_back(&mut self) -> Result<(), String> {
-        let mut chance = Chance::new(self.seed ^ 0x01d_c0b9);
-        if chance.below(ONE_IN) != 0 {
+        let mut rng = Rng::new(self.seed ^ 0x01d_c0b9);
+        if rng.below(ONE_IN) != 0 {
             return Ok(());
         }
-        let Some(number) = voter_of_three(&self.world, &mut chance) else { return Ok(()) };
+        let Some(number) = voter_of_three(&self.world, &mut rng) else { return Ok(()) };
         self.world.end(number, End::Killed);
         let copy = self.world.hosts[number].copied();
         self.world.start(number);
@@ -58,16 +58,16 @@ impl Run {
             }
         });
         noticed?;
-        self.trouble.count("directory put back", 1);
+        self.fault_plan.count("directory put back", 1);
         self.world.end(number, End::Killed);
         self.world.wipe(number);
         self.work().gate.send_replace(Gate::Open);
-        self.mend("after a directory was put back")
+        self.repair("after a directory was put back")
     }
 }
 
-/// Somebody who votes with two others and does not lead: the two go on without it.
-fn voter_of_three(world: &World, chance: &mut Chance) -> Option<usize> {
+/// A voter among three that does not lead: the two others continue without it.
+fn voter_of_three(world: &World, rng: &mut Rng) -> Option<usize> {
     let beside = |number: &usize| {
         let region = &world.shape.nodes[*number];
         world.shape.nodes.iter().filter(|other| *other == region).count()
@@ -75,7 +75,7 @@ fn voter_of_three(world: &World, chance: &mut Chance) -> Option<usize> {
     let all = 0..world.shape.nodes.len();
     let fitting = all.filter(|it| beside(it) >= 3 && !leads_a_region(world, *it));
     let fitting: Vec<usize> = fitting.collect();
-    (!fitting.is_empty()).then(|| fitting[chance.place(fitting.len())])
+    (!fitting.is_empty()).then(|| fitting[rng.place(fitting.len())])
 }
 
 /// How far a node has applied each group.

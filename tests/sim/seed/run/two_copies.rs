@@ -1,16 +1,16 @@
-//! One write twice in the logs of a group that is lost: its first copy, of a leader that was deposed, is
-//! with one survivor only; the second one, of the next leader, stands behind another write and is
-//! decided otherwise, in the lost region alone. The survivor's log lives on, and carries the first one
-//! out (Raft's figure 8, seen by a client).
+//! One write twice in the logs of a lost group: its first copy, from a leader that was deposed, is
+//! with one survivor only; the second one, from the next leader, is behind another write and is
+//! decided otherwise, in the lost region alone. The survivor's log is kept, and the first copy is
+//! executed (Raft's figure 8, seen by a client).
 //!
-//! Nobody else writes meanwhile. It must not judge: what was said stands in the history.
+//! No other client writes meanwhile. It must not judge: the reports are in the history.
 
 use std::time::Duration;
 
 use super::Run;
 use crate::{clients::Client, faults::scenes::leads_a_region, host::End, world::World};
 
-/// So long a leader whom its voters do not hear is not deposed yet.
+/// For this long a leader that its voters cannot hear is not deposed yet.
 const BEFORE_ELECTION: Duration = Duration::from_millis(180);
 
 impl Run {
@@ -43,7 +43,7 @@ impl Run {
         });
         written.map_err(|reason: String| format!("liveness: {reason}"))?;
         self.agree()?;
-        // The leader hears one of its voters, and only the survivor hears the leader.
+        // The leader reaches one of its voters, and only the survivor receives from the leader.
         let world = &self.world;
         world.trace.line(format_args!("only {survivor} hears {leader}, who hears only {one}"));
         let rest: Vec<usize> = far.iter().copied().filter(|it| *it != survivor).collect();
@@ -62,19 +62,19 @@ impl Run {
         self.run(BEFORE_ELECTION)?;
         cut(&self.world, one, &[leader]);
         cut(&self.world, leader, &[survivor]);
-        // What its repeat stands behind, if it is quicker.
+        // The write before its repeat, if it is quicker.
         for org in 0..orgs {
             let client = new_client(self, 9300 + org);
             let _here = self.world.clients().enter();
             drop(tokio::spawn(client.comes_between(org, other)));
         }
-        let time = Duration::from_millis(2500 + self.chance.below(2500));
+        let time = Duration::from_millis(2500 + self.rng.below(2500));
         self.run(time)?;
         for number in of_lost {
             self.world.end(*number, End::Killed);
         }
         self.world.network.heal_all();
-        self.trouble.count("two copies of a write", 1);
+        self.fault_plan.count("two copies of a write", 1);
         Ok(true)
     }
 }

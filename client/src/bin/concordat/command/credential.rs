@@ -54,10 +54,10 @@ async fn list(client: &Client, args: &ListCredentials) -> Result<Shown, Failure>
 
 fn row(credential: &OidcCredential) -> [String; 4] {
     [
-        credential.client_id.clone(),
-        credential.provider.clone(),
+        credential.client_id.to_string(),
+        credential.provider.to_string(),
         or_dash(credential.label.as_ref()),
-        or_dash(credential.enable_in_slashid_oidc_authz_server),
+        or_dash(credential.enable_in_authz_server),
     ]
 }
 
@@ -77,7 +77,7 @@ async fn show_secret(client: &Client, client_id: &str) -> Result<Shown, Failure>
         "client_id": read.value.client_id, "client_secret": secret, "expires_at": expires_at,
         "freshness": read.freshness,
     });
-    // As it is: what a program reads must not be changed for a terminal's sake.
+    // Unchanged: output for programs must not be altered for a terminal.
     Ok(Shown::read(json, format!("{secret}\n"), &read.freshness))
 }
 
@@ -101,11 +101,12 @@ fn describe(credential: &OidcCredential, etag: Option<&str>) -> String {
             ("scopes", Some(&scopes)),
             ("tenant", options.tenant.as_ref()),
             ("organization url", options.organization_url.as_ref()),
+            ("issuer", options.generic.as_ref().map(|generic| &generic.issuer)),
             ("team id", options.team_id.as_ref()),
             ("key id", options.key_id.as_ref()),
             ("secret lifetime", options.secret_lifetime.as_ref()),
         ];
-        let _ = writeln!(text, "{}", printable(provider));
+        let _ = writeln!(text, "{}", printable(&provider.to_string()));
         for (name, value) in specific {
             if let Some(value) = value {
                 let _ = writeln!(text, "  {name:16}{}", printable(value));
@@ -115,7 +116,7 @@ fn describe(credential: &OidcCredential, etag: Option<&str>) -> String {
     text
 }
 
-/// The secret from wherever it was said to be.
+/// The secret, from its configured source.
 fn secret(source: SecretSource) -> Result<Option<Secret>, Failure> {
     if let Some(path) = source.client_secret_file {
         return config::read_secret(&path).map(Some);
@@ -127,7 +128,7 @@ fn secret(source: SecretSource) -> Result<Option<Secret>, Failure> {
     Ok(source.client_secret)
 }
 
-/// The settings that creations and changes have in common, whatever type of write it is.
+/// The common settings of creations and changes, for any type of write.
 macro_rules! with_members {
     ($write:ident, $members:expr, $options:expr) => {{
         let (members, options) = ($members, $options);

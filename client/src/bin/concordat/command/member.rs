@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use concordat_client::{
-    Client, ClientError, DivergedWrite, Divergence, Member, MemberRegion, Operate, Write, Written,
+    AdminWrite, Client, ClientError, DivergedWrite, GroupId, LostWrites, MemberRegion, Node,
+    NodeId, Region, RegionLife, Write, Written,
 };
 use serde_json::json;
 use tokio::time::Instant;
 
 use crate::{
-    args::{Gone, Node, RegionVerb},
+    args::{NodeVerb, RegionVerb},
     failure::Failure,
     invocation::Course,
     print::{self, Shown, or_dash, table},
@@ -19,27 +20,31 @@ use crate::{
 /// Between two looks whether something is gone.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-pub(super) async fn node(client: &Client, verb: Node, course: &Course) -> Result<Shown, Failure> {
+pub(super) async fn node(
+    client: &Client,
+    verb: NodeVerb,
+    course: &Course,
+) -> Result<Shown, Failure> {
     let nodes = client.nodes();
     match verb {
-        Node::List => {
+        NodeVerb::List => {
             let nodes = nodes.list().await?;
             let rows: Vec<_> = nodes.iter().map(node_row).collect();
             let head = ["NODE", "REGION", "STATE", "LIVE", "VOTES", "LEADS", "REPLICAS", "URL"];
             Ok(Shown::new(json!(nodes), table(head, &rows)))
         }
-        Node::Drain { id } => done(nodes.drain(&id), course).await,
-        Node::Undrain { id } => done(nodes.undrain(&id), course).await,
-        Node::Remove { id, gone } => {
-            let written = send(nodes.remove(&id), course).await?;
-            if gone.wait.is_zero() {
+        NodeVerb::Drain { id } => done(nodes.drain(id), course).await,
+        NodeVerb::Undrain { id } => done(nodes.undrain(id), course).await,
+        NodeVerb::Remove { id, removal } => {
+            let written = send(nodes.remove(id), course).await?;
+            if removal.wait.is_zero() {
                 return Ok(print::written(&written));
             }
-            let left = wait(&gone, async || {
+            let left = wait(removal.wait, async || {
                 let found = nodes.list().await?.into_iter().find(|node| node.node_id == id);
                 Ok(found.map(|node| node_left(&node)))
             });
-            gone_or(&written, left.await?)
+            removed_or(&written, left.await?)
         }
     }
 }
@@ -54,46 +59,47 @@ pub(super) async fn region(
         RegionVerb::List => {
             let regions = regions.list().await?;
             let rows: Vec<_> = regions.iter().map(region_row).collect();
-            let head = ["REGION", "STATE", "SEAT", "GROUP", "LEADER", "VOTERS", "NODES"];
+            let head = ["REGION", "STATE", "VOTER_REGION", "GROUP", "LEADER", "VOTERS", "NODES"];
             Ok(Shown::new(json!(regions), table(head, &rows)))
         }
         RegionVerb::Add { region } => done(regions.add(&region), course).await,
-        RegionVerb::Keep { region } => done(regions.keep(&region), course).await,
-        RegionVerb::Seat { region, seat } => done(regions.seat(&region, &seat), course).await,
-        RegionVerb::Failover { region, to, fenced, without, gone } => {
-            let written = send(regions.failover(&region, &to, fenced, &without), course).await?;
-            if gone.wait.is_zero() {
+        RegionVerb::Relocate { region, to } => done(regions.relocate(&region, &to), course).await,
+        RegionVerb::Failover { region, to, confirm_fenced, skip_nodes, completion } => {
+            let write = regions.failover(&region, &to, confirm_fenced, &skip_nodes);
+            let written = send(write, course).await?;
+            if completion.wait.is_zero() {
                 return Ok(print::written(&written));
             }
-            let left = wait(&gone, async || {
+            let left = wait(completion.wait, async || {
                 let mut found = regions.list().await?.into_iter();
-                let found = found.find(|it| it.region == region.as_str());
-                Ok(found.and_then(|found| not_there_yet(&found, to.as_str())))
+                let found = found.find(|it| it.region == region);
+                Ok(found.and_then(|found| not_there_yet(&found, &to)))
             });
             match left.await? {
                 Some(left) => {
-                    let message = format!("{left}; the failover goes on by itself");
-                    Err(Failure::NotGone(print::printable(&message)))
+                    let message = format!("{left}; the failover continues");
+                    Err(Failure::RemovalTimedOut(print::printable(&message)))
                 }
                 None => Ok(print::written(&written)),
             }
         }
-        RegionVerb::Divergence { region } => Ok(diverged(&regions.divergence(&region).await?)),
-        RegionVerb::Found { region, node, fenced: _ } => {
-            done(regions.found(&region, &node), course).await
+        RegionVerb::LostWrites { region } => Ok(diverged(&regions.lost_writes(&region).await?)),
+        RegionVerb::RecreateGroup { region, on_node, confirm_fenced: _ } => {
+            done(regions.recreate_group(&region, on_node), course).await
         }
-        RegionVerb::Remove { region, gone } => {
+        RegionVerb::Remove { region, cancel: true, .. } => {
+            done(regions.cancel_removal(&region), course).await
+        }
+        RegionVerb::Remove { region, cancel: false, removal } => {
             let written = send(regions.remove(&region), course).await?;
-            if gone.wait.is_zero() {
+            if removal.wait.is_zero() {
                 return Ok(print::written(&written));
             }
-            let left = wait(&gone, async || {
-                let found = regions.list().await?.into_iter();
-                let found = found.map(|it| (it.region, it.state));
-                let found = found.into_iter().find(|(name, _)| name == region.as_str());
-                Ok(found.map(|(name, state)| format!("region {name} is still {state}")))
+            let left = wait(removal.wait, async || {
+                let found = regions.list().await?.into_iter().find(|it| it.region == region);
+                Ok(found.map(|it| format!("region {region} is still {}", it.state)))
             });
-            gone_or(&written, left.await?)
+            removed_or(&written, left.await?)
         }
     }
 }
@@ -104,31 +110,31 @@ pub(super) async fn set(
     course: &Course,
 ) -> Result<Shown, Failure> {
     match setting {
-        Setting::Survive(survive) => done(client.set_survive(survive), course).await,
+        Setting::SurvivalGoal(survive) => done(client.set_survival_goal(survive), course).await,
         Setting::Lease(terms) => done(client.set_leases(terms), course).await,
-        Setting::Isolation(when) => done(client.set_isolation(when), course).await,
+        Setting::PartitionPolicy(when) => done(client.set_partition_policy(when), course).await,
     }
 }
 
-async fn send(write: Write<'_, Operate>, course: &Course) -> Result<Written, Failure> {
+async fn send(write: Write<'_, AdminWrite>, course: &Course) -> Result<Written, Failure> {
     let written = write.idempotency_key(course.key()).send().await;
     let written = written.map_err(Failure::OperatorCall)?;
     course.on_done(written.write_id);
     Ok(written)
 }
 
-async fn done(write: Write<'_, Operate>, course: &Course) -> Result<Shown, Failure> {
+async fn done(write: Write<'_, AdminWrite>, course: &Course) -> Result<Shown, Failure> {
     Ok(print::written(&send(write, course).await?))
 }
 
-/// Waits until nothing is left; what is, when the time is over.
+/// Waits until nothing is left; returns the rest when the time is over.
 async fn wait(
-    gone: &Gone,
+    limit: Duration,
     mut left: impl AsyncFnMut() -> Result<Option<String>, ClientError>,
 ) -> Result<Option<String>, Failure> {
-    let deadline = Instant::now() + gone.wait;
+    let deadline = Instant::now() + limit;
     loop {
-        // An answer that fails says nothing about how far it is.
+        // A failed answer says nothing about the progress.
         let known = left().await;
         if let Ok(None) = known {
             return Ok(None);
@@ -140,41 +146,43 @@ async fn wait(
     }
 }
 
-/// What was written, and that it is gone; a failure that says what is still to be done.
-fn gone_or(written: &Written, left: Option<String>) -> Result<Shown, Failure> {
+/// The written change, and that its object is removed; a failure that says what is still to be
+/// done.
+fn removed_or(written: &Written, left: Option<String>) -> Result<Shown, Failure> {
     if let Some(left) = left {
-        let message = format!("{left}; the removal goes on by itself");
-        return Err(Failure::NotGone(print::printable(&message)));
+        let message = format!("{left}; the removal continues");
+        return Err(Failure::RemovalTimedOut(print::printable(&message)));
     }
     let Shown { json: shown, text, .. } = print::written(written);
-    Ok(Shown::new(json!({ "written": shown, "gone": true }), format!("{text}gone\n")))
+    Ok(Shown::new(json!({ "written": shown, "removed": true }), format!("{text}removed\n")))
 }
 
-/// What is still missing until a region's group stands and is led in its new seat.
-fn not_there_yet(region: &MemberRegion, seat: &str) -> Option<String> {
+/// What is still missing until a region's group has a leader in its new voter region.
+fn not_there_yet(region: &MemberRegion, voter_region: &Region) -> Option<String> {
     let name = &region.region;
-    if region.state == "failing_over" || region.seat != seat {
-        return Some(format!("the group of {name} is closed, and has no successor yet"));
+    if region.state == RegionLife::FailingOver || region.voter_region != *voter_region {
+        return Some(format!("the group of {name} is closed and has no successor yet"));
     }
     let leads = region
         .voters
         .iter()
-        .any(|voter| voter.region == seat && Some(&voter.node_id) == region.leader.as_ref());
-    (!leads).then(|| format!("the group of {name} is not led in {seat} yet"))
+        .any(|voter| voter.region == *voter_region && Some(voter.node_id) == region.leader);
+    (!leads).then(|| format!("the group of {name} has no leader in {voter_region} yet"))
 }
 
-fn diverged(found: &Divergence) -> Shown {
+fn diverged(found: &LostWrites) -> Shown {
     let mut rows = Vec::new();
     let mut notes = Vec::new();
     for node in &found.nodes {
-        rows.extend(node.writes.iter().map(|write| diverged_row(&node.node_id, write)));
+        rows.extend(node.writes.iter().map(|write| diverged_row(node.node_id, write)));
         if node.unlisted > 0 {
-            let (id, unlisted) = (&node.node_id, node.unlisted);
+            let (id, unlisted) = (node.node_id, node.unlisted);
             notes.push(format!("{unlisted} more on node {id} that it cannot list"));
         }
     }
     if !found.silent.is_empty() {
-        notes.push(format!("no answer from {}", found.silent.join(", ")));
+        let silent: Vec<_> = found.silent.iter().map(NodeId::to_string).collect();
+        notes.push(format!("no answer from {}", silent.join(", ")));
     }
     let head =
         ["NODE", "WRITE", "INDEX", "AT_MS", "ORGANIZATION", "OPERATION", "CLIENT_ID", "COMMITTED"];
@@ -186,12 +194,12 @@ fn diverged(found: &Divergence) -> Shown {
     Shown::new(json!(found), text)
 }
 
-fn diverged_row(node: &str, write: &DivergedWrite) -> [String; 8] {
+fn diverged_row(node: NodeId, write: &DivergedWrite) -> [String; 8] {
     [
-        node.to_owned(),
-        write.write_id.clone(),
+        node.to_string(),
+        write.write_id.to_string(),
         write.index.to_string(),
-        write.at_ms.to_string(),
+        write.at_ms.0.to_string(),
         or_dash(write.organization_id.as_ref()),
         write.operation.clone(),
         or_dash(write.oauth_client_id.as_ref()),
@@ -199,20 +207,20 @@ fn diverged_row(node: &str, write: &DivergedWrite) -> [String; 8] {
     ]
 }
 
-fn node_left(node: &Member) -> String {
+fn node_left(node: &Node) -> String {
     format!("node {} is {}, votes in [{}]", node.node_id, node.state, groups(&node.votes))
 }
 
-fn groups(groups: &[u32]) -> String {
+fn groups(groups: &[GroupId]) -> String {
     groups.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
-fn node_row(node: &Member) -> [String; 8] {
+fn node_row(node: &Node) -> [String; 8] {
     let live = if node.live { "yes" } else { "no" };
     [
-        node.node_id.clone(),
-        node.region.clone(),
-        node.state.clone(),
+        node.node_id.to_string(),
+        node.region.to_string(),
+        node.state.to_string(),
         live.to_owned(),
         groups(&node.votes),
         groups(&node.leads),
@@ -224,11 +232,11 @@ fn node_row(node: &Member) -> [String; 8] {
 fn region_row(region: &MemberRegion) -> [String; 7] {
     let voters = region.voters.iter().map(|voter| format!("{}@{}", voter.node_id, voter.region));
     [
-        region.region.clone(),
-        region.state.clone(),
-        region.seat.clone(),
-        or_dash(region.group.map(|group| group.to_string()).as_ref()),
-        or_dash(region.leader.as_ref()),
+        region.region.to_string(),
+        region.state.to_string(),
+        region.voter_region.to_string(),
+        or_dash(region.group),
+        or_dash(region.leader),
         voters.collect::<Vec<_>>().join(" "),
         region.nodes.len().to_string(),
     ]

@@ -1,4 +1,4 @@
-//! One file a noun; each turns arguments into calls and answers into something shown.
+//! One file per noun; each converts arguments to calls and answers to output.
 
 mod credential;
 mod member;
@@ -10,7 +10,7 @@ mod write;
 use concordat_client::Client;
 
 use crate::{
-    args::{Args, Cluster, Noun},
+    args::{Args, Cluster, Command},
     failure::Failure,
     invocation::Course,
     print::Shown,
@@ -18,15 +18,15 @@ use crate::{
 
 /// Runs the command.
 pub(crate) async fn run(client: &Client, args: Args, course: &Course) -> Result<Shown, Failure> {
-    match args.noun {
-        Noun::Status => status::show(client).await,
-        Noun::Credential(verb) => credential::run(client, *verb, course).await,
-        Noun::Write(verb) => {
+    match args.command {
+        Command::Status => status::show(client).await,
+        Command::Credential(verb) => credential::run(client, *verb, course).await,
+        Command::Write(verb) => {
             write::run(client, verb, args.global.consistency, args.global.timeout).await
         }
-        Noun::Org(verb) => org::run(client, verb, course).await,
-        Noun::Node(verb) => member::node(client, verb, course).await,
-        Noun::Region(verb) => member::region(client, verb, course).await,
-        Noun::Cluster(Cluster::Set { setting }) => member::set(client, setting, course).await,
+        Command::Org(verb) => org::run(client, verb, course).await,
+        Command::Node(verb) => member::node(client, verb, course).await,
+        Command::Region(verb) => member::region(client, verb, course).await,
+        Command::Cluster(Cluster::Set { setting }) => member::set(client, setting, course).await,
     }
 }

@@ -1,6 +1,6 @@
-//! The flags that make up a provider's options.
+//! The flags of a provider's options.
 
-use concordat_client::{OidcOptions, Provider};
+use concordat_client::{GenericOptions, OidcOptions, Provider};
 use concordat_proto::duration::format_go_duration;
 
 use crate::{args::Members, config, failure::Failure};
@@ -13,6 +13,7 @@ pub(super) fn of(
     let owners = [
         (flags.tenant.is_some(), "--tenant", Provider::Azuread),
         (flags.organization_url.is_some(), "--organization-url", Provider::Okta),
+        (flags.issuer.is_some(), "--issuer", Provider::Oidc),
         (flags.apple_team_id.is_some(), "--apple-team-id", Provider::Apple),
     ];
     let mut provider = provider;
@@ -39,6 +40,14 @@ fn base(provider: Provider, flags: &Members) -> Result<OidcOptions, Failure> {
     }
     if let Some(url) = &flags.organization_url {
         return Ok(OidcOptions::okta(url));
+    }
+    if let Some(issuer) = &flags.issuer {
+        return Ok(OidcOptions::generic(GenericOptions {
+            issuer: issuer.clone(),
+            use_pkce: flags.use_pkce,
+            discovery_url: flags.discovery_url.clone(),
+            ..GenericOptions::default()
+        }));
     }
     let (Some(team_id), Some(key_id)) = (&flags.apple_team_id, &flags.apple_key_id) else {
         return Ok(OidcOptions::new(provider));

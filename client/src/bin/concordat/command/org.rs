@@ -11,9 +11,10 @@ use crate::{
     failure::Failure,
     invocation::Course,
     print::{self, Shown, printable, table},
+    values::OrgSetting,
 };
 
-/// Between two looks at an organisation that moves.
+/// Between two looks at an organization that moves.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Before a move is asked for again that had to wait too long for its turn: its place is kept for
 /// some seconds.
@@ -25,7 +26,13 @@ pub(super) async fn run(client: &Client, verb: Org, course: &Course) -> Result<S
         Org::List(page) => list(client, &page).await,
         Org::Move(args) => change_home(client, &args, course).await,
         Org::Set { id, setting } => {
-            let write = client.organizations().set_stale_secrets(id, setting);
+            let organizations = client.organizations();
+            let write = match setting {
+                OrgSetting::StaleSecrets(policy) => organizations.set_stale_secrets(id, policy),
+                OrgSetting::EnterpriseDomain(domain) => {
+                    organizations.set_enterprise_domain(id, domain)
+                }
+            };
             let written = write.idempotency_key(course.key()).send().await;
             let written = written.map_err(Failure::OperatorCall)?;
             course.on_done(written.write_id);
@@ -38,10 +45,10 @@ pub(super) async fn run(client: &Client, verb: Org, course: &Course) -> Result<S
 async fn change_home(client: &Client, args: &MoveOrg, course: &Course) -> Result<Shown, Failure> {
     let organizations = client.organizations();
     let Some(to) = &args.to else {
-        organizations.move_back(args.id).await?;
+        organizations.cancel_move(args.id).await?;
         return shown(client, args.id).await;
     };
-    let is_begun = format!("the move of organization {} to {to} has begun and goes on", args.id);
+    let is_begun = format!("the move of organization {} to {to} has begun and continues", args.id);
     let Some(wait) = args.wait else {
         organizations.move_to(args.id, to).await?;
         course.on_begun(is_begun);
@@ -52,7 +59,7 @@ async fn change_home(client: &Client, args: &MoveOrg, course: &Course) -> Result
     course.on_begun(is_begun);
     match timeout_at(deadline, arrival(client, args.id, to)).await {
         Ok(arrived) => arrived?,
-        Err(_) => return Err(Failure::StillMoving { to: to.to_string() }),
+        Err(_) => return Err(Failure::MoveTimedOut { to: to.to_string() }),
     }
     shown(client, args.id).await
 }
@@ -72,15 +79,15 @@ async fn begun(client: &Client, org: OrgId, to: &Region, deadline: Instant) -> R
     }
 }
 
-/// Returns when an organisation is at home in a region.
+/// Returns when an organization is at home in a region.
 async fn arrival(client: &Client, org: OrgId, to: &Region) -> Result<(), Failure> {
     loop {
         match client.organizations().get(org).await {
-            Ok(read) if read.value.home_region == to.as_str() && read.value.moving_to.is_none() => {
+            Ok(read) if read.value.home_region == *to && read.value.moving_to.is_none() => {
                 return Ok(());
             }
             Err(error @ ClientError::Refused { .. }) => return Err(error.into()),
-            // On its way, or nobody to ask just now.
+            // Still moving, or no node to ask just now.
             Ok(_) | Err(_) => {}
         }
         sleep(LOOK_EVERY).await;
@@ -90,8 +97,8 @@ async fn arrival(client: &Client, org: OrgId, to: &Region) -> Result<(), Failure
 async fn shown(client: &Client, org: OrgId) -> Result<Shown, Failure> {
     let read = client.organizations().get(org).await?;
     let Organization { id, org_name, home_region, moving_to, .. } = &read.value;
-    let [id, org_name, home_region] = [id, org_name, home_region].map(|text| printable(text));
-    let moving = moving_to.as_ref().map(|to| format!("\nmoving   to {}", printable(to)));
+    let org_name = printable(org_name);
+    let moving = moving_to.as_ref().map(|to| format!("\nmoving   to {to}"));
     let text = format!(
         "org      {id} ({org_name})\nhome     {home_region}{}\n",
         moving.unwrap_or_default()
@@ -116,8 +123,7 @@ async fn create(client: &Client, args: CreateOrg, course: &Course) -> Result<Sho
     let Shown { json, text, .. } = print::written(&created.written);
     let Organization { id, org_name, home_region, .. } = &created.organization;
     let api_key = created.api_key.expose();
-    let [id, org_name, home_region, shown_key] =
-        [id, org_name, home_region, api_key].map(printable);
+    let [org_name, shown_key] = [org_name, api_key].map(printable);
     let text = format!(
         "org      {id} ({org_name})\nhome     {home_region}\napi key  {shown_key}  (shown this once)\n{text}"
     );
@@ -149,6 +155,11 @@ async fn list(client: &Client, page: &Page) -> Result<Shown, Failure> {
 }
 
 fn row(org: &Organization) -> [String; 5] {
-    let moving_to = org.moving_to.clone().unwrap_or_default();
-    [&org.id, &org.org_name, &org.tenant_name, &org.home_region, &moving_to].map(Clone::clone)
+    [
+        org.id.to_string(),
+        org.org_name.clone(),
+        org.tenant_name.clone(),
+        org.home_region.to_string(),
+        org.moving_to.as_ref().map(Region::to_string).unwrap_or_default(),
+    ]
 }

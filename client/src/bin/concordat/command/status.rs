@@ -1,8 +1,9 @@
-//! `concordat status`: whether a write of each level would succeed now and who is in its way, then
-//! nodes, groups, and how far each region is with each group.
+//! `concordat status`: whether a write of each level would succeed now and what blocks it, then
+//! nodes, groups, and each region's progress in each group.
 
 use concordat_client::{
-    Client, ClusterStatus, Forecast, GroupStatus, NodeStatus, RegionLag, RegionStatus, WouldSucceed,
+    Client, ClusterStatus, Forecast, GroupStatus, NodeStatus, Region, RegionLag, RegionStatus,
+    WriteAvailable,
 };
 use serde_json::json;
 
@@ -20,10 +21,10 @@ pub(super) async fn show(client: &Client) -> Result<Shown, Failure> {
     Ok(Shown { exit_code, ..Shown::new(json!(status), describe(&status)) })
 }
 
-/// Whether something needs an operator's look: a write of some level would not succeed, a node is down,
-/// or a group has no leader.
+/// Whether the operator should look: a write of some level would not succeed, a node is down, or a
+/// group has no leader.
 fn is_degraded(status: &ClusterStatus) -> bool {
-    let writes = &status.would_succeed;
+    let writes = &status.write_available;
     let mut nodes = status.regions.iter().flat_map(|region| &region.nodes);
     !writes.local_region.ok
         || !writes.all_regions.ok
@@ -32,8 +33,8 @@ fn is_degraded(status: &ClusterStatus) -> bool {
 }
 
 fn describe(status: &ClusterStatus) -> String {
-    let mut text = format!("cluster {}\n", printable(&status.cluster_id));
-    let all = &status.would_succeed;
+    let mut text = format!("cluster {}\n", or_dash(status.cluster_id));
+    let all = &status.write_available;
     text.push_str(&outlook("a local_region", &all.local_region, status, |of| &of.local_region));
     text.push_str(&outlook("an all_regions", &all.all_regions, status, |of| &of.all_regions));
     let nodes: Vec<_> = status
@@ -52,26 +53,26 @@ fn describe(status: &ClusterStatus) -> String {
         .flat_map(|group| group.regions.iter().map(|lag| lag_row(group, lag)))
         .collect();
     text.push('\n');
-    text.push_str(&table(["GROUP", "REGION", "APPLIED", "BEHIND", "FOR", "TOLD"], &lags));
+    text.push_str(&table(["GROUP", "REGION", "APPLIED", "BEHIND", "FOR", "REPORTED"], &lags));
     text
 }
 
-/// One level's verdict, and a line for each group in which something stands in its way. The verdict
-/// is about organisations at home anywhere: some may be well while another region is lost.
+/// One level's verdict, and a line for each blocked group. The verdict covers organizations of any
+/// home region: some may be well while another region is lost.
 fn outlook(
     write: &str,
     verdict: &Forecast,
     status: &ClusterStatus,
-    of: impl Fn(&WouldSucceed) -> &Forecast,
+    of: impl Fn(&WriteAvailable) -> &Forecast,
 ) -> String {
     let obstacles: Vec<_> = status
         .groups
         .iter()
-        .filter_map(|group| obstacle(group, of(&group.would_succeed)))
+        .filter_map(|group| obstacle(group, of(&group.write_available)))
         .collect();
-    let homes = status.groups.iter().filter(|group| of(&group.would_succeed).ok);
+    let homes = status.groups.iter().filter(|group| of(&group.write_available).ok);
     let mut homes: Vec<_> =
-        homes.filter_map(|group| group.region.as_deref()).map(printable).collect();
+        homes.filter_map(|group| group.region.as_ref()).map(Region::as_str).collect();
     homes.sort_unstable();
     let mut text = format!("{write} write now: ");
     text.push_str(&match &verdict.reason {
@@ -91,29 +92,29 @@ fn node_row(region: &RegionStatus, node: &NodeStatus) -> [String; 6] {
         format!("{}:{}@{}{late}", replica.group, replica.role, or_dash(replica.applied))
     });
     [
-        region.region.clone(),
-        node.node_id.clone(),
+        region.region.to_string(),
+        node.node_id.to_string(),
         node.url.clone(),
         if node.live { "yes" } else { "no" }.to_owned(),
-        node.heard_ms_ago.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms ago")),
+        node.last_heard_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms ago")),
         replicas.collect::<Vec<_>>().join(" "),
     ]
 }
 
 fn obstacle(group: &GroupStatus, forecast: &Forecast) -> Option<String> {
     let reason = printable(forecast.reason.as_ref()?);
-    Some(format!("  group {} ({}): {reason}\n", group.group, printable(&home(group))))
+    Some(format!("  group {} ({}): {reason}\n", group.group, home(group)))
 }
 
 fn home(group: &GroupStatus) -> String {
-    group.region.clone().unwrap_or_else(|| "system".to_owned())
+    group.region.as_ref().map_or_else(|| "system".to_owned(), Region::to_string)
 }
 
 fn group_row(group: &GroupStatus) -> [String; 5] {
     [
         group.group.to_string(),
         home(group),
-        or_dash(group.leader.as_ref()),
+        or_dash(group.leader),
         or_dash(group.term),
         or_dash(group.applied),
     ]
@@ -123,7 +124,7 @@ fn lag_row(group: &GroupStatus, lag: &RegionLag) -> [String; 6] {
     let ms = |ms: Option<u64>, after: &str| or_dash(ms.map(|ms| format!("{ms} ms{after}")));
     [
         group.group.to_string(),
-        lag.region.clone(),
+        lag.region.to_string(),
         or_dash(lag.applied),
         or_dash(lag.lag_entries),
         ms(lag.lag_ms, ""),

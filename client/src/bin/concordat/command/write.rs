@@ -18,11 +18,11 @@ pub(super) async fn run(
     timeout: Option<Duration>,
 ) -> Result<Shown, Failure> {
     let WriteVerb::Wait { write_id, operator } = verb;
-    let patience = timeout.unwrap_or(limits::CONSISTENCY_TIMEOUT_DEFAULT);
+    let timeout = timeout.unwrap_or(limits::CONSISTENCY_TIMEOUT_DEFAULT);
     let handle = client.write(write_id);
     let handle = if operator { handle.as_operator() } else { handle };
     let handle = handle.consistency(required.unwrap_or(RequiredConsistency::AllRegions));
-    let receipt: Receipt = handle.wait(patience).await?;
+    let receipt: Receipt = handle.wait(timeout).await?;
     if receipt.achieved {
         Ok(print::receipt(&receipt))
     } else {

@@ -1,0 +1,37 @@
+//! The documents of Concordat's HTTP APIs: one serde type for each request and response body.
+//!
+//! Nodes render these types, the SDK parses them and re-exports them, the CLI prints them. So the JSON of
+//! a document is described here and nowhere else. What a dialect demands of a request (limits, texts of
+//! errors, which headers it takes) stays with the node; its strict parsers produce the types of requests.
+//! A type here is never stored and never sent between nodes: those bytes are frozen in [`crate::wire`].
+//!
+//! # Compatibility
+//! Within `/v1` members and enum values are only added. Hence:
+//! - A member is written in the order in which its type declares it. New members go to the end.
+//! - A reader ignores unknown members.
+//! - A reader takes a member that is absent or null for its default, except for the ids and names that say
+//!   what a document is about: without these it is no document ([`lenient`]).
+//! - An enum in a response is an [`OpenEnum`]: a value that this build does not know keeps its text. An
+//!   enum in a request is closed.
+//! - An id that does not parse makes the document invalid. It is never shortened or corrected.
+//!
+//! Spans end in their unit (`_ms`), whole numbers unless the field says otherwise. Raft groups, terms and
+//! log indexes are numbers; all other ids are text.
+
+pub mod binding;
+pub mod cluster;
+pub mod credential;
+pub mod demo;
+pub mod envelope;
+mod error_item;
+mod lenient;
+pub mod node;
+mod open_enum;
+pub mod organization;
+pub mod receipt;
+pub mod region;
+#[cfg(test)]
+mod samples_test;
+mod secret_text;
+
+pub use open_enum::OpenEnum;

@@ -1,0 +1,117 @@
+//! Organizations: `/v1/organizations` of the operator's API, and an organization as its own keys see it.
+
+use serde::{Deserialize, Serialize};
+
+use super::{OpenEnum, lenient::null_as_default, secret_text};
+use crate::{
+    base::{
+        id::{IdError, OrgId},
+        region::Region,
+        secret::Secret,
+    },
+    records::org::StaleSecrets,
+};
+
+/// An organization: the result of `GET /v1/organizations/{organization_id}`, of a change of one, and an
+/// item of the list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Organization {
+    /// Its id.
+    pub id: OrgId,
+    /// Its name, for people.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub org_name: String,
+    /// Its tenant's name, for people.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub tenant_name: String,
+    /// The region that orders its writes.
+    pub home_region: Region,
+    /// The region that it is moving to; absent if it is not moving.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moving_to: Option<Region>,
+    /// What a node without a valid lease does when a client secret is read; absent where it was not looked
+    /// up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stale_secrets: Option<OpenEnum<StaleSecrets>>,
+}
+
+/// The result of `POST /v1/organizations`: the members of an [`Organization`] and its first key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewOrganization {
+    /// The organization.
+    #[serde(flatten)]
+    pub organization: Organization,
+    /// Its first API key, in plaintext. It is in this response only, and in a repeat of it under the same
+    /// idempotency key.
+    #[serde(with = "secret_text")]
+    pub api_key: Secret,
+}
+
+/// The body of `POST /v1/organizations`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrganizationCreate {
+    /// Its name: 1 to 256 characters, no control characters.
+    pub org_name: String,
+    /// Its tenant's name, of the same form; `org_name` by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant_name: Option<String>,
+    /// The region that orders its writes; the answering node's by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub home_region: Option<Region>,
+    /// Its id; a new one by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<OrgId>,
+}
+
+/// A change of an organization: the body of `PATCH /v1/organizations/{organization_id}`, an object with
+/// exactly one of these members.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OrganizationPatch {
+    /// What a node without a valid lease does when a client secret is read.
+    StaleSecrets(StaleSecrets),
+    /// Its enterprise domain: a DNS name in lower case, which no other organization has.
+    EnterpriseDomain(String),
+}
+
+/// A change of an organization's home: the body of `POST /v1/organizations/{organization_id}/move`, with
+/// the members of [`OrganizationMoveBody`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "OrganizationMoveBody", try_from = "OrganizationMoveBody")]
+pub enum OrganizationMove {
+    /// To this region.
+    To(Region),
+    /// The move in progress is canceled.
+    Cancel,
+}
+
+/// The JSON of an [`OrganizationMove`]: exactly one of its members.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrganizationMoveBody {
+    /// The new home region.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub home_region: Option<Region>,
+    /// Whether to cancel the move in progress.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cancel: Option<bool>,
+}
+
+impl From<OrganizationMove> for OrganizationMoveBody {
+    fn from(change: OrganizationMove) -> Self {
+        match change {
+            OrganizationMove::To(region) => Self { home_region: Some(region), cancel: None },
+            OrganizationMove::Cancel => Self { home_region: None, cancel: Some(true) },
+        }
+    }
+}
+
+impl TryFrom<OrganizationMoveBody> for OrganizationMove {
+    type Error = IdError;
+    fn try_from(body: OrganizationMoveBody) -> Result<Self, IdError> {
+        match (body.home_region, body.cancel.unwrap_or(false)) {
+            (Some(region), false) => Ok(Self::To(region)),
+            (None, true) => Ok(Self::Cancel),
+            (_, _) => Err(IdError { kind: "move of an organization" }),
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! HTTP itself: routes, the bytes on the wire, invalid bodies, authentication, and versions.
+
+mod authentication;
+mod bodies;
+mod noise;
+mod routes;
+mod versions;
+mod wire;

@@ -1,0 +1,6 @@
+//! The operator's endpoints: organizations, their homes, the cluster and the availability of
+//! writes.
+
+mod moves;
+mod outlook;
+mod routes;

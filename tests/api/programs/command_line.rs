@@ -1,0 +1,139 @@
+//! `concordat`, the command line, against real nodes: each command once, and its exit codes.
+
+use std::process::Output;
+
+use concordat_tests::{process, wait::LIMIT};
+use serde_json::Value;
+
+use crate::world::{SECRET, caller, demo};
+
+const REFUSED: i32 = 3;
+const USAGE: i32 = 2;
+const UNAVAILABLE: i32 = 4;
+
+/// A user of the command line, with everything in the environment.
+struct User {
+    environment: Vec<(&'static str, String)>,
+}
+
+impl User {
+    async fn run(&self, arguments: &[&str]) -> Output {
+        let arguments = [arguments, &["--output", "json"]].concat();
+        process::run("concordat", &arguments, &self.environment, LIMIT).await
+    }
+
+    /// Its output, if it succeeds.
+    async fn says(&self, arguments: &[&str]) -> Value {
+        let ended = self.run(arguments).await;
+        let reason = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert!(ended.status.success(), "{arguments:?}: {}: {reason}", ended.status);
+        serde_json::from_slice(&ended.stdout)
+            .unwrap_or_else(|error| panic!("{arguments:?}: {error}: {ended:?}"))
+    }
+
+    async fn fails(&self, arguments: &[&str], code: i32) {
+        let ended = self.run(arguments).await;
+        assert_eq!(ended.status.code(), Some(code), "{arguments:?}: {ended:?}");
+        assert!(!ended.stderr.is_empty(), "{arguments:?} does not say why");
+        for said in [&ended.stdout, &ended.stderr] {
+            assert!(!String::from_utf8_lossy(said).contains(SECRET), "{ended:?}");
+        }
+    }
+}
+
+async fn user(name: &str) -> User {
+    let (demo, caller, directory) = (demo().await, caller(name).await, std::env::temp_dir());
+    User {
+        environment: vec![
+            ("CONCORDAT_ENDPOINTS", caller.urls.join(",")),
+            ("CONCORDAT_ORG", caller.org.id),
+            ("CONCORDAT_API_KEY", caller.org.api_key),
+            ("CONCORDAT_OPERATOR_KEY", demo.operator_key.clone()),
+            // No user's own contexts.
+            ("XDG_CONFIG_HOME", directory.join("no-such-config").display().to_string()),
+            ("THE_SECRET", SECRET.to_owned()),
+        ],
+    }
+}
+
+#[tokio::test]
+async fn the_life_of_a_credential() {
+    let user = user("command line").await;
+    let create = ["credential", "create", "web/1", "--provider", "google", "--client-secret-env"];
+    let create = [&create[..], &["THE_SECRET", "--label", "one", "--scope", "calendar"]].concat();
+    let created = user.says(&create).await;
+    assert_eq!(created["receipt"]["achieved"], true, "{created}");
+    let got = user.says(&["credential", "get", "web/1"]).await;
+    assert_eq!(got["credential"]["label"], "one", "{got}");
+    assert!(!got.to_string().contains(SECRET), "{got}");
+    let etag = got["etag"].as_str().expect("a version").to_owned();
+    let patch = ["credential", "patch", "web/1", "--label", "two", "--if-match", &etag];
+    let patched = user.says(&[&patch[..], &["--consistency", "all_regions"]].concat()).await;
+    assert_eq!(patched["receipt"]["required"], "all_regions", "{patched}");
+    user.fails(&patch, REFUSED).await;
+    let id = patched["write_id"].as_str().expect("a write id");
+    let waited = user.says(&["write", "wait", id, "--timeout", "20"]).await;
+    assert_eq!(waited["write_id"], patched["write_id"], "{waited}");
+    let listed = user.says(&["credential", "list", "--provider", "google"]).await;
+    assert_eq!((&listed["total_count"], &listed["items"][0]["label"]), (&1.into(), &"two".into()));
+    user.says(&["credential", "delete", "web/1"]).await;
+    user.fails(&["credential", "get", "web/1"], REFUSED).await;
+    user.fails(&["credential", "patch", "web/1", "--label", "x"], REFUSED).await;
+}
+
+#[tokio::test]
+async fn the_operators_commands() {
+    let user = user("operators").await;
+    let status = user.says(&["status"]).await;
+    assert_eq!(status["regions"].as_array().map(Vec::len), Some(3), "{status}");
+    let made =
+        user.says(&["org", "create", "By command line", "--home-region", "asia-japan"]).await;
+    assert_eq!(made["organization"]["home_region"], "asia-japan", "{made}");
+    let id = made["organization"]["id"].clone();
+    assert!(made["api_key"].as_str().is_some_and(|key| key.starts_with("ck_")), "a key");
+    let listed = user.says(&["org", "list"]).await;
+    let items = listed["items"].as_array().expect("items");
+    assert!(items.iter().any(|item| item["id"] == id), "{listed}");
+}
+
+#[tokio::test]
+async fn the_operators_key_may_be_in_a_file() {
+    let mut user = user("operators with a file").await;
+    user.environment.retain(|(name, _)| *name != "CONCORDAT_OPERATOR_KEY");
+    user.fails(&["status"], USAGE).await;
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("operator.key");
+    std::fs::write(&file, format!("{}\n", demo().await.operator_key)).unwrap();
+    let path = file.to_str().expect("a path of text");
+    let status = user.says(&["status", "--operator-key-file", path]).await;
+    assert_eq!(status["regions"].as_array().map(Vec::len), Some(3), "{status}");
+    user.environment.push(("CONCORDAT_OPERATOR_KEY_FILE", path.to_owned()));
+    user.says(&["org", "list"]).await;
+    std::fs::remove_file(&file).unwrap();
+    user.fails(&["org", "list"], USAGE).await;
+}
+
+#[tokio::test]
+async fn exit_codes_tell_failures_apart() {
+    let mut user = user("exit codes").await;
+    user.fails(&["credential", "create", "x"], USAGE).await;
+    user.fails(&["credential", "list", "--timeout", "0"], USAGE).await;
+    user.environment.push(("CONCORDAT_API_KEY", "ck_wrong".to_owned()));
+    user.fails(&["credential", "list"], REFUSED).await;
+    // No process listens at the discard port.
+    user.environment.push(("CONCORDAT_ENDPOINTS", "http://127.0.0.1:9".to_owned()));
+    user.fails(&["credential", "list", "--timeout", "1"], UNAVAILABLE).await;
+}
+
+#[tokio::test]
+async fn an_organization_is_moved_and_waited_for() {
+    let user = user("moved by command").await;
+    let org = user.environment.iter().find(|(name, _)| *name == "CONCORDAT_ORG");
+    let org = org.expect("its id").1.clone();
+    let there = user.says(&["org", "move", &org, "--to", "asia-japan", "--wait", "60s"]).await;
+    assert_eq!(there["home_region"], "asia-japan", "{there}");
+    user.fails(&["org", "move", &org, "--cancel"], REFUSED).await;
+    user.fails(&["org", "move", &org, "--to", "atlantis"], REFUSED).await;
+    user.fails(&["org", "move", &org], USAGE).await;
+    user.fails(&["org", "move", &org, "--to", "us-iowa", "--cancel"], USAGE).await;
+}

@@ -1,0 +1,7 @@
+//! Clients: their requests, their records, and their expectations.
+
+pub mod connection;
+pub mod history;
+pub mod model;
+pub mod recorded;
+pub mod workload;

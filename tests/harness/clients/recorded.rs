@@ -1,0 +1,516 @@
+//! Clients whose every attempt is recorded in a history.
+//!
+//! They only send and record; the callers choose the attempts, and the checkers judge the history.
+//! An answer that no server may give ends the test here.
+
+use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
+
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::{
+    clients::{
+        connection::{Answer, Connection, request},
+        history::{
+            Action, Change, Denial, Found, Named, Operation, Outcome, Position, Question, Receipt,
+            Recorder, Write, WriteStatus,
+        },
+        workload::CREDENTIALS,
+    },
+    cluster::demo::Org,
+};
+
+/// What every credential is made with; long enough to be looked for.
+pub const CLIENT_SECRET: &str = "q7Zr-4TbN0mVc-kX9_2LwHs";
+const WRITES: &str = "/v1/writes";
+/// For a connection to be made: the system of a paused process still accepts it.
+const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+
+/// A node as clients know it.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Its base URL.
+    pub url: String,
+    /// Its region.
+    pub region: String,
+}
+
+/// The time limits of a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// What the consistency timeout says.
+    pub timeout_s: u64,
+    /// When the client drops the connection, counted from when it had sent its request.
+    pub cut: Duration,
+}
+
+impl Patience {
+    /// This many seconds, and enough more for the answer to come even from a node that was paused.
+    #[must_use]
+    pub const fn seconds(timeout_s: u64) -> Self {
+        Self { timeout_s, cut: Duration::from_secs(timeout_s + 6) }
+    }
+}
+
+/// What an operation is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The organization.
+    pub org: &'a Org,
+    /// The credential.
+    pub credential: &'a str,
+}
+
+/// A request, however it is carried.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// Its method.
+    pub method: &'static str,
+    /// Its target.
+    pub target: String,
+    /// Its headers, without those that carrying it takes.
+    pub headers: Vec<(&'static str, String)>,
+    /// Its body, of JSON.
+    pub body: Option<String>,
+}
+
+/// Carries requests to nodes.
+pub trait Carrier: Send {
+    /// Sends, and waits for the answer in the client's patience.
+    fn exchange(
+        &mut self,
+        node: usize,
+        asked: &Asked,
+        patience: Duration,
+    ) -> impl Future<Output = Told> + Send;
+}
+
+/// One client; it asks one thing at a time.
+#[derive(Debug)]
+pub struct Caller<C = Sockets> {
+    recorder: Arc<Recorder>,
+    places: Arc<[Place]>,
+    client: usize,
+    carrier: C,
+    /// The last write whose answer had its id.
+    named: Option<Named>,
+}
+
+/// Carries over sockets, one connection a node.
+#[derive(Debug)]
+pub struct Sockets {
+    places: Arc<[Place]>,
+    connections: BTreeMap<usize, Connection>,
+}
+
+/// The result of a request.
+#[derive(Debug)]
+pub enum Told {
+    /// It was never sent.
+    Nobody,
+    /// It was sent, and not answered in time.
+    Nothing,
+    /// An answer.
+    Answer {
+        /// Its status.
+        status: u16,
+        /// `Concordat-Read: current`.
+        unmarked: bool,
+        /// Whether a stale answer names its time. A time before there were clusters means nothing.
+        is_dated: bool,
+        /// `ETag`.
+        etag: Option<String>,
+        /// Its body; null where it is no JSON.
+        body: Value,
+    },
+}
+
+impl Told {
+    /// The content of an answer.
+    #[must_use]
+    pub fn answer(status: u16, read: Option<&str>, etag: Option<&str>, body: &[u8]) -> Self {
+        Self::Answer {
+            status,
+            unmarked: read == Some("current"),
+            is_dated: !read.is_some_and(|mark| {
+                let as_of = mark.split_once("as-of=").map(|(_, as_of)| as_of);
+                mark.starts_with("stale") && as_of.is_none_or(|as_of| as_of.starts_with("1970"))
+            }),
+            etag: etag.map(str::to_owned),
+            body: serde_json::from_slice(body).unwrap_or(Value::Null),
+        }
+    }
+}
+
+impl Caller {
+    /// One that talks to these nodes, by its number.
+    #[must_use]
+    pub fn new(recorder: &Arc<Recorder>, places: &Arc<[Place]>, client: usize) -> Self {
+        let carrier = Sockets { places: Arc::clone(places), connections: BTreeMap::new() };
+        Self::over(carrier, recorder, places, client)
+    }
+}
+
+impl<C: Carrier> Caller<C> {
+    /// One that talks to these nodes in another way.
+    #[must_use]
+    pub fn over(
+        carrier: C,
+        recorder: &Arc<Recorder>,
+        places: &Arc<[Place]>,
+        client: usize,
+    ) -> Self {
+        let (recorder, places) = (Arc::clone(recorder), Arc::clone(places));
+        Self { recorder, places, client, carrier, named: None }
+    }
+
+    /// Reads a credential at a node.
+    ///
+    /// # Panics
+    /// At an answer that no server may give.
+    pub async fn read(&mut self, of: Subject<'_>, node: usize, patience: Duration) -> Outcome {
+        let operation = self.begin(of, node, Action::Read);
+        let target = format!("{CREDENTIALS}/{}", of.credential);
+        let asked = Asked { method: "GET", target, headers: identity(of.org).to_vec(), body: None };
+        let outcome = match self.carrier.exchange(node, &asked, patience).await {
+            Told::Nobody | Told::Nothing => Outcome::Failed,
+            Told::Answer { status: 200, unmarked, etag, body, .. } => {
+                let found = Found { version: version(etag), value: text(&body["result"]["label"]) };
+                Outcome::Seen { found: Some(found), unmarked }
+            }
+            Told::Answer { status, is_dated: false, .. } if is_absence(status) => {
+                self.deny(&operation, status)
+            }
+            Told::Answer { status: 404, unmarked, .. } => Outcome::Seen { found: None, unmarked },
+            Told::Answer { status: 401, unmarked: false, .. }
+            | Told::Answer { status: 429 | 503, .. } => Outcome::Failed,
+            other @ Told::Answer { .. } => panic!("{operation}: {other:?}"),
+        };
+        self.end(operation, outcome)
+    }
+
+    /// Writes a credential through a node.
+    ///
+    /// # Panics
+    /// At an answer that no server may give.
+    pub async fn write(
+        &mut self,
+        of: Subject<'_>,
+        node: usize,
+        write: &Write,
+        patience: Patience,
+    ) -> Outcome {
+        let operation = self.begin(of, node, Action::Write(write.clone()));
+        let asked = write_request(of, write, patience.timeout_s);
+        let mut write_id = None;
+        let mut lines = None;
+        let outcome = match self.carrier.exchange(node, &asked, patience.cut).await {
+            Told::Nobody => Outcome::Failed,
+            Told::Nothing => Outcome::Unknown,
+            Told::Answer { status, is_dated: false, .. } if is_absence(status) => {
+                self.deny(&operation, status)
+            }
+            Told::Answer { status, unmarked, body, .. } => {
+                let receipt = &body["meta"]["consistency"];
+                write_id = receipt["write_id"].as_str().map(str::to_owned);
+                lines = receipt.is_object().then(|| (applied(receipt), pending(receipt)));
+                judge(status, unmarked, receipt)
+                    .unwrap_or_else(|| panic!("{operation}: {status}, unmarked {unmarked}: {body}"))
+            }
+        };
+        let attempt = Operation { outcome: outcome.clone(), ..operation.clone() };
+        if let Some((applied, pending)) = lines {
+            let mut attempt = attempt.clone();
+            attempt.completed = self.recorder.now();
+            self.recorder.record_receipt(Receipt { attempt, applied, pending });
+        }
+        self.named = write_id.map(|write_id| Named { attempt, write_id });
+        self.end(operation, outcome)
+    }
+
+    /// The last write, if its answer had its id.
+    #[must_use]
+    pub const fn named(&self) -> Option<&Named> {
+        self.named.as_ref()
+    }
+
+    /// Asks a node for a write's receipt, and lets it wait for this many seconds; nothing if it
+    /// does not answer.
+    ///
+    /// # Panics
+    /// At an answer that no server may give.
+    pub async fn ask(
+        &mut self,
+        (org, named): (&Org, &Named),
+        node: usize,
+        wait_s: Option<u64>,
+        patience: Duration,
+    ) -> Option<Question> {
+        let invoked = self.recorder.now();
+        let wait = wait_s.map(|seconds| format!("?wait={seconds}")).unwrap_or_default();
+        let target = format!("{WRITES}/{}{wait}", named.write_id);
+        let asked = Asked { method: "GET", target, headers: identity(org).to_vec(), body: None };
+        let (write_status, unmarked) = match self.carrier.exchange(node, &asked, patience).await {
+            Told::Answer { status, is_dated: false, .. } if is_absence(status) => {
+                let of = &named.attempt;
+                let (org, credential) = (of.org.clone(), of.credential.clone());
+                let (region, completed) = (self.places[node].region.clone(), self.recorder.now());
+                let (client, action, outcome) = (self.client, Action::Read, Outcome::Failed);
+                self.deny(
+                    &Operation {
+                        client,
+                        org,
+                        credential,
+                        node,
+                        region,
+                        invoked,
+                        completed,
+                        action,
+                        outcome,
+                    },
+                    status,
+                );
+                return None;
+            }
+            Told::Nobody
+            | Told::Nothing
+            | Told::Answer { status: 401, unmarked: false, .. }
+            | Told::Answer { status: 429 | 503, .. } => return None,
+            Told::Answer { status: 404, unmarked, .. } => (WriteStatus::Nothing, unmarked),
+            Told::Answer { status, unmarked, body, .. } => {
+                let write_status = write_status(&body["result"]).filter(|_| status == 200);
+                let write_status =
+                    write_status.unwrap_or_else(|| panic!("{named:?}: {status}: {body}"));
+                (write_status, unmarked)
+            }
+        };
+        let region = self.places[node].region.clone();
+        let (named, completed) = (named.clone(), self.recorder.now());
+        let question = Question { named, node, region, invoked, completed, write_status, unmarked };
+        self.recorder.record_question(question.clone());
+        Some(question)
+    }
+
+    fn begin(&self, of: Subject<'_>, node: usize, action: Action) -> Operation {
+        let invoked = self.recorder.now();
+        Operation {
+            client: self.client,
+            org: of.org.id.clone(),
+            credential: of.credential.to_owned(),
+            node,
+            region: self.places[node].region.clone(),
+            invoked,
+            completed: invoked,
+            action,
+            outcome: Outcome::Failed,
+        }
+    }
+
+    /// A no of a state of no known moment: it is worth nothing, and must not be given.
+    fn deny(&self, operation: &Operation, status: u16) -> Outcome {
+        let operation = Operation { completed: self.recorder.now(), ..operation.clone() };
+        self.recorder.record_denial(Denial { operation, status });
+        Outcome::Failed
+    }
+
+    fn end(&self, mut operation: Operation, outcome: Outcome) -> Outcome {
+        operation.completed = self.recorder.now();
+        operation.outcome = outcome.clone();
+        self.recorder.record(operation);
+        outcome
+    }
+}
+
+impl Carrier for Sockets {
+    /// A connection without an answer is dropped.
+    async fn exchange(&mut self, node: usize, asked: &Asked, patience: Duration) -> Told {
+        let headers: Vec<(&str, &str)> =
+            asked.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let bytes = request(asked.method, &asked.target, &headers, asked.body.as_deref());
+        let kept = self.connections.remove(&node);
+        let mut connection = match kept {
+            Some(connection) => connection,
+            None => match timeout(CONNECT_LIMIT, Connection::open(&self.places[node].url)).await {
+                Ok(Ok(connection)) => connection,
+                Ok(Err(_)) | Err(_) => return Told::Nobody,
+            },
+        };
+        let answered = async {
+            connection.send(&bytes).await.ok()?;
+            let answer = timeout(patience, connection.receive()).await.ok()?.ok()?;
+            Some(told(&answer))
+        };
+        let Some(told) = answered.await else { return Told::Nothing };
+        self.connections.insert(node, connection);
+        told
+    }
+}
+
+fn told(answer: &Answer<'_>) -> Told {
+    Told::answer(answer.status, answer.header("concordat-read"), answer.header("etag"), answer.body)
+}
+
+fn identity(org: &Org) -> [(&'static str, String); 2] {
+    [("slashid-orgid", org.id.clone()), ("slashid-api-key", org.api_key.clone())]
+}
+
+fn write_request(of: Subject<'_>, write: &Write, timeout_s: u64) -> Asked {
+    let if_match = write.if_match.as_ref().map(|version| format!("\"{version}\""));
+    let mut headers = identity(of.org).to_vec();
+    headers.push(("slashid-required-consistency", write.required.as_str().to_owned()));
+    headers.push(("slashid-required-consistency-timeout", timeout_s.to_string()));
+    headers.extend(if_match.map(|version| ("if-match", version)));
+    headers.extend(write.key.clone().map(|key| ("idempotency-key", key)));
+    let one = format!("{CREDENTIALS}/{}", of.credential);
+    let (method, target, body) = match &write.change {
+        Change::Create(value) => {
+            let body = json!({
+                "client_id": of.credential, "client_secret": CLIENT_SECRET, "provider": "google",
+                "label": value,
+            });
+            ("POST", CREDENTIALS, Some(body))
+        }
+        Change::Patch(value) => ("PATCH", one.as_str(), Some(json!({"label": value}))),
+        Change::Delete => ("DELETE", one.as_str(), None),
+    };
+    let body = body.map(|body| body.to_string());
+    Asked { method, target: target.to_owned(), headers, body }
+}
+
+/// Whether a status says that something does not exist.
+const fn is_absence(status: u16) -> bool {
+    matches!(status, 401 | 403 | 404 | 409 | 412)
+}
+
+/// The outcome in an answer to a write; nothing when no server may give it.
+fn judge(status: u16, unmarked: bool, receipt: &Value) -> Option<Outcome> {
+    let position = receipt["position"].as_str().and_then(Position::of_token);
+    let is_committed = receipt["outcome"] == "committed";
+    let is_refused = receipt["outcome"] == "refused";
+    let achieved = receipt["achieved"] == true;
+    match status {
+        200 | 201 | 408 if is_committed => {
+            let is_consistent = achieved == (status != 408);
+            is_consistent.then_some(Outcome::Committed {
+                achieved,
+                version: text(&receipt["write_id"]),
+                position: position?,
+                applied: applied(receipt),
+            })
+        }
+        408 if receipt["outcome"] == "unknown" && applied(receipt).is_empty() => {
+            Some(Outcome::Unknown)
+        }
+        // A refusal has reached the required consistency, like a success.
+        404 | 409 | 412 if is_refused && achieved => {
+            Some(Outcome::Refused { achieved, status, position: position? })
+        }
+        408 if is_refused && !achieved => match refused_as(receipt)? {
+            status @ (404 | 409 | 412) => {
+                Some(Outcome::Refused { achieved, status, position: position? })
+            }
+            // It came too late, or the like; a result that had reached one region only may be void.
+            _ => Some(Outcome::Unknown),
+        },
+        // From a replica that is behind and says so.
+        401 | 404 if !unmarked => Some(Outcome::Failed),
+        429 | 503 => Some(Outcome::Failed),
+        500 => Some(Outcome::Unknown),
+        _ => None,
+    }
+}
+
+/// The status in a receipt; nothing when no server may give it.
+fn write_status(receipt: &Value) -> Option<WriteStatus> {
+    let position = receipt["position"].as_str().and_then(Position::of_token);
+    match (receipt["outcome"].as_str()?, refused_as(receipt)) {
+        ("lost", None) => Some(WriteStatus::Lost),
+        ("unknown", None) if position.is_none() => Some(WriteStatus::Nothing),
+        ("committed", None) => Some(WriteStatus::Committed {
+            version: text(&receipt["write_id"]),
+            position: position?,
+            applied: applied(receipt),
+        }),
+        ("refused", Some(status)) => Some(WriteStatus::Refused { status, position: position? }),
+        _ => None,
+    }
+}
+
+/// The refusal in a receipt.
+fn refused_as(receipt: &Value) -> Option<u16> {
+    u16::try_from(receipt["refused"]["httpcode"].as_u64()?).ok()
+}
+
+/// The regions that a receipt lists as applied.
+#[must_use]
+pub fn applied(receipt: &Value) -> Vec<String> {
+    listed(receipt, "applied")
+}
+
+fn pending(receipt: &Value) -> Vec<String> {
+    listed(receipt, "pending")
+}
+
+fn listed(receipt: &Value, state: &str) -> Vec<String> {
+    let lines = receipt["regions"].as_array().into_iter().flatten();
+    lines.filter(|line| line["state"] == state).map(|line| text(&line["region"])).collect()
+}
+
+fn version(etag: Option<String>) -> String {
+    etag.unwrap_or_default().trim_matches('"').to_owned()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_without_a_moment_is_known() {
+        let is_dated = |read| match Told::answer(404, read, None, b"") {
+            Told::Answer { is_dated, .. } => is_dated,
+            Told::Nobody | Told::Nothing => panic!("an answer"),
+        };
+        for read in [None, Some("current"), Some("stale; as-of=2026-01-02T03:04:05Z")] {
+            assert!(is_dated(read), "{read:?}");
+        }
+        for read in ["stale", "stale; as-of=1970-01-01T00:00:00Z"] {
+            assert!(!is_dated(Some(read)), "{read}");
+        }
+    }
+
+    #[test]
+    fn answers_are_told_apart() {
+        let receipt = |outcome, achieved| {
+            json!({
+                "outcome": outcome, "achieved": achieved, "write_id": "w",
+                "position": "AQAAAAEAAAACAAAAAAAAAQM",
+                "regions": [{"region": "a", "state": "applied"}, {"region": "b", "state": "pending"}],
+            })
+        };
+        let done = judge(201, true, &receipt("committed", true)).unwrap();
+        let Outcome::Committed { achieved: true, position, applied, .. } = done else {
+            panic!("{done}")
+        };
+        assert_eq!((position.index, applied), (259, vec!["a".to_owned()]));
+        assert_eq!(judge(408, true, &receipt("committed", true)), None);
+        assert_eq!(judge(200, true, &receipt("committed", false)), None);
+        assert_eq!(judge(200, true, &receipt("unknown", true)), None);
+        assert_eq!(judge(408, true, &receipt("unknown", false)), None, "it names a region");
+        assert_eq!(judge(503, false, &Value::Null), Some(Outcome::Failed));
+        assert_eq!(judge(401, true, &Value::Null), None, "an unmarked 401 to a key that lives");
+        assert_eq!(judge(422, true, &receipt("refused", true)), None);
+        let refused = judge(412, true, &receipt("refused", true)).unwrap();
+        assert!(matches!(refused, Outcome::Refused { achieved: true, status: 412, .. }));
+        assert_eq!(judge(412, true, &receipt("committed", true)), None, "it was not done");
+        assert_eq!(judge(412, true, &receipt("refused", false)), None, "it has not traveled");
+        let mut late = receipt("refused", false);
+        assert_eq!(judge(408, true, &late), None, "it does not say how it was refused");
+        late["refused"] = json!({"httpcode": 404});
+        let late = judge(408, true, &late).unwrap();
+        assert!(matches!(late, Outcome::Refused { achieved: false, status: 404, .. }));
+    }
+}

@@ -1,0 +1,8 @@
+//! Clusters under test: processes, the demo and nine nodes, the links between them, and their disks.
+
+pub mod demo;
+pub mod disk;
+pub mod links;
+mod ports;
+pub mod process;
+pub mod process_cluster;

@@ -1,0 +1,154 @@
+//! The end of a seed, in every dialect: one credential of an organization is made by one dialect,
+//! renamed, bound, changed and read by the others, at one node after the other.
+//!
+//! What a change does not name stays, a secret that is not given stays, and the credential keeps its
+//! number. Nothing is in the way any more, so every request must be answered.
+
+use std::time::Duration;
+
+use concordat_tests::{
+    demo::Org,
+    recorded::{Asked, CLIENT_SECRET, Carrier, Told},
+};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::clients::Walk;
+
+const PATIENCE: Duration = Duration::from_secs(8);
+/// Attempts of a request, at one node after the other.
+const ATTEMPTS: usize = 60;
+const ISSUER: &str = "https://idp.example";
+const NATIVE: &str = "/organizations/sso/oidc/provider-credentials";
+const TEMPLATES: &str = "/management/v1/idps/templates";
+const GENERIC: &str = "/management/v1/idps/generic_oidc";
+
+/// A client that speaks every dialect, for one organization.
+pub(super) struct Polyglot<'a> {
+    pub(super) walk: Walk,
+    pub(super) org: &'a Org,
+    pub(super) nodes: usize,
+    /// Requests so far: the next one begins at another node, under another key.
+    pub(super) asked: usize,
+}
+
+impl Polyglot<'_> {
+    /// One life of a credential.
+    pub(super) async fn live(&mut self) -> Result<(), String> {
+        let id = self.begin().await?;
+        self.rename(&id).await?;
+        self.bind_and_change(&id).await?;
+        self.ask("DELETE", &format!("{TEMPLATES}/{id}"), None).await?;
+        let gone = self.attempt("GET", &format!("{TEMPLATES}/{id}"), None, |it| it == 404).await?;
+        same("the code of an absent provider", &gone["code"], &json!(5))
+    }
+
+    /// It is made with a secret, and with settings that other dialects do not know.
+    async fn begin(&mut self) -> Result<String, String> {
+        let body = json!({
+            "name": "made", "issuer": ISSUER, "clientId": "polyglot", "clientSecret": CLIENT_SECRET,
+            "scopes": ["openid"], "providerOptions": {"isAutoUpdate": true}, "usePkce": true,
+        });
+        let made = self.ask("POST", "/admin/v1/idps/generic_oidc", Some(&body)).await?;
+        let id = made["id"].as_str().ok_or_else(|| format!("no id: {made}"))?;
+        Ok(id.to_owned())
+    }
+
+    /// Its client id changes, and its secret is not given.
+    async fn rename(&mut self, id: &str) -> Result<(), String> {
+        let body = json!({
+            "name": "renamed", "issuer": ISSUER, "clientId": "polyglot-renamed",
+            "providerOptions": {"isAutoUpdate": true}, "usePkce": true,
+        });
+        self.ask("PUT", &format!("{GENERIC}/{id}"), Some(&body)).await?;
+        let shown = self.ask("GET", &format!("{NATIVE}/polyglot-renamed"), None).await?;
+        let pkce = &shown["result"]["options"]["oidc"]["use_pkce"];
+        same("use_pkce in the native API", pkce, &json!(true))?;
+        self.has_secret("polyglot-renamed", CLIENT_SECRET).await
+    }
+
+    /// A dialect that knows one credential changes all that it knows of it.
+    async fn bind_and_change(&mut self, id: &str) -> Result<(), String> {
+        let bound = json!({"client_id": "polyglot-renamed"});
+        self.ask("PUT", "/v1/bindings/jitsudo", Some(&bound)).await?;
+        let secret = format!("{CLIENT_SECRET}-2");
+        let config = json!({
+            "issuer_url": ISSUER, "client_id": "polyglot-bound", "client_secret": secret,
+        });
+        self.ask("PUT", "/v1/oidc-config", Some(&config)).await?;
+        self.has_secret("polyglot-bound", &secret).await?;
+        let shown = self.ask("GET", &format!("{TEMPLATES}/{id}"), None).await?;
+        let config = &shown["idp"]["config"];
+        same("the client id", &config["oidc"]["clientId"], &json!("polyglot-bound"))?;
+        same("the options", &config["options"], &json!({"isAutoUpdate": true}))
+    }
+
+    async fn has_secret(&mut self, client_id: &str, expected: &str) -> Result<(), String> {
+        let target = format!("{NATIVE}/{client_id}/client-secret");
+        let shown = self.ask("GET", &target, None).await?;
+        let secret = &shown["result"]["client_secret"];
+        if secret == expected { Ok(()) } else { Err("dialects: a secret was lost".to_owned()) }
+    }
+
+    async fn ask(
+        &mut self,
+        method: &'static str,
+        target: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, String> {
+        self.attempt(method, target, body, |status| (200..300).contains(&status)).await
+    }
+
+    /// Repeats a request until a node gives a fresh answer, which must have this status.
+    async fn attempt(
+        &mut self,
+        method: &'static str,
+        target: &str,
+        body: Option<&Value>,
+        is_expected: impl Fn(u16) -> bool,
+    ) -> Result<Value, String> {
+        self.asked += 1;
+        let asked = self.request(method, target, body);
+        for attempt in 0..ATTEMPTS {
+            let node = (self.asked + attempt) % self.nodes;
+            match self.walk.exchange(node, &asked, PATIENCE).await {
+                Told::Answer { status, body, .. } if is_expected(status) => return Ok(body),
+                Told::Answer { status: 408 | 429 | 503, .. }
+                | Told::Answer { unmarked: false, .. }
+                | Told::Nobody
+                | Told::Nothing => sleep(Duration::from_millis(200)).await,
+                Told::Answer { status, body, .. } => {
+                    return Err(format!("dialects: {method} {target}: {status} {body}"));
+                }
+            }
+        }
+        Err(format!("liveness: {method} {target} is never answered"))
+    }
+
+    /// Each dialect finds its own credentials in the head, and ignores those of the others.
+    fn request(&self, method: &'static str, target: &str, body: Option<&Value>) -> Asked {
+        let key = &self.org.api_key;
+        let mut headers = vec![
+            ("slashid-orgid", self.org.id.clone()),
+            ("slashid-api-key", key.clone()),
+            ("authorization", format!("Bearer {key}")),
+            ("x-tenant-id", self.org.id.clone()),
+        ];
+        if method == "GET" {
+            headers.push(("concordat-read-mode", "current".to_owned()));
+        } else {
+            headers.push(("idempotency-key", format!("polyglot-{}", self.asked)));
+            headers.push(("slashid-required-consistency", "all_regions".to_owned()));
+            headers.push(("slashid-required-consistency-timeout", "5".to_owned()));
+        }
+        Asked { method, target: target.to_owned(), headers, body: body.map(Value::to_string) }
+    }
+}
+
+fn same(what: &str, found: &Value, expected: &Value) -> Result<(), String> {
+    if found == expected {
+        Ok(())
+    } else {
+        Err(format!("dialects: {what} is {found}, not {expected}"))
+    }
+}
