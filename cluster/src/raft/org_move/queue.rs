@@ -250,8 +250,12 @@ impl Turns {
             let mut taken: BTreeMap<GroupId, Taken> = BTreeMap::new();
             let mut over = Vec::new();
             for org in &line.released {
+                // Its slot is counted by `call`. It also stays in `released` while its freeze is
+                // not applied: once it is, the turn may end before the news of it is read.
+                if line.admitted.contains_key(org) {
+                    continue;
+                }
                 match slot_of(*org)? {
-                    Some(_) if line.admitted.contains_key(org) => {}
                     Some((to, is_move_committed)) => {
                         taken.entry(to).or_default().take(is_move_committed);
                     }
@@ -348,6 +352,35 @@ mod tests {
             line.admitted.insert(org(number), (TO, 1));
         }
         assert!(line.call(BTreeMap::new(), Instant::now()).is_empty());
+    }
+
+    #[test]
+    fn a_slot_is_not_given_again_between_the_freeze_and_its_news() {
+        let turns = Arc::new(Turns::default());
+        let (group, term) = (GroupId(1), 7);
+        turns.all_known(group, term);
+        let until = Instant::now() + Duration::from_secs(1);
+        let mut enter = |number| {
+            let mut lines = turns.lines();
+            lines.entry(group).or_default().enter(org(number), TO, until).expect("a place")
+        };
+        let mut waiting: Vec<_> = (0..=limits::MOVES_COPIED_MAX).map(&mut enter).collect();
+        let call_up = |frozen: bool| {
+            turns.call_up(group, term, |_| Ok(frozen.then_some((TO, false)))).expect("it reads");
+        };
+        call_up(false);
+        let first: Vec<Turn> = waiting
+            .iter_mut()
+            .take(limits::MOVES_COPIED_MAX)
+            .map(|is_turn| is_turn.try_recv().expect("its turn"))
+            .collect();
+        // Called again before any freeze is applied. Then all are, and each proposer has its answer;
+        // the news has not been read.
+        call_up(false);
+        drop(first);
+        call_up(true);
+        let last = waiting.last_mut().expect("one waits");
+        assert!(last.try_recv().is_err(), "all slots are taken");
     }
 
     #[test]

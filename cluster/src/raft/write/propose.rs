@@ -231,9 +231,15 @@ impl Core {
         }
         match self.turn(group, *org, self.successor(*to), wait.min(TURN_WAIT_MAX)).await {
             Ok(turn) => {
-                let reply = self.propose_here(group, proposal).await;
-                drop(turn);
-                reply
+                // A canceled request may have appended its freeze. So the slot is held by a task of
+                // its own, until that is applied or certainly never will be under this leader.
+                let core = self.clone();
+                let proposing = tokio::spawn(async move {
+                    let reply = core.propose_here(group, proposal).await;
+                    drop(turn);
+                    reply
+                });
+                proposing.await.unwrap_or(ProposeReply::Unknown)
             }
             Err(ahead) => ProposeReply::Queued { ahead: u32::try_from(ahead).unwrap_or(u32::MAX) },
         }
