@@ -21,6 +21,7 @@ use crate::{
             PartitionPolicyRecord, RegionState, SurvivalGoal,
         },
         registration::{Binding, CredentialChange, CredentialTarget},
+        resource::ResourceChange,
     },
 };
 
@@ -317,6 +318,15 @@ pub enum Command {
         /// The domain: a DNS name in lower case.
         domain: String,
     },
+    /// Changes an organization's resources beside its credentials.
+    ChangeResource {
+        /// Whose.
+        org: OrgId,
+        /// What.
+        change: Box<ResourceChange>,
+        /// `If-Match`.
+        precondition: Option<Precondition>,
+    },
 }
 
 impl Command {
@@ -332,7 +342,8 @@ impl Command {
             Self::ChangeCredential { .. }
             | Self::RemoveCredential { .. }
             | Self::BindCredential { .. }
-            | Self::ClaimDomain { .. } => 3,
+            | Self::ClaimDomain { .. }
+            | Self::ChangeResource { .. } => 3,
             Self::Form { .. }
             | Self::RegisterNode(_)
             | Self::ClaimOrg(_)
@@ -404,6 +415,7 @@ impl Command {
             | Self::RemoveCredential { org, .. }
             | Self::BindCredential { org, .. }
             | Self::ClaimDomain { org, .. }
+            | Self::ChangeResource { org, .. }
             | Self::NoteLost { org, .. } => Some(*org),
         }
     }
@@ -447,6 +459,7 @@ impl Command {
             Self::RemoveCredential { .. } => "credential.remove",
             Self::BindCredential { .. } => "credential.bind",
             Self::ClaimDomain { .. } => "org.claim_domain",
+            Self::ChangeResource { .. } => "resource.change",
         }
     }
 
@@ -531,6 +544,7 @@ impl Command {
             | Self::RemoveCredential { .. }
             | Self::BindCredential { .. }
             | Self::ClaimDomain { .. }
+            | Self::ChangeResource { .. }
             | Self::NoteLost { .. } => false,
         }
     }

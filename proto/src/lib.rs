@@ -19,4 +19,4 @@ pub mod version;
 pub mod wire;
 
 pub use base::{id, log, region, secret, time};
-pub use records::{failover, lease, movement, oidc, org, record, registration, scopes};
+pub use records::{failover, lease, movement, oidc, org, record, registration, resource, scopes};

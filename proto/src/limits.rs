@@ -42,6 +42,18 @@ pub const DISCARD_TIME_MAX: Duration = Duration::from_secs(5);
 pub const ORG_NAME_CHARS_MAX: usize = 256;
 /// Dialects of one credential that are bound to one, of an organization.
 pub const BINDINGS_MAX: usize = 8;
+/// Bytes of the name of a resource beside credentials (contract 9: an attribute's).
+pub const RESOURCE_NAME_BYTES_MAX: usize = 70;
+/// Resources of one kind, of an organization.
+pub const RESOURCES_MAX: u64 = 1000;
+/// Bytes of an attribute's value, as JSON text.
+pub const ATTRIBUTE_BYTES_MAX: usize = BODY_BYTES_MAX;
+/// Claims of a SAML credential that hold an email address (contract 5).
+pub const EMAIL_CLAIMS_MAX: usize = 3;
+/// Characters of one such claim.
+pub const EMAIL_CLAIM_CHARS_MAX: usize = 256;
+/// Bytes of the JSON object of an external credential.
+pub const JSON_BLOB_BYTES_MAX: usize = 12 * 1024;
 /// Bytes of a region's name.
 pub const REGION_BYTES_MAX: usize = 63;
 /// Regions of a cluster.
@@ -130,6 +142,7 @@ const _: () = {
     assert!(SEALED_BYTES_MAX > PRIVATE_KEY_BYTES_MAX, "a sealed key fits");
     assert!(ORG_WRITES_MAX < WAITERS_MAX, "one organization leaves room for others");
     assert!(SEALED_BYTES_MAX > CLIENT_SECRET_BYTES_MAX, "a sealed secret fits");
+    assert!(SEALED_BYTES_MAX > JSON_BLOB_BYTES_MAX, "a sealed object fits");
     assert!(COMMAND_BYTES_MAX > BODY_BYTES_MAX, "a sealed body must fit a command");
     assert!(DISCARD_BYTES_MAX > BODY_BYTES_MAX, "more is dropped than is taken");
     assert!(COMMAND_BYTES_MAX > 2 * IMPORT_CHUNK_BYTES_MAX, "a part fits, the greatest record too");

@@ -6,7 +6,7 @@ use crate::{
         id::{GroupId, NodeId},
         region::Region,
     },
-    records::oidc::Provider,
+    records::{oidc::Provider, resource::ResourceKind},
 };
 
 /// The class of a refusal.
@@ -213,6 +213,24 @@ pub enum Refusal {
     /// A new credential without a client id or a secret: only a bug of the proposing node.
     #[error("a new credential needs a client id and a client secret")]
     Incomplete,
+    /// No resource of this kind and name.
+    #[error("no {kind} with this id")]
+    ResourceNotFound {
+        /// The kind.
+        kind: ResourceKind,
+    },
+    /// There is one of this kind and name already.
+    #[error("a {kind} with this id exists already")]
+    ResourceExists {
+        /// The kind.
+        kind: ResourceKind,
+    },
+    /// The organization has as many as it may have.
+    #[error("the organization has the maximum number of resources of kind {kind}")]
+    ResourcesFull {
+        /// The kind.
+        kind: ResourceKind,
+    },
 }
 
 fn listed(regions: &[Region]) -> String {
@@ -242,10 +260,13 @@ impl Refusal {
     #[must_use]
     pub const fn class(&self) -> RefusalClass {
         match self {
-            Self::CredentialNotFound | Self::OrgNotFound | Self::NodeNotFound => {
-                RefusalClass::NotFound
-            }
+            Self::CredentialNotFound
+            | Self::OrgNotFound
+            | Self::NodeNotFound
+            | Self::ResourceNotFound { .. } => RefusalClass::NotFound,
             Self::CredentialExists
+            | Self::ResourceExists { .. }
+            | Self::ResourcesFull { .. }
             | Self::OrgExists
             | Self::AlreadyFormed
             | Self::NodeRemoved

@@ -6,7 +6,7 @@ use crate::{
         log::LogIndex,
     },
     consistency::Position,
-    records::{org::Org, registration::RegistrationStamp},
+    records::{org::Org, registration::RegistrationStamp, resource::ResourceName},
     refusal::Refusal,
 };
 
@@ -49,14 +49,23 @@ pub enum Reply {
         /// Its number, its times and its sequence.
         stamp: RegistrationStamp,
     },
+    /// The name and the version of a resource that was made or changed (feature level 3).
+    Resource {
+        /// The name.
+        name: ResourceName,
+        /// The version.
+        version: WriteId,
+    },
 }
 
 impl Reply {
-    /// The version that a credential has after the write.
+    /// The version that a credential or another resource has after the write.
     #[must_use]
     pub const fn version(&self) -> Option<WriteId> {
         match self {
-            Self::Version(version) | Self::Registered { version, .. } => Some(*version),
+            Self::Version(version)
+            | Self::Registered { version, .. }
+            | Self::Resource { version, .. } => Some(*version),
             Self::Done | Self::Org(_) | Self::NodeRegistered { .. } | Self::ImportDropped => None,
         }
     }

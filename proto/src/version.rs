@@ -31,7 +31,7 @@ pub const POSITION: u8 = 2;
 ///    (`FormWithRegions`, `AddRegion`);
 /// 3. credentials of provider `oidc`; registrations of credentials and profiles of organizations, and
 ///    the commands of further dialects (`ChangeCredential`, `RemoveCredential`, `BindCredential`,
-///    `ClaimDomain`).
+///    `ClaimDomain`); resources beside credentials (`ChangeResource`).
 ///
 /// A command states the level that it needs ([`crate::command::Command::feature_level`]). The
 /// cluster's level is raised through the log once every member has reported that it supports it.

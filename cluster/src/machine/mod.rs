@@ -42,6 +42,7 @@ pub mod query;
 pub mod registered;
 mod registration;
 mod replica;
+pub mod resource;
 mod system_view;
 
 #[cfg(test)]
@@ -134,6 +135,8 @@ fn decide(txn: &mut ApplyTxn<'_>, proposal: &Proposal) -> Result<Applied, StoreE
     Ok(applied)
 }
 
+/// The rule of a command. A note that a write is lost is remembered like any other no: under that
+/// write's id nothing is carried out from here on.
 fn carry_out(txn: &mut ApplyTxn<'_>, proposal: &Proposal) -> ApplyResult {
     match &proposal.command {
         Command::Form { cluster, operator_key } => cluster::form(txn, cluster, operator_key, &[]),
@@ -167,8 +170,7 @@ fn carry_out(txn: &mut ApplyTxn<'_>, proposal: &Proposal) -> ApplyResult {
             movement::import_begin(txn, org, past, *dedup_horizon)
         }
         Command::ImportChunk { org, attempt, sequence, moved_records, is_last } => {
-            let part = movement::Part { sequence: *sequence, moved_records, is_last: *is_last };
-            movement::import_chunk(txn, *org, *attempt, &part)
+            movement::import_chunk(txn, *org, *attempt, (*sequence, *is_last), moved_records)
         }
         Command::ImportFinish { org, attempt, digest } => {
             movement::import_finish(txn, *org, *attempt, digest)
@@ -198,8 +200,10 @@ fn carry_out(txn: &mut ApplyTxn<'_>, proposal: &Proposal) -> ApplyResult {
         Command::BindCredential { org, binding, client_id } => {
             registration::bind(txn, *org, binding, client_id)
         }
+        Command::ChangeResource { org, change, precondition } => {
+            resource::change(txn, *org, change, precondition.as_ref())
+        }
         Command::ClaimDomain { org, domain } => org::claim_domain(txn, *org, domain),
-        // Remembered like any other no: under its id nothing is carried out from here on.
         Command::NoteLost { .. } => Err(Refusal::Lost.into()),
     }
 }
@@ -240,6 +244,7 @@ fn refuse_misplaced(group: GroupId, command: &Command) -> Option<Refusal> {
         | Command::ChangeCredential { .. }
         | Command::RemoveCredential { .. }
         | Command::BindCredential { .. }
+        | Command::ChangeResource { .. }
         | Command::SetOrgSettings { .. } => (false, Refusal::OrgNotFound),
         Command::MarkReplicas { .. } | Command::SetLeases(_) | Command::NoteLost { .. } => {
             return None;

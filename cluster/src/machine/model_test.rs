@@ -128,6 +128,7 @@ impl Model {
             | Command::RemoveCredential { .. }
             | Command::BindCredential { .. }
             | Command::ClaimDomain { .. }
+            | Command::ChangeResource { .. }
             | Command::SetOrgSettings { .. }
             | Command::SetPartitionPolicy(_)
             | Command::NotePartitionPolicy(_)

@@ -261,6 +261,11 @@ fn note_change(
     Ok(())
 }
 
+/// Counts a write of the organization that is not about its credentials.
+pub(super) fn count_write(txn: &mut ApplyTxn<'_>, org: OrgId) -> Result<(), StoreError> {
+    advance(txn, org, None).map(drop)
+}
+
 /// Counts a write of the organization, and drops what is bound to a credential that has ended; the
 /// organization's sequence.
 fn advance(txn: &mut ApplyTxn<'_>, org: OrgId, ended: Option<Number>) -> Result<u64, StoreError> {

@@ -7,6 +7,7 @@ use concordat_proto::{
     id::{ClientId, GroupId, NodeId, OrgId, WriteId},
     region::Region,
     registration::Number,
+    resource::{ResourceKind, ResourceName},
     time::LogTime,
 };
 
@@ -74,6 +75,10 @@ pub enum Kind {
     Domain = 28,
     /// An organization's enterprise domain, as text (system group; no name).
     DomainOf = 29,
+    /// A `Resource`, by its kind's byte and its name.
+    Resource = 30,
+    /// The number of resources of a kind that an organization has (u64), by the kind's byte.
+    ResourceCount = 31,
     /// The home group's `PartitionPolicyRecord` (no organization, no name).
     PartitionPolicyRecord = 14,
     /// An `OrgSettings` (no name).
@@ -113,6 +118,8 @@ impl Kind {
             27 => Self::OrgProfile,
             28 => Self::Domain,
             29 => Self::DomainOf,
+            30 => Self::Resource,
+            31 => Self::ResourceCount,
             14 => Self::PartitionPolicyRecord,
             15 => Self::OrgSettings,
             _ => return None,
@@ -189,6 +196,26 @@ pub fn credential_number(group: GroupId, org: OrgId, number: Number) -> Vec<u8> 
 #[must_use]
 pub fn org_profile(group: GroupId, org: OrgId) -> Vec<u8> {
     key(group, org, Kind::OrgProfile, &[])
+}
+
+/// All resources of a kind in an organization.
+#[must_use]
+pub fn resources(group: GroupId, org: OrgId, kind: ResourceKind) -> Vec<u8> {
+    key(group, org, Kind::Resource, &[kind.to_u8()])
+}
+
+/// A resource.
+#[must_use]
+pub fn resource(group: GroupId, org: OrgId, kind: ResourceKind, name: &ResourceName) -> Vec<u8> {
+    let mut key = resources(group, org, kind);
+    key.extend_from_slice(name.as_str().as_bytes());
+    key
+}
+
+/// The number of resources of a kind that an organization has.
+#[must_use]
+pub fn resource_count(group: GroupId, org: OrgId, kind: ResourceKind) -> Vec<u8> {
+    key(group, org, Kind::ResourceCount, &[kind.to_u8()])
 }
 
 /// The organization that has an enterprise domain.

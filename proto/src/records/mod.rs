@@ -10,4 +10,5 @@ pub mod oidc;
 pub mod org;
 pub mod record;
 pub mod registration;
+pub mod resource;
 pub mod scopes;

@@ -16,6 +16,7 @@ use crate::{
         org::{ApiKey, Org, OrgSettings},
         record::{KeyRecord, WriteRecord},
         registration::{OrgProfile, Registration},
+        resource::Resource,
     },
 };
 
@@ -179,6 +180,8 @@ pub enum MovedRecord {
     },
     /// The organization's profile (feature level 3).
     Profile(OrgProfile),
+    /// A resource beside the credentials (feature level 3).
+    Resource(Box<Resource>),
 }
 
 impl MovedRecord {
@@ -187,7 +190,7 @@ impl MovedRecord {
     pub fn feature_level(&self) -> u32 {
         match self {
             Self::Oidc(credential) if credential.provider == Provider::Oidc => 3,
-            Self::Registration { .. } | Self::Profile(_) => 3,
+            Self::Registration { .. } | Self::Profile(_) | Self::Resource(_) => 3,
             Self::ApiKey(_)
             | Self::Oidc(_)
             | Self::Write { .. }

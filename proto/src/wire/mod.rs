@@ -24,6 +24,7 @@ use crate::{
         },
         record::{AppliedRecord, InheritedNames, InheritedTerms, KeyRecord, WriteRecord},
         registration::{OrgProfile, Registration},
+        resource::Resource,
     },
     reply::Applied,
     version,
@@ -42,7 +43,9 @@ mod samples;
 pub mod snapshot;
 
 use codec::wire;
-use frozen::{cluster, command, failover, lease, movement, oidc, org, record, registration, reply};
+use frozen::{
+    cluster, command, failover, lease, movement, oidc, org, record, registration, reply, resource,
+};
 
 pub use codec::{Wire, decode_serde, encode_serde};
 pub use error::WireError;
@@ -103,6 +106,8 @@ wire! {
         reads { 1 => registration::V1Registration }, at most limits::RECORD_BYTES_MAX;
     OrgProfile: writes version::RECORD => registration::V1OrgProfile,
         reads { 1 => registration::V1OrgProfile }, at most limits::RECORD_BYTES_MAX;
+    Resource: writes version::RECORD => resource::V1Resource,
+        reads { 1 => resource::V1Resource }, at most limits::RECORD_BYTES_MAX;
     u64: writes version::RECORD => u64,
         reads { 1 => u64 }, at most limits::RECORD_BYTES_MAX;
 }

@@ -6,7 +6,7 @@ use proptest::{collection::vec, prelude::*, sample::Index};
 use super::{
     Wire, WireError,
     peer::{Notice, PeerReply, PeerRequest, ProposeReply, StreamHead},
-    samples::{self, arbitrary},
+    samples::{self, arbitrary, resource},
     snapshot::Chunk,
 };
 use crate::{
@@ -23,6 +23,7 @@ use crate::{
         },
         record::{AppliedRecord, InheritedNames, InheritedTerms, KeyRecord, WriteRecord},
         registration::{OrgProfile, Registration},
+        resource::Resource,
     },
     reply::Applied,
 };
@@ -57,6 +58,7 @@ fn decode_all(bytes: &[u8]) {
     again::<MovedRecord>(bytes);
     again::<Registration>(bytes);
     again::<OrgProfile>(bytes);
+    again::<Resource>(bytes);
     again::<u64>(bytes);
     again::<PeerRequest>(bytes);
     again::<PeerReply>(bytes);
@@ -74,6 +76,7 @@ proptest! {
 
     #[test]
     fn records_round_trip(
+        resource in resource::any_resource(),
         applied in arbitrary::applied(),
         org in arbitrary::org(),
         credential in arbitrary::credential(),
@@ -83,6 +86,7 @@ proptest! {
         prop_assert_eq!(Org::decode(&org.encode()), Ok(org));
         prop_assert_eq!(OidcCredential::decode(&credential.encode()), Ok(credential));
         prop_assert_eq!(AppliedRecord::decode(&record.encode()), Ok(record));
+        prop_assert_eq!(Resource::decode(&resource.encode()), Ok(resource));
     }
 
     #[test]

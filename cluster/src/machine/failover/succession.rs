@@ -222,6 +222,8 @@ impl SuccessorSpec {
             | Kind::Registration
             | Kind::CredentialNumber
             | Kind::OrgProfile
+            | Kind::Resource
+            | Kind::ResourceCount
             | Kind::IdempotencyCount
             | Kind::Away
             | Kind::OnMove

@@ -139,6 +139,9 @@ impl Packer<'_> {
             Kind::Oidc => self.pack(MovedRecord::Oidc(query::decode(key, value)?)),
             Kind::OrgSettings => self.pack(MovedRecord::Settings(query::decode(key, value)?)),
             Kind::OrgProfile => self.pack(MovedRecord::Profile(query::decode(key, value)?)),
+            Kind::Resource => {
+                self.pack(MovedRecord::Resource(Box::new(query::decode(key, value)?)));
+            }
             Kind::Registration => {
                 let client_id = registered::client_id(parsed.name)?;
                 let registration = query::decode(key, value)?;
@@ -157,9 +160,13 @@ impl Packer<'_> {
                     self.pack(MovedRecord::IdempotencyKey { key: text, record });
                 }
             }
-            // The first moves in the head; the second belongs to those that are not here; the third
-            // is counted anew, and the last made anew from the registrations.
-            Kind::Org | Kind::Away | Kind::IdempotencyCount | Kind::CredentialNumber => {}
+            // The first moves in the head; the second belongs to those that are not here; the next
+            // two are counted anew, and the last is made anew from the registrations.
+            Kind::Org
+            | Kind::Away
+            | Kind::IdempotencyCount
+            | Kind::ResourceCount
+            | Kind::CredentialNumber => {}
             Kind::Applied
             | Kind::Write
             | Kind::Expiry

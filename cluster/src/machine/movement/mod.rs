@@ -67,7 +67,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     dedup,
     entry::txn::{ApplyResult, ApplyTxn},
-    query, registered,
+    query, registered, resource,
 };
 use crate::{
     planted,
@@ -228,14 +228,6 @@ fn put_away(txn: &mut ApplyTxn<'_>, org: OrgId, away: MovedAwayRecord) {
     }
 }
 
-/// A part of an adoption.
-#[derive(Debug)]
-pub(super) struct Part<'a> {
-    pub(super) sequence: u32,
-    pub(super) moved_records: &'a [MovedRecord],
-    pub(super) is_last: bool,
-}
-
 /// The attempt that is under way, if it is this one.
 fn attempt_of(
     txn: &ApplyTxn<'_>,
@@ -253,21 +245,22 @@ pub(super) fn import_chunk(
     txn: &mut ApplyTxn<'_>,
     org: OrgId,
     attempt: WriteId,
-    part: &Part<'_>,
+    (sequence, is_last): (u32, bool),
+    moved_records: &[MovedRecord],
 ) -> ApplyResult {
     let Some((away, import)) = attempt_of(txn, org, attempt)? else {
         return Err(Refusal::StaleMove.into());
     };
-    if import.is_whole || import.next != part.sequence {
+    if import.is_whole || import.next != sequence {
         return Err(Refusal::StaleMove.into());
     }
-    for moved_record in part.moved_records {
+    for moved_record in moved_records {
         import_record(txn, org, moved_record)?;
     }
     let import = Import {
         next: import.next.saturating_add(1),
-        digest: digest_part(&import.digest, part.moved_records),
-        is_whole: part.is_last,
+        digest: digest_part(&import.digest, moved_records),
+        is_whole: is_last,
         ..import
     };
     put_away(txn, org, MovedAwayRecord { import: Some(import), ..away });
@@ -287,6 +280,7 @@ fn import_record(
         MovedRecord::Registration { client_id, registration } => {
             registered::put(txn, org, client_id, registration);
         }
+        MovedRecord::Resource(resource) => resource::import(txn, org, resource)?,
         MovedRecord::Profile(profile) => txn.put(keys::org_profile(txn.group, org), profile),
         MovedRecord::Settings(settings) => txn.put(keys::org_settings(txn.group, org), settings),
         MovedRecord::Write { write_id, record } => {

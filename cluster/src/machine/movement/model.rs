@@ -6,17 +6,67 @@ use concordat_proto::{
     command::{Command, Proposal},
     id::{ClientId, GroupId, OrgId, WriteId},
     log::LogIndex,
-    oidc::OidcCredential,
+    oidc::{OidcCredential, OidcPatch, Provider},
     refusal::Refusal,
     registration::{CredentialChange, CredentialTarget, Number, RegistrationStamp},
     reply::Reply,
+    resource::{ResourceBody, ResourceChange, ResourceKind, ResourceName},
 };
 
-use crate::{machine::registered, store::Reader};
+use crate::{
+    machine::{
+        query, registered, resource,
+        testkit::{client, credential, org_id},
+    },
+    store::{Reader, keys},
+};
+
+/// A client's write.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Write {
+    Create(u8),
+    Label(u8, u8),
+    Delete(u8),
+    Rename(u8, u8),
+    /// Sets an attribute, or deletes it.
+    Attribute(u8, Option<u8>),
+}
+
+impl Write {
+    pub(super) fn command(self, model: &Model) -> Command {
+        let org = org_id(0);
+        match self {
+            Self::Rename(from, to) => model.rename(org, &client(from), client(to)),
+            Self::Create(number) => {
+                Command::CreateOidc { org, credential: credential(number, Provider::Google, 1) }
+            }
+            Self::Label(number, label) => {
+                let patch = OidcPatch { label: Some(label.to_string()), ..OidcPatch::default() };
+                Command::PatchOidc { org, client_id: client(number), patch, precondition: None }
+            }
+            Self::Attribute(number, value) => {
+                let name = ResourceName::new(number.to_string()).expect("a name");
+                let kind = ResourceKind::Attribute;
+                let change = match value {
+                    Some(value) => {
+                        ResourceChange::Put(name, ResourceBody::Attribute(value.to_string()))
+                    }
+                    None => ResourceChange::Delete { kind, name, is_absent_ok: false },
+                };
+                Command::ChangeResource { org, change: Box::new(change), precondition: None }
+            }
+            Self::Delete(number) => {
+                Command::DeleteOidc { org, client_id: client(number), precondition: None }
+            }
+        }
+    }
+}
 
 #[derive(Default)]
 pub(super) struct Model {
     pub(super) credentials: BTreeMap<ClientId, OidcCredential>,
+    /// Attributes, each with the write that made it what it is.
+    attributes: BTreeMap<ResourceName, (WriteId, ResourceBody)>,
     /// Of each credential the write that made it, and its number as soon as that was seen.
     registered: BTreeMap<ClientId, (WriteId, Option<Number>)>,
     /// All numbers that were ever seen.
@@ -54,6 +104,40 @@ impl Model {
         }
         let sequence = registered::profile(store, group, org).expect("a look-up").sequence;
         assert_eq!(sequence, self.sequence, "writes are counted wrong");
+    }
+
+    /// The attributes in a state are those that were written, and counted.
+    pub(super) fn check_attributes(&self, store: &dyn Reader, group: GroupId, org: OrgId) {
+        let kind = ResourceKind::Attribute;
+        let (found, _) = resource::list(store, group, org, kind, 0..usize::MAX).expect("a list");
+        let found: BTreeMap<_, _> =
+            found.into_iter().map(|it| (it.name, (it.version, it.body))).collect();
+        assert_eq!(found, self.attributes, "attributes are not those that were written");
+        let count: Option<u64> =
+            query::load(store, &keys::resource_count(group, org, kind)).expect("a look-up");
+        assert_eq!(count.unwrap_or_default(), found.len() as u64, "attributes are counted wrong");
+    }
+
+    fn attribute(&mut self, write: WriteId, change: &ResourceChange) -> Result<Reply, Refusal> {
+        match change {
+            ResourceChange::Put(name, body) => {
+                let stored = self.attributes.entry(name.clone()).or_insert((write, body.clone()));
+                if stored.0 == write || stored.1 != *body {
+                    *stored = (write, body.clone());
+                    self.sequence += 1;
+                }
+                Ok(Reply::Resource { name: name.clone(), version: stored.0 })
+            }
+            ResourceChange::Delete { kind, name, .. } => {
+                let refusal = Refusal::ResourceNotFound { kind: *kind };
+                self.attributes.remove(name).ok_or(refusal)?;
+                self.sequence += 1;
+                Ok(Reply::Done)
+            }
+            ResourceChange::Create(..)
+            | ResourceChange::Patch(..)
+            | ResourceChange::DeleteAll(_) => unreachable!("not drawn"),
+        }
     }
 
     /// The command that renames a credential by its number; one that no credential has where there is
@@ -132,6 +216,7 @@ impl Model {
                 self.sequence += 1;
                 Ok(Reply::Done)
             }
+            Command::ChangeResource { change, .. } => self.attribute(proposal.write_id, change),
             Command::RemoveCredential { .. }
             | Command::BindCredential { .. }
             | Command::ClaimDomain { .. }

@@ -21,7 +21,10 @@ use concordat_proto::{
 };
 use proptest::{collection::vec, option, prelude::*};
 
-use super::world::{GROUPS, Step, World, Write};
+use super::{
+    model::Write,
+    world::{GROUPS, Step, World},
+};
 use crate::{
     machine::{
         query,
@@ -279,6 +282,8 @@ fn write() -> impl Strategy<Value = Write> {
         4 => (0_u8..3, 0_u8..9).prop_map(|(number, label)| Write::Label(number, label)),
         2 => (0_u8..3).prop_map(Write::Delete),
         2 => (0_u8..3, 0_u8..4).prop_map(|(from, to)| Write::Rename(from, to)),
+        2 => (0_u8..2, option::of(0_u8..3))
+            .prop_map(|(name, value)| Write::Attribute(name, value)),
     ]
 }
 

@@ -11,7 +11,7 @@ use concordat_proto::{
     id::{GroupId, OrgId, WriteId},
     log::{LogId, Term},
     movement::{HomeRecord, MovedAwayRecord, MovedRecord, Release},
-    oidc::{OidcCredential, OidcPatch, Provider},
+    oidc::OidcCredential,
     org::{OrgSettings, StaleSecrets},
     record::AppliedRecord,
     refusal::{Refusal, RefusalClass},
@@ -22,12 +22,12 @@ use concordat_proto::{
 
 use super::{
     export,
-    model::{Answer, Model},
+    model::{Answer, Model, Write},
 };
 use crate::machine::{
     failover::succession::{self, SuccessorSpec},
     locate, movement, query,
-    testkit::{BEGIN, KEY_LIFE, Replica, client, credential, keyed, org, org_id, proposal, region},
+    testkit::{BEGIN, KEY_LIFE, Replica, keyed, org, org_id, proposal, region},
 };
 
 use crate::store::{Store, WriteBatch, keys, memory::MemoryStore};
@@ -63,34 +63,6 @@ pub(super) enum Step {
     FailOver { at: usize },
     /// A group's clock advances.
     Tick { at: usize, by: u64 },
-}
-
-/// A client's write.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Write {
-    Create(u8),
-    Label(u8, u8),
-    Delete(u8),
-    Rename(u8, u8),
-}
-
-impl Write {
-    fn command(self, model: &Model) -> Command {
-        let org = org_id(0);
-        match self {
-            Self::Rename(from, to) => model.rename(org, &client(from), client(to)),
-            Self::Create(number) => {
-                Command::CreateOidc { org, credential: credential(number, Provider::Google, 1) }
-            }
-            Self::Label(number, label) => {
-                let patch = OidcPatch { label: Some(label.to_string()), ..OidcPatch::default() };
-                Command::PatchOidc { org, client_id: client(number), patch, precondition: None }
-            }
-            Self::Delete(number) => {
-                Command::DeleteOidc { org, client_id: client(number), precondition: None }
-            }
-        }
-    }
 }
 
 /// All groups, all steps in transit, and the expected result.
@@ -248,6 +220,7 @@ impl World {
             let number = match write {
                 Write::Create(n) | Write::Label(n, _) | Write::Delete(n) => n,
                 Write::Rename(n, _) => 8 + n,
+                Write::Attribute(n, _) => 16 + n,
             };
             let name = key.wrapping_mul(16).wrapping_add(number);
             proposal = keyed(proposal, name, name, KEY_LIFE);
@@ -475,6 +448,7 @@ impl World {
         let expected: Vec<OidcCredential> = self.model.credentials.values().cloned().collect();
         assert_eq!(page.items, expected, "what is there is not what was written");
         self.model.check_registrations(store, group, org_id(0));
+        self.model.check_attributes(store, group, org_id(0));
         let settings = query::org_settings(store, group, org_id(0)).expect("a look-up");
         assert_eq!(settings, SETTINGS, "they were left behind");
         let key = org(0).first_key;

@@ -13,6 +13,7 @@ use super::{
     org::{V1ApiKey, V1Org, V1OrgSettings},
     record::check_key,
     registration::{V1CredentialChange, V1CredentialTarget},
+    resource::V1ResourceChange,
 };
 use crate::{
     command::{Command, Idempotency, Precondition, Proposal},
@@ -103,6 +104,11 @@ mirror_enum! {
         },
         BindCredential { org: V1Id, binding: Text, client_id: Text },
         ClaimDomain { org: V1Id, domain: Text },
+        ChangeResource {
+            org: V1Id,
+            change: V1ResourceChange,
+            precondition: Option<V1Precondition>,
+        },
     }
 }
 
@@ -150,6 +156,7 @@ fn check_command(command: &Command) -> Result<(), WireError> {
         | Command::ChangeCredential { .. }
         | Command::RemoveCredential { .. }
         | Command::BindCredential { .. }
+        | Command::ChangeResource { .. }
         | Command::NoteLost { .. } => Ok(()),
     }
 }

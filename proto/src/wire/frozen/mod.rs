@@ -12,3 +12,4 @@ pub(super) mod org;
 pub(super) mod record;
 pub(super) mod registration;
 pub(super) mod reply;
+pub(super) mod resource;

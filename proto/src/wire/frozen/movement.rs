@@ -6,6 +6,7 @@ use super::{
     org::{V1ApiKey, V1Org, V1OrgSettings},
     record::{V1KeyRecord, V1WriteRecord, check_key},
     registration::{V1OrgProfile, V1Registration},
+    resource::V1Resource,
 };
 use crate::{
     limits,
@@ -53,6 +54,7 @@ mirror_enum! {
         Settings(settings: V1OrgSettings),
         Registration { client_id: Text, registration: V1Registration },
         Profile(profile: V1OrgProfile),
+        Resource(resource: V1Resource),
     }
 }
 
@@ -102,6 +104,7 @@ fn check_moved_record(moved_record: &MovedRecord) -> Result<(), WireError> {
         | MovedRecord::Oidc(_)
         | MovedRecord::Registration { .. }
         | MovedRecord::Profile(_)
+        | MovedRecord::Resource(_)
         | MovedRecord::Write { .. } => Ok(()),
     }
 }

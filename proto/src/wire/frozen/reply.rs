@@ -7,6 +7,7 @@ use super::{
     oidc::V1Provider,
     org::V1Org,
     registration::V1RegistrationStamp,
+    resource::V1ResourceKind,
 };
 use crate::{
     base::{
@@ -98,6 +99,7 @@ mirror_enum! {
         NodeRegistered { group: u32 },
         ImportDropped,
         Registered { version: V1Id, stamp: V1RegistrationStamp },
+        Resource { name: Text, version: V1Id },
     }
     V1Refusal for Refusal, check check_refusal {
         CredentialNotFound,
@@ -144,6 +146,9 @@ mirror_enum! {
         DomainTaken,
         BindingsFull,
         Incomplete,
+        ResourceNotFound { kind: V1ResourceKind },
+        ResourceExists { kind: V1ResourceKind },
+        ResourcesFull { kind: V1ResourceKind },
     }
     V1FullOf for FullOf { Regions, Nodes }
 }

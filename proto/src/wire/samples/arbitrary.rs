@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
-use super::registration;
+use super::{registration, resource};
 use crate::{
     base::{
         id::{ClientId, ClusterId, GroupId, KeyId, NodeId, OrgId, WriteId},
@@ -214,6 +214,7 @@ fn command() -> impl Strategy<Value = Command> {
             .prop_map(|(org, closed)| Command::NoteLost { org, closed: GroupId(closed) }),
         move_command(),
         registration::any_command(org_id(), precondition()),
+        resource::any_command(org_id(), precondition()),
     ]
 }
 

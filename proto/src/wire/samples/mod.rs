@@ -5,6 +5,7 @@ pub(super) mod arbitrary;
 pub(super) mod failover;
 pub(super) mod peer;
 pub(super) mod registration;
+pub(super) mod resource;
 
 use std::time::Duration;
 
@@ -229,6 +230,7 @@ pub(super) fn moved_records() -> Samples<MovedRecord> {
         ("settings", MovedRecord::Settings(failover::settings())),
     ];
     samples.extend(registration::moved_records());
+    samples.extend(resource::moved_records());
     samples
 }
 
@@ -329,6 +331,7 @@ pub(super) fn proposals() -> Samples<Proposal> {
     let further =
         [naming_proposals(), move_proposals(), failover::proposals(), registration::proposals()];
     samples.extend(further.concat());
+    samples.extend(resource::proposals());
     samples
 }
 
@@ -441,7 +444,11 @@ pub(super) fn applied() -> Samples<Applied> {
         ("too_few_regions", Err(Refusal::TooFewRegions)),
     ];
     let samples = outcomes.into_iter().map(|(name, outcome)| (name, applied_with(outcome)));
-    samples.chain(applied_elsewhere()).chain(registration::applied()).collect()
+    samples
+        .chain(applied_elsewhere())
+        .chain(registration::applied())
+        .chain(resource::applied())
+        .collect()
 }
 
 pub(super) fn orgs() -> Samples<Org> {
