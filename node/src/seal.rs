@@ -51,15 +51,18 @@ pub enum Field<'a> {
     PrivateKey(&'a str),
     /// The organization's first API key.
     FirstApiKey,
+    /// The object of an external credential.
+    ExternalBlob(&'a str),
 }
 
 impl Field<'_> {
-    /// Its name in the associated data, and the credential's. Both are kept for ever.
+    /// Its name in the associated data, and that of the credential or resource. Both are kept for ever.
     const fn names(&self) -> (&'static str, &str) {
         match self {
             Self::ClientSecret(client_id) => ("oidc.client_secret", client_id),
             Self::PrivateKey(client_id) => ("oidc.options.apple.private_key", client_id),
             Self::FirstApiKey => ("org.first_api_key", ""),
+            Self::ExternalBlob(name) => ("external.json_blob", name),
         }
     }
 }

@@ -128,8 +128,13 @@ fn make(
     body: &ResourceBody,
     precondition: Option<&Precondition>,
 ) -> ApplyResult {
-    if precondition.is_some() {
-        return Err(Refusal::VersionMismatch.into());
+    match precondition {
+        // No version: there must be none.
+        Some(Precondition::AnyOf(versions)) if versions.is_empty() => {}
+        None => {}
+        Some(Precondition::Exists | Precondition::AnyOf(_)) => {
+            return Err(Refusal::VersionMismatch.into());
+        }
     }
     let kind = body.kind();
     if count(txn, org, kind, |count| count + 1)? > limits::RESOURCES_MAX {

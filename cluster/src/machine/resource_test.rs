@@ -136,6 +136,25 @@ fn an_organization_has_a_bounded_number_of_a_kind() {
     replica.done(5, put("b"));
 }
 
+#[test]
+fn a_put_may_ask_that_there_is_none_or_a_version() {
+    let replica = replica();
+    let put = |value: &str, precondition| {
+        command(ResourceChange::Put(name("a"), attribute(value)), precondition)
+    };
+    let any_of = |versions: &[u8]| {
+        Some(Precondition::AnyOf(versions.iter().map(|number| write_id(*number)).collect()))
+    };
+    for (number, precondition) in [(1, any_of(&[9])), (2, Some(Precondition::Exists))] {
+        assert_eq!(replica.refused(number, put("1", precondition)), Refusal::VersionMismatch);
+    }
+    replica.done(3, put("1", any_of(&[])));
+    assert_eq!(replica.refused(4, put("2", any_of(&[]))), Refusal::VersionMismatch);
+    replica.done(5, put("2", any_of(&[3])));
+    assert_eq!(replica.refused(6, put("3", any_of(&[3]))), Refusal::VersionMismatch);
+    replica.done(7, put("3", Some(Precondition::Exists)));
+}
+
 fn any_change() -> impl Strategy<Value = ResourceChange> {
     let text = || select(vec!["a", "b", "c"]);
     let kinds = || select(&ResourceKind::ALL[..]);

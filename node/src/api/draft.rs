@@ -10,6 +10,9 @@ use concordat_proto::{
     id::ClientId,
     oidc::{GenericOptions, Provider},
     registration::CredentialChange,
+    resource::{
+        ExternalProvider, ExternalType, ResourceKind, ResourceName, SamlPatch, SamlSettings,
+    },
     secret::Secret,
 };
 
@@ -76,4 +79,41 @@ pub struct ChangeDraft {
     pub client_secret: Option<Secret>,
     /// The rest of it; its own secret is absent.
     pub change: CredentialChange,
+}
+
+/// A change of a resource beside the credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ResourceDraft {
+    /// A new SAML credential.
+    CreateSaml(SamlSettings),
+    /// Some members of one.
+    PatchSaml(ResourceName, SamlPatch),
+    /// A new external credential.
+    CreateExternal(Box<ExternalDraft>),
+    /// Some members of one.
+    PatchExternal(ResourceName, ExternalPatchDraft),
+    /// The value of an attribute, as JSON.
+    PutAttribute(ResourceName, String),
+    /// The end of one.
+    Delete(ResourceKind, ResourceName),
+    /// The end of all of a kind.
+    DeleteAll(ResourceKind),
+}
+
+/// An external credential to be created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as in concordat_proto::resource::ExternalCredential")]
+pub struct ExternalDraft {
+    pub provider: ExternalProvider,
+    pub credential_type: ExternalType,
+    pub label: Option<String>,
+    pub json_blob: Secret,
+}
+
+/// A change of an external credential.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[expect(missing_docs, reason = "as in concordat_proto::resource::ExternalPatch")]
+pub struct ExternalPatchDraft {
+    pub label: Option<String>,
+    pub json_blob: Option<Secret>,
 }

@@ -20,9 +20,10 @@ use concordat_proto::{
     org::Rights,
     region::Region,
     registration::{Binding, CredentialTarget, Number, Owner},
+    resource::{ResourceKind, ResourceName},
 };
 
-use super::draft::{ChangeDraft, OidcDraft, OidcPatchDraft};
+use super::draft::{ChangeDraft, OidcDraft, OidcPatchDraft, ResourceDraft};
 
 /// Every operation, in the order of [`TABLE`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +36,20 @@ pub enum Operation {
     OidcDelete,
     SecretGet,
     OwnOrgGet,
+    SamlList,
+    SamlCreate,
+    SamlGet,
+    SamlPatch,
+    SamlDelete,
+    ExternalList,
+    ExternalCreate,
+    ExternalGet,
+    ExternalPatch,
+    ExternalDelete,
+    AttributeList,
+    AttributeGet,
+    AttributePut,
+    AttributeDelete,
     EntryList,
     EntryGet,
     EntryCreate,
@@ -127,7 +142,7 @@ const fn demo(operation: Operation, name: &'static str) -> Spec {
 }
 
 /// The table of operations.
-pub const TABLE: [Spec; 35] = [
+pub const TABLE: [Spec; 49] = [
     read(Operation::OidcList, "oidc_list", READ),
     write(Operation::OidcCreate, "oidc_create", WRITE),
     read(Operation::OidcGet, "oidc_get", READ),
@@ -135,6 +150,20 @@ pub const TABLE: [Spec; 35] = [
     write(Operation::OidcDelete, "oidc_delete", WRITE),
     read(Operation::SecretGet, "secret_get", SECRETS),
     read(Operation::OwnOrgGet, "own_org_get", READ),
+    read(Operation::SamlList, "saml_list", READ),
+    write(Operation::SamlCreate, "saml_create", WRITE),
+    read(Operation::SamlGet, "saml_get", READ),
+    write(Operation::SamlPatch, "saml_patch", WRITE),
+    write(Operation::SamlDelete, "saml_delete", WRITE),
+    read(Operation::ExternalList, "external_list", READ),
+    write(Operation::ExternalCreate, "external_create", WRITE),
+    read(Operation::ExternalGet, "external_get", SECRETS),
+    write(Operation::ExternalPatch, "external_patch", WRITE),
+    write(Operation::ExternalDelete, "external_delete", WRITE),
+    read(Operation::AttributeList, "attribute_list", READ),
+    read(Operation::AttributeGet, "attribute_get", READ),
+    write(Operation::AttributePut, "attribute_put", WRITE),
+    write(Operation::AttributeDelete, "attribute_delete", WRITE),
     with_body(read(Operation::EntryList, "entry_list", READ)),
     read(Operation::EntryGet, "entry_get", READ),
     write(Operation::EntryCreate, "entry_create", WRITE),
@@ -222,6 +251,10 @@ pub enum CredentialRead {
     Entry(EntryQuery),
     /// The credential that a dialect is bound to.
     Binding(Binding),
+    /// A page of the resources of a kind, without their secrets.
+    Resources(ResourceKind, Page),
+    /// One resource. An external credential is shown with its secret.
+    Resource(ResourceKind, ResourceName),
 }
 
 /// A read of one credential with its registration.
@@ -291,6 +324,8 @@ pub enum CredentialWrite {
     EntryDelete(CredentialTarget),
     /// Bind a dialect to one.
     Bind(Binding, ClientId),
+    /// Change a resource beside them.
+    Resource(ResourceDraft),
 }
 
 /// A read by an operator.
@@ -363,6 +398,9 @@ impl Action {
             Self::CredentialRead(CredentialRead::Entries(_)) => Operation::EntryList,
             Self::CredentialRead(CredentialRead::Entry(_)) => Operation::EntryGet,
             Self::CredentialRead(CredentialRead::Binding(_)) => Operation::BindingGet,
+            Self::CredentialRead(CredentialRead::Resources(kind, _)) => listing(*kind),
+            Self::CredentialRead(CredentialRead::Resource(kind, _)) => reading(*kind),
+            Self::CredentialWrite(CredentialWrite::Resource(draft)) => changing(draft),
             Self::CredentialWrite(CredentialWrite::EntryCreate(..)) => Operation::EntryCreate,
             Self::CredentialWrite(CredentialWrite::EntryChange(..)) => Operation::EntryChange,
             Self::CredentialWrite(CredentialWrite::EntryDelete(_)) => Operation::EntryDelete,
@@ -392,6 +430,37 @@ impl Action {
             Self::Demo(DemoAction::Cut(_)) => Operation::DemoCut,
             Self::Demo(DemoAction::Heal(_)) => Operation::DemoHeal,
         }
+    }
+}
+
+const fn listing(kind: ResourceKind) -> Operation {
+    match kind {
+        ResourceKind::Saml => Operation::SamlList,
+        ResourceKind::External => Operation::ExternalList,
+        ResourceKind::Attribute => Operation::AttributeList,
+    }
+}
+
+const fn reading(kind: ResourceKind) -> Operation {
+    match kind {
+        ResourceKind::Saml => Operation::SamlGet,
+        ResourceKind::External => Operation::ExternalGet,
+        ResourceKind::Attribute => Operation::AttributeGet,
+    }
+}
+
+const fn changing(draft: &ResourceDraft) -> Operation {
+    match draft {
+        ResourceDraft::CreateSaml(_) => Operation::SamlCreate,
+        ResourceDraft::PatchSaml(..) => Operation::SamlPatch,
+        ResourceDraft::CreateExternal(_) => Operation::ExternalCreate,
+        ResourceDraft::PatchExternal(..) => Operation::ExternalPatch,
+        ResourceDraft::PutAttribute(..) => Operation::AttributePut,
+        ResourceDraft::Delete(kind, _) | ResourceDraft::DeleteAll(kind) => match kind {
+            ResourceKind::Saml => Operation::SamlDelete,
+            ResourceKind::External => Operation::ExternalDelete,
+            ResourceKind::Attribute => Operation::AttributeDelete,
+        },
     }
 }
 

@@ -15,6 +15,7 @@ use concordat_proto::{
     refusal::{Refusal, RefusalClass},
     region::Region,
     registration::{Binding, Number, RegistrationStamp},
+    resource::{Resource, ResourceKind, ResourceName, SamlSettings},
     secret::Secret,
     time::LogTime,
 };
@@ -124,8 +125,23 @@ pub enum Value {
     Entries(Box<OrgFacts>, List<Entry>, EntryFilter),
     /// The credential that a dialect is bound to.
     Binding(Binding, ClientId),
+    /// One resource, with its secret where it has one.
+    Resource(Box<ResourceView>),
+    /// A page of the resources of a kind of an organization, without secrets.
+    Resources(OrgId, ResourceKind, List<Resource>),
     /// Nothing but that it is done.
     Done,
+}
+
+/// A resource as it is shown.
+#[derive(Debug, Clone)]
+pub struct ResourceView {
+    /// Whose.
+    pub org: OrgId,
+    /// The resource.
+    pub resource: Resource,
+    /// The object of an external credential, as JSON.
+    pub secret: Option<Secret>,
 }
 
 /// A credential as dialects show it.
@@ -171,6 +187,10 @@ pub enum Written {
     Entry(Box<EntryWritten>),
     /// An organization has claimed its enterprise domain.
     Domain(Box<OrgFacts>),
+    /// A resource was made or changed.
+    Resource(ResourceName, WriteId),
+    /// A SAML credential was made.
+    NewSaml(ResourceName, WriteId, Box<SamlSettings>),
 }
 
 /// A credential that was made, changed or deleted.
@@ -231,6 +251,7 @@ impl Document {
 #[expect(missing_docs, reason = "the names say it")]
 pub enum What {
     Credential,
+    Resource(ResourceKind),
     Binding,
     EnterpriseDomain,
     Organization,
@@ -243,6 +264,7 @@ impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Credential => "credential",
+            Self::Resource(kind) => kind.as_str(),
             Self::Binding => "binding",
             Self::EnterpriseDomain => "enterprise domain",
             Self::Organization => "organization",
@@ -441,7 +463,9 @@ impl Outcome {
                 Value::Credentials(list) => list.total_count == 0,
                 Value::Organizations(list) => list.total_count == 0,
                 Value::Entries(_, list, _) => list.total_count == 0,
+                Value::Resources(_, _, list) => list.total_count == 0,
                 Value::Credential(_)
+                | Value::Resource(_)
                 | Value::Entry(_)
                 | Value::Binding(..)
                 | Value::ClientSecret { .. }
@@ -495,6 +519,9 @@ impl Outcome {
         }
         if let Self::Found(Value::Entry(found)) = self {
             return Some(found.entry.credential.version);
+        }
+        if let Self::Found(Value::Resource(found)) = self {
+            return Some(found.resource.version);
         }
         if let Self::NotModified(version) = self { Some(*version) } else { None }
     }

@@ -25,15 +25,26 @@ pub(crate) fn of_read(answer: Answer, if_match: Option<&Precondition>) -> Answer
 /// The answer to a write whose condition is false in every state: an object that is to be created
 /// does not exist, and everything but a credential has no version.
 pub(crate) fn of_write(operation: Operation, terms: &Terms) -> Result<(), Outcome> {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "only credentials have versions")]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "only credentials and resources have versions"
+    )]
     let is_false = match operation {
         Operation::OidcPatch
         | Operation::OidcDelete
         | Operation::EntryChange
-        | Operation::EntryDelete => false,
-        Operation::OidcCreate | Operation::EntryCreate | Operation::OrgCreate => {
-            terms.if_match.is_some()
-        }
+        | Operation::EntryDelete
+        | Operation::SamlPatch
+        | Operation::SamlDelete
+        | Operation::ExternalPatch
+        | Operation::ExternalDelete
+        | Operation::AttributePut
+        | Operation::AttributeDelete => false,
+        Operation::OidcCreate
+        | Operation::EntryCreate
+        | Operation::SamlCreate
+        | Operation::ExternalCreate
+        | Operation::OrgCreate => terms.if_match.is_some(),
         _ => {
             matches!(terms.if_match, Some(Precondition::AnyOf(_)))
                 || terms.if_none_match == Some(Precondition::Exists)

@@ -30,6 +30,7 @@ mod open_enum;
 pub mod organization;
 pub mod receipt;
 pub mod region;
+pub mod resource;
 #[cfg(test)]
 mod samples_test;
 mod secret_text;

@@ -19,6 +19,10 @@ use super::{
     },
     receipt::{Receipt, ReceiptState},
     region::{Failover, LostWrites, MemberRegion, RegionAdd, RegionLife, RegionPatch},
+    resource::{
+        Attribute, AttributeSet, ExternalCreate, ExternalCredential, ExternalPatch, SamlCredential,
+        SamlSet,
+    },
 };
 use crate::{consistency::Outcome, records::oidc::Provider};
 
@@ -43,6 +47,8 @@ macro_rules! samples {
 }
 
 samples! {
+    attribute: Attribute;
+    attribute_set: AttributeSet;
     binding: Binding;
     binding_set: BindingSet;
     client_secret: ClientSecret;
@@ -54,6 +60,9 @@ samples! {
     demo_target: DemoTarget;
     digests: Digests;
     envelope: Envelope<Vec<u64>>;
+    external_create: ExternalCreate;
+    external_credential: ExternalCredential;
+    external_patch: ExternalPatch;
     failover: Failover;
     lost_writes: LostWrites;
     new_organization: NewOrganization;
@@ -66,6 +75,8 @@ samples! {
     receipt: Receipt;
     region_add: RegionAdd;
     region_patch: RegionPatch;
+    saml_credential: SamlCredential;
+    saml_set: SamlSet;
     regions: Vec<MemberRegion>;
 }
 

@@ -27,6 +27,7 @@
 mod aisquare;
 mod expected;
 mod jitsudo;
+mod slashid;
 mod zitadel;
 
 use std::{fs, path::PathBuf};

@@ -63,6 +63,8 @@ impl Bodies for Enterprise {
             | Value::Document(_)
             | Value::Entries(..)
             | Value::Binding(..)
+            | Value::Resource(_)
+            | Value::Resources(..)
             | Value::Done => None,
         }
     }
@@ -72,6 +74,8 @@ impl Bodies for Enterprise {
             Written::Entry(written) => written.now.as_ref().map(shown),
             Written::Domain(org) => Some(claimed(org)),
             Written::Done
+            | Written::Resource(..)
+            | Written::NewSaml(..)
             | Written::Version(_)
             | Written::Organization(_)
             | Written::NewOrganization(..)

@@ -1,6 +1,9 @@
 //! A request's body, as a JSON object.
 
-use concordat_proto::limits;
+use std::collections::BTreeMap;
+
+use concordat_proto::{api::resource::JsonText, limits};
+use serde_json::value::RawValue;
 
 use super::{
     json::{self, Object},
@@ -24,6 +27,22 @@ pub(in crate::dialect) fn object(input: &Input<'_>) -> Result<Object, Malformed>
         return Err(Malformed::MediaType(message));
     }
     json::parse_object(input.body)
+}
+
+/// The JSON of a member of a body that [`object`] has read, as its text.
+///
+/// # Errors
+/// When the member is absent.
+pub(in crate::dialect) fn raw_member(body: &[u8], member: &str) -> Result<String, Malformed> {
+    let members: Result<BTreeMap<String, &RawValue>, _> = serde_json::from_slice(body);
+    let found =
+        members.ok().and_then(|members| members.get(member).map(|raw| raw.get().to_owned()));
+    found.ok_or_else(|| malformed(format!("{member} is required")))
+}
+
+/// A text of ours as JSON again; `None` where it is none.
+pub(in crate::dialect) fn json_text(text: &str) -> Option<JsonText> {
+    JsonText::new(text).ok()
 }
 
 /// One media type, `application/json`, with any parameters.

@@ -145,7 +145,10 @@ fn with_version(reply: Reply, version: Option<WriteId>) -> Reply {
 
 fn version_of(value: &Written) -> Option<WriteId> {
     match value {
-        Written::Version(version) | Written::Registered(version, _) => Some(*version),
+        Written::Version(version)
+        | Written::Registered(version, _)
+        | Written::Resource(_, version)
+        | Written::NewSaml(_, version, _) => Some(*version),
         Written::Entry(entry) => Some(entry.version),
         Written::Done
         | Written::Organization(_)

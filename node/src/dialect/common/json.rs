@@ -193,6 +193,11 @@ impl Object {
         value.ok_or_else(|| malformed(format!("{}{member} is required", self.path)))
     }
 
+    /// Whether a member is there, and not `null`.
+    pub(in crate::dialect) fn has(&self, member: &str) -> bool {
+        self.members.get(member).is_some_and(|value| !matches!(value, Value::Null))
+    }
+
     fn take(&mut self, member: &str) -> Option<Value> {
         self.members.remove(member).filter(|value| !matches!(value, Value::Null))
     }
@@ -203,6 +208,19 @@ impl Object {
             Some(Value::Text(text)) => Ok(Some(text)),
             Some(_) => Err(self.expected(member, "a string")),
         }
+    }
+
+    /// A text of at most `max` characters.
+    pub(in crate::dialect) fn limited(
+        &mut self,
+        member: &str,
+        max: usize,
+    ) -> Result<Option<String>, Malformed> {
+        let text = self.text(member)?;
+        if text.as_ref().is_some_and(|text| text.chars().count() > max) {
+            return Err(self.expected(member, &format!("at most {max} characters long")));
+        }
+        Ok(text)
     }
 
     /// A member that should be a string, `null` apart from an absent one.

@@ -128,8 +128,8 @@ pub(in crate::dialect) trait Values {
     /// The `result` of a value and its page; nothing where the dialect has no such value.
     fn found(&self, value: &Value) -> Option<(Box<RawValue>, Option<Pagination>)>;
 
-    /// The `result` of a written value.
-    fn written(&self, value: &Written) -> Option<Box<RawValue>>;
+    /// The `result` of what an operation has written.
+    fn written(&self, value: &Written, operation: Option<Operation>) -> Option<Box<RawValue>>;
 
     /// The error text for a request that names no organization, or two.
     fn organization_missing(&self) -> &'static str;
@@ -164,11 +164,20 @@ fn reply(values: &dyn Values, operation: Option<Operation>, outcome: &Outcome) -
             Reply::empty(status::NOT_MODIFIED).with(header::ETAG, header::etag(*version))
         }
         Outcome::Written { value, follows, receipt } => {
-            let body = envelope::success(values.written(value), Some(receipt), None);
-            let status = status::of_written(operation, *follows);
-            let reply = Reply::json(status, body).receipt(receipt);
+            let reply = match status::of_written(operation, *follows) {
+                status::NO_CONTENT => Reply::empty(status::NO_CONTENT),
+                status => {
+                    let body =
+                        envelope::success(values.written(value, operation), Some(receipt), None);
+                    Reply::json(status, body)
+                }
+            };
+            let reply = reply.receipt(receipt);
             match value {
-                Written::Version(version) | Written::Registered(version, _) => {
+                Written::Version(version)
+                | Written::Registered(version, _)
+                | Written::Resource(_, version)
+                | Written::NewSaml(_, version, _) => {
                     reply.with(header::ETAG, header::etag(*version))
                 }
                 Written::Entry(entry) => reply.with(header::ETAG, header::etag(entry.version)),
@@ -211,7 +220,9 @@ fn found(values: &dyn Values, status: u16, value: &Value) -> Reply {
         | Value::Document(_)
         | Value::Binding(..)
         | Value::Entries(..)
+        | Value::Resources(..)
         | Value::Done => reply,
+        Value::Resource(found) => reply.with(header::ETAG, header::etag(found.resource.version)),
         Value::Entry(found) => {
             reply.with(header::ETAG, header::etag(found.entry.credential.version))
         }

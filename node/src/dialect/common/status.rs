@@ -8,6 +8,7 @@ use crate::api::{operation::Operation, outcome::Malformed};
 pub(super) const OK: u16 = 200;
 pub(super) const CREATED: u16 = 201;
 pub(super) const ACCEPTED: u16 = 202;
+pub(super) const NO_CONTENT: u16 = 204;
 pub(super) const NOT_MODIFIED: u16 = 304;
 pub(super) const BAD_REQUEST: u16 = 400;
 pub(super) const UNAUTHORIZED: u16 = 401;
@@ -65,7 +66,19 @@ pub(super) const fn of_malformed(malformed: &Malformed) -> u16 {
 pub(super) const fn of_written(operation: Option<Operation>, follows: bool) -> u16 {
     match operation {
         _ if follows => ACCEPTED,
-        Some(Operation::OidcCreate | Operation::OrgCreate) => CREATED,
+        Some(
+            Operation::OidcCreate
+            | Operation::OrgCreate
+            | Operation::SamlCreate
+            | Operation::ExternalCreate,
+        ) => CREATED,
+        Some(
+            Operation::SamlPatch
+            | Operation::SamlDelete
+            | Operation::ExternalPatch
+            | Operation::ExternalDelete
+            | Operation::AttributeDelete,
+        ) => NO_CONTENT,
         _ => OK,
     }
 }

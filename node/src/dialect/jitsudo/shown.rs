@@ -49,6 +49,8 @@ impl Bodies for Configuration {
             | Value::Document(_)
             | Value::Entries(..)
             | Value::Binding(..)
+            | Value::Resource(_)
+            | Value::Resources(..)
             | Value::Done => None,
         }
     }
@@ -60,6 +62,8 @@ impl Bodies for Configuration {
         match value {
             Written::Entry(written) => written.now.as_ref().map(shown),
             Written::Done
+            | Written::Resource(..)
+            | Written::NewSaml(..)
             | Written::Version(_)
             | Written::Organization(_)
             | Written::NewOrganization(..)

@@ -83,15 +83,19 @@ impl Values for OperatorApi {
             | Value::Entry(_)
             | Value::Entries(..)
             | Value::ClientSecret { .. }
+            | Value::Resource(_)
+            | Value::Resources(..)
             | Value::Done => None,
         }
     }
 
-    fn written(&self, value: &Written) -> Option<Box<RawValue>> {
+    fn written(&self, value: &Written, _: Option<Operation>) -> Option<Box<RawValue>> {
         match value {
             Written::Organization(org) => Some(shown::written(org)),
             Written::NewOrganization(org, key) => Some(shown::created(org, key)),
             Written::Done
+            | Written::Resource(..)
+            | Written::NewSaml(..)
             | Written::Version(_)
             | Written::Registered(..)
             | Written::Entry(..)

@@ -4,10 +4,14 @@
 //! envelope and the headers are those of [`super::common`]. All of it is a function of the
 //! request's bytes: nothing here knows whether an organization or a credential exists.
 
+mod attribute;
+mod external;
 mod generic;
 mod oidc;
 mod options;
+mod path;
 mod routes;
+mod saml;
 mod secrets;
 mod shown;
 
@@ -83,8 +87,8 @@ impl Values for Slashid {
         shown::found(value)
     }
 
-    fn written(&self, _: &Written) -> Option<Box<RawValue>> {
-        None
+    fn written(&self, value: &Written, operation: Option<Operation>) -> Option<Box<RawValue>> {
+        shown::written(value, operation)
     }
 
     fn organization_missing(&self) -> &'static str {

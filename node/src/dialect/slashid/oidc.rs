@@ -116,9 +116,9 @@ struct Common {
 
 impl Common {
     fn parse(body: &mut Object) -> Result<Self, Malformed> {
-        let label = limited(body, LABEL, limits::LABEL_CHARS_MAX)?;
-        let alias = limited(body, EXTERNAL_CRED, limits::EXTERNAL_CRED_ID_CHARS_MAX)?;
-        let id = limited(body, EXTERNAL_CRED_ID, limits::EXTERNAL_CRED_ID_CHARS_MAX)?;
+        let label = body.limited(LABEL, limits::LABEL_CHARS_MAX)?;
+        let alias = body.limited(EXTERNAL_CRED, limits::EXTERNAL_CRED_ID_CHARS_MAX)?;
+        let id = body.limited(EXTERNAL_CRED_ID, limits::EXTERNAL_CRED_ID_CHARS_MAX)?;
         if let (Some(alias), Some(id)) = (&alias, &id)
             && alias != id
         {
@@ -126,14 +126,6 @@ impl Common {
         }
         Ok(Self { label, external_cred_id: id.or(alias), enable: body.bool(ENABLE)? })
     }
-}
-
-fn limited(body: &mut Object, member: &str, max: usize) -> Result<Option<String>, Malformed> {
-    let text = body.text(member)?;
-    if text.as_ref().is_some_and(|text| text.chars().count() > max) {
-        return Err(body.expected(member, &format!("at most {max} characters long")));
-    }
-    Ok(text)
 }
 
 const _: () = assert!(limits::CLIENT_SECRET_BYTES_MAX == 4096, "as the message says");

@@ -2,12 +2,17 @@
 //!
 //! The order is the contract's: path and query, then the body.
 
-use concordat_proto::{id::ClientId, oidc::Provider};
+use concordat_proto::{oidc::Provider, resource::ResourceKind};
 use http::Method;
 
-use super::oidc;
+use super::{
+    attribute, external, oidc,
+    path::{client_id, name},
+    saml,
+};
 use crate::{
     api::{
+        draft::ResourceDraft,
         operation::{Action, CredentialRead, CredentialWrite, Operation},
         outcome::Malformed,
         request::Input,
@@ -16,13 +21,18 @@ use crate::{
         common::{body, malformed, query::Query},
         traits::Route,
     },
-    percent,
 };
 
 const OWN: &str = "/organizations";
 const LIST: &str = "/organizations/sso/oidc/provider-credentials";
 const ONE: &str = "/organizations/sso/oidc/provider-credentials/{oauth_client_id}";
 const SECRET: &str = "/organizations/sso/oidc/provider-credentials/{oauth_client_id}/client-secret";
+const SAML_LIST: &str = "/organizations/sso/saml/provider-credentials";
+const SAML: &str = "/organizations/sso/saml/provider-credentials/{id}";
+const EXTERNAL_LIST: &str = "/organizations/config/external-credentials";
+const EXTERNAL: &str = "/organizations/config/external-credentials/{cred_id}";
+const ATTRIBUTES: &str = "/organizations/attributes";
+const ATTRIBUTE: &str = "/organizations/attributes/{name}";
 
 /// The routes.
 pub(super) const ROUTES: &[Route] = &[
@@ -33,7 +43,56 @@ pub(super) const ROUTES: &[Route] = &[
     Route { method: Method::DELETE, path: ONE, operation: Operation::OidcDelete, parse: delete },
     Route { method: Method::GET, path: SECRET, operation: Operation::SecretGet, parse: secret },
     Route { method: Method::GET, path: OWN, operation: Operation::OwnOrgGet, parse: own },
+    route(Method::GET, SAML_LIST, Operation::SamlList, |input| listed(input, ResourceKind::Saml)),
+    route(Method::POST, SAML_LIST, Operation::SamlCreate, saml::create),
+    route(Method::GET, SAML, Operation::SamlGet, |input| read(input, ResourceKind::Saml)),
+    route(Method::PATCH, SAML, Operation::SamlPatch, saml::patch),
+    route(Method::DELETE, SAML, Operation::SamlDelete, |input| ended(input, ResourceKind::Saml)),
+    route(Method::GET, EXTERNAL_LIST, Operation::ExternalList, |input| {
+        listed(input, ResourceKind::External)
+    }),
+    route(Method::POST, EXTERNAL_LIST, Operation::ExternalCreate, external::create),
+    route(Method::DELETE, EXTERNAL_LIST, Operation::ExternalDelete, external::delete),
+    route(Method::GET, EXTERNAL, Operation::ExternalGet, |input| {
+        read(input, ResourceKind::External)
+    }),
+    route(Method::PATCH, EXTERNAL, Operation::ExternalPatch, external::patch),
+    route(Method::GET, ATTRIBUTES, Operation::AttributeList, |input| {
+        listed(input, ResourceKind::Attribute)
+    }),
+    route(Method::GET, ATTRIBUTE, Operation::AttributeGet, |input| {
+        read(input, ResourceKind::Attribute)
+    }),
+    route(Method::PUT, ATTRIBUTE, Operation::AttributePut, attribute::put),
+    route(Method::DELETE, ATTRIBUTE, Operation::AttributeDelete, |input| {
+        ended(input, ResourceKind::Attribute)
+    }),
 ];
+
+const fn route(
+    method: Method,
+    path: &'static str,
+    operation: Operation,
+    parse: fn(&Input<'_>) -> Result<Action, Malformed>,
+) -> Route {
+    Route { method, path, operation, parse }
+}
+
+fn listed(input: &Input<'_>, kind: ResourceKind) -> Result<Action, Malformed> {
+    let page = Query::new(input.query).page()?;
+    Ok(Action::CredentialRead(CredentialRead::Resources(kind, page)))
+}
+
+fn read(input: &Input<'_>, kind: ResourceKind) -> Result<Action, Malformed> {
+    Ok(Action::CredentialRead(CredentialRead::Resource(kind, name(input)?)))
+}
+
+fn ended(input: &Input<'_>, kind: ResourceKind) -> Result<Action, Malformed> {
+    Ok(Action::CredentialWrite(CredentialWrite::Resource(ResourceDraft::Delete(
+        kind,
+        name(input)?,
+    ))))
+}
 
 fn list(input: &Input<'_>) -> Result<Action, Malformed> {
     let query = Query::new(input.query);
@@ -73,12 +132,4 @@ fn provider(query: &Query<'_>) -> Result<Option<Provider>, Malformed> {
     let expected =
         || malformed(format!("oauth_provider must be one of {}", oidc::provider_names()));
     text.parse().map(Some).map_err(|_| expected())
-}
-
-fn client_id(input: &Input<'_>) -> Result<ClientId, Malformed> {
-    let text = percent::decode(input.path_parameter)
-        .ok_or_else(|| malformed("the client id in the path is badly encoded"))?;
-    ClientId::new(text).map_err(|_| {
-        malformed("the client id in the path must be 1 to 255 characters, no control characters")
-    })
 }

@@ -1,4 +1,4 @@
-//! The JSON of a credential: without secrets, except for a caller that asks for one (contract 4).
+//! The JSON of credentials and of resources beside them: without secrets, except for a caller that asks for one (contract 4).
 
 use concordat_proto::{
     api::{
@@ -6,15 +6,20 @@ use concordat_proto::{
         envelope::Pagination,
     },
     duration::format_go_duration,
-    id::ClientId,
+    id::{ClientId, OrgId},
     oidc::{ClaimMapping, GenericOptions, OidcCredential, OidcOptions, ProviderOptions},
+    resource::{Resource, ResourceBody, ResourceKind, ResourceName},
     secret::Secret,
     time::LogTime,
 };
 use serde_json::value::RawValue;
 
+use super::{attribute, external, saml};
 use crate::{
-    api::outcome::Value,
+    api::{
+        operation::Operation,
+        outcome::{ResourceView, Value, Written},
+    },
     clock::Stamp,
     dialect::common::{envelope::raw, organization, render},
 };
@@ -32,6 +37,11 @@ pub(super) fn found(value: &Value) -> Option<(Box<RawValue>, Option<Pagination>)
         }
         // As its own keys see it (contract 7).
         Value::Organization(view) => Some((raw(&organization::plain(&view.org)), None)),
+        Value::Resource(view) => Some((resource(view), None)),
+        Value::Resources(org, kind, list) => {
+            let pagination = render::pagination(list.page, list.total_count);
+            Some((resources(*org, *kind, &list.items), Some(pagination)))
+        }
         Value::Organizations(_)
         | Value::Receipt(..)
         | Value::Document(_)
@@ -40,6 +50,61 @@ pub(super) fn found(value: &Value) -> Option<(Box<RawValue>, Option<Pagination>)
         | Value::Binding(..)
         | Value::Done => None,
     }
+}
+
+/// What a write made, where the API shows it.
+pub(super) fn written(value: &Written, operation: Option<Operation>) -> Option<Box<RawValue>> {
+    match (value, operation) {
+        (Written::NewSaml(name, _, settings), _) => Some(raw(&saml::object(name, settings))),
+        // The list of ids that the contract's POST answers with.
+        (Written::Resource(name, _), Some(Operation::ExternalCreate)) => Some(raw(&[name])),
+        (
+            Written::Done
+            | Written::Version(_)
+            | Written::Organization(_)
+            | Written::NewOrganization(..)
+            | Written::Registered(..)
+            | Written::Entry(_)
+            | Written::Domain(_)
+            | Written::Resource(..),
+            _,
+        ) => None,
+    }
+}
+
+fn resource(view: &ResourceView) -> Box<RawValue> {
+    let ResourceView { org, resource, secret } = view;
+    match &resource.body {
+        ResourceBody::Saml(settings) => raw(&saml::object(&resource.name, settings)),
+        ResourceBody::External(settings) => {
+            raw(&external::object(*org, &resource.name, settings, secret.as_ref()))
+        }
+        ResourceBody::Attribute(value) => raw(&attribute::object(&resource.name, Some(value))),
+    }
+}
+
+/// The items of a list: of one kind, without secrets, attributes without their values.
+fn resources(org: OrgId, kind: ResourceKind, items: &[Resource]) -> Box<RawValue> {
+    match kind {
+        ResourceKind::Saml => raw(&shown(items, |name, body| match body {
+            ResourceBody::Saml(settings) => Some(saml::object(name, settings)),
+            ResourceBody::External(_) | ResourceBody::Attribute(_) => None,
+        })),
+        ResourceKind::External => raw(&shown(items, |name, body| match body {
+            ResourceBody::External(settings) => Some(external::object(org, name, settings, None)),
+            ResourceBody::Saml(_) | ResourceBody::Attribute(_) => None,
+        })),
+        ResourceKind::Attribute => {
+            raw(&shown(items, |name, _| Some(attribute::object(name, None))))
+        }
+    }
+}
+
+fn shown<T>(
+    items: &[Resource],
+    object: impl Fn(&ResourceName, &ResourceBody) -> Option<T>,
+) -> Vec<T> {
+    items.iter().filter_map(|item| object(&item.name, &item.body)).collect()
 }
 
 /// A credential's object, as it stands in lists and alone.

@@ -52,6 +52,8 @@ pub(super) fn found(part: Part, value: &Value) -> Option<Shown> {
         | Value::Receipt(..)
         | Value::Document(_)
         | Value::Binding(..)
+        | Value::Resource(_)
+        | Value::Resources(..)
         | Value::Done => return None,
     };
     Some(shown)
@@ -67,6 +69,8 @@ pub(super) fn written(
     match value {
         Written::Entry(entry) => Some(ok(&response(service, part, operation, entry))),
         Written::Done
+        | Written::Resource(..)
+        | Written::NewSaml(..)
         | Written::Version(_)
         | Written::Organization(_)
         | Written::NewOrganization(..)

@@ -1,8 +1,7 @@
 //! A client secret in plaintext, for login services whose key may read it.
 //!
-//! From local state like any read, and marked with its freshness; an organization that has chosen
-//! so gets no stale one. Each read is audited, and refused while its audit line would be lost. A
-//! secret must never reach a log line, a trace or an error.
+//! `guarded.rs` has the checks of every read of a secret. A secret must never reach a log line, a trace
+//! or an error.
 
 use std::time::Duration;
 
@@ -10,17 +9,13 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use concordat_cluster::{
     machine::{
         locate::Located,
-        query,
         registered::{self, Entry},
     },
-    raft::Freshness,
     store::StoreError,
 };
 use concordat_proto::{
-    consistency::Position,
     id::ClientId,
     oidc::{AppleOptions, ProviderOptions},
-    org::{OrgSettings, StaleSecrets},
     secret::Secret,
     time::LogTime,
 };
@@ -30,17 +25,14 @@ use p256::{
 };
 use serde::Serialize;
 
+use super::guarded::Guarded;
 use crate::{
-    api::{
-        outcome::{Answer, Outcome, Unavailable, Value, What},
-        request::Terms,
-    },
+    api::outcome::{Answer, Outcome, Value, What},
     auth::OrgPrincipal,
     node::Node,
-    observe::log,
     request::{
-        entry_view, freshness, locate,
-        unavailable::{broken, no_key, no_private_key, unavailable},
+        entry_view,
+        unavailable::{no_key, no_private_key},
     },
     seal::{DataKey, Field},
 };
@@ -48,61 +40,28 @@ use crate::{
 /// Whom a client secret minted for Apple is for.
 const APPLE_AUDIENCE: &str = "https://appleid.apple.com";
 
-/// Answers with the secret, if it may be given.
-pub(super) fn answer(
-    node: &Node,
-    org: &OrgPrincipal,
-    terms: &Terms,
-    client_id: &ClientId,
-) -> Answer {
-    let read = match locate::now(node, org.id()) {
-        Ok(Some(at)) => locate::read_consistently(node, at, |at| look(node, at, client_id)),
-        Ok(None) => Ok(None),
-        Err(error) => Err(error),
-    };
-    let (found, fresh) = match read {
-        Ok(Some((Ok(found), fresh))) => (found, fresh),
-        Ok(Some((Err(error), _))) | Err(error) => {
-            return broken("reading a secret", &error);
-        }
-        Ok(None) => {
-            return freshness::mark(
-                unavailable(Unavailable::Moving),
-                freshness::for_not_found(node),
-            );
-        }
-    };
-    let wants_current = terms.current_only || found.settings.stale_secrets == StaleSecrets::Refuse;
-    let answer = match found.entry {
-        _ if wants_current && fresh != Freshness::Current => unavailable(Unavailable::NotCurrent),
-        None => Outcome::NotFound(What::Credential).into(),
-        Some(_) if !log::takes_audit() => unavailable(Unavailable::NotAudited),
-        Some(entry) => {
-            let (org_id, key) = (org.id(), org.key);
-            tracing::info!(
-                target: "audit", organization = %org_id, %key, client_id = client_id.as_str(),
-                is_current = fresh == Freshness::Current, "a client secret was read"
-            );
-            shown(node, &found.at, &entry)
-        }
-    };
-    freshness::mark(Answer { position: Some(found.position), ..answer }, fresh)
-}
+/// The client secret of a credential.
+pub(super) struct ClientSecretOf<'a>(pub(super) &'a ClientId);
 
-/// The result of one read.
-struct Found {
-    at: Located,
-    position: Position,
-    settings: OrgSettings,
-    entry: Option<Entry>,
-}
+impl Guarded for ClientSecretOf<'_> {
+    type Found = Entry;
+    const WHAT: What = What::Credential;
 
-fn look(node: &Node, at: &Located, client_id: &ClientId) -> Result<Found, StoreError> {
-    let (group, org) = (at.group, at.home.org.id);
-    let position = node.groups.position(at.home.org.epoch, group)?;
-    let settings = query::org_settings(node.state(), group, org)?;
-    let entry = registered::by_client_id(node.state(), group, org, client_id)?;
-    Ok(Found { at: at.clone(), position, settings, entry })
+    fn look(&self, node: &Node, at: &Located) -> Result<Option<Entry>, StoreError> {
+        registered::by_client_id(node.state(), at.group, at.home.org.id, self.0)
+    }
+
+    fn audit(&self, org: &OrgPrincipal, is_current: bool) {
+        let (organization, key) = (org.id(), org.key);
+        tracing::info!(
+            target: "audit", %organization, %key, client_id = self.0.as_str(), is_current,
+            "a client secret was read"
+        );
+    }
+
+    fn show(&self, node: &Node, at: &Located, entry: Entry) -> Answer {
+        shown(node, at, &entry)
+    }
 }
 
 fn shown(node: &Node, at: &Located, entry: &Entry) -> Answer {

@@ -1,9 +1,15 @@
 //! Reads of an organization's credentials and of its own record.
 
 use concordat_cluster::machine::{locate::Located, query};
-use concordat_proto::{command::Precondition, id::ClientId, oidc::Provider};
+use concordat_proto::{
+    command::Precondition, id::ClientId, oidc::Provider, resource::ResourceKind,
+};
 
-use super::{client_secret, entries};
+use super::{
+    client_secret::ClientSecretOf,
+    entries, guarded,
+    resources::{self, External},
+};
 use crate::{
     api::{
         operation::{CredentialRead, Page},
@@ -32,7 +38,20 @@ pub(super) fn answer(
         CredentialRead::Get(client_id) => {
             of_org(node, org, |at| get(node, at, &client_id, terms.if_none_match.as_ref()))
         }
-        CredentialRead::Secret(client_id) => client_secret::answer(node, org, terms, &client_id),
+        CredentialRead::Secret(client_id) => {
+            guarded::answer(node, org, terms, &ClientSecretOf(&client_id))
+        }
+        CredentialRead::Resources(kind, page) => {
+            of_org(node, org, |at| resources::list(node, at, kind, page))
+        }
+        CredentialRead::Resource(ResourceKind::External, name) => {
+            let if_none_match = terms.if_none_match.as_ref();
+            guarded::answer(node, org, terms, &External { name: &name, if_none_match })
+        }
+        CredentialRead::Resource(kind @ (ResourceKind::Saml | ResourceKind::Attribute), name) => {
+            let if_none_match = terms.if_none_match.as_ref();
+            of_org(node, org, |at| resources::get(node, at, kind, &name, if_none_match))
+        }
         CredentialRead::Entries(filter) => of_org(node, org, |at| entries::list(node, at, &filter)),
         CredentialRead::Entry(query) => {
             of_org(node, org, |at| entries::get(node, at, &query, terms.if_none_match.as_ref()))

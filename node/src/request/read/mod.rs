@@ -7,10 +7,12 @@ mod client_secret;
 mod cluster;
 mod credentials;
 mod entries;
+mod guarded;
 mod members;
 mod orgs;
 mod position;
 mod receipt;
+mod resources;
 
 use std::sync::Arc;
 

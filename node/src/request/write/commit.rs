@@ -292,6 +292,7 @@ fn outcome(decided: Result<Reply, Refusal>, receipt: Receipt) -> Outcome {
                 Reply::Org(org) => Written::Organization(org),
                 Reply::Version(version) => Written::Version(version),
                 Reply::Registered { version, stamp } => Written::Registered(version, stamp),
+                Reply::Resource { name, version } => Written::Resource(name, version),
                 Reply::Done | Reply::NodeRegistered { .. } | Reply::ImportDropped => Written::Done,
             };
             Outcome::Written { value, follows: false, receipt }

@@ -12,6 +12,7 @@ use concordat_proto::{
     id::{GroupId, KeyId, OrgId, WriteId},
     oidc::Provider,
     registration::RegistrationStamp,
+    resource::SamlSettings,
     version,
 };
 use tokio::time::Instant;
@@ -22,6 +23,7 @@ use super::{
 };
 use crate::{
     api::{
+        draft::ResourceDraft,
         operation::{CredentialWrite, EntryNeeds},
         outcome::{Answer, EntryWritten, OrgFacts, Outcome, Unavailable, What, Written},
     },
@@ -48,6 +50,7 @@ pub(super) async fn answer(
         | CredentialWrite::Delete(_)
         | CredentialWrite::EntryCreate(..)
         | CredentialWrite::EntryDelete(_)
+        | CredentialWrite::Resource(_)
         | CredentialWrite::Bind(..) => EntryNeeds::default(),
     };
     if let Some(missing) = missing_level(node, &write) {
@@ -59,6 +62,7 @@ pub(super) async fn answer(
         return missing;
     }
     let shown = Shown::of(&write).map(|shown| (org.clone(), shown));
+    let new_saml = new_saml(&write);
     let deadline = request.timing.deadline;
     let mut answer = org_write::answer(node, Draft::Own { org, write }, request).await;
     if let (Some((org, shown)), Outcome::Written { value, receipt, .. }) =
@@ -69,7 +73,21 @@ pub(super) async fn answer(
     {
         *value = Written::Entry(Box::new(written));
     }
+    if let (Some(saml), Outcome::Written { value, .. }) = (new_saml, &mut answer.outcome)
+        && let Written::Resource(name, version) = value
+    {
+        *value = Written::NewSaml(name.clone(), *version, Box::new(saml));
+    }
     answer
+}
+
+/// The settings that the answer to the creation of a SAML credential shows. A repeat of that request
+/// brings the same ones.
+fn new_saml(write: &CredentialWrite) -> Option<SamlSettings> {
+    if let CredentialWrite::Resource(ResourceDraft::CreateSaml(saml)) = write {
+        return Some(saml.clone());
+    }
+    None
 }
 
 /// Waits until this node has applied a write: its region may have reached the required consistency
@@ -98,6 +116,7 @@ impl Shown {
             CredentialWrite::Create(_)
             | CredentialWrite::Patch(..)
             | CredentialWrite::Delete(_)
+            | CredentialWrite::Resource(_)
             | CredentialWrite::Bind(..) => None,
         }
     }
@@ -109,6 +128,7 @@ fn missing_level(node: &Node, write: &CredentialWrite) -> Option<Answer> {
         CredentialWrite::EntryCreate(..)
         | CredentialWrite::EntryChange(..)
         | CredentialWrite::EntryDelete(_)
+        | CredentialWrite::Resource(_)
         | CredentialWrite::Bind(..) => true,
         CredentialWrite::Create(draft) => draft.provider == Provider::Oidc,
         CredentialWrite::Patch(_, draft) => {

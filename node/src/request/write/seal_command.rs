@@ -2,22 +2,31 @@
 //! plaintext.
 
 use concordat_cluster::{
-    machine::{query, registered},
+    machine::{query, registered, resource},
     store::StoreError,
 };
 use concordat_proto::{
     command::{Command, Precondition},
     id::{ClientId, WriteId},
     oidc::{AppleOptions, OidcCredential, OidcOptions, OidcPatch, ProviderOptions},
+    refusal::Refusal,
     registration::{CredentialChange, CredentialTarget},
+    resource::{
+        ExternalCredential, ExternalPatch, ResourceBody, ResourceChange, ResourceKind,
+        ResourceName, ResourcePatch,
+    },
+    secret::Secret,
 };
 
 use super::commit::WriteRequest;
 use crate::{
     api::{
-        draft::{ChangeDraft, OidcDraft, OidcPatchDraft, OptionsDraft, SpecificDraft},
+        draft::{
+            ChangeDraft, ExternalDraft, ExternalPatchDraft, OidcDraft, OidcPatchDraft,
+            OptionsDraft, ResourceDraft, SpecificDraft,
+        },
         operation::CredentialWrite,
-        outcome::Answer,
+        outcome::{Answer, Outcome},
     },
     auth::OrgPrincipal,
     node::Node,
@@ -69,10 +78,81 @@ pub(super) fn command(
             let precondition = of_target(node, principal, &target, request)?;
             Ok(Command::RemoveCredential { org, target, precondition })
         }
+        CredentialWrite::Resource(draft) => resource(node, principal, key, draft, request),
         CredentialWrite::Bind(binding, client_id) => {
             Ok(Command::BindCredential { org, binding, client_id })
         }
     }
+}
+
+/// A change of a resource. One that gets an id has that of the write that creates it.
+fn resource(
+    node: &Node,
+    principal: &OrgPrincipal,
+    key: impl Fn() -> Result<DataKey, Answer>,
+    draft: ResourceDraft,
+    request: &WriteRequest,
+) -> Result<Command, Answer> {
+    let (org, write_id) = (principal.id(), request.write_id);
+    let new_name = || ResourceName::of_write(write_id);
+    let sealed = |name: &ResourceName, secret: &Secret| {
+        let field = Field::ExternalBlob(name.as_str());
+        key().map(|key| key.seal(secret, field, write_id))
+    };
+    let change = match draft {
+        ResourceDraft::CreateSaml(saml) => {
+            ResourceChange::Create(new_name(), ResourceBody::Saml(saml))
+        }
+        ResourceDraft::PatchSaml(name, patch) => {
+            ResourceChange::Patch(name, ResourcePatch::Saml(patch))
+        }
+        ResourceDraft::CreateExternal(draft) => {
+            let ExternalDraft { provider, credential_type, label, json_blob } = *draft;
+            let name = new_name();
+            let json_blob = sealed(&name, &json_blob)?;
+            let external = ExternalCredential { provider, credential_type, label, json_blob };
+            ResourceChange::Create(name, ResourceBody::External(external))
+        }
+        ResourceDraft::PatchExternal(name, ExternalPatchDraft { label, json_blob }) => {
+            let json_blob = json_blob.map(|blob| sealed(&name, &blob)).transpose()?;
+            let patch = ResourcePatch::External(ExternalPatch { label, json_blob });
+            ResourceChange::Patch(name, patch)
+        }
+        ResourceDraft::PutAttribute(name, value) => {
+            ResourceChange::Put(name, ResourceBody::Attribute(value))
+        }
+        ResourceDraft::Delete(kind, name) => {
+            let is_absent_ok = kind == ResourceKind::External;
+            ResourceChange::Delete { kind, name, is_absent_ok }
+        }
+        ResourceDraft::DeleteAll(kind) => ResourceChange::DeleteAll(kind),
+    };
+    let precondition = of_resource(node, principal, &change, request)?;
+    Ok(Command::ChangeResource { org, change: Box::new(change), precondition })
+}
+
+/// The condition for a resource.
+fn of_resource(
+    node: &Node,
+    principal: &OrgPrincipal,
+    change: &ResourceChange,
+    request: &WriteRequest,
+) -> Result<Option<Precondition>, Answer> {
+    let name = match change {
+        ResourceChange::Create(..) | ResourceChange::DeleteAll(_) => return Ok(None),
+        ResourceChange::Put(name, _)
+        | ResourceChange::Patch(name, _)
+        | ResourceChange::Delete { name, .. } => name,
+    };
+    let (group, org) = (principal.at.group, principal.id());
+    let current = || resource::get(node.state(), group, org, change.kind(), name);
+    let condition =
+        condition::of_credential(&request.terms, || Ok(current()?.map(|found| found.version)))
+            .map_err(|error: StoreError| broken("reading a resource", &error))?;
+    // Without a version left, `Put` creates what is absent; `If-Match` wants what is there.
+    let is_false = request.terms.if_match.is_some()
+        && matches!(&condition, Some(Precondition::AnyOf(versions)) if versions.is_empty());
+    if is_false { Err(Outcome::refused(Refusal::VersionMismatch).into()) } else { Ok(condition) }
 }
 
 /// The condition for a credential that is named as dialects name it.
