@@ -21,6 +21,7 @@ use crate::{
         nodes::Nodes,
         orgs::Organizations,
         regions::Regions,
+        resources::{Attributes, ExternalCredentials, SamlCredentials},
         write::Write,
         writes::{self, WriteHandle},
     },
@@ -59,6 +60,24 @@ impl Client {
     #[must_use]
     pub const fn organizations(&self) -> Organizations<'_> {
         Organizations { core: &self.core }
+    }
+
+    /// The SAML credentials of the organization.
+    #[must_use]
+    pub const fn saml(&self) -> SamlCredentials<'_> {
+        SamlCredentials { core: &self.core }
+    }
+
+    /// The external credentials of the organization.
+    #[must_use]
+    pub const fn external_credentials(&self) -> ExternalCredentials<'_> {
+        ExternalCredentials { core: &self.core }
+    }
+
+    /// The attributes of the organization.
+    #[must_use]
+    pub const fn attributes(&self) -> Attributes<'_> {
+        Attributes { core: &self.core }
     }
 
     /// The credentials that dialects of one credential are bound to.

@@ -98,6 +98,10 @@ pub use concordat_proto::{
         node::{Node, NodeLife},
         organization::Organization,
         region::{DivergedNode, DivergedWrite, LostWrites, MemberRegion, RegionLife, RegionVoter},
+        resource::{
+            Attribute, AttributeSet, ExternalCreate, ExternalCredential, ExternalPatch, JsonText,
+            SamlCredential, SamlSet,
+        },
     },
     consistency::{Outcome, Position, Receipt, RegionReceipt, RequiredConsistency},
     id::{ClientId, ClusterId, GroupId, NodeId, OrgId, WriteId},
@@ -107,6 +111,7 @@ pub use concordat_proto::{
     org::{NodeState, PartitionPolicy, RegionState, StaleSecrets, SurvivalGoal},
     region::Region,
     registration::Binding,
+    resource::{ExternalProvider, ExternalType, ResourceName},
     secret::Secret,
     time::LogTime,
 };
@@ -119,6 +124,10 @@ pub use crate::{
         nodes::Nodes,
         orgs::{CreateOrg, CreatedOrganization, ListOrgs, Organizations},
         regions::Regions,
+        resources::{
+            Attributes, ChangeResource, CreateExternal, CreateSaml, CreatedExternal, CreatedSaml,
+            ExternalCredentials, SamlCredentials,
+        },
         write::{Action, Conditional, Write, Written},
         writes::WriteHandle,
     },

@@ -8,7 +8,7 @@ use std::{fmt::Write, str::FromStr, time::Duration};
 use crate::{
     base::id::{IdError, WriteId},
     command::Precondition,
-    consistency::Receipt,
+    consistency::{Outcome, Position, Receipt, RegionReceipt},
     limits,
 };
 
@@ -214,15 +214,55 @@ pub fn consistency_line(receipt: &Receipt) -> String {
     line
 }
 
+/// A receipt from its line, for answers without a body. The line does not say how long the write took.
+/// What is promised is taken only from what is understood: an unknown outcome is
+/// [`Outcome::Unknown`], an unknown state is not applied. `None` where it is no such line.
+#[must_use]
+pub fn parse_consistency_line(
+    line: &str,
+    write_id: WriteId,
+    position: Option<Position>,
+) -> Option<Receipt> {
+    let (members, regions) = line.split_once("regions=\"")?;
+    let member = |name: &str| {
+        let mut members = members.split(';').filter_map(|member| member.trim().split_once('='));
+        members.find(|(found, _)| *found == name).map(|(_, value)| value)
+    };
+    let regions = regions.strip_suffix('"')?.split(", ").filter(|region| !region.is_empty());
+    Some(Receipt {
+        required: member("required")?.parse().ok()?,
+        achieved: member("achieved")? == "true",
+        outcome: member("outcome")?.parse().unwrap_or(Outcome::Unknown),
+        write_id,
+        position,
+        elapsed: Duration::ZERO,
+        regions: regions.map(region_of_line).collect::<Option<_>>()?,
+    })
+}
+
+/// `region:applied:1.2`, `region:applied` or `region:pending`.
+fn region_of_line(text: &str) -> Option<RegionReceipt> {
+    let mut parts = text.split(':');
+    let region = parts.next()?.parse().ok()?;
+    let applied = parts.next()? == "applied";
+    let after = parts.next().and_then(parse_milliseconds).filter(|_| applied);
+    Some(RegionReceipt { region, applied, applied_after: after })
+}
+
+/// A span as [`milliseconds`] writes it.
+fn parse_milliseconds(text: &str) -> Option<Duration> {
+    let (whole, tenths) = text.split_once('.').unwrap_or((text, "0"));
+    let tenths: u64 = if tenths.len() == 1 { tenths.parse().ok()? } else { return None };
+    let tenths = whole.parse::<u64>().ok()?.checked_mul(10)?.checked_add(tenths)?;
+    tenths.checked_mul(100).map(Duration::from_micros)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{
-        base::region::Region,
-        consistency::{Outcome, RegionReceipt, RequiredConsistency},
-    };
+    use crate::{base::region::Region, consistency::RequiredConsistency};
 
     const ONE: &str = "0194d3f0-5b62-7c11-8a2e-1f0b6a3c9d10";
     const TWO: &str = "0194d3f0-5b62-7c11-8a2e-1f0b6a3c9d11";
@@ -313,12 +353,47 @@ mod tests {
         );
     }
 
+    fn any_region() -> impl Strategy<Value = RegionReceipt> {
+        ("[a-z][a-z0-9-]{0,20}", any::<bool>(), proptest::option::of(0_u64..9_000_000)).prop_map(
+            |(name, applied, tenths)| RegionReceipt {
+                region: Region::new(name).expect("a region"),
+                applied,
+                applied_after: tenths
+                    .filter(|_| applied)
+                    .map(|tenths| Duration::from_micros(tenths * 100)),
+            },
+        )
+    }
+
     proptest! {
+        #[test]
+        fn a_line_has_the_receipt_but_for_its_duration(
+            all: bool,
+            achieved: bool,
+            outcome in proptest::sample::select(&Outcome::ALL[..]),
+            regions in proptest::collection::vec(any_region(), 0..5),
+        ) {
+            let level = [RequiredConsistency::LocalRegion, RequiredConsistency::AllRegions];
+            let receipt = Receipt {
+                required: level[usize::from(all)],
+                achieved,
+                outcome,
+                write_id: ONE.parse().expect("a write id"),
+                position: None,
+                elapsed: Duration::ZERO,
+                regions,
+            };
+            let line = consistency_line(&receipt);
+            let parsed = parse_consistency_line(&line, receipt.write_id, None);
+            prop_assert_eq!(parsed, Some(receipt));
+        }
+
         #[test]
         fn grammars_never_panic(text in "[*W/\", \\t0-9a-f-]{0,60}|\\PC{0,30}") {
             let _ = parse_if_match(&text);
             let _ = parse_idempotency_lifetime(&text);
             let _ = is_idempotency_key(&text);
+            let _ = parse_consistency_line(&text, ONE.parse().expect("a write id"), None);
         }
     }
 }

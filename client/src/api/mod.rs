@@ -8,5 +8,6 @@ pub(crate) mod nodes;
 pub(crate) mod orgs;
 pub(crate) mod read;
 pub(crate) mod regions;
+pub(crate) mod resources;
 pub(crate) mod write;
 pub(crate) mod writes;

@@ -21,6 +21,9 @@ use crate::{
     model::{envelope::Head, freshness::Freshness, pending::Pending},
 };
 
+/// The status of a write whose answer has no body.
+const NO_CONTENT: u16 = 204;
+
 /// How one attempt ended: for the retry decision, and for the caller if it is the last.
 pub(crate) struct End<T> {
     pub(crate) ended: Ended,
@@ -73,7 +76,12 @@ pub(crate) fn classify<T>(
     let Incoming { status, headers, body } = incoming;
     let retry_after = header::retry_after(&headers);
     let end = |ended, error, is_conclusive| End { ended, result: Err(error), is_conclusive };
-    let Some(head) = Head::parse(&body) else {
+    // Without a body a node's answer shows by the receipt in its headers.
+    let head = match header::receipt(&headers).filter(|_| status == NO_CONTENT) {
+        Some(receipt) => Some(Head::of_receipt(&receipt)),
+        None => Head::parse(&body),
+    };
+    let Some(head) = head else {
         return foreign(endpoint, status, "it has no envelope", &body);
     };
     if (200..300).contains(&status) {
@@ -218,6 +226,31 @@ mod tests {
             assert_eq!(failing(status).ended, Ended::Answered, "{status}");
             assert!(failing(status).is_of_a_node(), "{status}");
         }
+    }
+
+    #[test]
+    fn an_answer_without_a_body_has_its_receipt_in_the_headers() {
+        let with_headers = |status, names: &[&'static str]| {
+            let line =
+                "required=all_regions; achieved=true; outcome=committed; regions=\"a:applied\"";
+            let all = [
+                (concordat_proto::header::WRITE_ID, "0194d3f0-5b62-7c11-8a2e-1f0b6a3c9d10"),
+                (concordat_proto::header::CONSISTENCY, line),
+            ];
+            let headers = all.into_iter().filter(|(name, _)| names.contains(name)).map(|pair| {
+                let (name, value) = pair;
+                (http::HeaderName::from_static(name), HeaderValue::from_static(value))
+            });
+            let headers = headers.collect();
+            let understand = |answer: &Answer| answer.head.receipt().ok_or("no receipt");
+            let incoming = Incoming { status, headers, body: Bytes::new() };
+            classify(&write(), "http://a".into(), incoming, &understand)
+        };
+        let both = [concordat_proto::header::WRITE_ID, concordat_proto::header::CONSISTENCY];
+        let (_, receipt) = with_headers(204, &both).result.expect("an answer");
+        assert!(receipt.achieved && receipt.regions[0].applied);
+        assert_eq!(with_headers(204, &both[1..]).ended, Ended::Foreign);
+        assert_eq!(with_headers(200, &both).ended, Ended::Foreign, "there must be an envelope");
     }
 
     #[test]

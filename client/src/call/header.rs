@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use concordat_proto::{consistency::Position, header};
+use concordat_proto::{
+    consistency::{Position, Receipt},
+    header,
+};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::error::ClientError;
@@ -17,6 +20,8 @@ pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static(header::I
 pub(crate) const IDEMPOTENCY_LIFETIME: HeaderName =
     HeaderName::from_static(header::IDEMPOTENCY_LIFETIME);
 pub(crate) const POSITION: HeaderName = HeaderName::from_static(header::POSITION);
+const WRITE_ID: HeaderName = HeaderName::from_static(header::WRITE_ID);
+const CONSISTENCY: HeaderName = HeaderName::from_static(header::CONSISTENCY);
 pub(crate) const AT_LEAST: HeaderName = HeaderName::from_static(header::AT_LEAST);
 
 pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
@@ -30,6 +35,12 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 
 pub(crate) fn position(headers: &HeaderMap) -> Option<Position> {
     text(headers, &POSITION)?.parse().ok()
+}
+
+/// The receipt of a write whose answer has no body.
+pub(crate) fn receipt(headers: &HeaderMap) -> Option<Receipt> {
+    let write_id = text(headers, &WRITE_ID)?.parse().ok()?;
+    header::parse_consistency_line(text(headers, &CONSISTENCY)?, write_id, position(headers))
 }
 
 /// A header's value out of the caller's text.

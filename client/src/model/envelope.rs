@@ -2,7 +2,7 @@
 //! everything but the result, then the result that the call must have.
 
 use concordat_proto::{
-    api::envelope::{Envelope, ErrorItem, Pagination},
+    api::envelope::{Envelope, ErrorItem, Meta, Pagination},
     consistency::Receipt,
 };
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -15,6 +15,12 @@ impl Head {
     /// `None` when the bytes are not an envelope: someone else than a node has answered.
     pub(crate) fn parse(body: &[u8]) -> Option<Self> {
         serde_json::from_slice(body).ok().map(Self)
+    }
+
+    /// The envelope of an answer without a body, with the receipt of its headers.
+    pub(crate) fn of_receipt(receipt: &Receipt) -> Self {
+        let meta = Meta { pagination: None, consistency: Some(receipt.into()) };
+        Self(Envelope { errors: None, meta: Some(meta), result: None })
     }
 
     /// Whether it has at least one of an envelope's members. Any JSON object could be parsed as one.

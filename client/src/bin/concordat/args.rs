@@ -5,7 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use concordat_client::{NodeId, OrgId, Provider, Region, RequiredConsistency, Secret, WriteId};
 
-use crate::values::{self, OrgSetting, Setting};
+use crate::{
+    resource_args::{Attribute, Condition, External, Saml},
+    values::{self, OrgSetting, Setting},
+};
 
 /// Manages SSO credentials that are replicated over regions, and reports where each write has arrived.
 ///
@@ -106,6 +109,15 @@ pub(crate) enum Command {
     /// Manages OIDC credentials
     #[command(subcommand)]
     Credential(Box<Credential>),
+    /// Manages SAML credentials
+    #[command(subcommand)]
+    Saml(Saml),
+    /// Manages credentials for services outside
+    #[command(subcommand)]
+    External(External),
+    /// Manages attributes of the organization
+    #[command(subcommand)]
+    Attribute(Attribute),
     /// Shows how far a write has been replicated
     #[command(subcommand)]
     Write(WriteVerb),
@@ -391,14 +403,6 @@ pub(crate) struct Members {
     pub(crate) apple_secret_lifetime: Option<Duration>,
 }
 
-/// A write that depends on a version.
-#[derive(clap::Args)]
-pub(crate) struct Condition {
-    /// Only if the stored version has this ETag (`credential get` shows it)
-    #[arg(long, value_name = "ETAG")]
-    pub(crate) if_match: Option<String>,
-}
-
 /// Verbs of writes.
 #[derive(Subcommand)]
 pub(crate) enum WriteVerb {
@@ -481,6 +485,9 @@ impl Command {
                 **verb,
                 Credential::Create(_) | Credential::Patch(_) | Credential::Delete(_)
             ),
+            Self::Saml(verb) => !matches!(verb, Saml::List | Saml::Get { .. }),
+            Self::External(verb) => !matches!(verb, External::List | External::Get { .. }),
+            Self::Attribute(verb) => !matches!(verb, Attribute::List | Attribute::Get { .. }),
             // A move is not: a repeat of it changes nothing.
             Self::Org(verb) => matches!(verb, Org::Create(_) | Org::Set { .. }),
             Self::Node(verb) => !matches!(verb, NodeVerb::List),

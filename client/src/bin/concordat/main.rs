@@ -8,6 +8,7 @@ mod config;
 mod failure;
 mod invocation;
 mod print;
+mod resource_args;
 mod signals;
 mod values;
 

@@ -4,8 +4,8 @@ use std::{convert::Infallible, str::FromStr, time::Duration};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use concordat_client::{
-    LeaseTerms, OrgId, PartitionPolicy, Provider, Region, RequiredConsistency, Secret,
-    StaleSecrets, SurvivalGoal, WriteId,
+    ExternalProvider, ExternalType, LeaseTerms, OrgId, PartitionPolicy, Provider, Region,
+    RequiredConsistency, ResourceName, Secret, StaleSecrets, SurvivalGoal, WriteId,
 };
 use concordat_proto::{
     duration::{DURATION_FORM, parse_duration},
@@ -123,6 +123,18 @@ pub(crate) fn consistency() -> impl TypedValueParser<Value = RequiredConsistency
 
 pub(crate) fn provider() -> impl TypedValueParser<Value = Provider> {
     one_of(Provider::ALL.map(Provider::as_str))
+}
+
+pub(crate) fn external_provider() -> impl TypedValueParser<Value = ExternalProvider> {
+    one_of(ExternalProvider::ALL.map(ExternalProvider::as_str))
+}
+
+pub(crate) fn external_type() -> impl TypedValueParser<Value = ExternalType> {
+    one_of(ExternalType::ALL.map(ExternalType::as_str))
+}
+
+pub(crate) fn resource_name(text: &str) -> Result<ResourceName, &'static str> {
+    text.parse().map_err(|_| "it must be 1 to 70 bytes, without control characters")
 }
 
 fn one_of<T, const N: usize>(names: [&'static str; N]) -> impl TypedValueParser<Value = T>

@@ -4,6 +4,7 @@ mod credential;
 mod member;
 mod options;
 mod org;
+mod resource;
 mod status;
 mod write;
 
@@ -21,6 +22,9 @@ pub(crate) async fn run(client: &Client, args: Args, course: &Course) -> Result<
     match args.command {
         Command::Status => status::show(client).await,
         Command::Credential(verb) => credential::run(client, *verb, course).await,
+        Command::Saml(verb) => resource::saml(client, verb, course).await,
+        Command::External(verb) => resource::external(client, verb, course).await,
+        Command::Attribute(verb) => resource::attribute(client, verb, course).await,
         Command::Write(verb) => {
             write::run(client, verb, args.global.consistency, args.global.timeout).await
         }
