@@ -75,6 +75,15 @@ impl Planted {
         let changed = everywhere(self.caller.patch(&percent_encode(&id), &change));
         self.send(region, 200, changed).await;
 
+        let blob = self.secret("an external credential");
+        let body = json!({
+            "extcred_provider": "generic", "extcred_type": "api_key", "json_blob": {"key": blob},
+        });
+        let path = "/organizations/config/external-credentials";
+        let created = everywhere(self.caller.request("POST", path)).json(&body);
+        self.send(region, 201, created).await;
+        self.send(region, 200, self.caller.request("GET", path)).await;
+
         let refused = self.secret("a refused secret");
         let body = json!({"client_id": id, "client_secret": refused, "provider": "github"});
         self.send(region, 409, self.caller.post(&body)).await;

@@ -58,7 +58,10 @@ pub(crate) async fn run(dialect: &str, file: &str) {
     for case in cases {
         let (title, rest) = case.split_once('\n').expect("a title");
         if let Err(failure) = player.play(rest).await {
-            failures.push(format!("{dialect}/{file}: {title}: {failure}"));
+            let failure = format!("{dialect}/{file}: {title}: {failure}");
+            // At once: a later case may need what this one should have captured, and panic.
+            println!("{failure}");
+            failures.push(failure);
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));

@@ -82,6 +82,52 @@ async fn the_life_of_a_credential() {
 }
 
 #[tokio::test]
+async fn the_life_of_other_resources() {
+    let user = user("other resources").await;
+    let url = "https://idp.example/metadata";
+    let made = user.says(&["saml", "create", "--metadata-url", url, "--label", "one"]).await;
+    assert_eq!(made["written"]["receipt"]["achieved"], true, "{made}");
+    let id = made["created"]["id"].as_str().expect("an id").to_owned();
+    let got = user.says(&["saml", "get", &id]).await;
+    assert_eq!(got["credential"]["idp_metadata_url"], url, "{got}");
+    let etag = got["etag"].as_str().expect("a version").to_owned();
+    let patch = ["saml", "patch", &id, "--email-claim", "mail", "--if-match", &etag];
+    let patched = user.says(&[&patch[..], &["--consistency", "all_regions"]].concat()).await;
+    assert_eq!(patched["receipt"]["regions"].as_array().map(Vec::len), Some(3), "{patched}");
+    user.fails(&patch, REFUSED).await;
+    let listed = user.says(&["saml", "list"]).await;
+    assert_eq!(listed["items"][0]["email_claims"], serde_json::json!(["mail"]), "{listed}");
+    user.says(&["saml", "delete", &id]).await;
+    user.fails(&["saml", "get", &id], REFUSED).await;
+
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("blob.json");
+    std::fs::write(&file, format!("{{\"token\":\"{SECRET}\"}}\n")).unwrap();
+    let path = file.to_str().expect("a path of text");
+    let create = ["external", "create", "--provider", "shopify", "--type", "access_token"];
+    let made = user.says(&[&create[..], &["--json-file", path]].concat()).await;
+    let id = made["created"].as_str().expect("an id").to_owned();
+    let listed = user.says(&["external", "list"]).await;
+    assert!(!listed.to_string().contains(SECRET), "{listed}");
+    let got = user.says(&["external", "get", &id]).await;
+    assert_eq!(got["credential"]["json_blob"]["token"], SECRET, "{got}");
+    std::fs::write(&file, SECRET).unwrap();
+    user.fails(&["external", "patch", &id, "--json-file", path], USAGE).await;
+    user.says(&["external", "patch", &id, "--label", "shop"]).await;
+    user.says(&["external", "delete", &id]).await;
+    user.fails(&["external", "get", &id], REFUSED).await;
+
+    user.says(&["attribute", "set", "crm id", r#"{"tier":3}"#]).await;
+    let got = user.says(&["attribute", "get", "crm id"]).await;
+    assert_eq!(got["attribute"]["value"]["tier"], 3, "{got}");
+    user.fails(&["attribute", "set", "crm id", "{"], USAGE).await;
+    let listed = user.says(&["attribute", "list"]).await;
+    assert_eq!(listed["items"], serde_json::json!([{"name": "crm id"}]), "{listed}");
+    user.says(&["attribute", "delete", "crm id"]).await;
+    user.fails(&["attribute", "get", "crm id"], REFUSED).await;
+}
+
+#[tokio::test]
 async fn the_operators_commands() {
     let user = user("operators").await;
     let status = user.says(&["status"]).await;

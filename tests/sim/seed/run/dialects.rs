@@ -21,6 +21,8 @@ const ATTEMPTS: usize = 60;
 const ISSUER: &str = "https://idp.example";
 const NATIVE: &str = "/organizations/sso/oidc/provider-credentials";
 const TEMPLATES: &str = "/management/v1/idps/templates";
+const EXTERNAL: &str = "/organizations/config/external-credentials";
+const ATTRIBUTE: &str = "/organizations/attributes/polyglot";
 const GENERIC: &str = "/management/v1/idps/generic_oidc";
 
 /// A client that speaks every dialect, for one organization.
@@ -38,6 +40,7 @@ impl Polyglot<'_> {
         let id = self.begin().await?;
         self.rename(&id).await?;
         self.bind_and_change(&id).await?;
+        self.resources().await?;
         self.ask("DELETE", &format!("{TEMPLATES}/{id}"), None).await?;
         let gone = self.attempt("GET", &format!("{TEMPLATES}/{id}"), None, |it| it == 404).await?;
         same("the code of an absent provider", &gone["code"], &json!(5))
@@ -81,6 +84,27 @@ impl Polyglot<'_> {
         let config = &shown["idp"]["config"];
         same("the client id", &config["oidc"]["clientId"], &json!("polyglot-bound"))?;
         same("the options", &config["options"], &json!({"isAutoUpdate": true}))
+    }
+
+    /// What an organization has beside its credentials: a secret that a change does not name stays.
+    async fn resources(&mut self) -> Result<(), String> {
+        let body = json!({
+            "extcred_provider": "generic", "extcred_type": "api_key",
+            "json_blob": {"key": CLIENT_SECRET},
+        });
+        let made = self.ask("POST", EXTERNAL, Some(&body)).await?;
+        let id = made["result"][0].as_str().ok_or_else(|| format!("no id: {made}"))?.to_owned();
+        let one = format!("{EXTERNAL}/{id}");
+        self.ask("PATCH", &one, Some(&json!({"extcred_label": "labeled"}))).await?;
+        let shown = self.ask("GET", &one, None).await?;
+        let shown = &shown["result"];
+        same("the label", &shown["extcred_label"], &json!("labeled"))?;
+        if shown["json_blob"]["key"] != CLIENT_SECRET {
+            return Err("dialects: an external credential's secret was lost".to_owned());
+        }
+        self.ask("PUT", ATTRIBUTE, Some(&json!({"value": [1, 2]}))).await?;
+        let shown = self.ask("GET", ATTRIBUTE, None).await?;
+        same("the attribute", &shown["result"]["value"], &json!([1, 2]))
     }
 
     async fn has_secret(&mut self, client_id: &str, expected: &str) -> Result<(), String> {
