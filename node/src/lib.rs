@@ -9,6 +9,7 @@
 //! - `http` → `request::serve` → `auth` → `request::read` or `request::write`: a request's path.
 //!   `request::serve` is that path as a function.
 //! - `api`: operations, typed requests and typed outcomes. `dialect`: bytes to those, and back.
+//! - `grpc`: calls of gRPC and gRPC-Web as requests of a dialect, and its answers as theirs.
 //! - [`peer`]: sockets between nodes.
 //! - [`embedded`]: the same node as a function, for simulation.
 //! - [`observe`]: log lines, counters, probes.
@@ -27,6 +28,7 @@ pub mod dialect;
 pub mod embedded;
 pub mod entropy;
 pub mod environment;
+mod grpc;
 mod hex;
 mod http;
 pub mod keyring;

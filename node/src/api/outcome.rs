@@ -380,6 +380,8 @@ pub enum Malformed {
     MediaType(String),
     /// The body is compressed, or said to be.
     ContentCoding,
+    /// It asks for what the protocol knows and this program does not do; the text says what.
+    Unsupported(&'static str),
     /// The body is larger than any may be.
     BodyTooLarge,
     /// The body did not arrive in time.
@@ -418,7 +420,7 @@ impl fmt::Display for Malformed {
             Self::BodyBroken => "the body could not be read",
             Self::OrganizationMissing => "the organization must be named, once",
             Self::ForeignPosition => "the position to read from is not one of this cluster",
-            Self::Head(text) => text,
+            Self::Head(text) | Self::Unsupported(text) => text,
             Self::HeadTooLarge(max) => {
                 return write!(f, "the request's headers may have at most {max} bytes");
             }

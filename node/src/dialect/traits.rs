@@ -1,7 +1,7 @@
 //! The interface of a dialect.
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response};
+use http::{HeaderMap, Method, Response, request::Parts};
 use http_body_util::{Either, Full, combinators::UnsyncBoxBody};
 
 use crate::api::{
@@ -31,6 +31,14 @@ pub trait Dialect: Send + Sync {
     /// Its routes. Two dialects never have the same method and path.
     fn routes(&self) -> &'static [Route];
 
+    /// Checks of a request's head that come before all others.
+    ///
+    /// # Errors
+    /// When the request is of a form that its path does not take.
+    fn admit(&self, _head: &Parts) -> Result<(), Malformed> {
+        Ok(())
+    }
+
     /// The credentials that a request carries.
     fn credentials<'a>(&self, headers: &'a HeaderMap) -> Presented<'a>;
 
@@ -49,6 +57,12 @@ pub trait Dialect: Send + Sync {
 
     /// The response to a method that the path does not know.
     fn method_not_allowed(&self, allowed: &[&str]) -> Response<ResponseBody>;
+
+    /// A response of this dialect in the encoding that the request's head asks for. Most dialects have
+    /// only one.
+    fn encode(&self, _head: &Parts, response: Response<ResponseBody>) -> Response<ResponseBody> {
+        response
+    }
 
     /// The request headers on which its responses depend, for `Vary`.
     fn vary(&self) -> &'static str;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use concordat_cluster::raft::Freshness;
 use concordat_proto::limits;
-use http::{Response, StatusCode, request::Parts};
+use http::{Method, Response, StatusCode, request::Parts};
 use tokio::time::Instant;
 
 use super::{
@@ -26,6 +26,7 @@ use crate::{
         REGISTRY,
         traits::{Dialect, ResponseBody, Route},
     },
+    grpc::{media, reply},
     http::{
         body::{Body, BodyError, is_plain},
         respond,
@@ -57,6 +58,9 @@ pub(crate) async fn serve(node: &Arc<Node>, call: &mut Call) -> Response<Respons
         }
         // Plain text, so that clients can distinguish an unknown path from an unknown id.
         Found::Nothing => {
+            if let Ok(form) = media::check(&call.head) {
+                return finish(REGISTRY[0], call, reply::unknown(form, &path));
+            }
             let body = "404 page not found".to_owned();
             let response = respond::text(StatusCode::NOT_FOUND, health::TEXT, body);
             return finish(REGISTRY[0], call, response);
@@ -72,8 +76,10 @@ pub(crate) async fn serve(node: &Arc<Node>, call: &mut Call) -> Response<Respons
     let mut observed = Observed::new(route.operation, call.accepted);
     let answer = answer(node, call, dialect, route, parameter, &mut observed).await;
     let answer = answer.unwrap_or_else(|refused| refused);
-    let response = finish(dialect, call, dialect.render(Some(route.operation), answer));
+    let response = dialect.render(Some(route.operation), answer);
+    // Of every encoding alike: a call's own status is in its trailers.
     let status = response.status().as_u16();
+    let response = finish(dialect, call, response);
     tracing::debug!(method = %call.head.method, path, status, "answered");
     node.metrics.observe(&observed, status);
     response
@@ -93,6 +99,7 @@ fn finish(
     call: &Call,
     response: Response<ResponseBody>,
 ) -> Response<ResponseBody> {
+    let response = dialect.encode(&call.head, response);
     respond::finish(response, &call.head.method, dialect.vary())
 }
 
@@ -113,6 +120,7 @@ async fn answer(
     parameter: &str,
     observed: &mut Observed,
 ) -> Result<Answer, Answer> {
+    dialect.admit(&call.head).map_err(Outcome::Malformed)?;
     let operation = route.operation;
     let is_proof_wanted = !operation.is_write() && dialect.wants_current(&call.head.headers);
     let permit = permit(node, dialect.credentials(&call.head.headers), route)
@@ -184,9 +192,9 @@ fn permit(node: &Node, presented: Presented<'_>, route: &Route) -> Result<Permit
         .map_err(|auth::Forbidden| freshness::mark(Outcome::Forbidden, fresh))
 }
 
-/// The body, where the operation has one; of others it is left where it is.
+/// The body, where the operation or the method has one; of others it is left where it is.
 async fn body(node: &Node, call: &mut Call, route: &Route) -> Result<Bytes, Malformed> {
-    if !route.operation.spec().has_body {
+    if !route.operation.spec().has_body && route.method != Method::POST {
         return Ok(Bytes::new());
     }
     if !is_plain(&call.head.headers) {

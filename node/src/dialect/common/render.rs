@@ -331,6 +331,7 @@ fn malformed(values: &dyn Values, malformed: &Malformed) -> Reply {
         Malformed::Syntax(_)
         | Malformed::Fields(_)
         | Malformed::MediaType(_)
+        | Malformed::Unsupported(_)
         | Malformed::BodyTooLarge
         | Malformed::BodyTooSlow
         | Malformed::BodyBroken

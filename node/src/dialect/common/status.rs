@@ -58,7 +58,7 @@ pub(super) const fn of_malformed(malformed: &Malformed) -> u16 {
         Malformed::UriTooLong => URI_TOO_LONG,
         Malformed::MediaType(_) | Malformed::ContentCoding => UNSUPPORTED_MEDIA_TYPE,
         Malformed::HeadTooLarge(_) => HEADERS_TOO_LARGE,
-        Malformed::TransferCoding => NOT_IMPLEMENTED,
+        Malformed::TransferCoding | Malformed::Unsupported(_) => NOT_IMPLEMENTED,
     }
 }
 

@@ -417,7 +417,7 @@ fn other_errors_have_a_code_and_no_details() {
         (
             Outcome::Malformed(Malformed::BodyTooLarge),
             413,
-            3,
+            8,
             "the body may have at most 65536 bytes",
         ),
         (

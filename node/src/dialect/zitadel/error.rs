@@ -243,13 +243,13 @@ fn http_of(part: Part, outcome: Option<&Outcome>) -> Option<u16> {
 /// The code of what only this store says, by its native status.
 const fn code_of(http: u16) -> Code {
     match http {
-        400 | 413 | 414 | 415 | 422 | 431 => Code::InvalidArgument,
+        400 | 414 | 415 | 422 | 431 => Code::InvalidArgument,
         401 => Code::Unauthenticated,
         403 => Code::PermissionDenied,
         404 => Code::NotFound,
         408 => Code::DeadlineExceeded,
         409 | 410 | 412 => Code::FailedPrecondition,
-        429 => Code::ResourceExhausted,
+        413 | 429 => Code::ResourceExhausted,
         501 => Code::Unimplemented,
         503 => Code::Unavailable,
         _ => Code::Internal,

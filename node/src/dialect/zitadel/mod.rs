@@ -1,10 +1,11 @@
 //! ZITADEL's identity providers, as its HTTP gateway shows them: the older configurations (`/idps`) and
 //! the generic OIDC providers, both under the admin and the management service.
 //!
-//! `decode` reads JSON into the messages of `request`, which become actions in `legacy`, `generic` and
-//! `search`; `shown` makes the messages of `message` of what is stored, and `error` statuses of failures.
-//! Only `decode`, `fields` and the `Serialize` of `message` know JSON: another encoding of the same
-//! messages needs nothing else. No secret is ever part of a message that is answered.
+//! The services are described once, in `proto`: `fields` reads a request by that description, from JSON or
+//! from the frames of gRPC and gRPC-Web, and `decode` makes of it the messages of `request`. They become
+//! actions in `legacy`, `generic` and `search`. `shown` makes the messages of `message` of what is stored, and
+//! `error` statuses of failures, both in JSON; [`crate::grpc`] makes calls' answers of these, by the same
+//! description. No secret is ever part of a message that is answered.
 
 mod decode;
 mod error;
@@ -26,7 +27,7 @@ mod requests_test;
 
 pub use self::service::{Part, Service};
 
-use http::{HeaderMap, Response, header::AUTHORIZATION};
+use http::{HeaderMap, Response, header::AUTHORIZATION, request::Parts};
 
 use super::{
     common::{
@@ -36,10 +37,16 @@ use super::{
     },
     traits::{Dialect, ResponseBody, Route},
 };
-use crate::api::{
-    operation::Operation,
-    outcome::{Answer, Malformed, Value, Written},
-    request::{ClaimedOrg, Presented, Terms},
+use crate::{
+    api::{
+        operation::Operation,
+        outcome::{Answer, Malformed, Value, Written},
+        request::{ClaimedOrg, Presented, Terms},
+    },
+    grpc::{
+        media::{self, Form},
+        schema, timeout, transcode,
+    },
 };
 
 /// A part of a service.
@@ -62,12 +69,24 @@ impl Dialect for Zitadel {
         routes::of(self.service, self.part)
     }
 
+    fn admit(&self, head: &Parts) -> Result<(), Malformed> {
+        let is_call = schema::method(head.uri.path()).is_some();
+        if is_call { media::check(head).map(drop) } else { Ok(()) }
+    }
+
     fn credentials<'a>(&self, headers: &'a HeaderMap) -> Presented<'a> {
         Presented { key: key(headers), organization: organization(headers) }
     }
 
     fn terms(&self, operation: Operation, headers: &HeaderMap) -> Result<Terms, Malformed> {
-        self.names.terms(headers, operation.is_write())
+        let mut terms = self.names.terms(headers, operation.is_write())?;
+        // Of a call: how long it waits at most, whatever else it asks for.
+        if Form::of(headers).is_some()
+            && let Some(time) = timeout::of(headers)?
+        {
+            terms.timeout = terms.timeout.min(time);
+        }
+        Ok(terms)
     }
 
     fn wants_current(&self, headers: &HeaderMap) -> bool {
@@ -80,6 +99,10 @@ impl Dialect for Zitadel {
 
     fn method_not_allowed(&self, allowed: &[&str]) -> Response<ResponseBody> {
         foreign::method_not_allowed(self, allowed)
+    }
+
+    fn encode(&self, head: &Parts, response: Response<ResponseBody>) -> Response<ResponseBody> {
+        transcode::answer(head, response)
     }
 
     fn vary(&self) -> &'static str {

@@ -1,27 +1,14 @@
-//! The routes of each part of each service, and the decoding of their requests: the id in the path, then
-//! the body.
+//! The routes of each part of each service: each call by its path in HTTP, and by the one of gRPC.
 
 use http::Method;
 
 use super::{
     decode,
     fields::Fields,
-    generic, legacy,
-    request::ById,
-    search,
+    generic, legacy, search,
     service::{Part, Service},
 };
-use crate::{
-    api::{
-        operation::{Action, Operation},
-        outcome::Malformed,
-        request::Input,
-    },
-    dialect::{common::malformed, traits::Route},
-    percent,
-};
-
-type Parse = fn(&Input<'_>) -> Result<Action, Malformed>;
+use crate::{api::operation::Operation, dialect::traits::Route};
 
 /// The routes of a part.
 pub(super) const fn of(service: Service, part: Part) -> &'static [Route] {
@@ -37,116 +24,114 @@ pub(super) const fn of(service: Service, part: Part) -> &'static [Route] {
     }
 }
 
-const fn post(path: &'static str, operation: Operation, parse: Parse) -> Route {
-    Route { method: Method::POST, path, operation, parse }
-}
-
-const fn put(path: &'static str, parse: Parse) -> Route {
-    Route { method: Method::PUT, path, operation: Operation::EntryChange, parse }
-}
-
-const fn get(path: &'static str, parse: Parse) -> Route {
-    Route { method: Method::GET, path, operation: Operation::EntryGet, parse }
-}
-
-const fn delete(path: &'static str, parse: Parse) -> Route {
-    Route { method: Method::DELETE, path, operation: Operation::EntryDelete, parse }
-}
-
-macro_rules! legacy {
-    ($prefix:literal, $service:expr $(, $more:expr)*) => {
+/// The routes of some calls: the method and the path of HTTP, where the fields are besides the path, the name
+/// of the call, the operation, and the action of its fields. Behind a plus: another path of a call.
+macro_rules! routes {
+    ($calls:literal: $(
+        $method:ident $path:literal, $place:ident => $call:literal, $operation:ident, $action:expr;
+    )* $(
+        + $other:ident $alias:literal, $from:ident => $same:literal, $also:ident, $does:expr;
+    )*) => {
         &[
-            post(concat!($prefix, "/idps/oidc"), Operation::EntryCreate, |input| {
-                legacy::add($service, decode::add_legacy(Fields::of_body(input)?)?)
-            }),
-            post(concat!($prefix, "/idps/_search"), Operation::EntryList, |input| {
-                let request = decode::search($service, true, Fields::of_body(input)?)?;
-                search::list($service, Part::Legacy, request)
-            }),
-            get(concat!($prefix, "/idps/{id}"), |input| {
-                search::get($service, Part::Legacy, &by_id(input)?)
-            }),
-            put(concat!($prefix, "/idps/{id}"), |input| {
-                let fields = Fields::of_body(input)?;
-                legacy::update($service, decode::update_legacy(id(input)?, fields)?)
-            }),
-            delete(concat!($prefix, "/idps/{id}"), |input| {
-                legacy::remove($service, &by_id(input)?)
-            }),
-            put(concat!($prefix, "/idps/{id}/oidc_config"), |input| update_config($service, input)),
-            $($more,)*
+            $(Route {
+                method: Method::$method,
+                path: $path,
+                operation: Operation::$operation,
+                parse: |input| $action(Fields::$place(input, concat!($calls, $call))?),
+            },)*
+            $(Route {
+                method: Method::POST,
+                path: concat!($calls, $call),
+                operation: Operation::$operation,
+                parse: |input| $action(Fields::of_frame(input, concat!($calls, $call))?),
+            },)*
+            $(Route {
+                method: Method::$other,
+                path: $alias,
+                operation: Operation::$also,
+                parse: |input| $does(Fields::$from(input, concat!($calls, $same))?),
+            },)*
         ]
     };
 }
 
-macro_rules! generic {
-    ($prefix:literal, $service:expr) => {
-        &[
-            post(concat!($prefix, "/idps/generic_oidc"), Operation::EntryCreate, |input| {
-                let fields = Fields::of_body(input)?;
-                generic::add($service, decode::generic_oidc(String::new(), fields)?)
-            }),
-            put(concat!($prefix, "/idps/generic_oidc/{id}"), |input| {
-                let fields = Fields::of_body(input)?;
-                generic::update($service, decode::generic_oidc(id(input)?, fields)?)
-            }),
-            post(concat!($prefix, "/idps/templates/_search"), Operation::EntryList, |input| {
-                let request = decode::search($service, false, Fields::of_body(input)?)?;
-                search::list($service, Part::Generic, request)
-            }),
-            get(concat!($prefix, "/idps/templates/{id}"), |input| {
-                search::get($service, Part::Generic, &by_id(input)?)
-            }),
-            delete(concat!($prefix, "/idps/templates/{id}"), |input| {
-                search::delete(&by_id(input)?)
-            }),
-        ]
-    };
+macro_rules! admin {
+    ($($calls:tt)*) => { routes!("/zitadel.admin.v1.AdminService/": $($calls)*) };
 }
 
-const ADMIN_LEGACY: &[Route] = legacy!(
-    "/admin/v1",
-    Service::Admin,
+macro_rules! management {
+    ($($calls:tt)*) => { routes!("/zitadel.management.v1.ManagementService/": $($calls)*) };
+}
+
+const ADMIN_LEGACY: &[Route] = admin! {
+    POST "/admin/v1/idps/oidc", of_body => "AddOIDCIDP", EntryCreate,
+        |fields| legacy::add(Service::Admin, decode::add_legacy(fields));
+    POST "/admin/v1/idps/_search", of_body => "ListIDPs", EntryList,
+        |fields| search::list(Service::Admin, Part::Legacy, decode::search(fields));
+    GET "/admin/v1/idps/{id}", of_path => "GetIDPByID", EntryGet,
+        |fields| search::get(Service::Admin, Part::Legacy, &decode::by_id(fields));
+    PUT "/admin/v1/idps/{id}", of_body => "UpdateIDP", EntryChange,
+        |fields| legacy::update(Service::Admin, decode::update_legacy(fields));
+    DELETE "/admin/v1/idps/{id}", of_path => "RemoveIDP", EntryDelete,
+        |fields| legacy::remove(Service::Admin, &decode::by_id(fields));
+    PUT "/admin/v1/idps/{id}/oidc_config", of_body => "UpdateIDPOIDCConfig", EntryChange,
+        |fields| legacy::update_config(Service::Admin, decode::update_legacy_config(fields));
     // As one published page has it, without the prefix.
-    put("/idps/{id}/oidc_config", |input| update_config(Service::Admin, input))
-);
-const ADMIN_DEACTIVATE: &[Route] =
-    &[post("/admin/v1/idps/{id}/_deactivate", Operation::EntryChange, |input| {
-        legacy::deactivate(Service::Admin, &by_id_alone(input)?)
-    })];
-const ADMIN_REACTIVATE: &[Route] =
-    &[post("/admin/v1/idps/{id}/_reactivate", Operation::EntryChange, |input| {
-        legacy::reactivate(Service::Admin, &by_id_alone(input)?)
-    })];
-const ADMIN_GENERIC: &[Route] = generic!("/admin/v1", Service::Admin);
-const MANAGEMENT_LEGACY: &[Route] = legacy!("/management/v1", Service::Management);
-const MANAGEMENT_DEACTIVATE: &[Route] =
-    &[post("/management/v1/idps/{id}/_deactivate", Operation::EntryChange, |input| {
-        legacy::deactivate(Service::Management, &by_id_alone(input)?)
-    })];
-const MANAGEMENT_REACTIVATE: &[Route] =
-    &[post("/management/v1/idps/{id}/_reactivate", Operation::EntryChange, |input| {
-        legacy::reactivate(Service::Management, &by_id_alone(input)?)
-    })];
-const MANAGEMENT_GENERIC: &[Route] = generic!("/management/v1", Service::Management);
+    + PUT "/idps/{id}/oidc_config", of_body => "UpdateIDPOIDCConfig", EntryChange,
+        |fields| legacy::update_config(Service::Admin, decode::update_legacy_config(fields));
+};
+const ADMIN_DEACTIVATE: &[Route] = admin! {
+    POST "/admin/v1/idps/{id}/_deactivate", of_body => "DeactivateIDP", EntryChange,
+        |fields| legacy::deactivate(Service::Admin, &decode::by_id(fields));
+};
+const ADMIN_REACTIVATE: &[Route] = admin! {
+    POST "/admin/v1/idps/{id}/_reactivate", of_body => "ReactivateIDP", EntryChange,
+        |fields| legacy::reactivate(Service::Admin, &decode::by_id(fields));
+};
+const ADMIN_GENERIC: &[Route] = admin! {
+    POST "/admin/v1/idps/generic_oidc", of_body => "AddGenericOIDCProvider", EntryCreate,
+        |fields| generic::add(Service::Admin, decode::generic_oidc(fields));
+    PUT "/admin/v1/idps/generic_oidc/{id}", of_body => "UpdateGenericOIDCProvider", EntryChange,
+        |fields| generic::update(Service::Admin, decode::generic_oidc(fields));
+    POST "/admin/v1/idps/templates/_search", of_body => "ListProviders", EntryList,
+        |fields| search::list(Service::Admin, Part::Generic, decode::search(fields));
+    GET "/admin/v1/idps/templates/{id}", of_path => "GetProviderByID", EntryGet,
+        |fields| search::get(Service::Admin, Part::Generic, &decode::by_id(fields));
+    DELETE "/admin/v1/idps/templates/{id}", of_path => "DeleteProvider", EntryDelete,
+        |fields| search::delete(&decode::by_id(fields));
+};
 
-fn update_config(service: Service, input: &Input<'_>) -> Result<Action, Malformed> {
-    let fields = Fields::of_body(input)?;
-    legacy::update_config(service, decode::update_legacy_config(id(input)?, fields)?)
-}
-
-fn id(input: &Input<'_>) -> Result<String, Malformed> {
-    let id = percent::decode(input.path_parameter);
-    let id = id.ok_or_else(|| malformed("the id in the path is badly encoded"))?;
-    Ok(id.into_owned())
-}
-
-fn by_id(input: &Input<'_>) -> Result<ById, Malformed> {
-    Ok(ById { id: id(input)? })
-}
-
-/// The body must be a message, and nothing in it is read.
-fn by_id_alone(input: &Input<'_>) -> Result<ById, Malformed> {
-    let _: Fields = Fields::of_body(input)?;
-    by_id(input)
-}
+const MANAGEMENT_LEGACY: &[Route] = management! {
+    POST "/management/v1/idps/oidc", of_body => "AddOrgOIDCIDP", EntryCreate,
+        |fields| legacy::add(Service::Management, decode::add_legacy(fields));
+    POST "/management/v1/idps/_search", of_body => "ListOrgIDPs", EntryList,
+        |fields| search::list(Service::Management, Part::Legacy, decode::search(fields));
+    GET "/management/v1/idps/{id}", of_path => "GetOrgIDPByID", EntryGet,
+        |fields| search::get(Service::Management, Part::Legacy, &decode::by_id(fields));
+    PUT "/management/v1/idps/{id}", of_body => "UpdateOrgIDP", EntryChange,
+        |fields| legacy::update(Service::Management, decode::update_legacy(fields));
+    DELETE "/management/v1/idps/{id}", of_path => "RemoveOrgIDP", EntryDelete,
+        |fields| legacy::remove(Service::Management, &decode::by_id(fields));
+    PUT "/management/v1/idps/{id}/oidc_config", of_body => "UpdateOrgIDPOIDCConfig", EntryChange,
+        |fields| legacy::update_config(Service::Management, decode::update_legacy_config(fields));
+};
+const MANAGEMENT_DEACTIVATE: &[Route] = management! {
+    POST "/management/v1/idps/{id}/_deactivate", of_body => "DeactivateOrgIDP", EntryChange,
+        |fields| legacy::deactivate(Service::Management, &decode::by_id(fields));
+};
+const MANAGEMENT_REACTIVATE: &[Route] = management! {
+    POST "/management/v1/idps/{id}/_reactivate", of_body => "ReactivateOrgIDP", EntryChange,
+        |fields| legacy::reactivate(Service::Management, &decode::by_id(fields));
+};
+const MANAGEMENT_GENERIC: &[Route] = management! {
+    POST "/management/v1/idps/generic_oidc", of_body => "AddGenericOIDCProvider", EntryCreate,
+        |fields| generic::add(Service::Management, decode::generic_oidc(fields));
+    PUT "/management/v1/idps/generic_oidc/{id}", of_body => "UpdateGenericOIDCProvider", EntryChange,
+        |fields| generic::update(Service::Management, decode::generic_oidc(fields));
+    POST "/management/v1/idps/templates/_search", of_body => "ListProviders", EntryList,
+        |fields| search::list(Service::Management, Part::Generic, decode::search(fields));
+    GET "/management/v1/idps/templates/{id}", of_path => "GetProviderByID", EntryGet,
+        |fields| search::get(Service::Management, Part::Generic, &decode::by_id(fields));
+    DELETE "/management/v1/idps/templates/{id}", of_path => "DeleteProvider", EntryDelete,
+        |fields| search::delete(&decode::by_id(fields));
+};
