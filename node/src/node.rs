@@ -13,8 +13,9 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    boot::config::HttpLimits, environment::Environment, http::route::Routes, keyring::KeyringCheck,
-    observe::metrics::Metrics, org_limits::PerOrgLimiter, seal::Sealer,
+    boot::config::HttpLimits, environment::Environment, grpc::streams::Streams,
+    http::route::Routes, keyring::KeyringCheck, observe::metrics::Metrics,
+    org_limits::PerOrgLimiter, seal::Sealer,
 };
 
 /// A node, as its requests see it.
@@ -46,6 +47,8 @@ pub(crate) struct Node {
     pub(crate) moves: Semaphore,
     /// Cuts the network; only in the demo.
     pub(crate) cuts: Option<Arc<dyn Cuts>>,
+    /// The streams of calls.
+    pub(crate) streams: Streams,
     /// Work that continues after its request was answered.
     pub(crate) detached: TaskTracker,
 }

@@ -38,6 +38,12 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 pub const DISCARD_BYTES_MAX: usize = 1024 * 1024;
 /// Longest time for that.
 pub const DISCARD_TIME_MAX: Duration = Duration::from_secs(5);
+/// Streams of gRPC calls of one node at once.
+pub const CALL_STREAMS_MAX: usize = 256;
+/// Messages that a caller sends on one of them.
+pub const CALL_STREAM_MESSAGES_MAX: usize = 1000;
+/// The longest silence of a caller on one of them.
+pub const CALL_STREAM_IDLE_MAX: Duration = Duration::from_secs(60);
 /// Characters of an organization's name.
 pub const ORG_NAME_CHARS_MAX: usize = 256;
 /// Dialects of one credential that are bound to one, of an organization.

@@ -23,6 +23,7 @@ use crate::{
     },
     entropy,
     environment::Environment,
+    grpc::streams::Streams,
     http::{route::Routes, server},
     keyring::{Keyring, KeyringCheck},
     node::{Cuts, LogStats, Node},
@@ -147,6 +148,7 @@ pub(crate) fn of_groups(
         writes: PerOrgLimiter::new(limits::ORG_WRITES_MAX),
         moves: Semaphore::new(limits::MOVES_ASKED_MAX),
         cuts,
+        streams: Streams::default(),
         detached: TaskTracker::new(),
     }
 }

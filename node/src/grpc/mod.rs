@@ -5,9 +5,14 @@
 //! answer what the caller's encoding asks for. Two services are served from here alone: health and
 //! reflection. Nothing here names a dialect.
 
+pub(crate) mod builtin;
 pub(crate) mod frame;
+pub(crate) mod health;
 pub(crate) mod media;
+mod message;
+pub(crate) mod reflection;
 pub(crate) mod reply;
 pub(crate) mod schema;
+pub(crate) mod streams;
 pub(crate) mod timeout;
 pub(crate) mod transcode;

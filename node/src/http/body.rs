@@ -68,6 +68,22 @@ impl Body {
         }
     }
 
+    /// Its next bytes, for a call that is answered before its end; nothing at the end.
+    pub(crate) async fn part(&mut self, time_max: Duration) -> Result<Option<Bytes>, BodyError> {
+        match self {
+            Self::Bytes(bytes) => Ok(Some(std::mem::take(bytes)).filter(|part| !part.is_empty())),
+            Self::Stream { incoming, .. } => {
+                let next = timeout(time_max, part(incoming)).await;
+                next.unwrap_or(Err(BodyError::TooSlow))
+            }
+        }
+    }
+
+    /// Takes it out: its new owner sees to its end.
+    pub(crate) fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::Bytes(Bytes::new()))
+    }
+
     /// Reads and drops the rest, within bounds. False when there is more, or may be: then the
     /// connection cannot be used for another request.
     pub(crate) async fn discard(&mut self) -> bool {
@@ -84,6 +100,15 @@ impl Body {
 
 fn is_too_large(incoming: &Incoming) -> bool {
     incoming.size_hint().lower() > limits::BODY_BYTES_MAX as u64
+}
+
+async fn part(incoming: &mut Incoming) -> Result<Option<Bytes>, BodyError> {
+    while let Some(frame) = incoming.frame().await {
+        if let Ok(part) = frame.map_err(|_| BodyError::Broken)?.into_data() {
+            return Ok(Some(part));
+        }
+    }
+    Ok(None)
 }
 
 async fn read(incoming: &mut Incoming) -> Result<Bytes, BodyError> {

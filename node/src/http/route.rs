@@ -1,13 +1,16 @@
 //! The route table: method and path to operation and dialect. Nothing here reads a request's body.
 //!
-//! The table consists of the dialects' own routes and the probes. It is matched on the raw path,
+//! The table consists of the dialects' own routes, the probes, and the calls that the node itself answers. It is matched on the raw path,
 //! before any decoding, so that an id with `%2F` is one segment.
 
 use http::Method;
 
-use crate::dialect::{
-    REGISTRY,
-    traits::{Dialect, Route},
+use crate::{
+    dialect::{
+        REGISTRY,
+        traits::{Dialect, Route},
+    },
+    grpc::builtin::{self, Builtin},
 };
 
 /// The target of a route.
@@ -17,6 +20,8 @@ pub(crate) enum Target {
     Operation(&'static dyn Dialect, &'static Route),
     /// A probe, which needs no key.
     Probe(Probe),
+    /// A call that the node itself answers, which needs no key either.
+    Builtin(Builtin),
 }
 
 /// The probes of the process itself.
@@ -38,6 +43,7 @@ impl std::fmt::Debug for Target {
         match self {
             Self::Operation(_, route) => route.operation.fmt(f),
             Self::Probe(probe) => probe.fmt(f),
+            Self::Builtin(call) => call.fmt(f),
         }
     }
 }
@@ -65,7 +71,7 @@ impl std::fmt::Debug for Routes {
     }
 }
 
-/// All routes of all dialects, and the probes.
+/// All routes of all dialects, the probes, and the node's own calls.
 fn all() -> impl Iterator<Item = (&'static str, Method, Target)> {
     let of = |dialect: &'static dyn Dialect| {
         dialect
@@ -74,7 +80,9 @@ fn all() -> impl Iterator<Item = (&'static str, Method, Target)> {
             .map(move |route| (route.path, route.method.clone(), Target::Operation(dialect, route)))
     };
     let probes = PROBES.iter().map(|(path, probe)| (*path, Method::GET, Target::Probe(*probe)));
-    REGISTRY.into_iter().flat_map(of).chain(probes)
+    let calls = builtin::PATHS.iter();
+    let calls = calls.map(|(path, call)| (*path, Method::POST, Target::Builtin(*call)));
+    REGISTRY.into_iter().flat_map(of).chain(probes).chain(calls)
 }
 
 fn is_demo(target: &Target) -> bool {
@@ -127,7 +135,7 @@ impl Target {
     pub(crate) fn dialect(&self) -> &'static dyn Dialect {
         match self {
             Self::Operation(dialect, _) => *dialect,
-            Self::Probe(_) => REGISTRY[0],
+            Self::Probe(_) | Self::Builtin(_) => REGISTRY[0],
         }
     }
 }
@@ -140,7 +148,7 @@ mod tests {
     fn leads_to(target: &Target) -> Option<Operation> {
         match target {
             Target::Operation(_, route) => Some(route.operation),
-            Target::Probe(_) => None,
+            Target::Probe(_) | Target::Builtin(_) => None,
         }
     }
 

@@ -88,6 +88,7 @@ pub(crate) async fn run(
         });
     }
     drop(listener);
+    node.streams.stop();
     if timeout(limits.drain, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests were still in flight at the end of the shutdown grace period");
     }

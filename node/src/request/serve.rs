@@ -26,7 +26,7 @@ use crate::{
         REGISTRY,
         traits::{Dialect, ResponseBody, Route},
     },
-    grpc::{media, reply},
+    grpc::{self, builtin::Builtin, media, reply},
     http::{
         body::{Body, BodyError, is_plain},
         respond,
@@ -68,6 +68,7 @@ pub(crate) async fn serve(node: &Arc<Node>, call: &mut Call) -> Response<Respons
     };
     let (dialect, route) = match target {
         Target::Probe(probe) => return finish(REGISTRY[0], call, self::probe(node, call, probe)),
+        Target::Builtin(builtin) => return self::builtin(node, call, builtin).await,
         Target::Operation(dialect, route) => (dialect, route),
     };
     let Ok(_permit) = node.permits.try_acquire() else {
@@ -109,6 +110,23 @@ fn probe(node: &Node, call: &Call, probe: Probe) -> Response<ResponseBody> {
         Probe::Ready => health::ready(node, call.head.uri.query().unwrap_or_default()),
         Probe::Metrics => health::metrics(node),
     }
+}
+
+/// A call that the node itself answers.
+async fn builtin(node: &Arc<Node>, call: &mut Call, builtin: Builtin) -> Response<ResponseBody> {
+    let form = match media::check(&call.head) {
+        Ok(form) => form,
+        Err(malformed) => return rejected(REGISTRY[0], call, Outcome::Malformed(malformed)),
+    };
+    let response = match builtin {
+        Builtin::HealthCheck => grpc::health::check(node, form, &mut call.body).await,
+        Builtin::HealthWatch => grpc::health::watch(node, form, &mut call.body).await,
+        Builtin::Reflection => {
+            let body = call.body.take();
+            grpc::reflection::serve(node, form, call.head.uri.path(), body)
+        }
+    };
+    finish(REGISTRY[0], call, response)
 }
 
 /// The path itself.
