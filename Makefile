@@ -108,7 +108,23 @@ test: setup $(ROCKSDB) ## All tests (what CI runs)
 	cargo check --locked --quiet -p concordat-cluster --no-default-features
 	cargo build --locked --workspace --all-targets
 	cargo test --locked --workspace
+	$(MAKE) --no-print-directory grpc-test
 	$(MAKE) --no-print-directory sim
+
+# Clients of another make, of the versions that the tests were written with.
+GRPC_VENV := $(CACHE)/grpc-venv
+HAS_VENV := $(shell python3 -c 'import ensurepip, venv' 2>/dev/null && echo yes)
+
+$(GRPC_VENV)/installed: tests/api/grpc/requirements.txt
+	$(if $(HAS_VENV),,$(call install,python3 python3-venv))
+	python3 -m venv --clear $(GRPC_VENV)
+	$(GRPC_VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+.PHONY: grpc-test
+grpc-test: setup $(ROCKSDB) $(GRPC_VENV)/installed ## gRPC, gRPC-Web, reflection and health by clients of another make
+	cargo build --locked -p concordat-node --bin concordatd
+	$(GRPC_VENV)/bin/python -B tests/api/grpc/run.py $(CARGO_TARGET_DIR)/debug/concordatd
 
 .PHONY: sim
 sim: setup $(ROCKSDB) ## Simulated clusters: fixed seeds and fresh ones (COUNT=n, SIM_S=n, FROM=n), or one again (SEED=n)

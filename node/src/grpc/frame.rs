@@ -33,11 +33,14 @@ pub(crate) fn message(form: Form, body: &[u8]) -> Result<Vec<u8>, Malformed> {
     }
 }
 
+/// A message, and the bytes behind it.
+type Split<'a> = (&'a [u8], &'a [u8]);
+
 /// The first message of some bytes and the bytes behind it; nothing where it is not whole yet.
 ///
 /// # Errors
 /// When it is compressed or can never be whole.
-pub(crate) fn split(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, Malformed> {
+pub(crate) fn split(bytes: &[u8]) -> Result<Option<Split<'_>>, Malformed> {
     let Some(([flags, length @ ..], rest)) = bytes.split_first_chunk::<HEAD_BYTES>() else {
         return Ok(None);
     };

@@ -15,7 +15,7 @@ use super::{
     schema,
     streams::{self, Step},
 };
-use crate::{dialect::traits::ResponseBody, http::body::Body, node::Node};
+use crate::{dialect::traits::ResponseBody, http::body::Body, node::Node, observe::health};
 
 /// How often a watched status is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -85,7 +85,7 @@ async fn service(node: &Node, form: Form, body: &mut Body) -> Result<String, Sta
 fn status(node: &Node, service: &str) -> i32 {
     match service {
         _ if !service.is_empty() && schema::service(service).is_none() => SERVICE_UNKNOWN,
-        _ if node.ready().is_ok() => SERVING,
+        _ if health::is_ready(node) => SERVING,
         _ => NOT_SERVING,
     }
 }

@@ -11,7 +11,7 @@ use prost::Message as _;
 use prost_reflect::{DynamicMessage, MessageDescriptor};
 
 use super::{
-    media::Form,
+    media,
     reply::{self, FAILED_PRECONDITION, INTERNAL, Status},
     schema,
 };
@@ -19,7 +19,7 @@ use crate::dialect::traits::ResponseBody;
 
 /// The response in the form that the request's head asks for; as it is, where the request is no call.
 pub(crate) fn answer(head: &Parts, response: Response<ResponseBody>) -> Response<ResponseBody> {
-    let call = schema::method(head.uri.path()).zip(Form::of(&head.headers));
+    let call = schema::method(head.uri.path()).zip(media::check(head).ok());
     let Some((method, form)) = call.filter(|_| response.status() != StatusCode::METHOD_NOT_ALLOWED)
     else {
         return response;

@@ -60,6 +60,11 @@ pub(crate) fn ready(node: &Node, query: &str) -> Response<ResponseBody> {
     text(status, body)
 }
 
+/// Whether a load balancer may send requests here, as `/readyz` says.
+pub(crate) fn is_ready(node: &Node) -> bool {
+    node.keyring_check.has_passed() && node.groups.ready_for(Purpose::Reads).is_ok()
+}
+
 /// One line for each part of a node, marked with `+` where nothing is wrong, then the verdict.
 fn parts(health: &NodeHealth, has_keyring: bool, purpose: Purpose) -> String {
     let mut body = String::new();

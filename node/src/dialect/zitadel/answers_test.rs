@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD};
 use concordat_cluster::machine::registered::Entry;
 use concordat_proto::{
     consistency::{Outcome as WriteOutcome, Receipt, RequiredConsistency},
@@ -16,8 +17,9 @@ use concordat_proto::{
     time::LogTime,
 };
 use futures::FutureExt;
-use http::Response;
+use http::{HeaderValue, Request, Response, Version, header::CONTENT_TYPE};
 use http_body_util::BodyExt;
+use prost_reflect::DynamicMessage;
 use serde_json::{Value as Json, json};
 
 use super::{Part, Service, Zitadel};
@@ -31,15 +33,61 @@ use crate::{
     },
     dialect::{
         NATIVE,
-        traits::{Dialect, ResponseBody},
+        traits::{Dialect, ResponseBody, Route},
     },
+    grpc::{frame, schema},
+    percent,
 };
 
 const SERVICES: [Service; 2] = [Service::Admin, Service::Management];
 
 fn render(service: Service, part: Part, operation: Operation, outcome: Outcome) -> (u16, Json) {
     let dialect = Zitadel { service, part, names: NATIVE };
-    read(dialect.render(Some(operation), outcome.into()))
+    let answer = read(dialect.render(Some(operation), outcome.clone().into()));
+    called(&dialect, operation, outcome, &answer);
+    answer
+}
+
+/// The same answer by gRPC must say the same: its message is the described one, its status is the one in JSON, and
+/// its metadata are the headers.
+fn called(dialect: &Zitadel, operation: Operation, outcome: Outcome, (http, json): &(u16, Json)) {
+    let mut routes = dialect.routes().iter();
+    let is_call = |route: &&Route| route.path.starts_with("/zitadel.");
+    let is_same = |route: &&Route| is_call(route) && route.operation == operation;
+    let Some(path) = routes.find(is_same).map(|route| route.path) else { return };
+    let head = Request::post(path).version(Version::HTTP_2);
+    let head = head.header(CONTENT_TYPE, "application/grpc").body(()).expect("a request");
+    let rendered = dialect.render(Some(operation), outcome.into());
+    let mut metadata = rendered.headers().clone();
+    let response = dialect.encode(&head.into_parts().0, rendered);
+    let (came, body) = response.into_parts();
+    metadata.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc+proto"));
+    metadata.insert("grpc-accept-encoding", HeaderValue::from_static("identity"));
+    assert_eq!((came.status.as_u16(), &came.headers), (200, &metadata));
+    let body = body.collect().now_or_never().expect("it is whole").expect("it is read");
+    let trailers = body.trailers().expect("trailers").clone();
+    let bytes = body.to_bytes();
+    let written = |descriptor, bytes: &[u8]| {
+        let message = DynamicMessage::decode(descriptor, bytes).expect("a message");
+        serde_json::to_value(&message).expect("JSON")
+    };
+    if *http == 200 {
+        assert_eq!(trailers["grpc-status"], "0");
+        let output = schema::method(path).expect("it is described").output();
+        assert_eq!(&written(output, &bytes[frame::HEAD_BYTES..]), json);
+        return;
+    }
+    assert!(bytes.is_empty());
+    assert_eq!(trailers["grpc-status"], json["code"].to_string().as_str());
+    let text = trailers["grpc-message"].to_str().expect("ASCII");
+    assert_eq!(percent::decode(text).as_deref(), json["message"].as_str());
+    let details = trailers.get("grpc-status-details-bin");
+    assert_eq!(details.is_some(), json.get("details").is_some());
+    if let Some(details) = details {
+        let details = BASE64_STANDARD_NO_PAD.decode(details).expect("base64");
+        let status = schema::message("google.rpc.Status").expect("it is described");
+        assert_eq!(&written(status, &details), json);
+    }
 }
 
 fn read(response: Response<ResponseBody>) -> (u16, Json) {

@@ -66,10 +66,7 @@ impl Fields {
     }
 
     pub(super) fn texts(&mut self, field: &str) -> Vec<String> {
-        let text = |value| match value {
-            Value::String(text) => Some(text),
-            _ => None,
-        };
+        let text = |value| if let Value::String(text) = value { Some(text) } else { None };
         self.list(field).into_iter().filter_map(text).collect()
     }
 
@@ -100,10 +97,7 @@ impl Fields {
     }
 
     fn of_value(value: Value) -> Option<Self> {
-        match value {
-            Value::Message(message) => Some(Self(message)),
-            _ => None,
-        }
+        if let Value::Message(message) = value { Some(Self(message)) } else { None }
     }
 }
 

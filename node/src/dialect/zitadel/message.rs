@@ -245,6 +245,11 @@ macro_rules! enumeration {
             $zero = 0,
             $(#[serde(rename = $text)] $value = $number,)+
         }
+
+        #[cfg(test)]
+        impl $name {
+            const ALL: &[Self] = &[Self::$zero, $(Self::$value,)+];
+        }
     };
 }
 
@@ -291,3 +296,23 @@ enumeration!(ProviderType, "`zitadel.idp.v1.ProviderType`, those that are stored
     Google = 10 => "PROVIDER_TYPE_GOOGLE",
     Apple = 11 => "PROVIDER_TYPE_APPLE",
 });
+
+/// Each enum by its published name, with the names and the numbers of its values.
+#[cfg(test)]
+pub(super) fn enumerations() -> Vec<(&'static str, Vec<(String, i32)>)> {
+    fn values<T: Serialize + Copy>(all: &[T], number: fn(T) -> i32) -> Vec<(String, i32)> {
+        let name = |value: &T| serde_json::to_value(value).expect("a name");
+        let name = |value: &T| name(value).as_str().expect("a text").to_owned();
+        all.iter().map(|value| (name(value), number(*value))).collect()
+    }
+    vec![
+        ("IDPState", values(IdpState::ALL, |value| value as i32)),
+        ("IDPOwnerType", values(IdpOwnerType::ALL, |value| value as i32)),
+        ("IDPStylingType", values(IdpStylingType::ALL, |value| value as i32)),
+        ("IDPFieldName", values(IdpFieldName::ALL, |value| value as i32)),
+        ("OIDCMappingField", values(OidcMappingField::ALL, |value| value as i32)),
+        ("AutoLinkingOption", values(AutoLinkingOption::ALL, |value| value as i32)),
+        ("AzureADTenantType", values(AzureAdTenantType::ALL, |value| value as i32)),
+        ("ProviderType", values(ProviderType::ALL, |value| value as i32)),
+    ]
+}

@@ -23,6 +23,8 @@ mod validate;
 #[cfg(test)]
 mod answers_test;
 #[cfg(test)]
+mod calls_test;
+#[cfg(test)]
 mod requests_test;
 
 pub use self::service::{Part, Service};

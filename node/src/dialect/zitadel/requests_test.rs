@@ -407,7 +407,7 @@ fn a_search_is_a_filter() {
         (
             SEARCH,
             r#"{"queries":[{"idpIdQuery":{},"idpNameQuery":{}}]}"#,
-            "a query may be one of idpIdQuery, idpNameQuery and ownerTypeQuery".to_owned(),
+            "a query may be one of idpIdQuery and idpNameQuery".to_owned(),
         ),
     ] {
         assert_eq!(told(Service::Admin, name, body), expected);
