@@ -113,7 +113,7 @@ test: setup $(ROCKSDB) ## All tests (what CI runs)
 
 # Clients of another make, of the versions that the tests were written with.
 GRPC_VENV := $(CACHE)/grpc-venv
-HAS_VENV := $(shell python3 -c 'import ensurepip, venv' 2>/dev/null && echo yes)
+HAS_VENV = $(shell python3 -c 'import ensurepip, venv' 2>/dev/null && echo yes)
 
 $(GRPC_VENV)/installed: tests/api/grpc/requirements.txt
 	$(if $(HAS_VENV),,$(call install,python3 python3-venv))

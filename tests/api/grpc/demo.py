@@ -7,6 +7,7 @@ import base64
 import http.client
 import json
 import pathlib
+import socket
 import struct
 import subprocess
 import sys
@@ -101,6 +102,62 @@ class Demo:
         body = {"org_name": name, "home_region": self.names[0]}
         made = self.operate("POST", "/v1/organizations", body)["result"]
         return made["id"], made["api_key"]
+
+
+class Pair:
+    """Two nodes of one region, each a process that is started by itself."""
+
+    def __init__(self, program):
+        self.program = program
+        self.scratch = tempfile.TemporaryDirectory()
+        self.folder = pathlib.Path(self.scratch.name)
+        self.running = []
+        ports = free_ports(4)
+        self.addresses = [f"127.0.0.1:{port}" for port in ports[:2]]
+        self.peers = [f"127.0.0.1:{port}" for port in ports[2:]]
+        keyring = self.folder / "keyring.toml"
+        subprocess.run([program, "keyring", "new", keyring], check=True, capture_output=True)
+
+    def start(self, node):
+        """Starts the first node, which makes the cluster, or the second one, which joins it."""
+        settings = {
+            "region": "here",
+            "data_dir": str(self.folder / f"data-{node}"),
+            "listen": self.addresses[node],
+            "peer_listen": self.peers[node],
+            "peer_address": self.peers[node],
+            "keyring": str(self.folder / "keyring.toml"),
+            "seeds": self.peers,
+        }
+        if node == 0:
+            settings["bootstrap"] = True
+            settings["regions"] = ["here"]
+            settings["operator_key_file"] = str(self.folder / "operator.key")
+        # These values are written alike in JSON and in TOML.
+        lines = [f"{name} = {json.dumps(value)}\n" for name, value in settings.items()]
+        config = self.folder / f"node-{node}.toml"
+        config.write_text("".join(lines))
+        with open(self.folder / f"log-{node}", "w") as log:
+            process = subprocess.Popen(
+                [self.program, "start", "--config", config], stdout=log, stderr=log
+            )
+        self.running.append(process)
+
+    def stop(self):
+        """Ends both, and removes their files."""
+        for process in self.running:
+            process.kill()
+            process.wait()
+        self.scratch.cleanup()
+
+
+def free_ports(count):
+    """Ports that nothing listens on now."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [bound.getsockname()[1] for bound in sockets]
+    for bound in sockets:
+        bound.close()
+    return ports
 
 
 def frame(message, flags=0):

@@ -3,8 +3,11 @@
 
 use concordat_proto::limits;
 use http::{HeaderMap, HeaderValue, Method, Request, header::CONTENT_TYPE};
+use proptest::prelude::*;
 use prost::Message as _;
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
+use prost_reflect::{
+    DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage as _, Value,
+};
 
 use super::{Part, Service, Zitadel, message, routes};
 use crate::{
@@ -156,6 +159,27 @@ fn a_body_that_is_no_message_is_refused() {
     assert_eq!(of(&vec![0; limits::BODY_BYTES_MAX + 1]), Malformed::BodyTooLarge);
     let text = of(&frame::of_message(b"\x0a\x02\xff\xff")).to_string();
     assert_eq!(text, "the message is no zitadel.admin.v1.GetProviderByIDRequest");
+}
+
+proptest! {
+    #[test]
+    fn no_message_panics_and_no_secret_is_repeated(
+        secret in "S[A-Za-z0-9]{11,40}",
+        bytes in proptest::collection::vec(any::<u8>(), 0..40),
+        place in 0_usize..26,
+    ) {
+        let (service, _) = SERVICES[place % 2];
+        let route = calls(service).nth(place / 2).expect("a call");
+        let mut message = filled(&schema::method(route.path).expect("it is described").input());
+        if message.descriptor().get_field_by_name("client_secret").is_some() {
+            message.set_field_by_name("client_secret", Value::String(secret.clone()));
+        }
+        let message = [message.encode_to_vec(), bytes].concat();
+        let outcome = parsed(route, "application/grpc", "", &frame::of_message(&message));
+        if let Err(malformed) = outcome {
+            prop_assert!(!malformed.to_string().contains(&secret));
+        }
+    }
 }
 
 fn described(name: &str) -> Vec<(String, i32)> {
