@@ -42,6 +42,32 @@ fn called(route: &Route, message: &DynamicMessage) -> Result<Action, Malformed> 
     parsed(route, "application/grpc", "", &frame::of_message(&message.encode_to_vec()))
 }
 
+/// Numbers are what clients send: a field keeps its own for ever. `UPDATE_EXPECT=1` writes the file.
+#[test]
+fn no_field_has_another_number() {
+    let mut lines = Vec::new();
+    let is_ours = |name: &str| name.starts_with("zitadel.");
+    for message in schema::pool().all_messages().filter(|it| is_ours(it.full_name())) {
+        let fields = message.fields().map(|field| {
+            let list = if field.is_list() { "repeated " } else { "" };
+            format!("{} = {}: {list}{:?}\n", field.full_name(), field.number(), field.kind())
+        });
+        lines.extend(fields);
+    }
+    for values in schema::pool().all_enums().filter(|it| is_ours(it.full_name())) {
+        let numbers = values.values().map(|it| format!("{} = {}\n", it.full_name(), it.number()));
+        lines.extend(numbers);
+    }
+    lines.sort();
+    let text = lines.concat();
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/src/dialect/zitadel/proto/numbers.txt");
+        std::fs::write(file, &text).expect("a file");
+    } else {
+        assert_eq!(text, include_str!("proto/numbers.txt"));
+    }
+}
+
 #[test]
 fn the_described_calls_are_the_routes() {
     for (service, name) in SERVICES {
