@@ -9,6 +9,7 @@ use crate::{
         id::{GroupId, IdError, WriteId},
         log::{LogId, LogIndex, Term},
         region::Region,
+        schema::text_schema,
         text::{text_enum, text_serde},
     },
     limits, version,
@@ -107,6 +108,7 @@ impl FromStr for Position {
 }
 
 text_serde!(Position);
+text_schema!(Position, { "pattern": "^[A-Za-z0-9_-]+$", "maxLength": 64 });
 
 /// Whether it is known that a write is in the log for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

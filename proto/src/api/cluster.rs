@@ -20,6 +20,7 @@ use crate::{
 
 /// The result of `GET /v1/cluster`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClusterStatus {
     /// The cluster's id; null before the answering node has joined one.
     pub cluster_id: Option<ClusterId>,
@@ -46,12 +47,16 @@ pub struct ClusterStatus {
 
 /// The read leases: how long they are, and how far clocks may drift apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LeaseSettings {
     /// The length for replicas in a group's home region, in milliseconds.
+    #[cfg_attr(feature = "schema", schemars(range(min = 100, max = 5000)))]
     pub local_ms: u64,
     /// The length for all other replicas, in milliseconds.
+    #[cfg_attr(feature = "schema", schemars(range(min = 100, max = 5000)))]
     pub remote_ms: u64,
     /// By how many per cent the monotonic clocks of two nodes may drift apart. Optional in a request.
+    #[cfg_attr(feature = "schema", schemars(range(min = crate::limits::CLOCK_DRIFT_PERCENT_MIN, max = crate::limits::CLOCK_DRIFT_PERCENT_MAX)))]
     #[serde(default = "default_drift")]
     pub clock_drift_percent: u32,
 }
@@ -83,6 +88,7 @@ impl From<LeaseSettings> for LeaseTerms {
 
 /// A region and its nodes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RegionStatus {
     /// The region.
     pub region: Region,
@@ -93,6 +99,7 @@ pub struct RegionStatus {
 
 /// A node as the answering node sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NodeStatus {
     /// The node.
     pub node_id: NodeId,
@@ -112,6 +119,7 @@ pub struct NodeStatus {
 
 /// A replica.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReplicaStatus {
     /// The Raft group.
     pub group: GroupId,
@@ -145,6 +153,7 @@ text_enum!(ReplicaRole, "replica role", {
 
 /// A Raft group as the answering node sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GroupStatus {
     /// The group; 0 is the system group.
     pub group: GroupId,
@@ -175,6 +184,7 @@ pub struct GroupStatus {
 
 /// How far a region is behind in one group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RegionLag {
     /// The region.
     pub region: Region,
@@ -192,6 +202,7 @@ pub struct RegionLag {
 
 /// Whether a write made now at the answering node would succeed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WriteAvailable {
     /// With the required consistency `local_region`.
     #[serde(default, deserialize_with = "null_as_default")]
@@ -203,6 +214,7 @@ pub struct WriteAvailable {
 
 /// Yes, or no and why.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Forecast {
     /// Whether it would succeed.
     #[serde(default, deserialize_with = "null_as_default")]
@@ -214,6 +226,7 @@ pub struct Forecast {
 
 /// The answering node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ThisNode {
     /// The node.
     pub node_id: NodeId,
@@ -236,6 +249,7 @@ pub struct ThisNode {
 
 /// The disk of the answering node.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DiskStatus {
     /// Whether it syncs in time.
     #[serde(default, deserialize_with = "null_as_default")]
@@ -247,6 +261,7 @@ pub struct DiskStatus {
 
 /// The body of `PATCH /v1/cluster`: exactly one setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ClusterPatch {
     /// What home groups survive.
@@ -259,6 +274,7 @@ pub enum ClusterPatch {
 
 /// The result of `GET /v1/cluster/digest`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Digests {
     /// The answering node.
     pub node_id: NodeId,
@@ -269,6 +285,7 @@ pub struct Digests {
 
 /// The digest of a replica's state: equal on two nodes at the same index, or one of them is broken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GroupDigest {
     /// The group.
     pub group: GroupId,
@@ -279,3 +296,9 @@ pub struct GroupDigest {
     #[serde(default, deserialize_with = "null_as_default")]
     pub digest: String,
 }
+
+#[cfg(feature = "schema")]
+const _: () = {
+    use crate::limits::{LEASE_MAX, LEASE_MIN};
+    assert!(LEASE_MIN.as_millis() == 100 && LEASE_MAX.as_millis() == 5000, "as the schema says");
+};

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{OpenEnum, lenient::null_as_default, secret_text};
 use crate::{
-    base::{id::ClientId, secret::Secret},
+    base::{id::ClientId, schema::text_schema, secret::Secret},
     records::oidc::{ClaimMapping, Provider},
 };
 
@@ -19,6 +19,7 @@ pub const REDACTED: &str = "[redacted]";
 /// A credential as it is shown, never with its secret: the result of `GET …/{oauth_client_id}`, and an item
 /// of the list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OidcCredential {
     /// The OAuth client id, unique in its organization.
     pub client_id: ClientId,
@@ -52,24 +53,30 @@ pub type OptionsByProvider = BTreeMap<OpenEnum<Provider>, ProviderOptions>;
 /// The options of one provider, in requests and in responses. A request gives what it sets; a response
 /// holds what is in effect.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProviderOptions {
     /// The scopes to request. A response also holds those that are always requested.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(length(max = crate::limits::EFFECTIVE_SCOPES_MAX),
+        inner(length(min = 1, max = crate::limits::SCOPE_CHARS_MAX))))]
     pub authorize_scopes: Vec<String>,
     /// Azure AD's: a GUID, a domain, `common`, `organizations` or `consumers`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
     /// Okta's: the organization's https URL.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(max = crate::limits::URL_BYTES_MAX)))]
     pub organization_url: Option<String>,
     /// Apple's: the private key, PKCS#8 PEM, in a request only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub private_key: Option<PrivateKey>,
     /// Apple's: the team id, 10 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = "^[A-Za-z0-9]{10}$")))]
     pub team_id: Option<String>,
     /// Apple's: the key id, 10 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = "^[A-Za-z0-9]{10}$")))]
     pub key_id: Option<String>,
     /// Apple's: the lifetime of generated client secrets, a Go duration such as `24h0m0s`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,8 +88,10 @@ pub struct ProviderOptions {
 
 /// The options of an OpenID provider that is none of the named ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GenericOptions {
     /// The issuer: an https URL, or an http URL of the machine itself.
+    #[cfg_attr(feature = "schema", schemars(length(max = crate::limits::URL_BYTES_MAX)))]
     pub issuer: String,
     /// Whether requests use PKCE.
     #[serde(default, deserialize_with = "null_as_default")]
@@ -98,15 +107,19 @@ pub struct GenericOptions {
     pub username_mapping: Option<OpenEnum<ClaimMapping>>,
     /// The URL of the discovery document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(max = crate::limits::URL_BYTES_MAX)))]
     pub discovery_url: Option<String>,
     /// The URL of the authorization endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(max = crate::limits::URL_BYTES_MAX)))]
     pub authorization_endpoint: Option<String>,
     /// The URL of the token endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(max = crate::limits::URL_BYTES_MAX)))]
     pub token_endpoint: Option<String>,
     /// The URL of the user info endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(max = crate::limits::URL_BYTES_MAX)))]
     pub userinfo_endpoint: Option<String>,
 }
 
@@ -118,6 +131,8 @@ pub enum PrivateKey {
     /// A new one.
     New(Secret),
 }
+
+text_schema!(PrivateKey, { "format": "password", "maxLength": crate::limits::PRIVATE_KEY_BYTES_MAX });
 
 impl Serialize for PrivateKey {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -137,19 +152,24 @@ impl<'de> Deserialize<'de> for PrivateKey {
 
 /// The body of `POST /organizations/sso/oidc/provider-credentials`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CredentialCreate {
     /// The OAuth client id.
     pub client_id: ClientId,
-    /// The client secret.
+    /// The client secret, at most 4096 bytes.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = crate::limits::CLIENT_SECRET_BYTES_MAX)))]
     #[serde(with = "secret_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "Secret"))]
     pub client_secret: Secret,
     /// The identity provider.
     pub provider: Provider,
     /// A name, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(max = crate::limits::LABEL_CHARS_MAX)))]
     pub label: Option<String>,
     /// An external credential's id.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(max = crate::limits::EXTERNAL_CRED_ID_CHARS_MAX)))]
     pub external_cred_id: Option<String>,
     /// Whether the authorization server may use it.
     #[serde(
@@ -165,18 +185,23 @@ pub struct CredentialCreate {
 /// The body of `PATCH …/{oauth_client_id}`: what is present is set, what is absent or null is left as it
 /// is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CredentialPatch {
-    /// A new client secret.
+    /// A new client secret, at most 4096 bytes.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = crate::limits::CLIENT_SECRET_BYTES_MAX)))]
     #[serde(default, with = "secret_text::optional", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Secret>"))]
     pub client_secret: Option<Secret>,
     /// The provider as the caller knows it; another one than the stored one is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<Provider>,
     /// A new name, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(max = crate::limits::LABEL_CHARS_MAX)))]
     pub label: Option<String>,
     /// A new external credential's id.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(max = crate::limits::EXTERNAL_CRED_ID_CHARS_MAX)))]
     pub external_cred_id: Option<String>,
     /// Whether the authorization server may use it.
     #[serde(
@@ -191,11 +216,13 @@ pub struct CredentialPatch {
 
 /// A client secret in plaintext: the result of `GET …/{oauth_client_id}/client-secret`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClientSecret {
     /// The credential that it belongs to.
     pub client_id: ClientId,
     /// The secret. For Apple it is a token that was generated just now.
     #[serde(with = "secret_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "Secret"))]
     pub client_secret: Secret,
     /// When it expires (RFC 3339, UTC); absent if it does not.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -6,6 +6,7 @@ use crate::base::{id::NodeId, region::Region};
 
 /// The body of `POST /v1/demo/cut` and `POST /v1/demo/heal`: exactly one of a region and a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DemoTarget {
     /// A whole region.

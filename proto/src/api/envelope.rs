@@ -15,15 +15,19 @@ pub use super::error_item::ErrorItem;
 /// A node always writes `errors` and `meta`. A reader gets `None` for either where it is absent, since any
 /// JSON object of something else than a node would parse as an envelope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(bound(deserialize = "R: Deserialize<'de>"))]
 pub struct Envelope<R> {
     /// Why the request failed; empty after a success.
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<ErrorItem>"))]
     pub errors: Option<Vec<ErrorItem>>,
     /// What is known beside the result.
+    #[cfg_attr(feature = "schema", schemars(with = "Meta"))]
     pub meta: Option<Meta>,
     /// The document; absent after a failure, and after a success that has none. To read `"result":null`
     /// as nothing, `R` is an `Option`.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[cfg_attr(feature = "schema", schemars(with = "R"))]
     pub result: Option<R>,
 }
 
@@ -33,6 +37,7 @@ fn present<'de, D: Deserializer<'de>, R: Deserialize<'de>>(from: D) -> Result<Op
 
 /// What is known beside the result.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Meta {
     /// Which part of a list the result is; of lists only.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,6 +50,7 @@ pub struct Meta {
 
 /// Which part of a list a response holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Pagination {
     /// The most items that this response may hold.
     #[serde(default, deserialize_with = "null_as_default")]
@@ -53,5 +59,6 @@ pub struct Pagination {
     #[serde(default, deserialize_with = "null_as_default")]
     pub offset: u64,
     /// How many items the whole list has; `None` is never written.
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub total_count: Option<u64>,
 }

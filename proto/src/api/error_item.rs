@@ -6,6 +6,7 @@ use super::lenient::null_as_default;
 
 /// Why a request failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ErrorItem {
     /// The HTTP status of the response; in a receipt, that of the response that refused the write. Zero
     /// where it is absent.

@@ -35,4 +35,11 @@ pub mod resource;
 mod samples_test;
 mod secret_text;
 
+/// The keyword `oneOf` of an object of which exactly one of these members must be there.
+#[cfg(feature = "schema")]
+fn exactly_one(members: &[&str]) -> Vec<serde_json::Value> {
+    let one = |member: &&str| serde_json::json!({ "required": [member] });
+    members.iter().map(one).collect()
+}
+
 pub use open_enum::OpenEnum;

@@ -9,6 +9,7 @@ use crate::{
     base::{
         id::{GroupId, IdError, NodeId},
         region::Region,
+        schema::text_schema,
         text::text_serde,
     },
     records::org::NodeState,
@@ -16,6 +17,7 @@ use crate::{
 
 /// A node and what it does: an item of the result of `GET /v1/cluster/nodes`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Node {
     /// The node.
     pub node_id: NodeId,
@@ -82,10 +84,15 @@ impl FromStr for NodeLife {
 }
 
 text_serde!(NodeLife);
+text_schema!(NodeLife, {
+    "enum": NodeState::ALL.map(NodeState::as_str).into_iter().chain([Self::Replaced.as_str()]).collect::<Vec<_>>(),
+});
 
 /// The body of `PATCH /v1/cluster/nodes/{node_id}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NodePatch {
     /// `draining` to drain the node; `member` to undrain it or to cancel its removal. No other state.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = [NodeState::Member.as_str(), NodeState::Draining.as_str()])))]
     pub state: NodeState,
 }

@@ -71,6 +71,24 @@ impl<T: FromStr<Err = IdError>> FromStr for OpenEnum<T> {
     }
 }
 
+/// The known values are listed as `x-extensible-enum`: a reader must be ready for others.
+#[cfg(feature = "schema")]
+impl<T: schemars::JsonSchema> schemars::JsonSchema for OpenEnum<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        T::schema_name()
+    }
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let mut schema = T::json_schema(generator);
+        if let Some(values) = schema.remove("enum") {
+            schema.insert("x-extensible-enum".to_owned(), values);
+        }
+        schema
+    }
+}
+
 impl<T: fmt::Display> Serialize for OpenEnum<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

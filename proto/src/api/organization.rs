@@ -15,6 +15,7 @@ use crate::{
 /// An organization: the result of `GET /v1/organizations/{organization_id}`, of a change of one, and an
 /// item of the list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Organization {
     /// Its id.
     pub id: OrgId,
@@ -37,6 +38,7 @@ pub struct Organization {
 
 /// The result of `POST /v1/organizations`: the members of an [`Organization`] and its first key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NewOrganization {
     /// The organization.
     #[serde(flatten)]
@@ -44,16 +46,20 @@ pub struct NewOrganization {
     /// Its first API key, in plaintext. It is in this response only, and in a repeat of it under the same
     /// idempotency key.
     #[serde(with = "secret_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "Secret"))]
     pub api_key: Secret,
 }
 
 /// The body of `POST /v1/organizations`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrganizationCreate {
     /// Its name: 1 to 256 characters, no control characters.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = crate::limits::ORG_NAME_CHARS_MAX)))]
     pub org_name: String,
     /// Its tenant's name, of the same form; `org_name` by default.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = crate::limits::ORG_NAME_CHARS_MAX)))]
     pub tenant_name: Option<String>,
     /// The region that orders its writes; the answering node's by default.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,6 +72,7 @@ pub struct OrganizationCreate {
 /// A change of an organization: the body of `PATCH /v1/organizations/{organization_id}`, an object with
 /// exactly one of these members.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum OrganizationPatch {
     /// What a node without a valid lease does when a client secret is read.
@@ -77,6 +84,7 @@ pub enum OrganizationPatch {
 /// A change of an organization's home: the body of `POST /v1/organizations/{organization_id}/move`, with
 /// the members of [`OrganizationMoveBody`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(into = "OrganizationMoveBody", try_from = "OrganizationMoveBody")]
 pub enum OrganizationMove {
     /// To this region.
@@ -87,6 +95,8 @@ pub enum OrganizationMove {
 
 /// The JSON of an [`OrganizationMove`]: exactly one of its members.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("oneOf" = super::exactly_one(&["home_region", "cancel"]))))]
 pub struct OrganizationMoveBody {
     /// The new home region.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -17,6 +17,7 @@ use crate::{
 
 /// What is known of a write.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Receipt {
     /// The consistency that the caller required.
     pub required: RequiredConsistency,
@@ -44,6 +45,7 @@ pub struct Receipt {
 
 /// One region's line in a receipt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RegionReceipt {
     /// The region.
     pub region: Region,
@@ -123,6 +125,19 @@ impl From<RegionReceipt> for consistency::RegionReceipt {
 /// passed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Milliseconds(pub Duration);
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Milliseconds {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Milliseconds".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "number", "minimum": 0 })
+    }
+}
 
 impl Serialize for Milliseconds {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

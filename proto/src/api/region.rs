@@ -10,6 +10,7 @@ use crate::{
         id::{ClientId, GroupId, IdError, NodeId, OrgId, WriteId},
         log::LogIndex,
         region::Region,
+        schema::text_schema,
         text::text_serde,
         time::LogTime,
     },
@@ -18,6 +19,7 @@ use crate::{
 
 /// A region and its group: an item of the result of `GET /v1/cluster/regions`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MemberRegion {
     /// The region.
     pub region: Region,
@@ -44,6 +46,7 @@ pub struct MemberRegion {
 
 /// A voter of a region's group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RegionVoter {
     /// The node.
     pub node_id: NodeId,
@@ -89,9 +92,14 @@ impl FromStr for RegionLife {
 }
 
 text_serde!(RegionLife);
+text_schema!(RegionLife, {
+    "enum": RegionState::ALL.map(RegionState::as_str).into_iter()
+        .chain([Self::FailingOver.as_str(), Self::Empty.as_str()]).collect::<Vec<_>>(),
+});
 
 /// The body of `POST /v1/cluster/regions`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RegionAdd {
     /// The region to add.
     pub region: Region,
@@ -100,6 +108,7 @@ pub struct RegionAdd {
 /// A change of a region: the body of `PATCH /v1/cluster/regions/{region}`, with the members of
 /// [`RegionPatchBody`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(into = "RegionPatchBody", try_from = "RegionPatchBody")]
 pub enum RegionPatch {
     /// Its removal is canceled.
@@ -113,9 +122,15 @@ pub enum RegionPatch {
 
 /// The JSON of a [`RegionPatch`]: exactly one change.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    schemars(extend("oneOf" = super::exactly_one(&["state", "recreate_group_on", "voter_region"])))
+)]
 pub struct RegionPatchBody {
     /// Only `open`: cancels a removal that has begun.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = [RegionState::Open.as_str(), null])))]
     pub state: Option<RegionState>,
     /// The node that creates the region's group; takes `confirm_fenced`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -158,6 +173,7 @@ impl TryFrom<RegionPatchBody> for RegionPatch {
 
 /// The body of `POST /v1/cluster/regions/{region}/failover`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Failover {
     /// The region that orders the writes of the lost region's organizations from now on.
     pub to: Region,
@@ -167,12 +183,14 @@ pub struct Failover {
     pub confirm_fenced: bool,
     /// Nodes of other regions that are permanently lost too; their logs are not waited for.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(length(max = crate::limits::NODES_MAX)))]
     pub skip_nodes: Vec<NodeId>,
 }
 
 /// The result of `GET /v1/cluster/regions/{region}/divergence`: what the nodes of a lost region have and
 /// its successor lacks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LostWrites {
     /// The nodes that have such writes.
     #[serde(default, deserialize_with = "null_as_default")]
@@ -184,6 +202,7 @@ pub struct LostWrites {
 
 /// What one node has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DivergedNode {
     /// The node.
     pub node_id: NodeId,
@@ -199,6 +218,7 @@ pub struct DivergedNode {
 
 /// A write that was lost with its region. It never holds a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DivergedWrite {
     /// The write.
     pub write_id: WriteId,

@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::base::text::text_serde;
+use crate::base::{schema::text_schema, text::text_serde};
 
 pub use crate::base::text::IdError;
 
@@ -57,6 +57,7 @@ macro_rules! uuid_id {
             }
         }
         text_serde!($name);
+        text_schema!($name, { "format": "uuid" });
     };
 }
 
@@ -84,6 +85,7 @@ uuid_id!(
 
 /// One Raft log. Zero is the system group; every home region has one more. In JSON it is a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 pub struct GroupId(pub u32);
 
 impl GroupId {
@@ -171,6 +173,12 @@ impl FromStr for ClientId {
 }
 
 text_serde!(NodeId, ClientId);
+text_schema!(NodeId, { "pattern": "^[0-9A-Fa-f]{16}$" });
+text_schema!(ClientId, {
+    "minLength": 1,
+    "maxLength": crate::limits::CLIENT_ID_CHARS_MAX,
+    "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$",
+});
 
 #[cfg(test)]
 mod tests {

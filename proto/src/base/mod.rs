@@ -6,6 +6,7 @@
 pub mod id;
 pub mod log;
 pub mod region;
+pub(crate) mod schema;
 pub mod secret;
 pub(crate) mod text;
 pub mod time;

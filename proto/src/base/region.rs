@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use crate::{
-    base::{id::IdError, text::text_serde},
+    base::{id::IdError, schema::text_schema, text::text_serde},
     limits,
 };
 
@@ -44,3 +44,4 @@ impl FromStr for Region {
 }
 
 text_serde!(Region);
+text_schema!(Region, { "pattern": "^[a-z][a-z0-9-]*$", "maxLength": limits::REGION_BYTES_MAX });

@@ -7,6 +7,8 @@ use std::fmt;
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use crate::base::schema::text_schema;
+
 /// A plaintext secret.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct Secret(String);
@@ -29,6 +31,8 @@ impl fmt::Debug for Secret {
         f.write_str("Secret([redacted])")
     }
 }
+
+text_schema!(Secret, { "format": "password" });
 
 /// An encrypted secret, as it is proposed: only a node with the keyring can decrypt it. The
 /// associated data (organization, credential, field, write id) is not stored in it.

@@ -96,6 +96,7 @@ macro_rules! text_enum {
             }
         }
         $crate::base::text::text_serde!($name);
+        $crate::base::schema::text_schema!($name, { "enum": Self::ALL.map(Self::as_str) });
     };
 }
 

@@ -12,6 +12,7 @@ use crate::{
     base::{
         id::{ClientId, GroupId, IdError, OrgId, WriteId},
         log::LogIndex,
+        schema::text_schema,
         secret::Sealed,
         text::text_serde,
         time::LogTime,
@@ -293,6 +294,7 @@ impl FromStr for Binding {
 }
 
 text_serde!(Binding);
+text_schema!(Binding, { "pattern": "^[a-z0-9-]{1,32}$" });
 
 /// Whether a text can be an enterprise domain: a DNS name (RFC 1035, 2.3.1) of at least two labels,
 /// in lower case.
