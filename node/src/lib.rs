@@ -10,6 +10,7 @@
 //!   `request::serve` is that path as a function.
 //! - `api`: operations, typed requests and typed outcomes. `dialect`: bytes to those, and back.
 //! - `grpc`: calls of gRPC and gRPC-Web as requests of a dialect, and its answers as theirs.
+//! - `openapi`: what is served, as a document.
 //! - [`peer`]: sockets between nodes.
 //! - [`embedded`]: the same node as a function, for simulation.
 //! - [`observe`]: log lines, counters, probes.
@@ -34,6 +35,7 @@ mod http;
 pub mod keyring;
 mod node;
 pub mod observe;
+mod openapi;
 mod org_limits;
 pub mod peer;
 mod percent;

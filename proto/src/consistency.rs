@@ -108,7 +108,10 @@ impl FromStr for Position {
 }
 
 text_serde!(Position);
-text_schema!(Position, { "pattern": "^[A-Za-z0-9_-]+$", "maxLength": 64 });
+text_schema!(Position, {
+    // 17 bytes that begin with 1, or 25 that begin with 2 (RFC 4648, 5).
+    "pattern": "^(A[Q-Za-f][A-Za-z0-9_-]{20}[AEIMQUYcgkosw048]|A[g-v][A-Za-z0-9_-]{31}[AQgw])$",
+});
 
 /// Whether it is known that a write is in the log for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

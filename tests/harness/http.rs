@@ -11,6 +11,8 @@ use tokio::{
     time::timeout,
 };
 
+use crate::document;
+
 /// For an answer: longer than the longest consistency timeout that a test asks for.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
@@ -110,13 +112,36 @@ impl Request {
         exchange(url, &self.to_bytes(), self.method == "HEAD").await
     }
 
-    /// Sends it and reads the whole answer.
+    /// Its method.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// Its target.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// Its body.
+    #[must_use]
+    pub fn body_bytes(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// Sends it and reads the whole answer, which must be one that the API's document describes.
     ///
     /// # Panics
-    /// When there is no answer, or none that is understood.
+    /// When there is no answer, or none that is understood, or another one.
     pub async fn send(&self, url: &str) -> Response {
         match self.try_send(url).await {
-            Ok(response) => response,
+            Ok(response) => {
+                if let Err(why) = document::check(self, &response) {
+                    panic!("{self:?}: not as docs/openapi.json has it: {why}: {response:?}");
+                }
+                response
+            }
             Err(error) => panic!("{self:?} to {url}: {error}"),
         }
     }

@@ -18,6 +18,7 @@ pub mod canary;
 pub mod checker;
 mod clients;
 mod cluster;
+pub mod document;
 pub mod http;
 pub mod rng;
 pub mod wait;

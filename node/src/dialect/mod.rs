@@ -6,6 +6,7 @@
 
 pub mod aisquare;
 pub mod common;
+pub mod describe;
 pub mod jitsudo;
 pub mod operator;
 pub mod slashid;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Response, request::Parts};
 use http_body_util::{Either, Full, combinators::UnsyncBoxBody};
 
+use super::describe::Described;
 use crate::api::{
     operation::{Action, Operation},
     outcome::{Answer, Malformed},
@@ -30,6 +31,9 @@ pub struct Route {
 pub trait Dialect: Send + Sync {
     /// Its routes. Two dialects never have the same method and path.
     fn routes(&self) -> &'static [Route];
+
+    /// The description of its routes, for `/openapi.json`.
+    fn described(&self) -> Described;
 
     /// Checks of a request's head that come before all others.
     ///

@@ -27,7 +27,7 @@ pub(crate) fn text(
     response
 }
 
-/// The final response: not cacheable, with its `Vary`. `HEAD` has the same head as `GET`, and no
+/// The final response: not cacheable unless it says that it is, with its `Vary`. `HEAD` has the same head as `GET`, and no
 /// body.
 pub(crate) fn finish(
     mut response: Response<ResponseBody>,
@@ -37,8 +37,11 @@ pub(crate) fn finish(
     let length = response.body().size_hint().exact();
     let has_body = response.headers().contains_key(CONTENT_TYPE);
     let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(CACHE_CONTROL));
-    headers.insert(header::VARY, HeaderValue::from_static(vary));
+    // A page that is the same for all callers says so itself.
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(CACHE_CONTROL));
+        headers.insert(header::VARY, HeaderValue::from_static(vary));
+    }
     if method != Method::HEAD {
         return response;
     }

@@ -1,7 +1,7 @@
 //! The route table: method and path to operation and dialect. Nothing here reads a request's body.
 //!
-//! The table consists of the dialects' own routes, the probes, and the calls that the node itself answers. It is matched on the raw path,
-//! before any decoding, so that an id with `%2F` is one segment.
+//! The table consists of the dialects' own routes, the pages, and the calls that the node itself answers.
+//! It is matched on the raw path, before any decoding, so that an id with `%2F` is one segment.
 
 use http::Method;
 
@@ -18,31 +18,44 @@ use crate::{
 pub(crate) enum Target {
     /// An operation, by a route of a dialect.
     Operation(&'static dyn Dialect, &'static Route),
-    /// A probe, which needs no key.
-    Probe(Probe),
+    /// A page, which needs no key.
+    Page(Page),
     /// A call that the node itself answers, which needs no key either.
     Builtin(Builtin),
 }
 
-/// The probes of the process itself.
+/// The pages of the process itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Probe {
+pub(crate) enum Page {
     /// Whether the process answers.
     Live,
     /// Whether the node is a full member.
     Ready,
     /// Prometheus.
     Metrics,
+    /// The document of OpenAPI.
+    OpenApi,
+    /// The page that shows it.
+    Docs,
+    /// A file of that page.
+    DocsFile,
 }
 
-const PROBES: [(&str, Probe); 3] =
-    [("/livez", Probe::Live), ("/readyz", Probe::Ready), ("/metrics", Probe::Metrics)];
+/// The paths of the pages.
+pub(crate) const PAGES: [(&str, Page); 6] = [
+    ("/livez", Page::Live),
+    ("/readyz", Page::Ready),
+    ("/metrics", Page::Metrics),
+    ("/openapi.json", Page::OpenApi),
+    ("/docs", Page::Docs),
+    ("/docs/{file}", Page::DocsFile),
+];
 
 impl std::fmt::Debug for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Operation(_, route) => route.operation.fmt(f),
-            Self::Probe(probe) => probe.fmt(f),
+            Self::Page(page) => page.fmt(f),
             Self::Builtin(call) => call.fmt(f),
         }
     }
@@ -62,6 +75,7 @@ pub(crate) enum Found<'a> {
 /// The table, made searchable.
 #[derive(Clone)]
 pub(crate) struct Routes {
+    with_demo: bool,
     by_path: matchit::Router<Vec<(Method, Target)>>,
 }
 
@@ -71,7 +85,7 @@ impl std::fmt::Debug for Routes {
     }
 }
 
-/// All routes of all dialects, the probes, and the node's own calls.
+/// All routes of all dialects, the pages, and the node's own calls.
 fn all() -> impl Iterator<Item = (&'static str, Method, Target)> {
     let of = |dialect: &'static dyn Dialect| {
         dialect
@@ -79,10 +93,10 @@ fn all() -> impl Iterator<Item = (&'static str, Method, Target)> {
             .iter()
             .map(move |route| (route.path, route.method.clone(), Target::Operation(dialect, route)))
     };
-    let probes = PROBES.iter().map(|(path, probe)| (*path, Method::GET, Target::Probe(*probe)));
+    let pages = PAGES.iter().map(|(path, page)| (*path, Method::GET, Target::Page(*page)));
     let calls = builtin::PATHS.iter();
     let calls = calls.map(|(path, call)| (*path, Method::POST, Target::Builtin(*call)));
-    REGISTRY.into_iter().flat_map(of).chain(probes).chain(calls)
+    REGISTRY.into_iter().flat_map(of).chain(pages).chain(calls)
 }
 
 fn is_demo(target: &Target) -> bool {
@@ -103,7 +117,12 @@ impl Routes {
         for (path, methods) in paths {
             by_path.insert(path, methods).expect("no two dialects have the same path");
         }
-        Self { by_path }
+        Self { with_demo, by_path }
+    }
+
+    /// Whether those of the demo are among them.
+    pub(crate) const fn with_demo(&self) -> bool {
+        self.with_demo
     }
 
     /// Looks a request up. `HEAD` is known wherever `GET` is, and leads where it does.
@@ -135,7 +154,7 @@ impl Target {
     pub(crate) fn dialect(&self) -> &'static dyn Dialect {
         match self {
             Self::Operation(dialect, _) => *dialect,
-            Self::Probe(_) | Self::Builtin(_) => REGISTRY[0],
+            Self::Page(_) | Self::Builtin(_) => REGISTRY[0],
         }
     }
 }
@@ -148,7 +167,7 @@ mod tests {
     fn leads_to(target: &Target) -> Option<Operation> {
         match target {
             Target::Operation(_, route) => Some(route.operation),
-            Target::Probe(_) | Target::Builtin(_) => None,
+            Target::Page(_) | Target::Builtin(_) => None,
         }
     }
 

@@ -30,10 +30,11 @@ use crate::{
     http::{
         body::{Body, BodyError, is_plain},
         respond,
-        route::{Found, Probe, Target},
+        route::{Found, Page, Target},
     },
     node::Node,
     observe::{health, metrics::Observed},
+    openapi,
 };
 
 /// A request as it came in.
@@ -56,18 +57,18 @@ pub(crate) async fn serve(node: &Arc<Node>, call: &mut Call) -> Response<Respons
             let dialect = target.dialect();
             return finish(dialect, call, dialect.method_not_allowed(&methods));
         }
-        // Plain text, so that clients can distinguish an unknown path from an unknown id.
         Found::Nothing => {
-            if let Ok(form) = media::check(&call.head) {
-                return finish(REGISTRY[0], call, reply::unknown(form, &path));
-            }
-            let body = "404 page not found".to_owned();
-            let response = respond::text(StatusCode::NOT_FOUND, health::TEXT, body);
+            let response = match media::check(&call.head) {
+                Ok(form) => reply::unknown(form, &path),
+                Err(_) => unknown_path(),
+            };
             return finish(REGISTRY[0], call, response);
         }
     };
     let (dialect, route) = match target {
-        Target::Probe(probe) => return finish(REGISTRY[0], call, self::probe(node, call, probe)),
+        Target::Page(page) => {
+            return finish(REGISTRY[0], call, self::page(node, call, page, parameter));
+        }
         Target::Builtin(builtin) => return self::builtin(node, call, builtin).await,
         Target::Operation(dialect, route) => (dialect, route),
     };
@@ -104,11 +105,20 @@ fn finish(
     respond::finish(response, &call.head.method, dialect.vary())
 }
 
-fn probe(node: &Node, call: &Call, probe: Probe) -> Response<ResponseBody> {
-    match probe {
-        Probe::Live => health::live(),
-        Probe::Ready => health::ready(node, call.head.uri.query().unwrap_or_default()),
-        Probe::Metrics => health::metrics(node),
+/// Plain text, so that clients can distinguish an unknown path from an unknown id.
+fn unknown_path() -> Response<ResponseBody> {
+    respond::text(StatusCode::NOT_FOUND, health::TEXT, "404 page not found".to_owned())
+}
+
+fn page(node: &Node, call: &Call, page: Page, file: &str) -> Response<ResponseBody> {
+    let headers = &call.head.headers;
+    match page {
+        Page::Live => health::live(),
+        Page::Ready => health::ready(node, call.head.uri.query().unwrap_or_default()),
+        Page::Metrics => health::metrics(node),
+        Page::OpenApi => openapi::description(node.routes.with_demo(), headers),
+        Page::Docs => openapi::docs(headers),
+        Page::DocsFile => openapi::docs_file(file, headers).unwrap_or_else(unknown_path),
     }
 }
 

@@ -50,6 +50,26 @@ pub struct OidcCredential {
 /// Options under their provider's name: one entry.
 pub type OptionsByProvider = BTreeMap<OpenEnum<Provider>, ProviderOptions>;
 
+/// The options of a request, for its schema: known are the providers' names, and null is absent.
+#[cfg(feature = "schema")]
+struct RequestedOptions;
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for RequestedOptions {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "RequestedOptions".into()
+    }
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let options = generator.subschema_for::<Option<ProviderOptions>>().to_value();
+        let members = Provider::ALL.map(|provider| (provider.to_string(), options.clone()));
+        let members: serde_json::Map<_, _> = members.into_iter().collect();
+        schemars::json_schema!({ "type": "object", "properties": members })
+    }
+}
+
 /// The options of one provider, in requests and in responses. A request gives what it sets; a response
 /// holds what is in effect.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -179,6 +199,7 @@ pub struct CredentialCreate {
     pub enable_in_authz_server: Option<bool>,
     /// The provider's options; its defaults if they are absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<RequestedOptions>"))]
     pub options: Option<OptionsByProvider>,
 }
 
@@ -211,6 +232,7 @@ pub struct CredentialPatch {
     pub enable_in_authz_server: Option<bool>,
     /// New options; they replace the stored ones as a whole.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<RequestedOptions>"))]
     pub options: Option<OptionsByProvider>,
 }
 

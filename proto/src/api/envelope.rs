@@ -15,7 +15,7 @@ pub use super::error_item::ErrorItem;
 /// A node always writes `errors` and `meta`. A reader gets `None` for either where it is absent, since any
 /// JSON object of something else than a node would parse as an envelope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Envelope_of_{R}"))]
 #[serde(bound(deserialize = "R: Deserialize<'de>"))]
 pub struct Envelope<R> {
     /// Why the request failed; empty after a success.

@@ -3,6 +3,7 @@
 mod authentication;
 mod bodies;
 mod noise;
+mod openapi;
 mod routes;
 mod versions;
 mod wire;

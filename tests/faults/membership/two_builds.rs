@@ -7,6 +7,7 @@
 
 use concordat_tests::{
     connection::request,
+    document,
     process_cluster::{ClusterOptions, SERVER},
     rng,
     wait::within,
@@ -43,6 +44,8 @@ async fn two_builds_work_together_until_the_feature_level_has_risen() {
         println!("two builds: skipped, CONCORDAT_PREVIOUS names no build of the last release");
         return;
     };
+    // The last release has another document.
+    document::switch_off();
     let _turn = fleet::turn().await;
     let seed = rng::seed();
     println!("two builds: CONCORDAT_SEED={seed}");

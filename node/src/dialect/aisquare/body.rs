@@ -9,6 +9,8 @@ use concordat_proto::{
     secret::Secret,
 };
 
+use schemars::JsonSchema;
+
 use crate::{
     api::{draft::ChangeDraft, outcome::Malformed},
     dialect::common::{
@@ -36,43 +38,91 @@ const NULL: &str = "This field may not be null.";
 const BLANK: &str = "This field may not be blank.";
 const NO_STRING: &str = "Not a valid string.";
 
+/// The configuration of a POST.
+#[derive(JsonSchema)]
+#[schemars(rename = "AisquareConfigurationInput")]
+pub(super) struct Configuration {
+    /// The OAuth client id.
+    client_id: ClientId,
+    /// The client secret, at most 4096 bytes.
+    #[schemars(length(min = 1, max = limits::CLIENT_SECRET_BYTES_MAX))]
+    client_secret: Secret,
+    /// The URL of the discovery document; null removes it.
+    #[schemars(default, length(max = URL_CHARS_MAX))]
+    discovery_url: Option<Option<String>>,
+    /// The URL of the authorization endpoint; null removes it.
+    #[schemars(default, length(max = URL_CHARS_MAX))]
+    authorization_endpoint: Option<Option<String>>,
+    /// The URL of the token endpoint; null removes it.
+    #[schemars(default, length(max = URL_CHARS_MAX))]
+    token_endpoint: Option<Option<String>>,
+    /// The URL of the user info endpoint; null removes it.
+    #[schemars(default, length(max = URL_CHARS_MAX))]
+    userinfo_endpoint: Option<Option<String>>,
+}
+
+impl From<Configuration> for ChangeDraft {
+    fn from(post: Configuration) -> Self {
+        let discovery_url = post.discovery_url.as_ref().and_then(Option::as_deref);
+        let change = CredentialChange {
+            client_id: Some(post.client_id),
+            issuer: discovery_url.and_then(issuer_of).map(str::to_owned),
+            generic: GenericChange {
+                discovery_url: post.discovery_url,
+                authorization_endpoint: post.authorization_endpoint,
+                token_endpoint: post.token_endpoint,
+                userinfo_endpoint: post.userinfo_endpoint,
+                ..GenericChange::default()
+            },
+            ..CredentialChange::default()
+        };
+        Self { client_secret: Some(post.client_secret), change }
+    }
+}
+
+/// The claim of a domain.
+#[derive(JsonSchema)]
+#[schemars(rename = "AisquareClaimInput")]
+pub(super) struct Claim {
+    /// A DNS name of at least two labels.
+    #[schemars(length(max = 253))]
+    pub(super) domain: String,
+}
+
 type Checked<T> = Result<T, &'static str>;
 
 /// The body of a POST of the configuration.
-pub(super) fn parse(body: Object) -> Result<ChangeDraft, Malformed> {
+pub(super) fn parse(body: Object) -> Result<Configuration, Malformed> {
     let mut members = Members { body, wrong: Vec::new() };
     let client_id = members.required(CLIENT_ID, client_id);
     let client_secret = members.required(CLIENT_SECRET, client_secret);
-    let generic = GenericChange {
-        discovery_url: members.url(DISCOVERY_URL),
-        authorization_endpoint: members.url("authorization_endpoint"),
-        token_endpoint: members.url("token_endpoint"),
-        userinfo_endpoint: members.url("userinfo_endpoint"),
-        ..GenericChange::default()
-    };
+    let discovery_url = members.url(DISCOVERY_URL);
+    let authorization_endpoint = members.url("authorization_endpoint");
+    let token_endpoint = members.url("token_endpoint");
+    let userinfo_endpoint = members.url("userinfo_endpoint");
     let (Some(client_id), Some(client_secret), true) =
         (client_id, client_secret, members.wrong.is_empty())
     else {
         return Err(Malformed::Fields(members.wrong));
     };
-    let discovery_url = generic.discovery_url.as_ref().and_then(Option::as_deref);
-    let change = CredentialChange {
-        client_id: Some(client_id),
-        issuer: discovery_url.and_then(issuer_of).map(str::to_owned),
-        generic,
-        ..CredentialChange::default()
-    };
-    Ok(ChangeDraft { client_secret: Some(client_secret), change })
+    Ok(Configuration {
+        client_id,
+        client_secret,
+        discovery_url,
+        authorization_endpoint,
+        token_endpoint,
+        userinfo_endpoint,
+    })
 }
 
 /// The body of a claim: the domain, in lower case.
-pub(super) fn parse_claim(body: Object) -> Result<String, Malformed> {
+pub(super) fn parse_claim(body: Object) -> Result<Claim, Malformed> {
     let mut members = Members { body, wrong: Vec::new() };
     let domain = members.required(DOMAIN, |text| {
         let text = text.to_ascii_lowercase();
         if registration::is_domain(&text) { Ok(text) } else { Err("Enter a valid domain name.") }
     });
-    domain.ok_or(Malformed::Fields(members.wrong))
+    domain.map(|domain| Claim { domain }).ok_or(Malformed::Fields(members.wrong))
 }
 
 /// The issuer that a discovery document's URL names; `None` where its form is another, or where no
@@ -180,7 +230,7 @@ mod tests {
     fn with(name: &str, value: Value) -> Result<ChangeDraft, Malformed> {
         let mut body = json!({"client_id": "web", "client_secret": "s3cret", "id": 7});
         body[name] = value;
-        parse(object(&body))
+        parse(object(&body)).map(ChangeDraft::from)
     }
 
     #[test]
@@ -234,13 +284,15 @@ mod tests {
         for secret in ["********abc", "********abcde", "x********"] {
             assert!(with(CLIENT_SECRET, json!(secret)).is_ok(), "{secret}");
         }
-        let Err(Malformed::Fields(wrong)) = parse(object(&json!({}))) else { panic!() };
+        let Err(Malformed::Fields(wrong)) = parse(object(&json!({}))).map(ChangeDraft::from) else {
+            panic!()
+        };
         assert_eq!(wrong, [(CLIENT_ID, REQUIRED), (CLIENT_SECRET, REQUIRED)]);
     }
 
     #[test]
     fn a_claim_names_a_domain() {
-        let claim = |body: &Value| parse_claim(object(body)).ok();
+        let claim = |body: &Value| parse_claim(object(body)).ok().map(|claim| claim.domain);
         assert_eq!(claim(&json!({"domain": "Example.COM"})).as_deref(), Some("example.com"));
         for bad in [json!({}), json!({"domain": "example"}), json!({"domain": 7})] {
             assert_eq!(claim(&bad), None, "{bad}");

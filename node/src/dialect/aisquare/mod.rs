@@ -5,6 +5,7 @@
 //! function of the request's bytes; of a client secret nothing is shown but a mask with its end.
 
 mod body;
+mod describe;
 mod shown;
 
 use concordat_proto::registration::{Binding, CredentialTarget};
@@ -12,6 +13,7 @@ use http::{HeaderMap, Method, Response};
 
 use super::{
     common::{bearer, body as common_body, foreign, terms::Names},
+    describe::Described,
     traits::{Dialect, ResponseBody, Route},
 };
 use crate::api::{
@@ -58,6 +60,10 @@ impl Dialect for Aisquare {
         ROUTES
     }
 
+    fn described(&self) -> Described {
+        describe::DESCRIBED
+    }
+
     fn credentials<'a>(&self, headers: &'a HeaderMap) -> Presented<'a> {
         Presented { key: bearer::key(headers), organization: ClaimedOrg::OfKey }
     }
@@ -84,7 +90,7 @@ impl Dialect for Aisquare {
 }
 
 fn post(input: &Input<'_>) -> Result<Action, Malformed> {
-    let draft = body::parse(common_body::object(input)?)?;
+    let draft = body::parse(common_body::object(input)?)?.into();
     let write = CredentialWrite::EntryChange(target(), Box::new(draft), NEEDS);
     Ok(Action::CredentialWrite(write))
 }
@@ -95,7 +101,7 @@ fn get(_: &Input<'_>) -> Result<Action, Malformed> {
 }
 
 fn claim(input: &Input<'_>) -> Result<Action, Malformed> {
-    Ok(Action::DomainClaim(body::parse_claim(common_body::object(input)?)?))
+    Ok(Action::DomainClaim(body::parse_claim(common_body::object(input)?)?.domain))
 }
 
 fn target() -> CredentialTarget {

@@ -7,6 +7,7 @@ use concordat_proto::{
     oidc::{GenericOptions, ProviderOptions},
     refusal::Refusal,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::body::{CLIENT_ID, DISCOVERY_URL, DOMAIN, MASK};
@@ -25,8 +26,10 @@ pub(super) struct Enterprise;
 /// For what is wrong with no single member.
 const NO_FIELD: &str = "non_field_errors";
 
-#[derive(Serialize)]
-struct Document<'a> {
+/// The configuration, with a mask in the place of its secret.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AisquareConfiguration")]
+pub(super) struct Document<'a> {
     id: u64,
     enterprise_domain: u64,
     client_id: &'a str,
@@ -35,19 +38,32 @@ struct Document<'a> {
     authorization_endpoint: Option<&'a str>,
     token_endpoint: Option<&'a str>,
     userinfo_endpoint: Option<&'a str>,
+    #[schemars(extend("format" = "date-time"))]
     created_at: String,
+    #[schemars(extend("format" = "date-time"))]
     updated_at: String,
 }
 
-#[derive(Serialize)]
-struct Claimed<'a> {
+/// The domain of an enterprise.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AisquareDomain")]
+pub(super) struct Claimed<'a> {
     id: u64,
     domain: &'a str,
 }
 
-#[derive(Serialize)]
-struct Detail<'a> {
-    detail: &'a str,
+/// Why a request failed.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "AisquareError")]
+pub(super) enum Failed<'a> {
+    /// One reason.
+    Detail {
+        /// For people.
+        detail: &'a str,
+    },
+    /// What is wrong with members of the body, by their names.
+    Fields(BTreeMap<&'a str, [String; 1]>),
 }
 
 impl Bodies for Enterprise {
@@ -85,9 +101,9 @@ impl Bodies for Enterprise {
 
     fn failure(&self, _: Option<Operation>, failure: &Failure<'_>) -> Shown {
         if let Some(fields) = fields(failure.outcome) {
-            return Shown::json(400, &fields);
+            return Shown::json(400, &Failed::Fields(fields));
         }
-        Shown::json(failure.status, &Detail { detail: detail(failure) })
+        Shown::json(failure.status, &Failed::Detail { detail: detail(failure) })
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod bearer;
 pub mod body;
+pub mod described;
 pub mod envelope;
 pub mod foreign;
 pub mod json;

@@ -165,32 +165,38 @@ impl Name {
     }
 }
 
-const IDEMPOTENCY_KEY: Name = Name {
+/// The caller's own name for a write.
+pub(crate) const IDEMPOTENCY_KEY: Name = Name {
     lower: header::IDEMPOTENCY_KEY,
     shown: "Idempotency-Key",
     expected: "1 to 255 printable ASCII characters",
 };
-const IDEMPOTENCY_LIFETIME: Name = Name {
+/// For how long it is remembered.
+pub(crate) const IDEMPOTENCY_LIFETIME: Name = Name {
     lower: header::IDEMPOTENCY_LIFETIME,
     shown: "Concordat-Idempotency-Lifetime",
     expected: "a whole number of seconds from 60 to 86400",
 };
-const IF_MATCH: Name = Name {
+/// Only for these versions.
+pub(crate) const IF_MATCH: Name = Name {
     lower: header::IF_MATCH,
     shown: "If-Match",
     expected: "* or a list of entity tags in double quotes",
 };
-const IF_NONE_MATCH: Name = Name {
+/// Only for others.
+pub(crate) const IF_NONE_MATCH: Name = Name {
     lower: header::IF_NONE_MATCH,
     shown: "If-None-Match",
     expected: "* or a list of entity tags in double quotes",
 };
-const AT_LEAST: Name = Name {
+/// The position that a read must include.
+pub(crate) const AT_LEAST: Name = Name {
     lower: header::AT_LEAST,
     shown: "Concordat-At-Least",
     expected: "the Concordat-Position of an earlier answer",
 };
-const READ_MODE: Name =
+/// The freshness that a read must have.
+pub(crate) const READ_MODE: Name =
     Name { lower: header::READ_MODE, shown: "Concordat-Read-Mode", expected: "current" };
 
 fn refuse_misspelled(names: &Names, headers: &HeaderMap) -> Result<(), Malformed> {

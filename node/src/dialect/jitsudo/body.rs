@@ -5,6 +5,8 @@ use concordat_proto::{
     id::ClientId, limits, registration::CredentialChange, scopes, secret::Secret,
 };
 
+use schemars::JsonSchema;
+
 use crate::{
     api::{draft::ChangeDraft, outcome::Malformed},
     dialect::common::{
@@ -18,10 +20,43 @@ pub(super) const CLIENT_ID: &str = "client_id";
 const CLIENT_SECRET: &str = "client_secret";
 const SCOPES: &str = "scopes";
 
+/// The configuration of a PUT.
+#[derive(JsonSchema)]
+#[schemars(rename = "JitsudoConfigurationInput")]
+pub(super) struct Configuration {
+    /// The provider's issuer.
+    #[schemars(length(min = 1, max = limits::URL_BYTES_MAX))]
+    issuer_url: String,
+    /// The OAuth client id.
+    client_id: ClientId,
+    /// The client secret, at most 4096 bytes. It is never returned.
+    #[schemars(length(min = 1, max = limits::CLIENT_SECRET_BYTES_MAX))]
+    client_secret: Secret,
+    /// The scopes to request.
+    #[schemars(
+        default,
+        length(max = limits::SCOPES_MAX),
+        inner(length(min = 1, max = limits::SCOPE_CHARS_MAX))
+    )]
+    scopes: Option<Vec<String>>,
+}
+
+impl From<Configuration> for ChangeDraft {
+    fn from(put: Configuration) -> Self {
+        let change = CredentialChange {
+            issuer: Some(put.issuer_url),
+            client_id: Some(put.client_id),
+            scopes: Some(put.scopes.unwrap_or_default()),
+            ..CredentialChange::default()
+        };
+        Self { client_secret: Some(put.client_secret), change }
+    }
+}
+
 type Checked<T> = Result<T, &'static str>;
 
 /// The body of a PUT.
-pub(super) fn parse(body: Object) -> Result<ChangeDraft, Malformed> {
+pub(super) fn parse(body: Object) -> Result<Configuration, Malformed> {
     let mut members = Members { body, wrong: Vec::new() };
     let issuer = members.required(ISSUER_URL, issuer);
     let client_id = members.required(CLIENT_ID, client_id);
@@ -29,14 +64,8 @@ pub(super) fn parse(body: Object) -> Result<ChangeDraft, Malformed> {
     let given = given_scopes(&mut members.body);
     let scopes = members.noted(SCOPES, given);
     match (issuer, client_id, client_secret, scopes) {
-        (Some(issuer), Some(client_id), Some(client_secret), Some(scopes)) => {
-            let change = CredentialChange {
-                issuer: Some(issuer),
-                client_id: Some(client_id),
-                scopes: Some(scopes),
-                ..CredentialChange::default()
-            };
-            Ok(ChangeDraft { client_secret: Some(client_secret), change })
+        (Some(issuer_url), Some(client_id), Some(client_secret), Some(scopes)) => {
+            Ok(Configuration { issuer_url, client_id, client_secret, scopes })
         }
         _ => Err(Malformed::Fields(members.wrong)),
     }
@@ -97,16 +126,16 @@ fn client_secret(text: String) -> Checked<Secret> {
     Ok(secret)
 }
 
-fn given_scopes(body: &mut Object) -> Checked<Vec<String>> {
+fn given_scopes(body: &mut Object) -> Checked<Option<Vec<String>>> {
     let given = body.texts(SCOPES).map_err(|_| "must be an array of strings")?;
-    let given = given.unwrap_or_default();
+    let Some(given) = given else { return Ok(None) };
     if given.len() > limits::SCOPES_MAX {
         return Err("must be at most 64 scopes");
     }
     if !given.iter().all(|scope| scopes::is_scope(scope)) {
         return Err("must be scopes of 1 to 256 characters without white space");
     }
-    Ok(given)
+    Ok(Some(given))
 }
 
 const _: () = assert!(limits::CLIENT_SECRET_BYTES_MAX == 4096, "as the message says");
@@ -123,7 +152,7 @@ mod tests {
 
     fn parsed(body: &Value) -> Result<ChangeDraft, Malformed> {
         let Ok(object) = parse_object(body.to_string().as_bytes()) else { panic!("an object") };
-        parse(object)
+        parse(object).map(ChangeDraft::from)
     }
 
     fn whole() -> Value {

@@ -5,6 +5,7 @@
 //! client secret.
 
 mod body;
+mod describe;
 mod shown;
 
 use concordat_proto::registration::{Binding, CredentialTarget};
@@ -15,6 +16,7 @@ use super::{
         bearer, body as common_body, foreign,
         terms::{Names, agreed},
     },
+    describe::Described,
     traits::{Dialect, ResponseBody, Route},
 };
 use crate::api::{
@@ -27,6 +29,9 @@ const PATH: &str = "/v1/oidc-config";
 const KEY: &str = "x-api-key";
 /// Names the organization: it must be the key's own.
 const TENANT: &str = "x-tenant-id";
+
+const _: () = assert!(KEY.eq_ignore_ascii_case(describe::KEY_SHOWN), "as it is described");
+const _: () = assert!(TENANT.eq_ignore_ascii_case(describe::TENANT_SHOWN), "as it is described");
 
 const ROUTES: &[Route] = &[
     Route { method: Method::PUT, path: PATH, operation: Operation::EntryChange, parse: put },
@@ -44,6 +49,10 @@ pub struct Jitsudo {
 impl Dialect for Jitsudo {
     fn routes(&self) -> &'static [Route] {
         ROUTES
+    }
+
+    fn described(&self) -> Described {
+        describe::DESCRIBED
     }
 
     fn credentials<'a>(&self, headers: &'a HeaderMap) -> Presented<'a> {
@@ -81,7 +90,7 @@ impl Dialect for Jitsudo {
 }
 
 fn put(input: &Input<'_>) -> Result<Action, Malformed> {
-    let draft = body::parse(common_body::object(input)?)?;
+    let draft = body::parse(common_body::object(input)?)?.into();
     let write = CredentialWrite::EntryChange(target(), Box::new(draft), EntryNeeds::default());
     Ok(Action::CredentialWrite(write))
 }

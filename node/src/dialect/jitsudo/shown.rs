@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use concordat_proto::refusal::Refusal;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::body::{CLIENT_ID, ISSUER_URL};
@@ -18,20 +19,36 @@ use crate::{
 /// Its bodies.
 pub(super) struct Configuration;
 
-#[derive(Serialize)]
-struct Document<'a> {
+/// The configuration, without its secret.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "JitsudoConfiguration")]
+pub(super) struct Document<'a> {
+    /// Its id; it stays through every change.
+    #[schemars(extend("format" = "uuid"))]
     id: String,
+    /// The provider's issuer.
     issuer_url: String,
+    /// The OAuth client id.
     client_id: &'a str,
+    /// The scopes to request.
     scopes: &'a [String],
+    /// When it was made.
+    #[schemars(extend("format" = "date-time"))]
     created_at: String,
+    /// When it was last changed.
+    #[schemars(extend("format" = "date-time"))]
     updated_at: String,
 }
 
-#[derive(Serialize)]
-struct ErrorDocument<'a> {
+/// Why a request failed.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "JitsudoError")]
+pub(super) struct ErrorDocument<'a> {
+    /// The reason, for programs.
     code: &'static str,
+    /// The reason, for people.
     message: String,
+    /// What is wrong with members of the body, by their names.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     details: BTreeMap<&'a str, String>,
 }

@@ -7,6 +7,7 @@
 //! [`Document`]: crate::api::outcome::Document
 
 mod cluster;
+mod describe;
 mod org;
 mod routes;
 mod shown;
@@ -17,9 +18,11 @@ use serde_json::value::RawValue;
 
 use super::{
     common::{
+        described::Failure,
         render::{self, Values},
         terms::Names,
     },
+    describe::{Credentials, Described, of},
     traits::{Dialect, ResponseBody, Route},
 };
 use crate::api::{
@@ -38,6 +41,17 @@ pub struct OperatorApi {
 impl Dialect for OperatorApi {
     fn routes(&self) -> &'static [Route] {
         routes::ROUTES
+    }
+
+    fn described(&self) -> Described {
+        Described {
+            id: "operator",
+            tag: "Operator",
+            about: "Writes and their receipts, organizations, bindings and the cluster.",
+            credentials: Credentials::Named(self.names),
+            failure: of::<Failure>(),
+            operations: describe::OPERATIONS,
+        }
     }
 
     fn credentials<'a>(&self, headers: &'a HeaderMap) -> Presented<'a> {

@@ -5,6 +5,7 @@
 //! request's bytes: nothing here knows whether an organization or a credential exists.
 
 mod attribute;
+mod describe;
 mod external;
 mod generic;
 mod oidc;
@@ -21,9 +22,11 @@ use serde_json::value::RawValue;
 
 use super::{
     common::{
+        described::Failure,
         render::{self, Values},
         terms::{Name, Names},
     },
+    describe::{Credentials, Described, of},
     traits::{Dialect, ResponseBody, Route},
 };
 use crate::api::{
@@ -55,6 +58,17 @@ pub struct Slashid;
 impl Dialect for Slashid {
     fn routes(&self) -> &'static [Route] {
         routes::ROUTES
+    }
+
+    fn described(&self) -> Described {
+        Described {
+            id: "native",
+            tag: "Native",
+            about: "An organization's credentials.",
+            credentials: Credentials::Named(&NAMES),
+            failure: of::<Failure>(),
+            operations: describe::OPERATIONS,
+        }
     }
 
     fn credentials<'a>(&self, headers: &'a HeaderMap) -> Presented<'a> {

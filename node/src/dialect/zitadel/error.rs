@@ -4,6 +4,7 @@
 use std::{borrow::Cow, fmt};
 
 use concordat_proto::refusal::Refusal;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::service::{Part, Service};
@@ -163,16 +164,20 @@ impl Status {
 }
 
 /// `google.rpc.Status`.
-#[derive(Serialize)]
-struct Body<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ZitadelStatus")]
+pub(super) struct Body<'a> {
+    /// The code of gRPC.
     code: u8,
+    /// The reason, for people.
     message: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     details: Vec<Detail<'a>>,
 }
 
 /// `zitadel.v1.ErrorDetail`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ZitadelErrorDetail")]
 struct Detail<'a> {
     #[serde(rename = "@type")]
     kind: &'static str,

@@ -12,7 +12,7 @@ use concordat_proto::{
 
 use super::{
     error::Reason,
-    request::{GenericOidc, Options},
+    request::{GENERIC_SECRET_MAX as SECRET_MAX, GenericOidc, Options, SCOPE_MAX, SCOPES_MAX},
     service::Service,
     validate::{Message, TEXT, trimmed},
 };
@@ -25,9 +25,7 @@ use crate::api::{
 const ADD: Message = Message("AddGenericOIDCProviderRequest");
 const UPDATE: Message = Message("UpdateGenericOIDCProviderRequest");
 const OPTIONS: Message = Message("Options");
-const SCOPES_MAX: usize = 20;
-const SCOPE: RangeInclusive<usize> = 1..=100;
-const SECRET_MAX: usize = 1000;
+const SCOPE: RangeInclusive<usize> = 1..=SCOPE_MAX;
 const _: () = assert!(4 * SECRET_MAX <= limits::CLIENT_SECRET_BYTES_MAX, "every secret fits");
 
 /// Makes a provider.

@@ -11,7 +11,10 @@ use concordat_proto::{
 use super::{
     error::Reason,
     generic::owner,
-    request::{AddLegacy, ById, LegacyConfig, UpdateLegacy, UpdateLegacyConfig},
+    request::{
+        AddLegacy, ById, LEGACY_SECRET_MAX as SECRET_MAX, LegacyConfig, UpdateLegacy,
+        UpdateLegacyConfig,
+    },
     service::Service,
     validate::{Message, TEXT, trimmed},
 };
@@ -24,7 +27,6 @@ use crate::api::{
 const STYLINGS: [Styling; 2] = [Styling::Unspecified, Styling::Google];
 const MAPPINGS: [ClaimMapping; 3] =
     [ClaimMapping::Unspecified, ClaimMapping::PreferredUsername, ClaimMapping::Email];
-const SECRET_MAX: usize = 200;
 
 /// The name of a message under each service.
 const fn named(service: Service, admin: &'static str, management: &'static str) -> Message {

@@ -4,6 +4,7 @@
 //! No message has a field for a secret.
 
 use concordat_proto::time::LogTime;
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use crate::clock::Stamp;
@@ -13,8 +14,11 @@ fn is_zero<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 /// `uint64`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Uint64(pub(super) u64);
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, JsonSchema)]
+#[schemars(inline)]
+pub(super) struct Uint64(
+    #[schemars(with = "String", regex(pattern = "^[0-9]{1,20}$"))] pub(super) u64,
+);
 
 impl Serialize for Uint64 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -23,8 +27,11 @@ impl Serialize for Uint64 {
 }
 
 /// `google.protobuf.Timestamp`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Timestamp(pub(super) LogTime);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
+#[schemars(inline)]
+pub(super) struct Timestamp(
+    #[schemars(with = "String", extend("format" = "date-time"))] pub(super) LogTime,
+);
 
 impl Serialize for Timestamp {
     /// With no digit of a second's fraction, or three.
@@ -41,8 +48,9 @@ impl Serialize for Timestamp {
 }
 
 /// `zitadel.v1.ObjectDetails`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ZitadelObjectDetails")]
 pub(super) struct ObjectDetails {
     #[serde(skip_serializing_if = "is_zero")]
     pub(super) sequence: Uint64,
@@ -55,8 +63,9 @@ pub(super) struct ObjectDetails {
 }
 
 /// `zitadel.v1.ListDetails`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ZitadelListDetails")]
 pub(super) struct ListDetails {
     #[serde(skip_serializing_if = "is_zero")]
     pub(super) total_result: Uint64,
@@ -67,8 +76,9 @@ pub(super) struct ListDetails {
 }
 
 /// The response to every write: `idp_id` or `id` where it has made something.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ZitadelWritten")]
 pub(super) struct Written {
     /// `RemoveOrgIDPResponse` alone has none.
     #[serde(skip_serializing_if = "is_zero")]
@@ -80,14 +90,16 @@ pub(super) struct Written {
 }
 
 /// `GetIDPByIDResponse`, `GetOrgIDPByIDResponse` and `GetProviderByIDResponse`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "ZitadelFound_{T}")]
 pub(super) struct Found<T> {
     pub(super) idp: T,
 }
 
 /// `ListIDPsResponse`, `ListOrgIDPsResponse` and `ListProvidersResponse`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ZitadelListed_{T}")]
 pub(super) struct Listed<T> {
     pub(super) details: ListDetails,
     /// The older calls only.
@@ -98,8 +110,9 @@ pub(super) struct Listed<T> {
 }
 
 /// `zitadel.idp.v1.IDP`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ZitadelIdp")]
 pub(super) struct Idp {
     pub(super) id: String,
     pub(super) details: ObjectDetails,
@@ -116,8 +129,9 @@ pub(super) struct Idp {
 }
 
 /// `zitadel.idp.v1.OIDCConfig`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ZitadelOidcConfig")]
 pub(super) struct OidcConfig {
     pub(super) client_id: String,
     #[serde(skip_serializing_if = "is_zero")]
@@ -131,7 +145,8 @@ pub(super) struct OidcConfig {
 }
 
 /// `zitadel.idp.v1.Provider`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "ZitadelProvider")]
 pub(super) struct Provider {
     pub(super) id: String,
     pub(super) details: ObjectDetails,
@@ -145,7 +160,8 @@ pub(super) struct Provider {
 }
 
 /// `zitadel.idp.v1.ProviderConfig`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "ZitadelProviderConfig")]
 pub(super) struct ProviderConfig {
     pub(super) options: Options,
     #[serde(flatten)]
@@ -153,8 +169,9 @@ pub(super) struct ProviderConfig {
 }
 
 /// The config of a provider of one type.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ZitadelConfig")]
 pub(super) enum Config {
     Google(ClientConfig),
     Oauth(ClientConfig),
@@ -166,8 +183,9 @@ pub(super) enum Config {
 }
 
 /// `GoogleConfig`, `GitHubConfig`, `GitLabConfig`; of `OAuthConfig` the fields that are known.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ZitadelClientConfig")]
 pub(super) struct ClientConfig {
     pub(super) client_id: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -175,8 +193,9 @@ pub(super) struct ClientConfig {
 }
 
 /// `zitadel.idp.v1.GenericOIDCConfig`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ZitadelGenericOidcConfig")]
 pub(super) struct GenericOidcConfig {
     #[serde(skip_serializing_if = "is_zero")]
     pub(super) issuer: String,
@@ -190,8 +209,9 @@ pub(super) struct GenericOidcConfig {
 }
 
 /// `zitadel.idp.v1.AzureADConfig`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ZitadelAzureAdConfig")]
 pub(super) struct AzureAdConfig {
     pub(super) client_id: String,
     pub(super) tenant: AzureAdTenant,
@@ -200,16 +220,18 @@ pub(super) struct AzureAdConfig {
 }
 
 /// `zitadel.idp.v1.AzureADTenant`: one of these.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ZitadelAzureAdTenant")]
 pub(super) enum AzureAdTenant {
     TenantType(AzureAdTenantType),
     TenantId(String),
 }
 
 /// `zitadel.idp.v1.AppleConfig`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ZitadelAppleConfig")]
 pub(super) struct AppleConfig {
     pub(super) client_id: String,
     pub(super) team_id: String,
@@ -219,8 +241,9 @@ pub(super) struct AppleConfig {
 }
 
 /// `zitadel.idp.v1.Options`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ZitadelOptions")]
 pub(super) struct Options {
     #[serde(skip_serializing_if = "is_zero")]
     pub(super) is_linking_allowed: bool,
@@ -238,7 +261,7 @@ pub(super) struct Options {
 macro_rules! enumeration {
     ($name:ident, $what:literal, { $zero:ident => $zero_text:literal, $($value:ident = $number:literal => $text:literal,)+ }) => {
         #[doc = $what]
-        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
         pub(super) enum $name {
             #[default]
             #[serde(rename = $zero_text)]

@@ -8,6 +8,7 @@
 //! description. No secret is ever part of a message that is answered.
 
 mod decode;
+mod describe;
 mod error;
 mod fields;
 mod generic;
@@ -27,6 +28,7 @@ mod calls_test;
 #[cfg(test)]
 mod requests_test;
 
+use self::describe::ORGANIZATION;
 pub use self::service::{Part, Service};
 
 use http::{HeaderMap, Response, header::AUTHORIZATION, request::Parts};
@@ -37,6 +39,7 @@ use super::{
         foreign::{self, Bodies, Failure, Shown},
         terms::Names,
     },
+    describe::Described,
     traits::{Dialect, ResponseBody, Route},
 };
 use crate::{
@@ -62,13 +65,16 @@ pub struct Zitadel {
     pub names: &'static Names,
 }
 
-const ORGANIZATION: &str = "x-zitadel-orgid";
 /// In place of a key that cannot be one: it is refused, and not taken for a missing one.
 const NO_KEY: &[u8] = b"-";
 
 impl Dialect for Zitadel {
     fn routes(&self) -> &'static [Route] {
         routes::of(self.service, self.part)
+    }
+
+    fn described(&self) -> Described {
+        describe::described(self.service, self.part)
     }
 
     fn admit(&self, head: &Parts) -> Result<(), Malformed> {

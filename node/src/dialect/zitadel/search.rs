@@ -4,7 +4,7 @@ use concordat_proto::registration::{CredentialTarget, Owner};
 
 use super::{
     error::LIMIT_EXCEEDED,
-    request::{ById, Query, Search},
+    request::{ById, PAGE_MAX, Query, Search},
     service::{Part, Service},
     validate::{Message, TEXT, number},
 };
@@ -18,7 +18,6 @@ use crate::api::{
 
 /// Providers of a page when no limit is given, and at most.
 const LIMIT_DEFAULT: u64 = 100;
-const LIMIT_MAX: u64 = 1000;
 const METHODS: [TextMatch; 8] = [
     TextMatch::Equals,
     TextMatch::EqualsIgnoreCase,
@@ -100,7 +99,7 @@ fn add(filter: &mut EntryFilter, message: Message, query: Query) -> Result<(), M
 fn page(offset: u64, limit: u64) -> Result<Page, Malformed> {
     let limit = match limit {
         0 => LIMIT_DEFAULT,
-        1..=LIMIT_MAX => limit,
+        1..=PAGE_MAX => limit,
         _ => return Err(LIMIT_EXCEEDED.malformed()),
     };
     // Beyond the last one in any case.

@@ -9,6 +9,7 @@ use concordat_proto::{id::ClientId, limits, registration::Number, scopes, secret
 
 use super::{
     error::{self, Reason},
+    request::TEXT_MAX,
     service::Service,
 };
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
 };
 
 /// The length of an id, a name, an issuer or a client id, in characters.
-pub(super) const TEXT: RangeInclusive<usize> = 1..=200;
+pub(super) const TEXT: RangeInclusive<usize> = 1..=TEXT_MAX;
 /// No credential has this number: in place of an id that is no number.
 const NOBODY: Number = Number(0);
 
