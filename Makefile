@@ -27,7 +27,7 @@ SIM_S ?= 5400
 
 # Debian packages that the machine must have: to link a program without RocksDB, and for all else.
 APT_DEMO := gcc libc6-dev make
-APT_PACKAGES := g++ make libclang1-14 libclang-common-14-dev strace
+APT_PACKAGES := g++ make libclang1-14 libclang-common-14-dev strace python3-venv
 
 # Installs what is missing of some packages, and looks for Rust.
 define install
@@ -109,22 +109,43 @@ test: setup $(ROCKSDB) ## All tests (what CI runs)
 	cargo build --locked --workspace --all-targets
 	cargo test --locked --workspace
 	$(MAKE) --no-print-directory grpc-test
+	$(MAKE) --no-print-directory $(SCHEMATHESIS)
+	$(FUZZ_API) --seed 1 --examples 20
 	$(MAKE) --no-print-directory sim
 
 # Clients of another make, of the versions that the tests were written with.
 GRPC_VENV := $(CACHE)/grpc-venv
-HAS_VENV = $(shell python3 -c 'import ensurepip, venv' 2>/dev/null && echo yes)
 
-$(GRPC_VENV)/installed: tests/api/grpc/requirements.txt
-	$(if $(HAS_VENV),,$(call install,python3 python3-venv))
+$(GRPC_VENV)/installed: tests/api/grpc/requirements.txt | setup
 	python3 -m venv --clear $(GRPC_VENV)
 	$(GRPC_VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 .PHONY: grpc-test
 grpc-test: setup $(ROCKSDB) $(GRPC_VENV)/installed ## gRPC, gRPC-Web, reflection and health by clients of another make
-	cargo build --locked -p concordat-node --bin concordatd
+	cargo build --locked --workspace --all-targets
 	$(GRPC_VENV)/bin/python -B tests/api/grpc/run.py $(CARGO_TARGET_DIR)/debug/concordatd
+
+.PHONY: openapi
+openapi: setup $(ROCKSDB) ## Write docs/openapi.json from the code
+	UPDATE_EXPECT=1 cargo test --locked --quiet -p concordat-node --lib openapi::
+
+# Generated requests against a demo, whose answers must be as /openapi.json says.
+SCHEMATHESIS_VERSION := 4.32.5
+SCHEMATHESIS_DIR := $(CACHE)/schemathesis-$(SCHEMATHESIS_VERSION)
+SCHEMATHESIS := $(SCHEMATHESIS_DIR)/bin/schemathesis
+FUZZ_API = python3 tests/fuzz-api/run.py --server $(CARGO_TARGET_DIR)/debug/concordatd --schemathesis $(SCHEMATHESIS)
+
+$(SCHEMATHESIS): | setup
+	@rm -rf $(SCHEMATHESIS_DIR)
+	python3 -m venv $(SCHEMATHESIS_DIR)
+	$(SCHEMATHESIS_DIR)/bin/pip install --quiet --disable-pip-version-check schemathesis==$(SCHEMATHESIS_VERSION) \
+	  || { rm -rf $(SCHEMATHESIS_DIR); exit 1; }
+
+.PHONY: fuzz-api
+fuzz-api: setup $(ROCKSDB) $(SCHEMATHESIS) ## Generated requests against a demo: COUNT=n (200) for each operation, or a run again (SEED=n)
+	cargo build --locked --workspace --all-targets
+	$(FUZZ_API) --examples $(if $(filter file,$(origin COUNT)),200,$(COUNT)) $(if $(SEED),--seed $(SEED))
 
 .PHONY: sim
 sim: setup $(ROCKSDB) ## Simulated clusters: fixed seeds and fresh ones (COUNT=n, SIM_S=n, FROM=n), or one again (SEED=n)

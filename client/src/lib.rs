@@ -100,7 +100,7 @@ pub use concordat_proto::{
         region::{DivergedNode, DivergedWrite, LostWrites, MemberRegion, RegionLife, RegionVoter},
         resource::{
             Attribute, AttributeSet, ExternalCreate, ExternalCredential, ExternalPatch, JsonText,
-            SamlCredential, SamlSet,
+            SamlCreate, SamlCredential, SamlMembers, SamlPatch,
         },
     },
     consistency::{Outcome, Position, Receipt, RegionReceipt, RequiredConsistency},

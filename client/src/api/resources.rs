@@ -52,13 +52,13 @@ impl<'a> SamlCredentials<'a> {
         read::one(self.core, Identity::Org, one(SAML, id)).await
     }
 
-    /// Makes one. `idp_metadata_url` must be set.
-    pub const fn create(self, settings: SamlSet) -> Write<'a, CreateSaml> {
+    /// Makes one.
+    pub const fn create(self, settings: SamlCreate) -> Write<'a, CreateSaml> {
         Write::new(self.core, CreateSaml(settings))
     }
 
     /// Changes one: members that are set are changed, the others are kept.
-    pub fn patch(self, id: &ResourceName, members: SamlSet) -> Write<'a, ChangeResource> {
+    pub fn patch(self, id: &ResourceName, members: SamlPatch) -> Write<'a, ChangeResource> {
         change(self.core, Method::PATCH, one(SAML, id), Body::Saml(members))
     }
 
@@ -172,7 +172,7 @@ pub struct ChangeResource {
 #[derive(Debug)]
 enum Body {
     Empty,
-    Saml(SamlSet),
+    Saml(SamlPatch),
     External(ExternalPatch),
     Attribute(AttributeSet),
 }
@@ -200,7 +200,7 @@ impl sealed::Action for ChangeResource {
 
 /// Makes a SAML credential.
 #[derive(Debug)]
-pub struct CreateSaml(SamlSet);
+pub struct CreateSaml(SamlCreate);
 
 /// A SAML credential that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,6 +15,7 @@ use crate::{
 
 /// A SAML credential: the result of `GET …/{id}`, an item of the list, and the result of its creation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SamlCredential {
     /// Its id, which the node drew.
     pub id: ResourceName,
@@ -36,18 +37,40 @@ pub struct SamlCredential {
     pub enable_in_authz_server: Option<bool>,
 }
 
-/// The body of `POST /organizations/sso/saml/provider-credentials`, and of `PATCH …/{id}`: there every
-/// member is optional, and what is absent or null is left as it is.
+/// The body of `POST /organizations/sso/saml/provider-credentials`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SamlCreate {
+    /// Where the identity provider's metadata are: an absolute http or https URL.
+    pub idp_metadata_url: String,
+    /// What may be left out.
+    #[serde(flatten)]
+    pub members: SamlMembers,
+}
+
+/// The body of `PATCH …/{id}`: what is present is set, what is absent or null is left as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SamlSet {
-    /// Where the identity provider's metadata are: an absolute http or https URL. Required in a creation.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SamlPatch {
+    /// Where the identity provider's metadata are: an absolute http or https URL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idp_metadata_url: Option<String>,
+    /// The other members.
+    #[serde(flatten)]
+    pub members: SamlMembers,
+}
+
+/// The members of a SAML credential that may be left out of a creation and of a change.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SamlMembers {
     /// A name, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
     /// The claims that hold an email address: at most 3, none empty.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(max = crate::limits::EMAIL_CLAIMS_MAX),
+        inner(length(min = 1, max = crate::limits::EMAIL_CLAIM_CHARS_MAX))))]
     pub email_claims: Option<Vec<String>>,
     /// Whether the authorization server may use it.
     #[serde(
@@ -60,6 +83,7 @@ pub struct SamlSet {
 /// An external credential: an item of the list, without its object, or the result of `GET …/{cred_id}`,
 /// with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ExternalCredential {
     /// Its id, which the node drew.
     pub external_cred_id: ResourceName,
@@ -76,11 +100,13 @@ pub struct ExternalCredential {
     pub extcred_label: Option<String>,
     /// The secret itself: a JSON object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "object_schema"))]
     pub json_blob: Option<JsonText>,
 }
 
 /// The body of `POST /organizations/config/external-credentials`. Its answer is an array of one id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ExternalCreate {
     /// Whose service.
     pub extcred_provider: ExternalProvider,
@@ -90,22 +116,26 @@ pub struct ExternalCreate {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extcred_label: Option<String>,
     /// The secret itself: a JSON object.
+    #[cfg_attr(feature = "schema", schemars(schema_with = "object_schema"))]
     pub json_blob: JsonText,
 }
 
 /// The body of `PATCH …/{cred_id}`: what is absent or null is left as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ExternalPatch {
     /// A new name, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extcred_label: Option<String>,
     /// A new secret: a JSON object, which replaces the stored one as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "object_schema"))]
     pub json_blob: Option<JsonText>,
 }
 
 /// An attribute: the result of `GET …/{name}`. Items of the list have no value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Attribute {
     /// Its name: at most 70 bytes.
     pub name: ResourceName,
@@ -116,6 +146,7 @@ pub struct Attribute {
 
 /// The body of `PUT /organizations/attributes/{name}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AttributeSet {
     /// The value: any JSON but `null`.
     pub value: JsonText,
@@ -180,5 +211,26 @@ impl Serialize for JsonText {
 impl<'de> Deserialize<'de> for JsonText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Box::<RawValue>::deserialize(deserializer).map(Self)
+    }
+}
+
+#[cfg(feature = "schema")]
+fn object_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "type": "object" })
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for JsonText {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "JsonText".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        // Any JSON but `null`, which is the same as an absent member.
+        schemars::json_schema!({
+            "type": ["object", "array", "string", "number", "boolean"],
+        })
     }
 }

@@ -75,8 +75,9 @@ samples! {
     receipt: Receipt;
     region_add: RegionAdd;
     region_patch: RegionPatch;
+    saml_create: SamlCreate;
     saml_credential: SamlCredential;
-    saml_set: SamlSet;
+    saml_patch: SamlPatch;
     regions: Vec<MemberRegion>;
 }
 

@@ -10,6 +10,7 @@ use std::{fmt, str::FromStr};
 use crate::{
     base::{
         id::{IdError, WriteId},
+        schema::text_schema,
         secret::Sealed,
         text::{text_enum, text_serde},
         time::LogTime,
@@ -94,6 +95,8 @@ impl FromStr for ResourceName {
 }
 
 text_serde!(ResourceName);
+// Bytes are counted, so the longest text is one of ASCII.
+text_schema!(ResourceName, { "minLength": 1, "maxLength": limits::RESOURCE_NAME_BYTES_MAX });
 
 /// A resource as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]

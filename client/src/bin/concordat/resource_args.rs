@@ -27,14 +27,14 @@ pub(crate) enum Saml {
         id: ResourceName,
     },
     /// Creates a SAML credential
-    Create(SamlMembers),
+    Create(SamlSettings),
     /// Changes the given members of a SAML credential and no other
     Patch {
         /// Its id
         #[arg(value_parser = values::resource_name)]
         id: ResourceName,
         #[command(flatten)]
-        members: SamlMembers,
+        members: SamlSettings,
         #[command(flatten)]
         condition: Condition,
     },
@@ -50,7 +50,7 @@ pub(crate) enum Saml {
 
 /// The members of a SAML credential.
 #[derive(clap::Args)]
-pub(crate) struct SamlMembers {
+pub(crate) struct SamlSettings {
     /// The URL of the identity provider's metadata; required in a creation
     #[arg(long, value_name = "URL")]
     pub(crate) metadata_url: Option<String>,

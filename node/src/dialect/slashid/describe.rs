@@ -4,9 +4,14 @@ use concordat_proto::{
     api::{
         credential::{ClientSecret, CredentialCreate, CredentialPatch, OidcCredential},
         organization::Organization,
+        resource::{
+            Attribute, AttributeSet, ExternalCreate, ExternalCredential, ExternalPatch, SamlCreate,
+            SamlCredential, SamlPatch,
+        },
     },
     id::ClientId,
     oidc::Provider,
+    resource::ResourceName,
 };
 
 use crate::{
@@ -21,6 +26,17 @@ const OF_PROVIDER: Parameter = Parameter {
     name: "oauth_provider",
     about: "Only credentials of this provider.",
     schema: of::<Provider>(),
+};
+
+const CREDENTIAL_ID: Parameter = Parameter {
+    name: "credentialId",
+    about: "The credential to delete, which is required; empty to delete all.",
+    schema: of::<String>(),
+};
+const DELETE_ALL: Parameter = Parameter {
+    name: "deleteAll",
+    about: "Delete all, where credentialId is empty.",
+    schema: of::<bool>(),
 };
 
 pub(super) const OPERATIONS: &[Description] = &[
@@ -45,5 +61,60 @@ pub(super) const OPERATIONS: &[Description] = &[
     describe(Operation::SecretGet, "Read a client secret")
         .of::<ClientId>()
         .result::<ClientSecret>(),
+    describe(Operation::SamlList, "List SAML credentials")
+        .query(&[LIMIT, OFFSET])
+        .result::<Vec<SamlCredential>>(),
+    describe(Operation::SamlCreate, "Create a SAML credential")
+        .takes::<SamlCreate>()
+        .result::<SamlCredential>()
+        .answers(&[201])
+        .versioned(),
+    describe(Operation::SamlGet, "Read a SAML credential")
+        .of::<ResourceName>()
+        .result::<SamlCredential>()
+        .versioned(),
+    describe(Operation::SamlPatch, "Change a SAML credential")
+        .of::<ResourceName>()
+        .takes::<SamlPatch>()
+        .answers(&[204])
+        .versioned(),
+    describe(Operation::SamlDelete, "Delete a SAML credential")
+        .of::<ResourceName>()
+        .answers(&[204]),
+    describe(Operation::ExternalList, "List external credentials")
+        .query(&[LIMIT, OFFSET])
+        .result::<Vec<ExternalCredential>>(),
+    describe(Operation::ExternalCreate, "Create an external credential")
+        .takes::<ExternalCreate>()
+        .result::<[ResourceName; 1]>()
+        .answers(&[201])
+        .versioned(),
+    describe(Operation::ExternalGet, "Read an external credential with its secret")
+        .of::<ResourceName>()
+        .result::<ExternalCredential>()
+        .versioned(),
+    describe(Operation::ExternalPatch, "Change an external credential")
+        .of::<ResourceName>()
+        .takes::<ExternalPatch>()
+        .answers(&[204])
+        .versioned(),
+    describe(Operation::ExternalDelete, "Delete an external credential, or all")
+        .query(&[CREDENTIAL_ID, DELETE_ALL])
+        .answers(&[204]),
+    describe(Operation::AttributeList, "List the names of attributes")
+        .query(&[LIMIT, OFFSET])
+        .result::<Vec<Attribute>>(),
+    describe(Operation::AttributeGet, "Read an attribute")
+        .of::<ResourceName>()
+        .result::<Attribute>()
+        .versioned(),
+    describe(Operation::AttributePut, "Set an attribute")
+        .of::<ResourceName>()
+        .takes::<AttributeSet>()
+        .no_result()
+        .versioned(),
+    describe(Operation::AttributeDelete, "Delete an attribute")
+        .of::<ResourceName>()
+        .answers(&[204]),
     describe(Operation::OwnOrgGet, "Read the key's own organization").result::<Organization>(),
 ];

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use concordat_client::{
-    AttributeSet, ChangeResource, Client, ExternalCreate, ExternalPatch, JsonText, SamlCredential,
-    SamlSet, Write,
+    AttributeSet, ChangeResource, Client, ExternalCreate, ExternalPatch, JsonText, SamlCreate,
+    SamlCredential, SamlMembers, SamlPatch, Write,
 };
 use serde_json::json;
 
@@ -13,7 +13,7 @@ use crate::{
     failure::Failure,
     invocation::Course,
     print::{self, Shown, or_dash, printable, table},
-    resource_args::{Attribute, Condition, External, Saml, SamlMembers},
+    resource_args::{Attribute, Condition, External, Saml, SamlSettings},
 };
 
 pub(super) async fn saml(client: &Client, verb: Saml, course: &Course) -> Result<Shown, Failure> {
@@ -43,13 +43,17 @@ pub(super) async fn saml(client: &Client, verb: Saml, course: &Course) -> Result
             Ok(Shown::read(json, text, &read.freshness))
         }
         Saml::Create(members) => {
-            let write = saml.create(set(members));
+            let missing = || Failure::usage("--metadata-url is needed");
+            let idp_metadata_url = members.metadata_url.clone().ok_or_else(missing)?;
+            let write = saml.create(SamlCreate { idp_metadata_url, members: set(members) });
             let created = write.idempotency_key(course.key()).send().await?;
             course.on_done(created.written.write_id);
             Ok(made(&json!(created.credential), created.credential.id.as_str(), &created.written))
         }
         Saml::Patch { id, members, condition } => {
-            sent(saml.patch(&id, set(members)), condition, course).await
+            let idp_metadata_url = members.metadata_url.clone();
+            let patch = SamlPatch { idp_metadata_url, members: set(members) };
+            sent(saml.patch(&id, patch), condition, course).await
         }
         Saml::Delete { id, condition } => sent(saml.delete(&id), condition, course).await,
     }
@@ -64,9 +68,8 @@ fn saml_row(credential: &SamlCredential) -> [String; 4] {
     ]
 }
 
-fn set(members: SamlMembers) -> SamlSet {
-    SamlSet {
-        idp_metadata_url: members.metadata_url,
+fn set(members: SamlSettings) -> SamlMembers {
+    SamlMembers {
         label: members.label,
         email_claims: Some(members.email_claims).filter(|claims| !claims.is_empty()),
         enable_in_authz_server: members.enable_in_authz_server,
