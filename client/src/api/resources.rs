@@ -4,8 +4,8 @@
 use bytes::Bytes;
 use concordat_proto::{
     api::resource::{
-        Attribute, AttributeSet, ExternalCreate, ExternalCredential, ExternalPatch, SamlCredential,
-        SamlSet,
+        Attribute, AttributeSet, ExternalCreate, ExternalCredential, ExternalPatch, SamlCreate,
+        SamlCredential, SamlPatch,
     },
     resource::ResourceName,
 };

@@ -20,8 +20,8 @@ use super::{
     receipt::{Receipt, ReceiptState},
     region::{Failover, LostWrites, MemberRegion, RegionAdd, RegionLife, RegionPatch},
     resource::{
-        Attribute, AttributeSet, ExternalCreate, ExternalCredential, ExternalPatch, SamlCredential,
-        SamlSet,
+        Attribute, AttributeSet, ExternalCreate, ExternalCredential, ExternalPatch, SamlCreate,
+        SamlCredential, SamlPatch,
     },
 };
 use crate::{consistency::Outcome, records::oidc::Provider};
