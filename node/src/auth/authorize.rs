@@ -155,6 +155,11 @@ mod tests {
             Operation::OidcList,
             Operation::OidcGet,
             Operation::OwnOrgGet,
+            Operation::SamlList,
+            Operation::SamlGet,
+            Operation::ExternalList,
+            Operation::AttributeList,
+            Operation::AttributeGet,
             Operation::EntryList,
             Operation::EntryGet,
             Operation::BindingGet,
@@ -165,6 +170,14 @@ mod tests {
             Operation::OidcCreate,
             Operation::OidcPatch,
             Operation::OidcDelete,
+            Operation::SamlCreate,
+            Operation::SamlPatch,
+            Operation::SamlDelete,
+            Operation::ExternalCreate,
+            Operation::ExternalPatch,
+            Operation::ExternalDelete,
+            Operation::AttributePut,
+            Operation::AttributeDelete,
             Operation::EntryCreate,
             Operation::EntryChange,
             Operation::EntryDelete,
@@ -172,9 +185,12 @@ mod tests {
             Operation::ReceiptGet,
         ];
         assert_eq!(allowed(&org(Rights::WRITE)), writes);
-        assert_eq!(allowed(&org(Rights::SECRETS_READ)), [Operation::SecretGet]);
+        assert_eq!(
+            allowed(&org(Rights::SECRETS_READ)),
+            [Operation::SecretGet, Operation::ExternalGet]
+        );
         assert_eq!(allowed(&org(Rights::ADMIN)), [Operation::DomainClaim]);
-        assert_eq!(allowed(&org(Rights::ALL)).len(), 16, "never what operators do");
+        assert_eq!(allowed(&org(Rights::ALL)).len(), 30, "never what operators do");
     }
 
     #[test]
@@ -187,6 +203,20 @@ mod tests {
             Operation::OidcDelete,
             Operation::SecretGet,
             Operation::OwnOrgGet,
+            Operation::SamlList,
+            Operation::SamlCreate,
+            Operation::SamlGet,
+            Operation::SamlPatch,
+            Operation::SamlDelete,
+            Operation::ExternalList,
+            Operation::ExternalCreate,
+            Operation::ExternalGet,
+            Operation::ExternalPatch,
+            Operation::ExternalDelete,
+            Operation::AttributeList,
+            Operation::AttributeGet,
+            Operation::AttributePut,
+            Operation::AttributeDelete,
             Operation::EntryList,
             Operation::EntryGet,
             Operation::EntryCreate,

@@ -7,7 +7,7 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::common::terms::Names;
-use crate::api::operation::Operation;
+use crate::{api::operation::Operation, grpc::schema};
 
 /// The schema of a type.
 pub type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
@@ -41,9 +41,13 @@ pub struct Described {
 }
 
 impl Described {
-    /// The description of an operation's route: the first one of the operation and the end of the path.
+    /// The description of an operation's route: the first one of the operation and the end of the path. A
+    /// call of gRPC has none: its service's own description says what it is.
     #[must_use]
     pub fn find(&self, operation: Operation, path: &str) -> Option<&'static Description> {
+        if schema::method(path).is_some() {
+            return None;
+        }
         self.operations.iter().find(|it| it.operation == operation && path.ends_with(it.ends))
     }
 }
