@@ -22,8 +22,14 @@ impl FaultPlan {
         }
     }
 
-    /// Two nodes that run, of one region where there are two.
+    /// Two nodes that run, of one region where there are two. None at the first feature level: there a
+    /// registration at another node's address ends that node, so the product refuses it, and operators
+    /// must not give one node another's address.
     fn pair(&mut self, world: &World) -> Option<(usize, usize)> {
+        let is_first = |level: u32| level <= concordat_proto::version::FEATURE_LEVEL_FIRST;
+        if world.nodes().any(|(_, node)| is_first(node.groups().feature_level())) {
+            return None;
+        }
         let one = self.running(world)?;
         let region = world.hosts[one].region.clone();
         let runs =
