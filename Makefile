@@ -186,8 +186,8 @@ faults: setup $(ROCKSDB) ## Break nine processes for MINUTES=n (10), in the orde
 	  $(if $(SEED),CONCORDAT_SEED=$(SEED)) \
 	  cargo test --locked -p concordat-tests --test faults -- --nocapture --exact $(FAULTS)
 
-# The last release before this feature level.
-PREVIOUS ?= 381f417
+# The last release: of the feature level before this one.
+PREVIOUS ?= af3a7cf
 PREVIOUS_DIR := $(CACHE)/previous-$(PREVIOUS)
 
 $(PREVIOUS_DIR)/concordatd: $(ROCKSDB)
@@ -203,6 +203,12 @@ two-builds: setup $(ROCKSDB) $(PREVIOUS_DIR)/concordatd ## Nodes of the last rel
 	cargo build --locked -p concordat-node -p concordat-tests --bins --tests
 	CONCORDAT_PREVIOUS=$(PREVIOUS_DIR)/concordatd \
 	  cargo test --locked -p concordat-tests --test faults -- --nocapture two_builds
+
+.PHONY: golden
+golden: setup $(ROCKSDB) $(PREVIOUS_DIR)/concordatd ## Write the data that the last release (PREVIOUS=commit) leaves, for the test that starts on them
+	cargo build --locked --workspace --all-targets
+	CONCORDAT_RECORD_BY=$(PREVIOUS_DIR)/concordatd \
+	  cargo test --locked --workspace --test faults -- --nocapture record_last_version
 
 # Minutes of faults, and seeds of which each one that fails ends the run. Two cores take about two hours for the
 # default: the faults with their figures 75 minutes, the seeds a quarter of an hour, the planted bugs the rest.

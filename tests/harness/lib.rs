@@ -24,4 +24,4 @@ pub mod rng;
 pub mod wait;
 
 pub use clients::{connection, history, model, recorded, workload};
-pub use cluster::{demo, disk, links, process, process_cluster};
+pub use cluster::{archive, demo, disk, links, process, process_cluster};

@@ -5,6 +5,7 @@
 
 mod addresses;
 mod keyrings;
+mod last_version;
 mod misspelt;
 mod moved;
 mod nodes;

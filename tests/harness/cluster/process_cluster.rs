@@ -14,13 +14,17 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::ports::free_ports;
+use super::{
+    archive,
+    node_files::{Addresses, Node, write_nodes},
+    ports::free_ports,
+};
 use crate::{
     demo::{Org, REGIONS},
     disk::SmallDisk,
     http::{Request, Response},
     links::Links,
-    process::{self, Process, Start},
+    process::{self, Process},
     wait::{self, LIMIT},
 };
 
@@ -48,6 +52,8 @@ pub struct ClusterOptions {
     pub program: String,
     /// Nodes with their data on a disk of this many MiB, where this process may make one.
     pub small_disks: Vec<(usize, u64)>,
+    /// The files that the cluster begins with, of an earlier one.
+    pub archive: Option<PathBuf>,
 }
 
 impl Default for ClusterOptions {
@@ -61,44 +67,8 @@ impl Default for ClusterOptions {
             has_links: false,
             program: SERVER.to_owned(),
             small_disks: Vec::new(),
+            archive: None,
         }
-    }
-}
-
-#[derive(Debug)]
-struct Node {
-    directory: PathBuf,
-    url: String,
-    /// The server: the workspace's own, or the path of another build.
-    program: String,
-    process: Option<Process>,
-    disk: Option<SmallDisk>,
-    /// Variables that its process is started with.
-    environment: Vec<(&'static str, String)>,
-}
-
-impl Node {
-    fn data_dir(&self) -> PathBuf {
-        match &self.disk {
-            Some(disk) => disk.directory(),
-            None => self.directory.join("data"),
-        }
-    }
-
-    fn log(&self) -> PathBuf {
-        self.directory.join("log")
-    }
-
-    fn run(&mut self, scratch: &Path) {
-        let config = self.directory.join("config.toml");
-        self.process = Some(Process::start(&Start {
-            name: &self.program,
-            arguments: vec!["start".into(), "--config".into(), config.into()],
-            environment: self.environment.clone(),
-            stdout: self.log(),
-            stderr: self.log(),
-            scratch: Some(scratch.to_owned()),
-        }));
     }
 }
 
@@ -144,6 +114,9 @@ impl ProcessCluster {
         };
         let addresses = Addresses { listen, peer_listen, peers: &peers };
         let nodes = write_nodes(&options, scratch.path(), &addresses);
+        if let Some(archive) = &options.archive {
+            archive::unpack(archive, scratch.path());
+        }
         let mut cluster = Self { nodes, scratch, operator_key: String::new(), links };
         cluster.restart_all().await;
         let key_file = cluster.operator_key_file();
@@ -178,6 +151,12 @@ impl ProcessCluster {
             Ok(())
         })
         .await;
+    }
+
+    /// Where the cluster's files are: those of a node in `node-N`.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.scratch.path()
     }
 
     /// How many nodes there are, running or not.
@@ -539,61 +518,6 @@ impl ProcessCluster {
         }
         if text.is_empty() { process::tail(&self.nodes[0].log()) } else { text }
     }
-}
-
-/// Of all nodes, in their order.
-struct Addresses<'a> {
-    listen: &'a [String],
-    peer_listen: &'a [String],
-    /// The address in other nodes' settings.
-    peers: &'a [String],
-}
-
-fn write_nodes(options: &ClusterOptions, scratch: &Path, addresses: &Addresses<'_>) -> Vec<Node> {
-    let mut nodes = Vec::new();
-    for (place, listen) in addresses.listen.iter().enumerate() {
-        let directory = scratch.join(format!("node-{place}"));
-        fs::create_dir(&directory).expect("a directory");
-        let mut sizes = options.small_disks.iter().filter(|(node, _)| *node == place);
-        let disk = sizes.next().and_then(|(_, mib)| {
-            let at = directory.join("disk");
-            fs::create_dir(&at).expect("a directory");
-            SmallDisk::mount(&at, *mib)
-        });
-        let (url, program) = (format!("http://{listen}"), options.program.clone());
-        let environment = Vec::new();
-        let node = Node { directory, url, program, process: None, disk, environment };
-        let mut config = toml::Table::new();
-        let mut set = |name: &str, value: toml::Value| config.insert(name.to_owned(), value);
-        let path = |path: &Path| toml::Value::from(path.to_str().expect("a path of text"));
-        set("region", options.regions[place / options.nodes_per_region].into());
-        set("data_dir", path(&node.data_dir()));
-        set("listen", listen.clone().into());
-        set("peer_listen", addresses.peer_listen[place].clone().into());
-        set("peer_address", addresses.peers[place].clone().into());
-        set("keyring", path(&scratch.join("keyring.toml")));
-        set("log_level", options.log_level.into());
-        set("segment_mib", 4.into());
-        if place == 0 {
-            set("bootstrap", true.into());
-            if options.program == SERVER {
-                set("regions", options.regions.clone().into()); // Earlier builds know no such setting.
-            }
-            set("operator_key_file", path(&scratch.join("operator.key")));
-        }
-        // Three to ask: any one may be down when a node comes back.
-        let seeds: Vec<String> = addresses.peers.iter().take(3).cloned().collect();
-        set("seeds", seeds.into());
-        if let Some((every, keep)) = options.retention {
-            let number = |number: u64| i64::try_from(number).expect("a small number").into();
-            set("log_compaction_interval_entries", number(every));
-            set("log_retained_entries", number(keep));
-        }
-        let text = format!("{config}\n{}\n", options.more);
-        fs::write(node.directory.join("config.toml"), text).expect("a file");
-        nodes.push(node);
-    }
-    nodes
 }
 
 /// For a cluster that was killed whole to be ready again.
