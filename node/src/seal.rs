@@ -53,6 +53,8 @@ pub enum Field<'a> {
     FirstApiKey,
     /// The object of an external credential.
     ExternalBlob(&'a str),
+    /// An API key beside the organization's first, by its id.
+    ApiKey(&'a str),
 }
 
 impl Field<'_> {
@@ -63,6 +65,7 @@ impl Field<'_> {
             Self::PrivateKey(client_id) => ("oidc.options.apple.private_key", client_id),
             Self::FirstApiKey => ("org.first_api_key", ""),
             Self::ExternalBlob(name) => ("external.json_blob", name),
+            Self::ApiKey(id) => ("org.api_key", id),
         }
     }
 }

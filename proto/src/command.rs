@@ -13,6 +13,7 @@ use crate::{
     },
     records::{
         failover::FailoverBasis,
+        key::KeyChange,
         lease::{LeaseTerms, ReplicaMark},
         movement::{MovedRecord, PreviousHome},
         oidc::{OidcCredential, OidcPatch, Provider},
@@ -327,6 +328,13 @@ pub enum Command {
         /// `If-Match`.
         precondition: Option<Precondition>,
     },
+    /// Changes an organization's keys.
+    ChangeKeys {
+        /// Whose.
+        org: OrgId,
+        /// What.
+        change: Box<KeyChange>,
+    },
 }
 
 impl Command {
@@ -343,7 +351,8 @@ impl Command {
             | Self::RemoveCredential { .. }
             | Self::BindCredential { .. }
             | Self::ClaimDomain { .. }
-            | Self::ChangeResource { .. } => 3,
+            | Self::ChangeResource { .. }
+            | Self::ChangeKeys { .. } => 3,
             Self::Form { .. }
             | Self::RegisterNode(_)
             | Self::ClaimOrg(_)
@@ -416,6 +425,7 @@ impl Command {
             | Self::BindCredential { org, .. }
             | Self::ClaimDomain { org, .. }
             | Self::ChangeResource { org, .. }
+            | Self::ChangeKeys { org, .. }
             | Self::NoteLost { org, .. } => Some(*org),
         }
     }
@@ -460,6 +470,7 @@ impl Command {
             Self::BindCredential { .. } => "credential.bind",
             Self::ClaimDomain { .. } => "org.claim_domain",
             Self::ChangeResource { .. } => "resource.change",
+            Self::ChangeKeys { .. } => "key.change",
         }
     }
 
@@ -545,6 +556,7 @@ impl Command {
             | Self::BindCredential { .. }
             | Self::ClaimDomain { .. }
             | Self::ChangeResource { .. }
+            | Self::ChangeKeys { .. }
             | Self::NoteLost { .. } => false,
         }
     }

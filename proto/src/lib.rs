@@ -19,4 +19,6 @@ pub mod version;
 pub mod wire;
 
 pub use base::{id, log, region, secret, time};
-pub use records::{failover, lease, movement, oidc, org, record, registration, resource, scopes};
+pub use records::{
+    failover, key, lease, movement, oidc, org, record, registration, resource, scopes,
+};

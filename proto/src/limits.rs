@@ -50,6 +50,12 @@ pub const ORG_NAME_CHARS_MAX: usize = 256;
 pub const BINDINGS_MAX: usize = 8;
 /// Bytes of the name of a resource beside credentials (contract 9: an attribute's).
 pub const RESOURCE_NAME_BYTES_MAX: usize = 70;
+/// Characters of the label of an API key.
+pub const KEY_LABEL_CHARS_MAX: usize = 64;
+/// Living API keys of an organization, and as many replaced ones.
+pub const API_KEYS_MAX: usize = 32;
+/// How long a replaced key may repeat the write that replaced it, and read its receipt, in log time.
+pub const REPLACED_KEY_LIFETIME: Duration = Duration::from_secs(600);
 /// Resources of one kind, of an organization.
 pub const RESOURCES_MAX: u64 = 1000;
 /// Bytes of an attribute's value, as JSON text.
@@ -162,6 +168,10 @@ const _: () = {
     assert!(
         IDEMPOTENCY_LIFETIME_MAX.as_secs() > NOT_AFTER.as_secs(),
         "a key outlives its proposal"
+    );
+    assert!(
+        REPLACED_KEY_LIFETIME.as_secs() > NOT_AFTER.as_secs(),
+        "its write is over before it is"
     );
     assert!(LOST_LIFETIME.as_secs() > NOT_AFTER.as_secs(), "no copy outlives what was said of it");
 };

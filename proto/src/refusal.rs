@@ -231,6 +231,18 @@ pub enum Refusal {
         /// The kind.
         kind: ResourceKind,
     },
+    /// No key by that id in the organization.
+    #[error("no such API key")]
+    KeyNotFound,
+    /// A new key has the id or the text of another: only a bug of the proposing node.
+    #[error("an API key with this id exists already")]
+    KeyExists,
+    /// The organization has as many keys as it may have, or has replaced as many within ten minutes.
+    #[error("the organization has the maximum number of API keys")]
+    KeysFull,
+    /// Without it, or once the others have expired, no key could change the organization's keys.
+    #[error("this is the organization's last API key with the right admin that does not expire")]
+    LastAdminKey,
 }
 
 fn listed(regions: &[Region]) -> String {
@@ -263,10 +275,14 @@ impl Refusal {
             Self::CredentialNotFound
             | Self::OrgNotFound
             | Self::NodeNotFound
-            | Self::ResourceNotFound { .. } => RefusalClass::NotFound,
+            | Self::ResourceNotFound { .. }
+            | Self::KeyNotFound => RefusalClass::NotFound,
             Self::CredentialExists
             | Self::ResourceExists { .. }
             | Self::ResourcesFull { .. }
+            | Self::KeyExists
+            | Self::KeysFull
+            | Self::LastAdminKey
             | Self::OrgExists
             | Self::AlreadyFormed
             | Self::NodeRemoved

@@ -6,7 +6,7 @@ use crate::{
         log::LogIndex,
     },
     consistency::Position,
-    records::{org::Org, registration::RegistrationStamp, resource::ResourceName},
+    records::{key::NewKey, org::Org, registration::RegistrationStamp, resource::ResourceName},
     refusal::Refusal,
 };
 
@@ -56,6 +56,8 @@ pub enum Reply {
         /// The version.
         version: WriteId,
     },
+    /// A key that was made, with its sealed text (feature level 3).
+    Key(Box<NewKey>),
 }
 
 impl Reply {
@@ -66,7 +68,11 @@ impl Reply {
             Self::Version(version)
             | Self::Registered { version, .. }
             | Self::Resource { version, .. } => Some(*version),
-            Self::Done | Self::Org(_) | Self::NodeRegistered { .. } | Self::ImportDropped => None,
+            Self::Done
+            | Self::Org(_)
+            | Self::NodeRegistered { .. }
+            | Self::ImportDropped
+            | Self::Key(_) => None,
         }
     }
 }

@@ -12,6 +12,9 @@ pub const CLUSTER_RECORD: u8 = 3;
 /// Version byte of an organization's record in a home group that it has moved to or is leaving. An
 /// organization that never moved has the bytes of its claim, of version 1.
 pub const HOME: u8 = 2;
+/// Version byte of an organization's key with something beside it. One with nothing beside it has the bytes
+/// of version 1.
+pub const ORG_KEY: u8 = 2;
 /// Version byte of a message between nodes.
 pub const PEER: u8 = 1;
 /// Version byte of a snapshot's stream.
@@ -31,7 +34,8 @@ pub const POSITION: u8 = 2;
 ///    (`FormWithRegions`, `AddRegion`);
 /// 3. credentials of provider `oidc`; registrations of credentials and profiles of organizations, and
 ///    the commands of further dialects (`ChangeCredential`, `RemoveCredential`, `BindCredential`,
-///    `ClaimDomain`); resources beside credentials (`ChangeResource`).
+///    `ClaimDomain`); resources beside credentials (`ChangeResource`); keys beside
+///    an organization's first (`ChangeKeys`).
 ///
 /// A command states the level that it needs ([`crate::command::Command::feature_level`]). The
 /// cluster's level is raised through the log once every member has reported that it supports it.

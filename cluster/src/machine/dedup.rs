@@ -26,7 +26,7 @@ use concordat_proto::{
 
 use super::{
     entry::txn::{ApplyError, ApplyTxn},
-    query,
+    org_keys, query,
 };
 use crate::{
     planted,
@@ -65,29 +65,17 @@ pub(super) fn remembered_key(
     ))
 }
 
-/// Refuses when the key that authorized the proposal lives no longer.
+/// Refuses when the key that authorized the proposal lives no longer: at this entry's log time.
 pub(super) fn require_alive(txn: &ApplyTxn<'_>, proposal: &Proposal) -> Result<(), ApplyError> {
     let Some(key) = proposal.authorized_by else { return Ok(()) };
     let alive = match proposal.command.org() {
-        Some(org) if txn.group != GroupId::SYSTEM => org_key_lives(txn, org, key)?,
+        Some(org) if txn.group != GroupId::SYSTEM => org_keys::lives(txn, org, key)?,
         Some(_) | None => {
             let prefix = keys::kind_prefix(GroupId::SYSTEM, keys::NO_ORG, Kind::OperatorKey);
             txn.group == GroupId::SYSTEM && any_key(txn, &prefix, key)?
         }
     };
     if alive { Ok(()) } else { Err(Refusal::KeyRevoked.into()) }
-}
-
-/// Whether an organization's key is valid. Most have only their first one, which is found without a
-/// search.
-fn org_key_lives(txn: &ApplyTxn<'_>, org: OrgId, key: KeyId) -> Result<bool, StoreError> {
-    let Some(home) = txn.home.clone() else { return Ok(false) };
-    let first_key = &home.org.first_key;
-    if first_key.id == key {
-        let found = query::api_key(txn.view(), txn.group, org, &first_key.hash)?;
-        return Ok(found.is_some_and(|found| found.id == key));
-    }
-    any_key(txn, &keys::kind_prefix(txn.group, org, Kind::ApiKey), key)
 }
 
 fn any_key(txn: &ApplyTxn<'_>, prefix: &[u8], key: KeyId) -> Result<bool, StoreError> {

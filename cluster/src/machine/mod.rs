@@ -38,6 +38,7 @@ mod membership;
 mod movement;
 mod oidc;
 mod org;
+pub mod org_keys;
 pub mod query;
 pub mod registered;
 mod registration;
@@ -68,7 +69,11 @@ pub use system_view::{SystemView, is_carried_over};
 use crate::planted;
 use crate::store::{Reader, StoreError};
 use entry::txn::{ApplyResult, ApplyTxn};
-use membership::{cluster, feature, lifecycle, naming};
+use membership::{
+    cluster, feature,
+    lifecycle::{self, refound_region, set_region_state},
+    naming,
+};
 
 /// Applies one proposal: its result, and its changes.
 ///
@@ -156,12 +161,8 @@ fn carry_out(txn: &mut ApplyTxn<'_>, proposal: &Proposal) -> ApplyResult {
         Command::MarkReplicas { marks } => replica::mark(txn, marks),
         Command::SetLeases(terms) => replica::set_leases(txn, *terms),
         Command::SetNodeState { node, state } => lifecycle::set_node_state(txn, *node, *state),
-        Command::SetRegionState { region, state } => {
-            lifecycle::set_region_state(txn, region, *state)
-        }
-        Command::RefoundRegion { region, founder } => {
-            lifecycle::refound_region(txn, region, *founder)
-        }
+        Command::SetRegionState { region, state } => set_region_state(txn, region, *state),
+        Command::RefoundRegion { region, founder } => refound_region(txn, region, *founder),
         Command::SetSurvivalGoal(goal) => lifecycle::set_survival_goal(txn, *goal),
         Command::MoveFreeze { org, to, epoch } => movement::freeze(txn, *org, *to, *epoch),
         Command::MoveCommit { epoch, .. } => movement::commit(txn, *epoch),
@@ -203,6 +204,7 @@ fn carry_out(txn: &mut ApplyTxn<'_>, proposal: &Proposal) -> ApplyResult {
         Command::ChangeResource { org, change, precondition } => {
             resource::change(txn, *org, change, precondition.as_ref())
         }
+        Command::ChangeKeys { org, change } => org_keys::change(txn, *org, change),
         Command::ClaimDomain { org, domain } => org::claim_domain(txn, *org, domain),
         Command::NoteLost { .. } => Err(Refusal::Lost.into()),
     }
@@ -245,6 +247,7 @@ fn refuse_misplaced(group: GroupId, command: &Command) -> Option<Refusal> {
         | Command::RemoveCredential { .. }
         | Command::BindCredential { .. }
         | Command::ChangeResource { .. }
+        | Command::ChangeKeys { .. }
         | Command::SetOrgSettings { .. } => (false, Refusal::OrgNotFound),
         Command::MarkReplicas { .. } | Command::SetLeases(_) | Command::NoteLost { .. } => {
             return None;

@@ -129,6 +129,7 @@ impl Model {
             | Command::BindCredential { .. }
             | Command::ClaimDomain { .. }
             | Command::ChangeResource { .. }
+            | Command::ChangeKeys { .. }
             | Command::SetOrgSettings { .. }
             | Command::SetPartitionPolicy(_)
             | Command::NotePartitionPolicy(_)

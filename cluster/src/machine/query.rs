@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use concordat_proto::{
     failover::ClosedGroup,
     id::{ClientId, GroupId, NodeId, OrgId, WriteId},
+    key::OrgKey,
     lease::{LeaseRecord, ReplicaMark},
     movement::{HomeRecord, MovedAwayRecord},
     oidc::{OidcCredential, Provider},
@@ -143,7 +144,7 @@ pub fn api_key(
     group: GroupId,
     org: OrgId,
     hash: &KeyHash,
-) -> Result<Option<ApiKey>, StoreError> {
+) -> Result<Option<OrgKey>, StoreError> {
     load(reader, &keys::api_key(group, org, hash))
 }
 

@@ -135,11 +135,13 @@ pub enum Bug {
     NumberGivenTwice,
     /// A change resets what its dialect does not know.
     ForeignFieldLost,
+    /// A key whose place another one has taken lives on.
+    ReplacedKeyLives,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 65] = [
+    pub const ALL: [Self; 66] = [
         Self::AckBeforeSync,
         Self::LogNotSynced,
         Self::VoteNotSaved,
@@ -205,6 +207,7 @@ impl Bug {
         Self::SecretWiped,
         Self::NumberGivenTwice,
         Self::ForeignFieldLost,
+        Self::ReplacedKeyLives,
     ];
 
     /// The bug's name, as the command line takes it.
@@ -276,6 +279,7 @@ impl Bug {
             Self::SecretWiped => "secret wiped",
             Self::NumberGivenTwice => "number given twice",
             Self::ForeignFieldLost => "foreign field lost",
+            Self::ReplacedKeyLives => "replaced key lives",
         }
     }
 }

@@ -65,6 +65,12 @@ pub(crate) fn on_remembered_key<T>(remembered: Option<T>) -> Option<T> {
     remembered.filter(|_| !is(Bug::KeyForgotten))
 }
 
+/// What ends a key whose place another one has taken.
+#[inline(always)]
+pub(crate) fn on_replaced<T>(replaced: Option<T>) -> Option<T> {
+    replaced.filter(|_| !is(Bug::ReplacedKeyLives))
+}
+
 /// What keeps an organization's writes from its old home.
 #[inline(always)]
 pub(crate) fn on_release<T>(release: Option<T>) -> Option<T> {

@@ -19,7 +19,7 @@ pub enum Kind {
     Applied = 0,
     /// An `Org`: in the system group its claim, in a home group the organization itself.
     Org = 1,
-    /// An `ApiKey`, by its hash.
+    /// An `OrgKey`, by its hash.
     ApiKey = 2,
     /// An `OidcCredential`, by client id.
     Oidc = 3,

@@ -7,13 +7,15 @@
 use std::time::Duration;
 
 use concordat_proto::{
-    id::ClientId,
+    id::{ClientId, KeyId},
     oidc::{GenericOptions, Provider},
+    org::Rights,
     registration::CredentialChange,
     resource::{
         ExternalProvider, ExternalType, ResourceKind, ResourceName, SamlPatch, SamlSettings,
     },
     secret::Secret,
+    time::LogTime,
 };
 
 /// A credential to be created.
@@ -116,4 +118,22 @@ pub struct ExternalDraft {
 pub struct ExternalPatchDraft {
     pub label: Option<String>,
     pub json_blob: Option<Secret>,
+}
+
+/// A change of an organization's keys. The text of a new one is drawn when it is proposed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyDraft {
+    /// A new key.
+    Issue {
+        /// Its name, for people.
+        label: Option<String>,
+        /// What it may do.
+        rights: Rights,
+        /// From when on it opens nothing.
+        expires_at: Option<LogTime>,
+    },
+    /// The end of one.
+    Revoke(KeyId),
+    /// A new key in the place of the caller's.
+    Rotate,
 }

@@ -23,7 +23,7 @@ use concordat_proto::{
     resource::{ResourceKind, ResourceName},
 };
 
-use super::draft::{ChangeDraft, OidcDraft, OidcPatchDraft, ResourceDraft};
+use super::draft::{ChangeDraft, KeyDraft, OidcDraft, OidcPatchDraft, ResourceDraft};
 
 /// Every operation, in the order of [`TABLE`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +36,10 @@ pub enum Operation {
     OidcDelete,
     SecretGet,
     OwnOrgGet,
+    KeyList,
+    KeyIssue,
+    KeyRotate,
+    KeyRevoke,
     SamlList,
     SamlCreate,
     SamlGet,
@@ -87,7 +91,7 @@ pub enum Caller {
     Organization(Rights),
     /// An operator.
     Operator,
-    /// Either. An organization's key needs the right to read or the right to write.
+    /// Either. An organization's key needs any right.
     Either,
 }
 
@@ -123,6 +127,7 @@ const READ: Caller = Caller::Organization(Rights::READ);
 const WRITE: Caller = Caller::Organization(Rights::WRITE);
 const SECRETS: Caller = Caller::Organization(Rights::SECRETS_READ);
 const ADMIN: Caller = Caller::Organization(Rights::ADMIN);
+const ANY: Caller = Caller::Organization(Rights::NONE);
 const OPERATOR: Caller = Caller::Operator;
 
 const fn read(operation: Operation, name: &'static str, caller: Caller) -> Spec {
@@ -142,7 +147,7 @@ const fn demo(operation: Operation, name: &'static str) -> Spec {
 }
 
 /// The table of operations.
-pub const TABLE: [Spec; 49] = [
+pub const TABLE: [Spec; 53] = [
     read(Operation::OidcList, "oidc_list", READ),
     write(Operation::OidcCreate, "oidc_create", WRITE),
     read(Operation::OidcGet, "oidc_get", READ),
@@ -150,6 +155,10 @@ pub const TABLE: [Spec; 49] = [
     write(Operation::OidcDelete, "oidc_delete", WRITE),
     read(Operation::SecretGet, "secret_get", SECRETS),
     read(Operation::OwnOrgGet, "own_org_get", READ),
+    read(Operation::KeyList, "key_list", ADMIN),
+    write(Operation::KeyIssue, "key_issue", ADMIN),
+    write(Operation::KeyRotate, "key_rotate", ANY),
+    write(Operation::KeyRevoke, "key_revoke", ADMIN),
     read(Operation::SamlList, "saml_list", READ),
     write(Operation::SamlCreate, "saml_create", WRITE),
     read(Operation::SamlGet, "saml_get", READ),
@@ -221,6 +230,8 @@ pub enum Action {
     OperatorRead(OperatorRead),
     /// An organization's key that may administrate claims an enterprise domain for it.
     DomainClaim(String),
+    /// An organization changes its keys.
+    KeyWrite(KeyDraft),
     /// An operator changes an organization, or makes one.
     OrgWrite(OrgWrite),
     /// An operator changes the cluster.
@@ -255,6 +266,8 @@ pub enum CredentialRead {
     Resources(ResourceKind, Page),
     /// One resource. An external credential is shown with its secret.
     Resource(ResourceKind, ResourceName),
+    /// A page of the organization's keys, without their texts.
+    Keys(Page),
 }
 
 /// A read of one credential with its registration.
@@ -400,6 +413,10 @@ impl Action {
             Self::CredentialRead(CredentialRead::Binding(_)) => Operation::BindingGet,
             Self::CredentialRead(CredentialRead::Resources(kind, _)) => listing(*kind),
             Self::CredentialRead(CredentialRead::Resource(kind, _)) => reading(*kind),
+            Self::CredentialRead(CredentialRead::Keys(_)) => Operation::KeyList,
+            Self::KeyWrite(KeyDraft::Issue { .. }) => Operation::KeyIssue,
+            Self::KeyWrite(KeyDraft::Rotate) => Operation::KeyRotate,
+            Self::KeyWrite(KeyDraft::Revoke(_)) => Operation::KeyRevoke,
             Self::CredentialWrite(CredentialWrite::Resource(draft)) => changing(draft),
             Self::CredentialWrite(CredentialWrite::EntryCreate(..)) => Operation::EntryCreate,
             Self::CredentialWrite(CredentialWrite::EntryChange(..)) => Operation::EntryChange,

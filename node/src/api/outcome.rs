@@ -8,7 +8,8 @@ use std::{fmt, time::Duration};
 use concordat_cluster::{machine::registered::Entry, raft::Freshness};
 use concordat_proto::{
     consistency::{Position, Receipt},
-    id::{ClientId, OrgId, WriteId},
+    id::{ClientId, KeyId, OrgId, WriteId},
+    key::{NewKey, OrgKey},
     limits,
     oidc::OidcCredential,
     org::{Org, OrgSettings},
@@ -129,6 +130,8 @@ pub enum Value {
     Resource(Box<ResourceView>),
     /// A page of the resources of a kind of an organization, without secrets.
     Resources(OrgId, ResourceKind, List<Resource>),
+    /// A page of an organization's keys, and which of them asks.
+    Keys(KeyId, List<OrgKey>),
     /// Nothing but that it is done.
     Done,
 }
@@ -191,6 +194,8 @@ pub enum Written {
     Resource(ResourceName, WriteId),
     /// A SAML credential was made.
     NewSaml(ResourceName, WriteId, Box<SamlSettings>),
+    /// A key was made, with its text once that is opened: shown this once.
+    Key(Box<NewKey>, Option<Secret>),
 }
 
 /// A credential that was made, changed or deleted.
@@ -466,6 +471,7 @@ impl Outcome {
                 Value::Organizations(list) => list.total_count == 0,
                 Value::Entries(_, list, _) => list.total_count == 0,
                 Value::Resources(_, _, list) => list.total_count == 0,
+                Value::Keys(_, list) => list.total_count == 0,
                 Value::Credential(_)
                 | Value::Resource(_)
                 | Value::Entry(_)

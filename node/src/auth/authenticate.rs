@@ -4,6 +4,9 @@
 //! hash, one look-up per home group, one look-up of the key, one comparison. Neither the answer nor
 //! its time shows whether an organization exists.
 //!
+//! A key has its times: one that has expired, or whose place another one has taken for so long, is no key.
+//! They are compared with the time that the caller hands in.
+//!
 //! A malformed id is looked up too, under an id that no organization has, and no result of that
 //! look-up authenticates the caller.
 
@@ -16,8 +19,10 @@ use concordat_cluster::{
     store::{Reader, StoreError, keys},
 };
 use concordat_proto::{
-    id::{GroupId, KeyId, OrgId},
-    org::{ApiKey, KeyHash, Rights},
+    id::{GroupId, KeyId, OrgId, WriteId},
+    key::OrgKey,
+    org::{KeyHash, Rights},
+    time::LogTime,
 };
 use subtle::ConstantTimeEq;
 
@@ -46,14 +51,33 @@ pub(crate) struct OrgPrincipal {
     pub(crate) at: Located,
     /// The key.
     pub(crate) key: KeyId,
+    /// Its hash, by which it is looked up again.
+    pub(crate) hash: KeyHash,
     /// The rights of the key.
     pub(crate) rights: Rights,
+    /// The write by which another key has taken its place: it opens that write's receipt and a repeat of
+    /// it, and nothing else.
+    pub(crate) replaced_by: Option<WriteId>,
 }
 
 impl OrgPrincipal {
     /// Its id.
     pub(crate) const fn id(&self) -> OrgId {
         self.at.home.org.id
+    }
+
+    /// The record of its key in the state of a group, unless that is over.
+    ///
+    /// # Errors
+    /// When the store is broken.
+    pub(crate) fn key_at(
+        &self,
+        state: &dyn Reader,
+        group: GroupId,
+        now: LogTime,
+    ) -> Result<Option<OrgKey>, StoreError> {
+        let found = query::api_key(state, group, self.id(), &self.hash)?;
+        Ok(found.filter(|key| !key.is_over(now)))
     }
 }
 
@@ -82,6 +106,7 @@ pub(crate) fn authenticate(
     home_groups: &[GroupId],
     presented: &Presented<'_>,
     caller: Caller,
+    now: LogTime,
 ) -> Result<Principal, Denied> {
     let hash = hash_key(presented.key);
     let found = match (caller, presented.organization) {
@@ -94,7 +119,7 @@ pub(crate) fn authenticate(
             | ClaimedOrg::OfKeyUnnamed,
         ) => {
             let id = claimed(presented);
-            let found = organization(state, home_groups, id.unwrap_or(NOBODY), &hash);
+            let found = organization(state, home_groups, id.unwrap_or(NOBODY), &hash, now);
             // A broken store is an error for every caller.
             match (found, id) {
                 (Ok(_), None) if planted::refuses_nil_organization() => {
@@ -160,7 +185,8 @@ const NOBODY: OrgId = keys::NO_ORG;
 
 fn operator(state: &dyn Reader, hash: &KeyHash) -> Result<Principal, Denied> {
     let found = query::operator_key(state, hash)?;
-    match same_key(found, hash) {
+    let is_same = is_same(found.as_ref().map(|key| &key.hash), hash);
+    match found.filter(|_| is_same) {
         Some(key) => Ok(Principal::Operator { key: key.id }),
         None => Err(Denied::Unauthenticated),
     }
@@ -171,15 +197,18 @@ fn organization(
     home_groups: &[GroupId],
     id: OrgId,
     hash: &KeyHash,
+    now: LogTime,
 ) -> Result<Principal, Denied> {
     let found = locate(state, home_groups, id)?;
     let first = home_groups.first().copied().unwrap_or(GroupId::SYSTEM);
     let group = found.as_ref().map_or(first, |found| found.group);
-    let key = same_key(query::api_key(state, group, id, hash)?, hash);
-    match (found, key) {
-        (Some(at), Some(key)) => {
-            let (key, rights) = (key.id, key.rights);
-            Ok(Principal::Org(Box::new(OrgPrincipal { at, key, rights })))
+    let key = query::api_key(state, group, id, hash)?;
+    let is_same = is_same(key.as_ref().map(|key| &key.key.hash), hash);
+    match (found, key.filter(|key| is_same && !key.is_over(now))) {
+        (Some(at), Some(OrgKey { key, replaced, .. })) => {
+            let replaced_by = replaced.map(|replaced| replaced.by);
+            let (key, hash, rights) = (key.id, key.hash, key.rights);
+            Ok(Principal::Org(Box::new(OrgPrincipal { at, key, hash, rights, replaced_by })))
         }
         _ => Err(Denied::Unauthenticated),
     }
@@ -205,10 +234,9 @@ pub(crate) fn is_arriving(
 
 /// The look-up has found the key by its hash already; the comparison makes a wrong key take the
 /// same time.
-fn same_key(found: Option<ApiKey>, hash: &KeyHash) -> Option<ApiKey> {
-    let stored = found.as_ref().map_or([0; 32], |key| key.hash);
-    let same = bool::from(stored.ct_eq(hash));
-    found.filter(|_| same)
+fn is_same(found: Option<&KeyHash>, hash: &KeyHash) -> bool {
+    let stored = found.copied().unwrap_or([0; 32]);
+    bool::from(stored.ct_eq(hash))
 }
 
 #[cfg(test)]

@@ -4,13 +4,12 @@ use std::cell::Cell;
 
 use concordat_cluster::store::{Pair, Store, WriteBatch, keys, memory::MemoryStore};
 use concordat_proto::{
-    id::WriteId,
+    key::Replaced,
     log::LogIndex,
     movement::{Import, MovedAwayRecord, PreviousHome},
-    org::{Org, WrappedKey},
+    org::{ApiKey, Org, WrappedKey},
     region::Region,
     secret::Sealed,
-    time::LogTime,
     wire::Wire,
 };
 
@@ -61,6 +60,7 @@ fn add_org(store: &MemoryStore, group: GroupId, epoch: u32, id: OrgId) -> String
     text.expose().to_owned()
 }
 
+const NOW: LogTime = LogTime(1000);
 const ORG: Caller = Caller::Organization(Rights::READ);
 
 fn presented<'a>(org: Option<&'a str>, key: Option<&'a str>) -> Presented<'a> {
@@ -90,12 +90,12 @@ fn all_that_is_wrong_with_a_key_is_one_answer_after_the_same_work() {
     ];
     for (org, key) in cases {
         let counted = Counted { store: &store, gets: Cell::new(0) };
-        let denied = authenticate(&counted, &HOMES, &presented(Some(org), key), ORG);
+        let denied = authenticate(&counted, &HOMES, &presented(Some(org), key), ORG, NOW);
         assert!(matches!(denied, Err(Denied::Unauthenticated)), "{org} {key:?}");
         assert_eq!(counted.gets.get(), HOMES.len() + 1, "{org} {key:?}");
     }
     let counted = Counted { store: &store, gets: Cell::new(0) };
-    let found = authenticate(&counted, &HOMES, &presented(Some(&one), Some(&key)), ORG);
+    let found = authenticate(&counted, &HOMES, &presented(Some(&one), Some(&key)), ORG, NOW);
     assert!(matches!(found, Ok(Principal::Org(org)) if org.at.group == GroupId(2)));
     assert_eq!(counted.gets.get(), HOMES.len() + 1, "a right key costs as much as a wrong one");
 }
@@ -107,7 +107,7 @@ fn what_is_no_id_is_nobody_even_where_the_store_has_the_nil_organization() {
     let key = add_org(&store, GroupId(2), 1, OrgId::from_bytes([0; 16]));
     let nil = "00000000-0000-0000-0000-000000000000";
     for org in ["not an id", "what'); --", nil, &"f".repeat(32), &nil.replace('0', "f")] {
-        let denied = authenticate(&store, &HOMES, &presented(Some(org), Some(&key)), ORG);
+        let denied = authenticate(&store, &HOMES, &presented(Some(org), Some(&key)), ORG, NOW);
         assert!(matches!(denied, Err(Denied::Unauthenticated)), "{org} was let in");
     }
 }
@@ -119,7 +119,7 @@ fn no_key_is_no_operators_key() {
     let hash = hash_key(b"");
     put(&store, keys::operator_key(&hash), ApiKey { hash, ..record }.encode());
     for key in [None, Some("")] {
-        let denied = authenticate(&store, &HOMES, &presented(None, key), Caller::Operator);
+        let denied = authenticate(&store, &HOMES, &presented(None, key), Caller::Operator, NOW);
         assert!(matches!(denied, Err(Denied::Unauthenticated)));
     }
 }
@@ -146,7 +146,7 @@ fn an_organization_on_its_way_is_known_to_be() {
     let away = MovedAwayRecord { epoch: 1, to: Some(GroupId(3)), import: Some(import) };
     put(&store, keys::away(GroupId(2), id), away.encode());
     assert!(!is_arriving(), "it is here as well, with its keys");
-    assert!(authenticate(&store, &HOMES, &presented(Some(&text), Some(&key)), ORG).is_ok());
+    assert!(authenticate(&store, &HOMES, &presented(Some(&text), Some(&key)), ORG, NOW).is_ok());
     let changes = vec![(keys::org(GroupId(1), id), None)];
     store.write(WriteBatch { changes, ..WriteBatch::default() }).unwrap();
     assert!(is_arriving());
@@ -156,7 +156,7 @@ fn an_organization_on_its_way_is_known_to_be() {
 fn a_missing_organization_is_told_from_a_wrong_one() {
     let store = MemoryStore::default();
     for org in [None, Some("")] {
-        let denied = authenticate(&store, &HOMES, &presented(org, Some("x")), ORG);
+        let denied = authenticate(&store, &HOMES, &presented(org, Some("x")), ORG, NOW);
         assert!(matches!(denied, Err(Denied::OrgIdMissing)));
     }
 }
@@ -167,12 +167,13 @@ fn operators_come_without_an_organization() {
     let (text, record) = new_operator_key(&OsEntropy);
     put(&store, keys::operator_key(&record.hash), record.encode());
     for caller in [Caller::Operator, Caller::Either] {
-        let found = authenticate(&store, &HOMES, &presented(None, Some(text.expose())), caller);
+        let found =
+            authenticate(&store, &HOMES, &presented(None, Some(text.expose())), caller, NOW);
         assert!(matches!(found, Ok(Principal::Operator { key }) if key == record.id));
-        let denied = authenticate(&store, &HOMES, &presented(None, Some("op_wrong")), caller);
+        let denied = authenticate(&store, &HOMES, &presented(None, Some("op_wrong")), caller, NOW);
         assert!(matches!(denied, Err(Denied::Unauthenticated)));
     }
-    let denied = authenticate(&store, &HOMES, &presented(None, Some(text.expose())), ORG);
+    let denied = authenticate(&store, &HOMES, &presented(None, Some(text.expose())), ORG, NOW);
     assert!(matches!(denied, Err(Denied::OrgIdMissing)));
 }
 
@@ -183,8 +184,36 @@ fn the_highest_epoch_says_where_an_organization_stands() {
     let old = add_org(&store, GroupId(1), 1, org);
     let new = add_org(&store, GroupId(3), 2, org);
     let id = org.to_string();
-    let found = authenticate(&store, &HOMES, &presented(Some(&id), Some(&new)), Caller::Either);
+    let found =
+        authenticate(&store, &HOMES, &presented(Some(&id), Some(&new)), Caller::Either, NOW);
     assert!(matches!(found, Ok(Principal::Org(org)) if org.at.group == GroupId(3)));
-    let denied = authenticate(&store, &HOMES, &presented(Some(&id), Some(&old)), ORG);
+    let denied = authenticate(&store, &HOMES, &presented(Some(&id), Some(&old)), ORG, NOW);
     assert!(matches!(denied, Err(Denied::Unauthenticated)), "a key left behind opens nothing");
+}
+
+#[test]
+fn a_key_opens_within_its_times() {
+    let store = MemoryStore::default();
+    let org = org_id(&SystemClock, &OsEntropy);
+    let text = add_org(&store, GroupId(2), 1, org);
+    let hash = hash_key(text.as_bytes());
+    let first = query::api_key(&store, GroupId(2), org, &hash).unwrap().unwrap();
+    let by = WriteId::from_bytes([9; 16]);
+    let let_in = |key: OrgKey| {
+        put(&store, keys::api_key(GroupId(2), org, &hash), key.encode());
+        let id = org.to_string();
+        match authenticate(&store, &HOMES, &presented(Some(&id), Some(&text)), ORG, NOW) {
+            Ok(Principal::Org(org)) => Some(org.replaced_by),
+            Ok(Principal::Operator { .. }) | Err(_) => None,
+        }
+    };
+    let expires = |at| OrgKey { expires_at: Some(LogTime(at)), ..first.clone() };
+    assert_eq!(let_in(expires(1001)), Some(None));
+    assert_eq!(let_in(expires(1000)), None);
+    let replaced = |until| {
+        let replaced = Some(Replaced { by, until: LogTime(until) });
+        OrgKey { replaced, ..first.clone() }
+    };
+    assert_eq!(let_in(replaced(1000)), Some(Some(by)), "its holder may ask for that write");
+    assert_eq!(let_in(replaced(999)), None);
 }

@@ -4,32 +4,47 @@
 use concordat_proto::{id::KeyId, org::Rights};
 
 use super::authenticate::{OrgPrincipal, Principal};
-use crate::api::operation::{
-    Action, Caller, ClusterWrite, CredentialRead, CredentialWrite, DemoAction, Operation,
-    OperatorRead, OrgWrite, ReceiptQuery,
+use crate::api::{
+    draft::KeyDraft,
+    operation::{
+        Action, Caller, ClusterWrite, CredentialRead, CredentialWrite, DemoAction, Operation,
+        OperatorRead, OrgWrite, ReceiptQuery,
+    },
 };
 
-/// A valid key that lacks the right.
+/// Why an operation is not for a principal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Forbidden;
+pub(crate) enum NotAllowed {
+    /// Its key is valid and lacks the right.
+    Forbidden,
+    /// Another key has taken its key's place: for this operation it is an unknown one.
+    Replaced,
+}
 
 /// Whether a principal may run an operation. An organization's key that may make a write may also
-/// read its receipt.
+/// read its receipt, and every key may be replaced by its holder.
 fn may(principal: &Principal, operation: Operation) -> bool {
     match (operation.spec().caller, principal) {
         (Caller::Operator | Caller::Either, Principal::Operator { .. }) => true,
         (Caller::Organization(_), Principal::Operator { .. })
         | (Caller::Operator, Principal::Org(_)) => false,
         (Caller::Organization(needed), Principal::Org(org)) => org.rights.contain(needed),
-        (Caller::Either, Principal::Org(org)) => {
-            org.rights.contain(Rights::READ) || org.rights.contain(Rights::WRITE)
-        }
+        (Caller::Either, Principal::Org(org)) => org.rights != Rights::NONE,
     }
 }
 
-/// Whether a principal may run an operation.
-pub(crate) fn authorize(principal: Principal, operation: Operation) -> Result<Permit, Forbidden> {
-    if may(&principal, operation) { Ok(Permit { principal, operation }) } else { Err(Forbidden) }
+/// Whether a principal may run an operation. A replaced key may ask for the receipt of the write that
+/// replaced it, and repeat that write; which one these are is checked where the write is known.
+pub(crate) fn authorize(principal: Principal, operation: Operation) -> Result<Permit, NotAllowed> {
+    let is_replaced = matches!(&principal, Principal::Org(org) if org.replaced_by.is_some());
+    let is_of_its_end = matches!(operation, Operation::ReceiptGet | Operation::KeyRotate);
+    if is_replaced && !is_of_its_end {
+        return Err(NotAllowed::Replaced);
+    }
+    if !may(&principal, operation) {
+        return Err(NotAllowed::Forbidden);
+    }
+    Ok(Permit { principal, operation })
 }
 
 /// The leave to carry one operation out, before it is known in full.
@@ -54,6 +69,7 @@ impl Permit {
                 Allowed::CredentialWrite(org, write)
             }
             (Principal::Org(org), Action::DomainClaim(domain)) => Allowed::DomainClaim(org, domain),
+            (Principal::Org(org), Action::KeyWrite(draft)) => Allowed::KeyWrite(org, draft),
             (principal, Action::Receipt(query)) => Allowed::Receipt(principal, query),
             (Principal::Operator { .. }, Action::OperatorRead(read)) => Allowed::OperatorRead(read),
             (Principal::Operator { key }, Action::OrgWrite(write)) => Allowed::OrgWrite(key, write),
@@ -63,7 +79,10 @@ impl Permit {
             (Principal::Operator { .. }, Action::Demo(action)) => Allowed::Demo(action),
             (
                 Principal::Operator { .. },
-                Action::CredentialRead(_) | Action::CredentialWrite(_) | Action::DomainClaim(_),
+                Action::CredentialRead(_)
+                | Action::CredentialWrite(_)
+                | Action::DomainClaim(_)
+                | Action::KeyWrite(_),
             )
             | (
                 Principal::Org(_),
@@ -97,6 +116,8 @@ pub(crate) enum Allowed {
     CredentialWrite(Box<OrgPrincipal>, CredentialWrite),
     /// An organization claims an enterprise domain.
     DomainClaim(Box<OrgPrincipal>, String),
+    /// An organization changes its keys.
+    KeyWrite(Box<OrgPrincipal>, KeyDraft),
     /// Either asks about a write.
     Receipt(Principal, ReceiptQuery),
     /// An operator reads.
@@ -137,7 +158,8 @@ mod tests {
         };
         let home = HomeRecord::begun(org);
         let at = Located { group: GroupId(1), home, is_closed: false };
-        Principal::Org(Box::new(OrgPrincipal { at, key, rights }))
+        let (hash, replaced_by) = ([0; 32], None);
+        Principal::Org(Box::new(OrgPrincipal { at, key, hash, rights, replaced_by }))
     }
 
     fn operator() -> Principal {
@@ -155,6 +177,7 @@ mod tests {
             Operation::OidcList,
             Operation::OidcGet,
             Operation::OwnOrgGet,
+            Operation::KeyRotate,
             Operation::SamlList,
             Operation::SamlGet,
             Operation::ExternalList,
@@ -170,6 +193,7 @@ mod tests {
             Operation::OidcCreate,
             Operation::OidcPatch,
             Operation::OidcDelete,
+            Operation::KeyRotate,
             Operation::SamlCreate,
             Operation::SamlPatch,
             Operation::SamlDelete,
@@ -187,10 +211,24 @@ mod tests {
         assert_eq!(allowed(&org(Rights::WRITE)), writes);
         assert_eq!(
             allowed(&org(Rights::SECRETS_READ)),
-            [Operation::SecretGet, Operation::ExternalGet]
+            [
+                Operation::SecretGet,
+                Operation::KeyRotate,
+                Operation::ExternalGet,
+                Operation::ReceiptGet
+            ]
         );
-        assert_eq!(allowed(&org(Rights::ADMIN)), [Operation::DomainClaim]);
-        assert_eq!(allowed(&org(Rights::ALL)).len(), 30, "never what operators do");
+        let keys = [
+            Operation::KeyList,
+            Operation::KeyIssue,
+            Operation::KeyRotate,
+            Operation::KeyRevoke,
+            Operation::DomainClaim,
+            Operation::ReceiptGet,
+        ];
+        assert_eq!(allowed(&org(Rights::ADMIN)), keys);
+        assert_eq!(allowed(&org(Rights::ALL)).len(), 34, "never what operators do");
+        assert_eq!(allowed(&org(Rights::NONE)), [Operation::KeyRotate]);
     }
 
     #[test]
@@ -203,6 +241,10 @@ mod tests {
             Operation::OidcDelete,
             Operation::SecretGet,
             Operation::OwnOrgGet,
+            Operation::KeyList,
+            Operation::KeyIssue,
+            Operation::KeyRotate,
+            Operation::KeyRevoke,
             Operation::SamlList,
             Operation::SamlCreate,
             Operation::SamlGet,
@@ -229,6 +271,16 @@ mod tests {
         let all = TABLE.iter().map(|row| row.operation);
         let expected: Vec<_> = all.filter(|it| !credentials.contains(it)).collect();
         assert_eq!(allowed(&operator()), expected);
+    }
+
+    #[test]
+    fn a_replaced_key_asks_for_its_end_only() {
+        let Principal::Org(mut replaced) = org(Rights::ALL) else { unreachable!("it is one") };
+        replaced.replaced_by = Some(WriteId::from_bytes([4; 16]));
+        let replaced = Principal::Org(replaced);
+        assert_eq!(allowed(&replaced), [Operation::KeyRotate, Operation::ReceiptGet]);
+        let refused = authorize(replaced, Operation::OidcList).map(drop);
+        assert_eq!(refused, Err(NotAllowed::Replaced));
     }
 
     #[test]

@@ -77,7 +77,10 @@ pub(super) const OF_ANY_PATH: [u16; 3] = [414, 431, 501];
 pub(super) fn caller(caller: Caller) -> String {
     let right = match caller {
         Caller::Operator => return "For an operator's key.".to_owned(),
-        Caller::Either => "to read or to write, or for an operator's key",
+        Caller::Either => {
+            return "For any key of an organization, or for an operator's key.".to_owned();
+        }
+        Caller::Organization(Rights::NONE) => return "For any key of an organization.".to_owned(),
         Caller::Organization(Rights::WRITE) => "to write",
         Caller::Organization(Rights::SECRETS_READ) => "to read secrets",
         Caller::Organization(Rights::ADMIN) => "to administrate",

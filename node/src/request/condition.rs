@@ -44,6 +44,7 @@ pub(crate) fn of_write(operation: Operation, terms: &Terms) -> Result<(), Outcom
         | Operation::EntryCreate
         | Operation::SamlCreate
         | Operation::ExternalCreate
+        | Operation::KeyIssue
         | Operation::OrgCreate => terms.if_match.is_some(),
         _ => {
             matches!(terms.if_match, Some(Precondition::AnyOf(_)))

@@ -9,6 +9,7 @@
 pub(crate) mod condition;
 mod entry_view;
 pub(crate) mod freshness;
+mod key;
 pub(crate) mod locate;
 pub(crate) mod org_view;
 pub(crate) mod read;

@@ -182,7 +182,8 @@ fn proved(answer: Answer) -> Answer {
     }
 }
 
-/// Authenticates and authorizes the caller.
+/// Authenticates and authorizes the caller. A read looks the key up again with its data
+/// ([`super::key`]), and a write in the log, so that only a denial is marked with this look's freshness.
 fn permit(node: &Node, presented: Presented<'_>, route: &Route) -> Result<Permit, Answer> {
     let caller = route.operation.spec().caller;
     // Evaluated before the state is read, over all groups: it must not reveal where an organization
@@ -194,7 +195,7 @@ fn permit(node: &Node, presented: Presented<'_>, route: &Route) -> Result<Permit
     }
     // Repeated after [`freshness::for_not_found`]: an organization that was moving may have arrived
     // since.
-    let who = || auth::authenticate(node.state(), &home_groups, &presented, caller);
+    let who = || auth::authenticate(node.state(), &home_groups, &presented, caller, node.now());
     let mut principal = who();
     let mut fresh = fresh;
     if matches!(principal, Err(Denied::Unauthenticated)) {
@@ -216,8 +217,13 @@ fn permit(node: &Node, presented: Presented<'_>, route: &Route) -> Result<Permit
         Denied::Unauthenticated => freshness::mark(Outcome::Unauthenticated, fresh),
         Denied::Broken(error) => broken("authenticating", &error),
     })?;
-    auth::authorize(principal, route.operation)
-        .map_err(|auth::Forbidden| freshness::mark(Outcome::Forbidden, fresh))
+    auth::authorize(principal, route.operation).map_err(|refused| {
+        let outcome = match refused {
+            auth::NotAllowed::Forbidden => Outcome::Forbidden,
+            auth::NotAllowed::Replaced => Outcome::Unauthenticated,
+        };
+        freshness::mark(outcome, fresh)
+    })
 }
 
 /// The body, where the operation or the method has one; of others it is left where it is.

@@ -1,15 +1,16 @@
-//! Organizations: `/v1/organizations` of the operator's API, and an organization as its own keys see it.
+//! Organizations: `/v1/organizations` of the operator's API, and an organization as its own keys see it,
+//! with these keys: `/organizations/api-keys`.
 
 use serde::{Deserialize, Serialize};
 
 use super::{OpenEnum, lenient::null_as_default, secret_text};
 use crate::{
     base::{
-        id::{IdError, OrgId},
+        id::{IdError, KeyId, OrgId},
         region::Region,
         secret::Secret,
     },
-    records::org::StaleSecrets,
+    records::{key::Right, org::StaleSecrets},
 };
 
 /// An organization: the result of `GET /v1/organizations/{organization_id}`, of a change of one, and an
@@ -124,4 +125,68 @@ impl TryFrom<OrganizationMoveBody> for OrganizationMove {
             (_, _) => Err(IdError { kind: "move of an organization" }),
         }
     }
+}
+
+/// A key: an item of `GET /organizations/api-keys`. Its text is shown once, when it is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ApiKey {
+    /// Its id, which the node drew. It is in no way secret.
+    pub id: KeyId,
+    /// A name, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// What it may do.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub rights: Vec<OpenEnum<Right>>,
+    /// When it was made (RFC 3339, UTC); absent for the organization's first key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<String>,
+    /// From when on it opens nothing (RFC 3339, UTC); absent if it does not expire.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
+    /// Whether the request was made with it.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub current: bool,
+}
+
+/// A key that was made: the result of `POST /organizations/api-keys` and of `PUT`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct NewApiKey {
+    /// Its id.
+    pub id: KeyId,
+    /// The key itself, in plaintext. It is in this response only, and in a repeat of it under the same
+    /// idempotency key.
+    #[serde(with = "secret_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "Secret"))]
+    pub api_key: Secret,
+    /// A name, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// What it may do.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub rights: Vec<OpenEnum<Right>>,
+    /// When it was made (RFC 3339, UTC).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<String>,
+    /// From when on it opens nothing (RFC 3339, UTC); absent if it does not expire.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
+}
+
+/// The body of `POST /organizations/api-keys`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ApiKeyCreate {
+    /// What it may do: at least one right, and only rights that the caller's key has.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
+    pub rights: Vec<Right>,
+    /// A name, for people: at most 64 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(max = crate::limits::KEY_LABEL_CHARS_MAX)))]
+    pub label: Option<String>,
+    /// From when on it opens nothing (RFC 3339); it does not expire by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
 }

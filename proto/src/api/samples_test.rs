@@ -15,7 +15,8 @@ use super::{
     envelope::Envelope,
     node::{Node, NodeLife, NodePatch},
     organization::{
-        NewOrganization, Organization, OrganizationCreate, OrganizationMove, OrganizationPatch,
+        ApiKey, ApiKeyCreate, NewApiKey, NewOrganization, Organization, OrganizationCreate,
+        OrganizationMove, OrganizationPatch,
     },
     receipt::{Receipt, ReceiptState},
     region::{Failover, LostWrites, MemberRegion, RegionAdd, RegionLife, RegionPatch},
@@ -47,6 +48,8 @@ macro_rules! samples {
 }
 
 samples! {
+    api_key_create: ApiKeyCreate;
+    api_keys: Vec<ApiKey>;
     attribute: Attribute;
     attribute_set: AttributeSet;
     binding: Binding;
@@ -65,6 +68,7 @@ samples! {
     external_patch: ExternalPatch;
     failover: Failover;
     lost_writes: LostWrites;
+    new_api_key: NewApiKey;
     new_organization: NewOrganization;
     node_patch: NodePatch;
     nodes: Vec<Node>;

@@ -4,6 +4,7 @@
 //! The crate's root re-exports them. Nothing here knows the commands that change them.
 
 pub mod failover;
+pub mod key;
 pub mod lease;
 pub mod movement;
 pub mod oidc;

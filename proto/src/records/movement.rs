@@ -12,6 +12,7 @@ use crate::{
     },
     consistency::Position,
     records::{
+        key::OrgKey,
         oidc::{OidcCredential, Provider},
         org::{ApiKey, Org, OrgSettings},
         record::{KeyRecord, WriteRecord},
@@ -151,7 +152,7 @@ pub struct Import {
 /// A record that moves with its organization.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MovedRecord {
-    /// An API key.
+    /// An API key with nothing beside it.
     ApiKey(ApiKey),
     /// A credential.
     Oidc(OidcCredential),
@@ -182,6 +183,8 @@ pub enum MovedRecord {
     Profile(OrgProfile),
     /// A resource beside the credentials (feature level 3).
     Resource(Box<Resource>),
+    /// An API key with something beside it (feature level 3).
+    OrgKey(Box<OrgKey>),
 }
 
 impl MovedRecord {
@@ -190,7 +193,7 @@ impl MovedRecord {
     pub fn feature_level(&self) -> u32 {
         match self {
             Self::Oidc(credential) if credential.provider == Provider::Oidc => 3,
-            Self::Registration { .. } | Self::Profile(_) | Self::Resource(_) => 3,
+            Self::Registration { .. } | Self::Profile(_) | Self::Resource(_) | Self::OrgKey(_) => 3,
             Self::ApiKey(_)
             | Self::Oidc(_)
             | Self::Write { .. }

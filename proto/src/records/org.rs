@@ -15,6 +15,8 @@ pub type KeyHash = [u8; 32];
 pub struct Rights(pub u8);
 
 impl Rights {
+    /// Nothing.
+    pub const NONE: Self = Self(0);
     /// See settings, never secrets.
     pub const READ: Self = Self(1);
     /// Change them.
@@ -93,7 +95,8 @@ text_enum!(StaleSecrets, "stale-secrets policy", {
     Refuse => "refuse",
 });
 
-/// An API key as it is stored: never the key itself.
+/// An API key as it is stored: never the key itself. [`crate::key::OrgKey`] is that of an organization
+/// with what is known beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
     /// Its public name, carried by every write it authorized.

@@ -6,7 +6,7 @@ use proptest::{collection::vec, prelude::*, sample::Index};
 use super::{
     Wire, WireError,
     peer::{Notice, PeerReply, PeerRequest, ProposeReply, StreamHead},
-    samples::{self, arbitrary, resource},
+    samples::{self, arbitrary, key, resource},
     snapshot::Chunk,
 };
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
     limits,
     records::{
         failover::ClosedGroup,
+        key::OrgKey,
         lease::{LeaseRecord, ReplicaMark},
         movement::{HomeRecord, MovedAwayRecord, MovedRecord},
         oidc::{OidcCredential, ProviderOptions},
@@ -59,6 +60,7 @@ fn decode_all(bytes: &[u8]) {
     again::<Registration>(bytes);
     again::<OrgProfile>(bytes);
     again::<Resource>(bytes);
+    again::<OrgKey>(bytes);
     again::<u64>(bytes);
     again::<PeerRequest>(bytes);
     again::<PeerReply>(bytes);
@@ -77,6 +79,7 @@ proptest! {
     #[test]
     fn records_round_trip(
         resource in resource::any_resource(),
+        key in key::any_org_key(),
         applied in arbitrary::applied(),
         org in arbitrary::org(),
         credential in arbitrary::credential(),
@@ -87,6 +90,7 @@ proptest! {
         prop_assert_eq!(OidcCredential::decode(&credential.encode()), Ok(credential));
         prop_assert_eq!(AppliedRecord::decode(&record.encode()), Ok(record));
         prop_assert_eq!(Resource::decode(&resource.encode()), Ok(resource));
+        prop_assert_eq!(OrgKey::decode(&key.encode()), Ok(key));
     }
 
     #[test]

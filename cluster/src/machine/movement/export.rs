@@ -9,6 +9,7 @@ use concordat_proto::{
     command::RequestDigest,
     consistency::Position,
     id::{GroupId, OrgId, WriteId},
+    key::OrgKey,
     limits,
     movement::{HomeRecord, MovedRecord, PreviousHome},
     org::Org,
@@ -135,7 +136,16 @@ impl Packer<'_> {
     fn own(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
         let parsed = keys::parse(key).ok_or_else(|| StoreError::new("a key of no known kind"))?;
         match parsed.kind {
-            Kind::ApiKey => self.pack(MovedRecord::ApiKey(query::decode(key, value)?)),
+            Kind::ApiKey => {
+                let key: OrgKey = query::decode(key, value)?;
+                // As every build reads it, where it can be.
+                let is_plain = key.is_plain();
+                self.pack(if is_plain {
+                    MovedRecord::ApiKey(key.key)
+                } else {
+                    MovedRecord::OrgKey(Box::new(key))
+                });
+            }
             Kind::Oidc => self.pack(MovedRecord::Oidc(query::decode(key, value)?)),
             Kind::OrgSettings => self.pack(MovedRecord::Settings(query::decode(key, value)?)),
             Kind::OrgProfile => self.pack(MovedRecord::Profile(query::decode(key, value)?)),

@@ -281,6 +281,7 @@ fn import_record(
             registered::put(txn, org, client_id, registration);
         }
         MovedRecord::Resource(resource) => resource::import(txn, org, resource)?,
+        MovedRecord::OrgKey(key) => txn.put(keys::api_key(txn.group, org, &key.key.hash), &**key),
         MovedRecord::Profile(profile) => txn.put(keys::org_profile(txn.group, org), profile),
         MovedRecord::Settings(settings) => txn.put(keys::org_settings(txn.group, org), settings),
         MovedRecord::Write { write_id, record } => {

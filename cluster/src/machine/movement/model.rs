@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use concordat_proto::{
     command::{Command, Proposal},
-    id::{ClientId, GroupId, OrgId, WriteId},
+    id::{ClientId, GroupId, KeyId, OrgId, WriteId},
+    key::{KeyChange, NewKey, OrgKey},
     log::LogIndex,
     oidc::{OidcCredential, OidcPatch, Provider},
+    org::{ApiKey, Rights},
     refusal::Refusal,
     registration::{CredentialChange, CredentialTarget, Number, RegistrationStamp},
     reply::Reply,
@@ -15,8 +17,8 @@ use concordat_proto::{
 
 use crate::{
     machine::{
-        query, registered, resource,
-        testkit::{client, credential, org_id},
+        org_keys, query, registered, resource,
+        testkit::{api_key, client, credential, org_id, sealed},
     },
     store::{Reader, keys},
 };
@@ -30,6 +32,10 @@ pub(super) enum Write {
     Rename(u8, u8),
     /// Sets an attribute, or deletes it.
     Attribute(u8, Option<u8>),
+    /// Makes an API key.
+    Issue(u8),
+    /// Ends one.
+    Revoke(u8),
 }
 
 impl Write {
@@ -55,6 +61,16 @@ impl Write {
                 };
                 Command::ChangeResource { org, change: Box::new(change), precondition: None }
             }
+            Self::Issue(number) => {
+                let (key, label) = (issued(number), Some(number.to_string()));
+                let change =
+                    KeyChange::Issue { key, label, expires_at: None, sealed: sealed(number) };
+                Command::ChangeKeys { org, change: Box::new(change) }
+            }
+            Self::Revoke(number) => {
+                let change = KeyChange::Revoke(issued(number).id);
+                Command::ChangeKeys { org, change: Box::new(change) }
+            }
             Self::Delete(number) => {
                 Command::DeleteOidc { org, client_id: client(number), precondition: None }
             }
@@ -62,11 +78,18 @@ impl Write {
     }
 }
 
+/// The key of a number, beside the organization's first.
+fn issued(number: u8) -> ApiKey {
+    ApiKey { rights: Rights::READ, ..api_key(100 + number) }
+}
+
 #[derive(Default)]
 pub(super) struct Model {
     pub(super) credentials: BTreeMap<ClientId, OidcCredential>,
     /// Attributes, each with the write that made it what it is.
     attributes: BTreeMap<ResourceName, (WriteId, ResourceBody)>,
+    /// Keys beside the first.
+    issued: BTreeMap<KeyId, OrgKey>,
     /// Of each credential the write that made it, and its number as soon as that was seen.
     registered: BTreeMap<ClientId, (WriteId, Option<Number>)>,
     /// All numbers that were ever seen.
@@ -137,6 +160,43 @@ impl Model {
             ResourceChange::Create(..)
             | ResourceChange::Patch(..)
             | ResourceChange::DeleteAll(_) => unreachable!("not drawn"),
+        }
+    }
+
+    /// The keys in a state are the first and those that were made.
+    pub(super) fn check_keys(&self, store: &dyn Reader, group: GroupId, org: OrgId) {
+        let found = org_keys::all(store, group, org).expect("a list").into_iter();
+        let found: BTreeMap<_, _> = found
+            .filter(|key| !key.is_plain())
+            .map(|key| (key.key.id, OrgKey { created_at: None, ..key }))
+            .collect();
+        assert_eq!(found, self.issued, "keys are not those that were made");
+    }
+
+    /// `answer` has the time at which a key was made.
+    fn changed_keys(
+        &mut self,
+        change: &KeyChange,
+        answer: &Result<Reply, Refusal>,
+    ) -> Result<Reply, Refusal> {
+        match change {
+            KeyChange::Issue { key, label, sealed, .. } => {
+                if self.issued.contains_key(&key.id) {
+                    return Err(Refusal::KeyExists);
+                }
+                let made = OrgKey { label: label.clone(), ..OrgKey::plain(key.clone()) };
+                self.issued.insert(key.id, made.clone());
+                self.sequence += 1;
+                let Ok(Reply::Key(new)) = answer else { panic!("{answer:?} to a new key") };
+                let key = OrgKey { created_at: new.key.created_at, ..made };
+                Ok(Reply::Key(Box::new(NewKey { key, sealed: sealed.clone() })))
+            }
+            KeyChange::Revoke(id) => {
+                self.issued.remove(id).ok_or(Refusal::KeyNotFound)?;
+                self.sequence += 1;
+                Ok(Reply::Done)
+            }
+            KeyChange::Rotate { .. } => unreachable!("not drawn"),
         }
     }
 
@@ -217,6 +277,7 @@ impl Model {
                 Ok(Reply::Done)
             }
             Command::ChangeResource { change, .. } => self.attribute(proposal.write_id, change),
+            Command::ChangeKeys { change, .. } => self.changed_keys(change, answer),
             Command::RemoveCredential { .. }
             | Command::BindCredential { .. }
             | Command::ClaimDomain { .. }

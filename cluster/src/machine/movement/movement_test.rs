@@ -284,6 +284,8 @@ fn write() -> impl Strategy<Value = Write> {
         2 => (0_u8..3, 0_u8..4).prop_map(|(from, to)| Write::Rename(from, to)),
         2 => (0_u8..2, option::of(0_u8..3))
             .prop_map(|(name, value)| Write::Attribute(name, value)),
+        2 => (0_u8..3).prop_map(Write::Issue),
+        1 => (0_u8..3).prop_map(Write::Revoke),
     ]
 }
 

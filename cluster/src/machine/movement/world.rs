@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use concordat_proto::{
     command::{Command, Proposal, RequestDigest},
     id::{GroupId, OrgId, WriteId},
+    key::OrgKey,
     log::{LogId, Term},
     movement::{HomeRecord, MovedAwayRecord, MovedRecord, Release},
     oidc::OidcCredential,
@@ -221,6 +222,8 @@ impl World {
                 Write::Create(n) | Write::Label(n, _) | Write::Delete(n) => n,
                 Write::Rename(n, _) => 8 + n,
                 Write::Attribute(n, _) => 16 + n,
+                Write::Issue(n) => 24 + n,
+                Write::Revoke(n) => 28 + n,
             };
             let name = key.wrapping_mul(16).wrapping_add(number);
             proposal = keyed(proposal, name, name, KEY_LIFE);
@@ -453,7 +456,8 @@ impl World {
         assert_eq!(settings, SETTINGS, "they were left behind");
         let key = org(0).first_key;
         let found = query::api_key(store, group, org_id(0), &key.hash).expect("a look-up");
-        assert_eq!(found, Some(key), "the key was left behind");
+        assert_eq!(found, Some(OrgKey::plain(key)), "the key was left behind");
+        self.model.check_keys(store, group, org_id(0));
         let keys = self.replicas[at].keys_under(&keys_of(group));
         let counted = query::idempotency_keys(store, group, org_id(0)).expect("a count");
         assert_eq!(counted, keys as u64, "idempotency keys are counted wrong");

@@ -81,6 +81,7 @@ impl Bodies for Enterprise {
             | Value::Binding(..)
             | Value::Resource(_)
             | Value::Resources(..)
+            | Value::Keys(..)
             | Value::Done => None,
         }
     }
@@ -92,6 +93,7 @@ impl Bodies for Enterprise {
             Written::Done
             | Written::Resource(..)
             | Written::NewSaml(..)
+            | Written::Key(..)
             | Written::Version(_)
             | Written::Organization(_)
             | Written::NewOrganization(..)

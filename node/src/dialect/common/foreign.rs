@@ -153,6 +153,7 @@ fn version_of(value: &Written) -> Option<WriteId> {
         Written::Done
         | Written::Organization(_)
         | Written::NewOrganization(..)
+        | Written::Key(..)
         | Written::Domain(_) => None,
     }
 }

@@ -184,6 +184,7 @@ fn reply(values: &dyn Values, operation: Option<Operation>, outcome: &Outcome) -
                 Written::Done
                 | Written::Organization(_)
                 | Written::NewOrganization(..)
+                | Written::Key(..)
                 | Written::Domain(_) => reply,
             }
         }
@@ -221,6 +222,7 @@ fn found(values: &dyn Values, status: u16, value: &Value) -> Reply {
         | Value::Binding(..)
         | Value::Entries(..)
         | Value::Resources(..)
+        | Value::Keys(..)
         | Value::Done => reply,
         Value::Resource(found) => reply.with(header::ETAG, header::etag(found.resource.version)),
         Value::Entry(found) => {

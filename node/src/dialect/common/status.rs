@@ -70,14 +70,16 @@ pub(super) const fn of_written(operation: Option<Operation>, follows: bool) -> u
             Operation::OidcCreate
             | Operation::OrgCreate
             | Operation::SamlCreate
-            | Operation::ExternalCreate,
+            | Operation::ExternalCreate
+            | Operation::KeyIssue,
         ) => CREATED,
         Some(
             Operation::SamlPatch
             | Operation::SamlDelete
             | Operation::ExternalPatch
             | Operation::ExternalDelete
-            | Operation::AttributeDelete,
+            | Operation::AttributeDelete
+            | Operation::KeyRevoke,
         ) => NO_CONTENT,
         _ => OK,
     }

@@ -68,6 +68,7 @@ impl Bodies for Configuration {
             | Value::Binding(..)
             | Value::Resource(_)
             | Value::Resources(..)
+            | Value::Keys(..)
             | Value::Done => None,
         }
     }
@@ -81,6 +82,7 @@ impl Bodies for Configuration {
             Written::Done
             | Written::Resource(..)
             | Written::NewSaml(..)
+            | Written::Key(..)
             | Written::Version(_)
             | Written::Organization(_)
             | Written::NewOrganization(..)

@@ -99,6 +99,7 @@ impl Values for OperatorApi {
             | Value::ClientSecret { .. }
             | Value::Resource(_)
             | Value::Resources(..)
+            | Value::Keys(..)
             | Value::Done => None,
         }
     }
@@ -110,6 +111,7 @@ impl Values for OperatorApi {
             Written::Done
             | Written::Resource(..)
             | Written::NewSaml(..)
+            | Written::Key(..)
             | Written::Version(_)
             | Written::Registered(..)
             | Written::Entry(..)

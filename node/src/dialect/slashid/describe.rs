@@ -3,13 +3,13 @@
 use concordat_proto::{
     api::{
         credential::{ClientSecret, CredentialCreate, CredentialPatch, OidcCredential},
-        organization::Organization,
+        organization::{ApiKey, ApiKeyCreate, NewApiKey, Organization},
         resource::{
             Attribute, AttributeSet, ExternalCreate, ExternalCredential, ExternalPatch, SamlCreate,
             SamlCredential, SamlPatch,
         },
     },
-    id::ClientId,
+    id::{ClientId, KeyId},
     oidc::Provider,
     resource::ResourceName,
 };
@@ -116,5 +116,14 @@ pub(super) const OPERATIONS: &[Description] = &[
     describe(Operation::AttributeDelete, "Delete an attribute")
         .of::<ResourceName>()
         .answers(&[204]),
+    describe(Operation::KeyList, "List the organization's keys")
+        .query(&[LIMIT, OFFSET])
+        .result::<Vec<ApiKey>>(),
+    describe(Operation::KeyIssue, "Make a key")
+        .takes::<ApiKeyCreate>()
+        .result::<NewApiKey>()
+        .answers(&[201]),
+    describe(Operation::KeyRotate, "Replace the caller's key").result::<NewApiKey>(),
+    describe(Operation::KeyRevoke, "Revoke a key").of::<KeyId>().answers(&[204]),
     describe(Operation::OwnOrgGet, "Read the key's own organization").result::<Organization>(),
 ];

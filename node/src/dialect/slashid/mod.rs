@@ -8,6 +8,7 @@ mod attribute;
 mod describe;
 mod external;
 mod generic;
+mod key;
 mod oidc;
 mod options;
 mod path;

@@ -6,7 +6,7 @@ use concordat_proto::{oidc::Provider, resource::ResourceKind};
 use http::Method;
 
 use super::{
-    attribute, external, oidc,
+    attribute, external, key, oidc,
     path::{client_id, name},
     saml,
 };
@@ -33,6 +33,8 @@ const EXTERNAL_LIST: &str = "/organizations/config/external-credentials";
 const EXTERNAL: &str = "/organizations/config/external-credentials/{cred_id}";
 const ATTRIBUTES: &str = "/organizations/attributes";
 const ATTRIBUTE: &str = "/organizations/attributes/{name}";
+const KEYS: &str = "/organizations/api-keys";
+const KEY: &str = "/organizations/api-keys/{key_id}";
 
 /// The routes.
 pub(super) const ROUTES: &[Route] = &[
@@ -67,6 +69,10 @@ pub(super) const ROUTES: &[Route] = &[
     route(Method::DELETE, ATTRIBUTE, Operation::AttributeDelete, |input| {
         ended(input, ResourceKind::Attribute)
     }),
+    route(Method::GET, KEYS, Operation::KeyList, key::list),
+    route(Method::POST, KEYS, Operation::KeyIssue, key::issue),
+    route(Method::PUT, KEYS, Operation::KeyRotate, key::rotate),
+    route(Method::DELETE, KEY, Operation::KeyRevoke, key::revoke),
 ];
 
 const fn route(

@@ -14,7 +14,7 @@ use concordat_proto::{
 };
 use serde_json::value::RawValue;
 
-use super::{attribute, external, saml};
+use super::{attribute, external, key, saml};
 use crate::{
     api::{
         operation::Operation,
@@ -42,6 +42,11 @@ pub(super) fn found(value: &Value) -> Option<(Box<RawValue>, Option<Pagination>)
             let pagination = render::pagination(list.page, list.total_count);
             Some((resources(*org, *kind, &list.items), Some(pagination)))
         }
+        Value::Keys(caller, list) => {
+            let pagination = render::pagination(list.page, list.total_count);
+            let keys: Vec<_> = list.items.iter().map(|item| key::object(*caller, item)).collect();
+            Some((raw(&keys), Some(pagination)))
+        }
         Value::Organizations(_)
         | Value::Receipt(..)
         | Value::Document(_)
@@ -56,6 +61,7 @@ pub(super) fn found(value: &Value) -> Option<(Box<RawValue>, Option<Pagination>)
 pub(super) fn written(value: &Written, operation: Option<Operation>) -> Option<Box<RawValue>> {
     match (value, operation) {
         (Written::NewSaml(name, _, settings), _) => Some(raw(&saml::object(name, settings))),
+        (Written::Key(new, Some(text)), _) => Some(raw(&key::new(&new.key, text))),
         // The list of ids that the contract's POST answers with.
         (Written::Resource(name, _), Some(Operation::ExternalCreate)) => Some(raw(&[name])),
         (
@@ -66,6 +72,7 @@ pub(super) fn written(value: &Written, operation: Option<Operation>) -> Option<B
             | Written::Registered(..)
             | Written::Entry(_)
             | Written::Domain(_)
+            | Written::Key(_, None)
             | Written::Resource(..),
             _,
         ) => None,

@@ -51,6 +51,7 @@ fn draft(action: Action) -> (CredentialTarget, ChangeDraft) {
         | Action::Receipt(_)
         | Action::OperatorRead(_)
         | Action::DomainClaim(_)
+        | Action::KeyWrite(_)
         | Action::OrgWrite(_)
         | Action::ClusterWrite(_)
         | Action::Demo(_)) => panic!("no draft: {other:?}"),

@@ -54,6 +54,7 @@ pub(super) fn found(part: Part, value: &Value) -> Option<Shown> {
         | Value::Binding(..)
         | Value::Resource(_)
         | Value::Resources(..)
+        | Value::Keys(..)
         | Value::Done => return None,
     };
     Some(shown)
@@ -71,6 +72,7 @@ pub(super) fn written(
         Written::Done
         | Written::Resource(..)
         | Written::NewSaml(..)
+        | Written::Key(..)
         | Written::Version(_)
         | Written::Organization(_)
         | Written::NewOrganization(..)

@@ -7,21 +7,18 @@ use concordat_proto::{
 
 use super::{
     client_secret::ClientSecretOf,
-    entries, guarded,
+    entries, guarded, keys,
     resources::{self, External},
 };
 use crate::{
     api::{
         operation::{CredentialRead, Page},
-        outcome::{Answer, List, Outcome, Unavailable, Value, What},
+        outcome::{Answer, List, Outcome, Value, What},
         request::Terms,
     },
     auth::OrgPrincipal,
     node::Node,
-    request::{
-        condition, freshness, locate, org_view,
-        unavailable::{broken, unavailable},
-    },
+    request::{condition, freshness, key, org_view, unavailable::broken},
 };
 
 /// Answers an organization's read.
@@ -52,6 +49,7 @@ pub(super) fn answer(
             let if_none_match = terms.if_none_match.as_ref();
             of_org(node, org, |at| resources::get(node, at, kind, &name, if_none_match))
         }
+        CredentialRead::Keys(page) => of_org(node, org, |at| keys::list(node, org, at, page)),
         CredentialRead::Entries(filter) => of_org(node, org, |at| entries::list(node, at, &filter)),
         CredentialRead::Entry(query) => {
             of_org(node, org, |at| entries::get(node, at, &query, terms.if_none_match.as_ref()))
@@ -68,26 +66,13 @@ pub(super) fn answer(
 
 /// Judges freshness, then reads, then marks: how fresh, and how far at least.
 fn of_org(node: &Node, org: &OrgPrincipal, read: impl Fn(&Located) -> Answer) -> Answer {
-    // The look that let the principal in may be old: it has waited for a position since.
     let read = |at: &Located| {
-        let (epoch, group) = (at.home.org.epoch, at.group);
-        match node.groups.position(epoch, group) {
-            Ok(position) => Answer { position: Some(position), ..read(at) },
-            Err(error) => broken("reading a group's position", &error),
-        }
+        let position = node.groups.position(at.home.org.epoch, at.group)?;
+        Ok(Answer { position: Some(position), ..read(at) })
     };
-    let read = match locate::now(node, org.id()) {
-        Ok(Some(at)) => locate::read_consistently(node, at, read),
-        Ok(None) => Ok(None),
-        Err(error) => Err(error),
-    };
-    match read {
-        Ok(Some((answer, fresh))) => freshness::mark(answer, fresh),
-        // It has left, and has not arrived here yet: another node may know more.
-        Ok(None) => {
-            freshness::mark(unavailable(Unavailable::Moving), freshness::for_not_found(node))
-        }
-        Err(error) => broken("locating an organization", &error),
+    match key::read(node, org, None, read) {
+        Ok((answer, fresh)) => freshness::mark(answer, fresh),
+        Err(answer) => answer,
     }
 }
 

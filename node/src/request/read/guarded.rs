@@ -18,10 +18,7 @@ use crate::{
     auth::OrgPrincipal,
     node::Node,
     observe::log,
-    request::{
-        freshness, locate,
-        unavailable::{broken, unavailable},
-    },
+    request::{freshness, key, unavailable::unavailable},
 };
 
 /// What holds a secret.
@@ -52,20 +49,9 @@ pub(super) fn answer<G: Guarded>(
     terms: &Terms,
     guarded: &G,
 ) -> Answer {
-    let read = match locate::now(node, org.id()) {
-        Ok(Some(at)) => locate::read_consistently(node, at, |at| look(node, at, guarded)),
-        Ok(None) => Ok(None),
-        Err(error) => Err(error),
-    };
-    let (found, fresh) = match read {
-        Ok(Some((Ok(found), fresh))) => (found, fresh),
-        Ok(Some((Err(error), _))) | Err(error) => return broken("reading a secret", &error),
-        Ok(None) => {
-            return freshness::mark(
-                unavailable(Unavailable::Moving),
-                freshness::for_not_found(node),
-            );
-        }
+    let (found, fresh) = match key::read(node, org, None, |at| look(node, at, guarded)) {
+        Ok(read) => read,
+        Err(answer) => return answer,
     };
     let Look { at, position, settings, found } = found;
     let wants_current = terms.current_only || settings.stale_secrets == StaleSecrets::Refuse;

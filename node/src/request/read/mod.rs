@@ -8,6 +8,7 @@ mod cluster;
 mod credentials;
 mod entries;
 mod guarded;
+mod keys;
 mod members;
 mod orgs;
 mod position;
@@ -16,16 +17,16 @@ mod resources;
 
 use std::sync::Arc;
 
-use concordat_proto::{api::demo::DemoTarget, id::OrgId};
+use concordat_proto::api::demo::DemoTarget;
 
-use super::timing::Timing;
+use super::{key, timing::Timing};
 use crate::{
     api::{
         operation::{DemoAction, OperatorRead},
         outcome::{Answer, Outcome, What},
         request::Terms,
     },
-    auth::{Allowed, Authorized, Principal},
+    auth::{Allowed, Authorized, OrgPrincipal, Principal},
     node::Node,
 };
 
@@ -38,9 +39,13 @@ pub(crate) async fn answer(
 ) -> Answer {
     let allowed = authorized.into_inner();
     if let Some(position) = terms.at_least
-        && let Err(answer) = position::at_least(node, asking(&allowed), position, timing).await
+        && let Err(answer) =
+            position::at_least(node, asking(&allowed).map(OrgPrincipal::id), position, timing).await
     {
-        return answer;
+        return match asking(&allowed) {
+            Some(org) => key::after_wait(node, org, org.replaced_by, answer),
+            None => answer,
+        };
     }
     match allowed {
         Allowed::CredentialRead(org, read) => credentials::answer(node, &org, read, &terms),
@@ -52,15 +57,16 @@ pub(crate) async fn answer(
         // The table of operations sends writes elsewhere.
         Allowed::CredentialWrite(..)
         | Allowed::DomainClaim(..)
+        | Allowed::KeyWrite(..)
         | Allowed::OrgWrite(..)
         | Allowed::ClusterWrite(..) => Outcome::Forbidden.into(),
     }
 }
 
 /// The organization whose key was presented.
-fn asking(allowed: &Allowed) -> Option<OrgId> {
+fn asking(allowed: &Allowed) -> Option<&OrgPrincipal> {
     if let Allowed::CredentialRead(org, _) | Allowed::Receipt(Principal::Org(org), _) = allowed {
-        return Some(org.id());
+        return Some(org);
     }
     None
 }

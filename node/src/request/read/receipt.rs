@@ -27,7 +27,9 @@ use crate::{
     },
     auth::Principal,
     node::Node,
-    request::{freshness, locate, receipt, receipt::scope, timing::Timing, unavailable::broken},
+    request::{
+        freshness, key, locate, receipt, receipt::scope, timing::Timing, unavailable::broken,
+    },
 };
 
 /// The answer about a write that no state knows: it is lost only where that is proved.
@@ -112,25 +114,54 @@ pub(crate) async fn answer(
     query: ReceiptQuery,
     timing: Timing,
 ) -> Answer {
-    let ReceiptQuery { write_id, wait, required } = query;
+    let ReceiptQuery { write_id, wait, .. } = query;
     let deadline = timing.accepted + wait.unwrap_or_default();
     let found = loop {
         let seen = locate::applied_indexes(node);
+        let is_over = Instant::now() >= deadline;
         match look(node, principal, write_id) {
             Ok((Some(found), _)) => break found,
-            Ok((None, fresh)) if Instant::now() >= deadline => {
+            Ok((None, fresh)) if is_over => {
                 let answer = left_behind(node, principal, write_id, timing).await;
-                return freshness::mark(answer, fresh);
+                return after_wait(node, principal, write_id, freshness::mark(answer, fresh));
             }
-            Ok((None, _)) => {}
-            Err(error) => return broken("looking for a write", &error),
+            Err(answer) if is_over || !is_moving(&answer) => return answer,
+            Ok((None, _)) | Err(_) => {}
         }
         locate::wait_for_progress(node, &seen, deadline).await;
     };
+    let answer = progress(node, found, query, timing, deadline).await;
+    after_wait(node, principal, write_id, answer)
+}
+
+/// The organization is on its way: it may arrive here in time.
+const fn is_moving(answer: &Answer) -> bool {
+    matches!(answer.outcome, Outcome::Unavailable(Unavailable::Moving))
+}
+
+/// The answer, unless the caller's key was revoked meanwhile. The key that a write has replaced opens the
+/// receipt of that write.
+fn after_wait(node: &Node, principal: &Principal, write_id: WriteId, answer: Answer) -> Answer {
+    match principal {
+        Principal::Org(org) => key::after_wait(node, org, Some(write_id), answer),
+        Principal::Operator { .. } => answer,
+    }
+}
+
+/// The receipt of a write that this node knows.
+async fn progress(
+    node: &Node,
+    found: Found,
+    query: ReceiptQuery,
+    timing: Timing,
+    deadline: Instant,
+) -> Answer {
+    let ReceiptQuery { wait, required, .. } = query;
     let (group, index) = (found.group, found.applied.index);
     if found.applied.outcome == Err(Refusal::Lost) {
         node.groups.until_known(group, index, node.groups.stale_readers(group, index)).await;
-        let receipt = receipt::lost(write_id, node.groups.member_regions(group), timing.accepted);
+        let receipt =
+            receipt::lost(query.write_id, node.groups.member_regions(group), timing.accepted);
         let fresh = freshness::of(&node.groups, &[group]);
         return freshness::mark(Outcome::Found(Value::Receipt(receipt, None)), fresh);
     }
@@ -143,24 +174,22 @@ pub(crate) async fn answer(
     freshness::mark(outcome(found, required, progress, timing), fresh)
 }
 
-/// Looks the write up in the groups that may have it, with the freshness of the result.
+/// Looks the write up in the groups that may have it, with the freshness of the result; an organization's
+/// together with its key.
 fn look(
     node: &Node,
     principal: &Principal,
     write_id: WriteId,
-) -> Result<(Option<Found>, Freshness), StoreError> {
+) -> Result<(Option<Found>, Freshness), Answer> {
     match principal {
         Principal::Org(org) => {
-            let nothing = || (None, freshness::for_not_found(node));
-            let Some(at) = locate::now(node, org.id())? else { return Ok(nothing()) };
-            let read = locate::read_consistently(node, at, |at| of_org(node, at, write_id))?;
-            let Some((found, fresh)) = read else { return Ok(nothing()) };
-            Ok((found?, fresh))
+            key::read(node, org, Some(write_id), |at| of_org(node, at, write_id))
         }
         Principal::Operator { .. } => {
             let fresh = freshness::of(&node.groups, &operators_groups(node));
             let fresh = freshness::staler(node.groups.list_freshness(), fresh);
-            Ok((of_operator(node, write_id)?, fresh))
+            let found = of_operator(node, write_id);
+            found.map(|found| (found, fresh)).map_err(|error| broken("looking for a write", &error))
         }
     }
 }

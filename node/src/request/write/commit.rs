@@ -293,6 +293,7 @@ fn outcome(decided: Result<Reply, Refusal>, receipt: Receipt) -> Outcome {
                 Reply::Version(version) => Written::Version(version),
                 Reply::Registered { version, stamp } => Written::Registered(version, stamp),
                 Reply::Resource { name, version } => Written::Resource(name, version),
+                Reply::Key(new) => Written::Key(new, None),
                 Reply::Done | Reply::NodeRegistered { .. } | Reply::ImportDropped => Written::Done,
             };
             Outcome::Written { value, follows: false, receipt }

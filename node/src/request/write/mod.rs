@@ -6,6 +6,7 @@
 mod cluster;
 pub(crate) mod commit;
 mod entry;
+mod key;
 pub(crate) mod org_create;
 mod org_move;
 mod org_write;
@@ -57,6 +58,12 @@ pub(crate) async fn answer(
                 return unavailable(Unavailable::TooManyWrites);
             };
             entry::answer(node, org, write, request).await
+        }
+        Allowed::KeyWrite(org, draft) => {
+            let Some(_place) = node.writes.enter(org.id()) else {
+                return unavailable(Unavailable::TooManyWrites);
+            };
+            key::answer(node, org, draft, request).await
         }
         Allowed::DomainClaim(org, domain) => {
             entry::claim_own_domain(node, &org, domain, &request).await

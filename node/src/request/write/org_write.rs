@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     api::{
+        draft::KeyDraft,
         operation::CredentialWrite,
         outcome::{Answer, Unavailable},
     },
@@ -125,6 +126,8 @@ fn not_known(node: &Node, group: GroupId, request: &WriteRequest) -> Answer {
 pub(super) enum Draft {
     /// By the organization's own key.
     Own { org: Box<OrgPrincipal>, write: CredentialWrite },
+    /// Of its keys, by one of them.
+    Keys { org: Box<OrgPrincipal>, draft: KeyDraft },
     /// By an operator.
     Settings { org: OrgId, settings: OrgSettings },
 }
@@ -132,7 +135,7 @@ pub(super) enum Draft {
 impl Draft {
     fn org(&self) -> OrgId {
         match self {
-            Self::Own { org, .. } => org.id(),
+            Self::Own { org, .. } | Self::Keys { org, .. } => org.id(),
             Self::Settings { org, .. } => *org,
         }
     }
@@ -141,6 +144,10 @@ impl Draft {
         match self {
             Self::Own { org, write } => {
                 let command = seal_command::command(node, org, write.clone(), request)?;
+                Ok(proposal(node, request, Some(org.key), command))
+            }
+            Self::Keys { org, draft } => {
+                let command = seal_command::keys(node, org, draft, request)?;
                 Ok(proposal(node, request, Some(org.key), command))
             }
             Self::Settings { org, settings } => {

@@ -8,27 +8,29 @@ use concordat_cluster::{
 use concordat_proto::{
     command::{Command, Precondition},
     id::{ClientId, WriteId},
+    key::KeyChange,
     oidc::{AppleOptions, OidcCredential, OidcOptions, OidcPatch, ProviderOptions},
+    org::ApiKey,
     refusal::Refusal,
     registration::{CredentialChange, CredentialTarget},
     resource::{
         ExternalCredential, ExternalPatch, ResourceBody, ResourceChange, ResourceKind,
         ResourceName, ResourcePatch,
     },
-    secret::Secret,
+    secret::{Sealed, Secret},
 };
 
 use super::commit::WriteRequest;
 use crate::{
     api::{
         draft::{
-            ChangeDraft, ExternalDraft, ExternalPatchDraft, OidcDraft, OidcPatchDraft,
+            ChangeDraft, ExternalDraft, ExternalPatchDraft, KeyDraft, OidcDraft, OidcPatchDraft,
             OptionsDraft, ResourceDraft, SpecificDraft,
         },
         operation::CredentialWrite,
         outcome::{Answer, Outcome},
     },
-    auth::OrgPrincipal,
+    auth::{self, OrgPrincipal},
     node::Node,
     request::{
         condition,
@@ -83,6 +85,35 @@ pub(super) fn command(
             Ok(Command::BindCredential { org, binding, client_id })
         }
     }
+}
+
+/// The command that a change of keys becomes. The text of a new key is drawn here.
+pub(super) fn keys(
+    node: &Node,
+    org: &OrgPrincipal,
+    draft: &KeyDraft,
+    request: &WriteRequest,
+) -> Result<Command, Answer> {
+    let drawn = || -> Result<(ApiKey, Sealed), Answer> {
+        let (text, key) = auth::new_org_key(org.id(), &*node.environment.entropy);
+        let data_key = node.sealer.data_key(org.id(), &org.at.home.org.data_key);
+        let field = Field::ApiKey(&key.id.to_string());
+        let sealed = data_key.map_err(no_key)?.seal(&text, field, request.write_id);
+        Ok((key, sealed))
+    };
+    let change = match draft {
+        KeyDraft::Issue { label, rights, expires_at } => {
+            let (key, sealed) = drawn()?;
+            let key = ApiKey { rights: *rights, ..key };
+            KeyChange::Issue { key, label: label.clone(), expires_at: *expires_at, sealed }
+        }
+        KeyDraft::Revoke(id) => KeyChange::Revoke(*id),
+        KeyDraft::Rotate => {
+            let (ApiKey { id, hash, .. }, sealed) = drawn()?;
+            KeyChange::Rotate { replaces: org.key, id, hash, sealed }
+        }
+    };
+    Ok(Command::ChangeKeys { org: org.id(), change: Box::new(change) })
 }
 
 /// A change of a resource. One that gets an id has that of the write that creates it.

@@ -6,6 +6,7 @@ use super::{
         V1RegionState, V1SurvivalGoal,
     },
     failover::V1FailoverBasis,
+    key::V1KeyChange,
     lease::{V1LeaseTerms, V1ReplicaMark},
     mirror::{Text, V1Duration, V1Id, V1LogId, mirror_enum, mirror_struct},
     movement::{V1MovedRecord, V1PreviousHome, check_past},
@@ -109,6 +110,7 @@ mirror_enum! {
             change: V1ResourceChange,
             precondition: Option<V1Precondition>,
         },
+        ChangeKeys { org: V1Id, change: V1KeyChange },
     }
 }
 
@@ -157,6 +159,7 @@ fn check_command(command: &Command) -> Result<(), WireError> {
         | Command::RemoveCredential { .. }
         | Command::BindCredential { .. }
         | Command::ChangeResource { .. }
+        | Command::ChangeKeys { .. }
         | Command::NoteLost { .. } => Ok(()),
     }
 }

@@ -4,6 +4,7 @@
 pub(super) mod cluster;
 pub(super) mod command;
 pub(super) mod failover;
+pub(super) mod key;
 pub(super) mod lease;
 pub(super) mod mirror;
 pub(super) mod movement;

@@ -1,6 +1,7 @@
 //! The bytes of an organization's move: the records that stay, and those that travel.
 
 use super::{
+    key::V2OrgKey,
     mirror::{Mirror, Text, V1Id, mirror_enum, mirror_struct},
     oidc::V1OidcCredential,
     org::{V1ApiKey, V1Org, V1OrgSettings},
@@ -55,6 +56,7 @@ mirror_enum! {
         Registration { client_id: Text, registration: V1Registration },
         Profile(profile: V1OrgProfile),
         Resource(resource: V1Resource),
+        OrgKey(key: V2OrgKey),
     }
 }
 
@@ -105,6 +107,7 @@ fn check_moved_record(moved_record: &MovedRecord) -> Result<(), WireError> {
         | MovedRecord::Registration { .. }
         | MovedRecord::Profile(_)
         | MovedRecord::Resource(_)
+        | MovedRecord::OrgKey(_)
         | MovedRecord::Write { .. } => Ok(()),
     }
 }

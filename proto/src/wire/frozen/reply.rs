@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    key::V1NewKey,
     mirror::{Mirror, Text, V1Id, mirror_enum},
     oidc::V1Provider,
     org::V1Org,
@@ -100,6 +101,7 @@ mirror_enum! {
         ImportDropped,
         Registered { version: V1Id, stamp: V1RegistrationStamp },
         Resource { name: Text, version: V1Id },
+        Key(new: V1NewKey),
     }
     V1Refusal for Refusal, check check_refusal {
         CredentialNotFound,
@@ -149,6 +151,10 @@ mirror_enum! {
         ResourceNotFound { kind: V1ResourceKind },
         ResourceExists { kind: V1ResourceKind },
         ResourcesFull { kind: V1ResourceKind },
+        KeyNotFound,
+        KeyExists,
+        KeysFull,
+        LastAdminKey,
     }
     V1FullOf for FullOf { Regions, Nodes }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
-use super::{registration, resource};
+use super::{key, registration, resource};
 use crate::{
     base::{
         id::{ClientId, ClusterId, GroupId, KeyId, NodeId, OrgId, WriteId},
@@ -215,6 +215,7 @@ fn command() -> impl Strategy<Value = Command> {
         move_command(),
         registration::any_command(org_id(), precondition()),
         resource::any_command(org_id(), precondition()),
+        key::any_command(org_id()),
     ]
 }
 
@@ -303,6 +304,7 @@ fn moved_record() -> impl Strategy<Value = MovedRecord> {
             record: WriteRecord { expires: LogTime(expires), org, applied },
         }),
         settings().prop_map(MovedRecord::Settings),
+        key::any_org_key().prop_map(|key| MovedRecord::OrgKey(Box::new(key))),
         key.prop_map(|(key, expires, digest, write_id, applied)| MovedRecord::IdempotencyKey {
             key,
             record: KeyRecord { expires: LogTime(expires), digest, write_id, applied },

@@ -3,6 +3,7 @@
 
 pub(super) mod arbitrary;
 pub(super) mod failover;
+pub(super) mod key;
 pub(super) mod peer;
 pub(super) mod registration;
 pub(super) mod resource;
@@ -231,6 +232,7 @@ pub(super) fn moved_records() -> Samples<MovedRecord> {
     ];
     samples.extend(registration::moved_records());
     samples.extend(resource::moved_records());
+    samples.extend(key::moved_records());
     samples
 }
 
@@ -332,6 +334,7 @@ pub(super) fn proposals() -> Samples<Proposal> {
         [naming_proposals(), move_proposals(), failover::proposals(), registration::proposals()];
     samples.extend(further.concat());
     samples.extend(resource::proposals());
+    samples.extend(key::proposals());
     samples
 }
 
@@ -448,6 +451,7 @@ pub(super) fn applied() -> Samples<Applied> {
         .chain(applied_elsewhere())
         .chain(registration::applied())
         .chain(resource::applied())
+        .chain(key::applied())
         .collect()
 }
 

@@ -1,0 +1,74 @@
+//! Reads by an organization's key. The key is looked up again with what it reads, under the same proof of
+//! freshness: the look that let the caller in may be old, since the request may have waited for its body, for
+//! a position or for other regions.
+//!
+//! So a fresh answer to a key proves that the key was not revoked before the read began, and a key that was
+//! revoked meanwhile is answered like an unknown one.
+
+use concordat_cluster::{machine::locate::Located, raft::Freshness, store::StoreError};
+use concordat_proto::id::WriteId;
+
+use super::{
+    freshness, locate,
+    unavailable::{broken, unavailable},
+};
+use crate::{
+    api::outcome::{Answer, Outcome, Unavailable},
+    auth::OrgPrincipal,
+    node::Node,
+};
+
+/// What a key reads, with the freshness of both.
+///
+/// `write` is the write whose receipt is asked for: the key that it has replaced opens that, too.
+///
+/// # Errors
+/// The answer, when the key opens nothing any more, the organization is on its way, or the state cannot be
+/// read.
+pub(crate) fn read<T>(
+    node: &Node,
+    org: &OrgPrincipal,
+    write: Option<WriteId>,
+    read: impl Fn(&Located) -> Result<T, StoreError>,
+) -> Result<(T, Freshness), Answer> {
+    let with_key = |at: &Located| {
+        let key = org.key_at(node.state(), at.group, node.now())?;
+        let opens =
+            key.is_some_and(|key| key.replaced.is_none_or(|replaced| Some(replaced.by) == write));
+        if opens { read(at).map(Some) } else { Ok(None) }
+    };
+    let found = match locate::now(node, org.id()) {
+        Ok(Some(at)) => locate::read_consistently(node, at, with_key),
+        Ok(None) => Ok(None),
+        Err(error) => Err(error),
+    };
+    match found {
+        Ok(Some((Ok(Some(found)), fresh))) => Ok((found, fresh)),
+        Ok(Some((Ok(None), fresh))) => Err(freshness::mark(Outcome::Unauthenticated, fresh)),
+        // It has left, and has not arrived here yet: another node may know more.
+        Ok(None) => {
+            let fresh = freshness::for_not_found(node);
+            Err(freshness::mark(unavailable(Unavailable::Moving), fresh))
+        }
+        Ok(Some((Err(error), _))) | Err(error) => {
+            Err(broken("reading an organization's records", &error))
+        }
+    }
+}
+
+/// An answer after a wait, unless the key was revoked during it.
+pub(crate) fn after_wait(
+    node: &Node,
+    org: &OrgPrincipal,
+    write: Option<WriteId>,
+    answer: Answer,
+) -> Answer {
+    match read(node, org, write, |_| Ok(())) {
+        Ok(((), fresh)) => {
+            let freshness = answer.freshness.map(|before| freshness::staler(before, fresh));
+            Answer { freshness, ..answer }
+        }
+        Err(denied) if matches!(denied.outcome, Outcome::Unauthenticated) => denied,
+        Err(_) => answer,
+    }
+}
