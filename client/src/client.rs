@@ -18,6 +18,7 @@ use crate::{
         bindings::Bindings,
         cluster,
         credentials::OidcCredentials,
+        keys::ApiKeys,
         nodes::Nodes,
         orgs::Organizations,
         regions::Regions,
@@ -78,6 +79,12 @@ impl Client {
     #[must_use]
     pub const fn attributes(&self) -> Attributes<'_> {
         Attributes { core: &self.core }
+    }
+
+    /// The API keys of the organization.
+    #[must_use]
+    pub const fn api_keys(&self) -> ApiKeys<'_> {
+        ApiKeys { core: &self.core }
     }
 
     /// The credentials that dialects of one credential are bound to.

@@ -4,6 +4,7 @@ pub(crate) mod admin;
 pub(crate) mod bindings;
 pub(crate) mod cluster;
 pub(crate) mod credentials;
+pub(crate) mod keys;
 pub(crate) mod nodes;
 pub(crate) mod orgs;
 pub(crate) mod read;

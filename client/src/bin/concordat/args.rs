@@ -6,7 +6,7 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use concordat_client::{NodeId, OrgId, Provider, Region, RequiredConsistency, Secret, WriteId};
 
 use crate::{
-    resource_args::{Attribute, Condition, External, Saml},
+    resource_args::{Attribute, Condition, External, Key, Saml},
     values::{self, OrgSetting, Setting},
 };
 
@@ -118,6 +118,9 @@ pub(crate) enum Command {
     /// Manages attributes of the organization
     #[command(subcommand)]
     Attribute(Attribute),
+    /// Manages the organization's API keys
+    #[command(subcommand)]
+    Key(Key),
     /// Shows how far a write has been replicated
     #[command(subcommand)]
     Write(WriteVerb),
@@ -488,6 +491,7 @@ impl Command {
             Self::Saml(verb) => !matches!(verb, Saml::List | Saml::Get { .. }),
             Self::External(verb) => !matches!(verb, External::List | External::Get { .. }),
             Self::Attribute(verb) => !matches!(verb, Attribute::List | Attribute::Get { .. }),
+            Self::Key(verb) => !matches!(verb, Key::List),
             // A move is not: a repeat of it changes nothing.
             Self::Org(verb) => matches!(verb, Org::Create(_) | Org::Set { .. }),
             Self::Node(verb) => !matches!(verb, NodeVerb::List),

@@ -1,9 +1,10 @@
-//! The arguments of resources beside OIDC credentials: SAML credentials, external credentials, attributes.
+//! The arguments of resources beside OIDC credentials: SAML credentials, external credentials, attributes,
+//! API keys.
 
 use std::path::PathBuf;
 
 use clap::{ArgAction, Subcommand};
-use concordat_client::{ExternalProvider, ExternalType, ResourceName};
+use concordat_client::{ExternalProvider, ExternalType, KeyId, ResourceName, Right};
 
 use crate::values;
 
@@ -144,4 +145,36 @@ pub(crate) enum Attribute {
         #[command(flatten)]
         condition: Condition,
     },
+}
+
+/// Verbs of API keys.
+#[derive(Subcommand)]
+pub(crate) enum Key {
+    /// Lists the organization's keys, without their texts
+    List,
+    /// Makes a key and shows it, this once
+    Issue {
+        /// What it may do; your own key must have these rights
+        #[arg(
+            long = "right",
+            value_name = "RIGHT",
+            required = true,
+            value_parser = values::right()
+        )]
+        rights: Vec<Right>,
+        /// Free text, at most 64 characters
+        #[arg(long)]
+        label: Option<String>,
+        /// From when on it opens nothing: a time such as 2030-01-31T00:00:00Z [default: never]
+        #[arg(long, value_name = "TIME")]
+        expires_at: Option<String>,
+    },
+    /// Revokes a key
+    Revoke {
+        /// Its id
+        #[arg(value_parser = values::key_id)]
+        id: KeyId,
+    },
+    /// Replaces your own key by a new one with the same rights and shows it, this once
+    Rotate,
 }

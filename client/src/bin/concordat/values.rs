@@ -4,8 +4,8 @@ use std::{convert::Infallible, str::FromStr, time::Duration};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use concordat_client::{
-    ExternalProvider, ExternalType, LeaseTerms, OrgId, PartitionPolicy, Provider, Region,
-    RequiredConsistency, ResourceName, Secret, StaleSecrets, SurvivalGoal, WriteId,
+    ExternalProvider, ExternalType, KeyId, LeaseTerms, OrgId, PartitionPolicy, Provider, Region,
+    RequiredConsistency, ResourceName, Right, Secret, StaleSecrets, SurvivalGoal, WriteId,
 };
 use concordat_proto::{
     duration::{DURATION_FORM, parse_duration},
@@ -131,6 +131,14 @@ pub(crate) fn external_provider() -> impl TypedValueParser<Value = ExternalProvi
 
 pub(crate) fn external_type() -> impl TypedValueParser<Value = ExternalType> {
     one_of(ExternalType::ALL.map(ExternalType::as_str))
+}
+
+pub(crate) fn right() -> impl TypedValueParser<Value = Right> {
+    one_of(Right::ALL.map(Right::as_str))
+}
+
+pub(crate) fn key_id(text: &str) -> Result<KeyId, &'static str> {
+    text.parse().map_err(|_| "a key's id is a UUID, as `concordat key list` shows it")
 }
 
 pub(crate) fn resource_name(text: &str) -> Result<ResourceName, &'static str> {

@@ -1,6 +1,7 @@
 //! One file per noun; each converts arguments to calls and answers to output.
 
 mod credential;
+mod key;
 mod member;
 mod options;
 mod org;
@@ -25,6 +26,7 @@ pub(crate) async fn run(client: &Client, args: Args, course: &Course) -> Result<
         Command::Saml(verb) => resource::saml(client, verb, course).await,
         Command::External(verb) => resource::external(client, verb, course).await,
         Command::Attribute(verb) => resource::attribute(client, verb, course).await,
+        Command::Key(verb) => key::run(client, verb, course).await,
         Command::Write(verb) => {
             write::run(client, verb, args.global.consistency, args.global.timeout).await
         }
