@@ -84,6 +84,8 @@ impl Planted {
         self.send(region, 201, created).await;
         self.send(region, 200, self.caller.request("GET", path)).await;
 
+        self.plant_api_key(region, everywhere).await;
+
         let refused = self.secret("a refused secret");
         let body = json!({"client_id": id, "client_secret": refused, "provider": "github"});
         self.send(region, 409, self.caller.post(&body)).await;
@@ -100,6 +102,21 @@ impl Planted {
         let wrong = Request::new("GET", "/v1/cluster").header("SlashID-API-Key", &stranger);
         self.send(region, 401, wrong).await;
         self.plant_key(region).await;
+    }
+
+    /// A key whose text the node draws: only the answers to the request that makes it, and to its repeat,
+    /// show it.
+    async fn plant_api_key(&mut self, region: usize, everywhere: impl Fn(Request) -> Request) {
+        let path = "/organizations/api-keys";
+        let issue =
+            everywhere(self.caller.request("POST", path)).json(&json!({"rights": ["read"]}));
+        for _ in 0..2 {
+            let made = issue.clone().send(&self.caller.urls[region]).await;
+            assert_eq!(made.status, 201, "{made:?}");
+            let text = made.json()["result"]["api_key"].as_str().expect("a key").to_owned();
+            self.canaries.push(Canary::new("a further key", text.as_bytes()));
+        }
+        self.send(region, 200, self.caller.request("GET", path)).await;
     }
 
     async fn plant_key(&mut self, region: usize) {

@@ -18,3 +18,8 @@ async fn external_credentials_live() {
 async fn attributes_live() {
     run(DIALECT, "attributes.txt").await;
 }
+
+#[tokio::test]
+async fn api_keys_live() {
+    run(DIALECT, "keys.txt").await;
+}

@@ -128,6 +128,39 @@ async fn the_life_of_other_resources() {
 }
 
 #[tokio::test]
+async fn the_life_of_a_key() {
+    let mut user = user("keys").await;
+    let everywhere = ["--consistency", "all_regions"];
+    let issue = ["key", "issue", "--right", "read", "--right", "admin", "--label", "one"];
+    let made = user.says(&[&issue[..], &everywhere].concat()).await;
+    assert_eq!(made["key"]["rights"], serde_json::json!(["read", "admin"]), "{made}");
+    let (id, text) = (made["key"]["id"].clone(), made["key"]["api_key"].clone());
+    let (id, text) = (id.as_str().expect("an id"), text.as_str().expect("a key"));
+    let listed = user.says(&["key", "list"]).await;
+    assert_eq!((&listed["total_count"], &listed["items"][1]["label"]), (&2.into(), &"one".into()));
+    assert!(!listed.to_string().contains(text), "{listed}");
+    user.environment.retain(|(name, _)| *name != "CONCORDAT_API_KEY");
+    user.environment.push(("CONCORDAT_API_KEY", text.to_owned()));
+    user.fails(&["key", "issue", "--right", "write"], REFUSED).await;
+    user.fails(&["key", "issue"], USAGE).await;
+    user.fails(&["key", "revoke", "it"], USAGE).await;
+    let rotate = ["key", "rotate", "--idempotency-key", "rotation"];
+    let rotated = user.says(&[&rotate[..], &everywhere].concat()).await;
+    let again = user.says(&rotate).await;
+    assert_eq!(again["key"], rotated["key"], "the repeat by the old key shows the new one");
+    user.fails(&["key", "list"], REFUSED).await;
+    let new = rotated["key"]["api_key"].as_str().expect("a key").to_owned();
+    user.environment.push(("CONCORDAT_API_KEY", new));
+    let first = listed["items"][0]["id"].as_str().expect("an id");
+    user.says(&[&["key", "revoke", first][..], &everywhere].concat()).await;
+    // The replaced key may be ended before its time, once.
+    user.says(&["key", "revoke", id]).await;
+    user.fails(&["key", "revoke", id], REFUSED).await;
+    let own = rotated["key"]["id"].as_str().expect("an id");
+    user.fails(&["key", "revoke", own], REFUSED).await;
+}
+
+#[tokio::test]
 async fn the_operators_commands() {
     let user = user("operators").await;
     let status = user.says(&["status"]).await;

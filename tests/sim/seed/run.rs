@@ -538,7 +538,7 @@ impl Run {
         let walk = Walk::new(&work.client_network, None, &work.trace);
         self.world.ask(async move {
             let (org, nodes) = (&work.orgs[0], work.places.len());
-            dialects::Polyglot { walk, org, nodes, asked: 0 }.live().await
+            dialects::Polyglot { walk, org, nodes, asked: 0, key: None }.live().await
         })
     }
 

@@ -23,6 +23,7 @@ const NATIVE: &str = "/organizations/sso/oidc/provider-credentials";
 const TEMPLATES: &str = "/management/v1/idps/templates";
 const EXTERNAL: &str = "/organizations/config/external-credentials";
 const ATTRIBUTE: &str = "/organizations/attributes/polyglot";
+const KEYS: &str = "/organizations/api-keys";
 const GENERIC: &str = "/management/v1/idps/generic_oidc";
 
 /// A client that speaks every dialect, for one organization.
@@ -32,6 +33,8 @@ pub(super) struct Polyglot<'a> {
     pub(super) nodes: usize,
     /// Requests so far: the next one begins at another node, under another key.
     pub(super) asked: usize,
+    /// The key in place of the organization's first.
+    pub(super) key: Option<String>,
 }
 
 impl Polyglot<'_> {
@@ -41,6 +44,7 @@ impl Polyglot<'_> {
         self.rename(&id).await?;
         self.bind_and_change(&id).await?;
         self.resources().await?;
+        self.keys().await?;
         self.ask("DELETE", &format!("{TEMPLATES}/{id}"), None).await?;
         let gone = self.attempt("GET", &format!("{TEMPLATES}/{id}"), None, |it| it == 404).await?;
         same("the code of an absent provider", &gone["code"], &json!(5))
@@ -107,6 +111,56 @@ impl Polyglot<'_> {
         same("the attribute", &shown["result"]["value"], &json!([1, 2]))
     }
 
+    /// A key is made, replaces itself, and is revoked. What every region has applied, every node abides by.
+    async fn keys(&mut self) -> Result<(), String> {
+        let body = json!({"rights": ["read"], "label": "polyglot"});
+        let made = self.ask("POST", KEYS, Some(&body)).await?;
+        let first = key_of(&made)?;
+        self.opens_everywhere(&first, true).await?;
+        self.key = Some(first.clone());
+        let renewed = self.ask("PUT", KEYS, None).await?;
+        self.key = None;
+        let second = key_of(&renewed)?;
+        self.opens_everywhere(&first, false).await?;
+        self.opens_everywhere(&second, true).await?;
+        let id = renewed["result"]["id"].as_str().ok_or("a key without an id")?.to_owned();
+        self.ask("DELETE", &format!("{KEYS}/{id}"), None).await?;
+        self.opens_everywhere(&second, false).await?;
+        let listed = self.ask("GET", KEYS, None).await?;
+        same("the number of keys", &listed["meta"]["pagination"]["total_count"], &json!(1))
+    }
+
+    /// Whether every node that is current opens to a key.
+    async fn opens_everywhere(&mut self, key: &str, opens: bool) -> Result<(), String> {
+        self.key = Some(key.to_owned());
+        let asked = self.request("GET", "/organizations", None);
+        self.key = None;
+        for node in 0..self.nodes {
+            let mut answer = Told::Nothing;
+            for _ in 0..ATTEMPTS {
+                answer = self.walk.exchange(node, &asked, PATIENCE).await;
+                if matches!(answer, Told::Answer { status: 200 | 401, unmarked: true, .. }) {
+                    break;
+                }
+                sleep(Duration::from_millis(200)).await;
+            }
+            let expected = if opens { 200 } else { 401 };
+            match answer {
+                Told::Answer { status, .. } if status == expected => {}
+                Told::Answer { status: 200, .. } => {
+                    return Err(format!("keys: node {node} opens to a key that has ended"));
+                }
+                Told::Answer { status, body, .. } => {
+                    return Err(format!("keys: node {node} answers {status} {body} to a key"));
+                }
+                Told::Nobody | Told::Nothing => {
+                    return Err(format!("liveness: node {node} never answers to a key"));
+                }
+            }
+        }
+        Ok(())
+    }
+
     async fn has_secret(&mut self, client_id: &str, expected: &str) -> Result<(), String> {
         let target = format!("{NATIVE}/{client_id}/client-secret");
         let shown = self.ask("GET", &target, None).await?;
@@ -151,7 +205,7 @@ impl Polyglot<'_> {
 
     /// Each dialect finds its own credentials in the head, and ignores those of the others.
     fn request(&self, method: &'static str, target: &str, body: Option<&Value>) -> Asked {
-        let key = &self.org.api_key;
+        let key = self.key.as_ref().unwrap_or(&self.org.api_key);
         let mut headers = vec![
             ("slashid-orgid", self.org.id.clone()),
             ("slashid-api-key", key.clone()),
@@ -167,6 +221,11 @@ impl Polyglot<'_> {
         }
         Asked { method, target: target.to_owned(), headers, body: body.map(Value::to_string) }
     }
+}
+
+fn key_of(made: &Value) -> Result<String, String> {
+    let text = made["result"]["api_key"].as_str();
+    text.map(str::to_owned).ok_or_else(|| "keys: a key was made and is not shown".to_owned())
 }
 
 fn same(what: &str, found: &Value, expected: &Value) -> Result<(), String> {
