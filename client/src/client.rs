@@ -21,6 +21,7 @@ use crate::{
         keys::ApiKeys,
         nodes::Nodes,
         orgs::Organizations,
+        policies::PolicySets,
         regions::Regions,
         resources::{Attributes, ExternalCredentials, SamlCredentials},
         write::Write,
@@ -85,6 +86,12 @@ impl Client {
     #[must_use]
     pub const fn api_keys(&self) -> ApiKeys<'_> {
         ApiKeys { core: &self.core }
+    }
+
+    /// Sets of policies.
+    #[must_use]
+    pub const fn policies(&self) -> PolicySets<'_> {
+        PolicySets { core: &self.core }
     }
 
     /// The credentials that dialects of one credential are bound to.

@@ -86,17 +86,17 @@ mod model;
 pub use concordat_proto::{
     api::{
         OpenEnum,
-        binding::Binding as BoundCredential,
         cluster::{
             ClusterStatus, DiskStatus, Forecast, GroupStatus, LeaseSettings, NodeStatus, RegionLag,
             RegionStatus, ReplicaRole, ReplicaStatus, ThisNode, WriteAvailable,
         },
         credential::{
-            ClientSecret, GenericOptions, OidcCredential, OptionsByProvider, PrivateKey,
-            ProviderOptions,
+            Binding as BoundCredential, ClientSecret, GenericOptions, OidcCredential,
+            OptionsByProvider, PrivateKey, ProviderOptions,
         },
         node::{Node, NodeLife},
         organization::{ApiKey, NewApiKey, Organization},
+        policy::{Policies, PolicyName, PolicyTest, PolicyVerdict},
         region::{DivergedNode, DivergedWrite, LostWrites, MemberRegion, RegionLife, RegionVoter},
         resource::{
             Attribute, AttributeSet, ExternalCreate, ExternalCredential, ExternalPatch, JsonText,
@@ -125,6 +125,7 @@ pub use crate::{
         keys::{ApiKeys, CreatedKey, IssueKey, RevokeKey, RotateKey},
         nodes::Nodes,
         orgs::{CreateOrg, CreatedOrganization, ListOrgs, Organizations},
+        policies::{PolicySets, SetOwnPolicies, SetPolicies},
         regions::Regions,
         resources::{
             Attributes, ChangeResource, CreateExternal, CreateSaml, CreatedExternal, CreatedSaml,

@@ -4,7 +4,7 @@
 //! A request enters where the server passes it on, once its head and body are complete. It must
 //! never answer anything that the server would not.
 
-use std::sync::Arc;
+use std::{net::Ipv4Addr, sync::Arc};
 
 use bytes::Bytes;
 use concordat_cluster::{
@@ -102,7 +102,8 @@ impl EmbeddedNode {
     pub async fn call(&self, request: Request<Bytes>) -> Response<Bytes> {
         let accepted = Instant::now();
         let (head, body) = request.into_parts();
-        let mut call = Call { accepted, head, body: Body::Bytes(body) };
+        let mut call =
+            Call { accepted, source: Ipv4Addr::LOCALHOST.into(), head, body: Body::Bytes(body) };
         let (head, body) = serve::serve(&self.node, &mut call).await.into_parts();
         // A body that is whole is always read.
         let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();

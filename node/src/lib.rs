@@ -9,6 +9,7 @@
 //! - `http` → `request::serve` → `auth` → `request::read` or `request::write`: a request's path.
 //!   `request::serve` is that path as a function.
 //! - `api`: operations, typed requests and typed outcomes. `dialect`: bytes to those, and back.
+//! - `policy`: policies in the language Cedar: checked, compiled, evaluated.
 //! - `grpc`: calls of gRPC and gRPC-Web as requests of a dialect, and its answers as theirs.
 //! - `openapi`: what is served, as a document.
 //! - [`peer`]: sockets between nodes.
@@ -39,6 +40,7 @@ mod openapi;
 mod org_limits;
 pub mod peer;
 mod percent;
+mod policy;
 mod request;
 pub mod seal;
 

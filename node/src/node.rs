@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     boot::config::HttpLimits, environment::Environment, grpc::streams::Streams,
     http::route::Routes, keyring::KeyringCheck, observe::metrics::Metrics,
-    org_limits::PerOrgLimiter, seal::Sealer,
+    org_limits::PerOrgLimiter, policy::cache::PolicyCache, seal::Sealer,
 };
 
 /// A node, as its requests see it.
@@ -47,6 +47,8 @@ pub(crate) struct Node {
     pub(crate) moves: Semaphore,
     /// Cuts the network; only in the demo.
     pub(crate) cuts: Option<Arc<dyn Cuts>>,
+    /// Compiled sets of policies, and what they decided.
+    pub(crate) policies: PolicyCache,
     /// The streams of calls.
     pub(crate) streams: Streams,
     /// Work that continues after its request was answered.

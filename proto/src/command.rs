@@ -21,12 +21,14 @@ use crate::{
             ApiKey, ClusterRecord, NodeRecord, NodeState, Org, OrgSettings, PartitionPolicy,
             PartitionPolicyRecord, RegionState, SurvivalGoal,
         },
+        policy::PolicyStamp,
         registration::{Binding, CredentialChange, CredentialTarget},
         resource::ResourceChange,
     },
 };
 
 pub use crate::base::id::RequestDigest;
+use crate::version::LEVEL_OF_POLICIES;
 
 /// A log entry: a command with everything that its exactly-once execution needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +47,10 @@ pub struct Proposal {
     /// The key that authorized it: apply refuses the command if that key is no longer valid. `None`
     /// for commands of operators and of the cluster itself.
     pub authorized_by: Option<KeyId>,
+    /// The sets of policies that it was authorized under (feature level 3): apply refuses the command
+    /// where it knows newer ones. `None` for commands of the cluster itself, and of nodes that evaluate no
+    /// policies.
+    pub policies: Option<PolicyStamp>,
     /// The change.
     pub command: Command,
 }
@@ -335,6 +341,25 @@ pub enum Command {
         /// What.
         change: Box<KeyChange>,
     },
+    /// Replaces the cluster-wide set of policies (system group).
+    SetPolicies {
+        /// The text.
+        text: String,
+        /// `If-Match`.
+        precondition: Option<Precondition>,
+    },
+    /// The revision of the cluster-wide set of policies in a home group's own log: from here on the group
+    /// refuses writes that were authorized under an earlier one.
+    NotePolicies(u64),
+}
+
+impl Proposal {
+    /// The feature level that every member must know before this may enter a log.
+    #[must_use]
+    pub fn feature_level(&self) -> u32 {
+        let stamped = if self.policies.is_some() { LEVEL_OF_POLICIES } else { 1 };
+        self.command.feature_level().max(stamped)
+    }
 }
 
 impl Command {
@@ -352,7 +377,9 @@ impl Command {
             | Self::BindCredential { .. }
             | Self::ClaimDomain { .. }
             | Self::ChangeResource { .. }
-            | Self::ChangeKeys { .. } => 3,
+            | Self::ChangeKeys { .. }
+            | Self::SetPolicies { .. }
+            | Self::NotePolicies(_) => 3,
             Self::Form { .. }
             | Self::RegisterNode(_)
             | Self::ClaimOrg(_)
@@ -406,7 +433,9 @@ impl Command {
             | Self::RaiseFeatureLevel { .. }
             | Self::NoteFeatureLevel(_)
             | Self::FormWithRegions { .. }
-            | Self::AddRegion(_) => None,
+            | Self::AddRegion(_)
+            | Self::SetPolicies { .. }
+            | Self::NotePolicies(_) => None,
             Self::ClaimOrg(org) | Self::CreateOrg(org) | Self::ImportBegin { org, .. } => {
                 Some(org.id)
             }
@@ -471,6 +500,8 @@ impl Command {
             Self::ClaimDomain { .. } => "org.claim_domain",
             Self::ChangeResource { .. } => "resource.change",
             Self::ChangeKeys { .. } => "key.change",
+            Self::SetPolicies { .. } => "policies.set",
+            Self::NotePolicies(_) => "policies.note",
         }
     }
 
@@ -557,6 +588,8 @@ impl Command {
             | Self::ClaimDomain { .. }
             | Self::ChangeResource { .. }
             | Self::ChangeKeys { .. }
+            | Self::SetPolicies { .. }
+            | Self::NotePolicies(_)
             | Self::NoteLost { .. } => false,
         }
     }

@@ -38,6 +38,8 @@ pub const AT_LEAST: &str = "concordat-at-least";
 pub const READ: &str = "concordat-read";
 /// On a read: which freshness will do.
 pub const READ_MODE: &str = "concordat-read-mode";
+/// What the policies that determined a decision say to the caller.
+pub const POLICY_NOTICES: &str = "concordat-policy-notices";
 /// The version of a credential.
 pub const ETAG: &str = "etag";
 /// Write only if the version is this.
@@ -257,12 +259,63 @@ fn parse_milliseconds(text: &str) -> Option<Duration> {
     tenths.checked_mul(100).map(Duration::from_micros)
 }
 
+/// What determining policies say to the caller, as a header's value: a JSON array of strings, in ASCII.
+/// Notices beyond [`limits::POLICY_NOTICES_BYTES_MAX`] are left out. `None` without any.
+#[must_use]
+pub fn policy_notices(notices: &[String]) -> Option<String> {
+    let mut line = String::new();
+    for notice in notices {
+        let quoted = quoted(notice);
+        if line.len() + quoted.len() + 2 > limits::POLICY_NOTICES_BYTES_MAX {
+            break;
+        }
+        line.push(if line.is_empty() { '[' } else { ',' });
+        line.push_str(&quoted);
+    }
+    (!line.is_empty()).then(|| line + "]")
+}
+
+/// The notices of such a value; `None` where it is none.
+#[must_use]
+pub fn parse_policy_notices(line: &str) -> Option<Vec<String>> {
+    serde_json::from_str(line).ok()
+}
+
+/// A text as a JSON string in ASCII.
+fn quoted(text: &str) -> String {
+    let json = serde_json::Value::from(text).to_string();
+    let mut line = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character.is_ascii() {
+            line.push(character);
+        } else {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                write!(line, "\\u{unit:04x}").expect("a String takes all");
+            }
+        }
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
     use crate::{base::region::Region, consistency::RequiredConsistency};
+
+    #[test]
+    fn notices_are_ascii_and_bounded() {
+        let notices = ["frozen until \"Monday\"".to_owned(), "gesperrt für 𝄞".to_owned()];
+        let line = policy_notices(&notices).expect("two");
+        assert!(line.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{line}");
+        assert_eq!(parse_policy_notices(&line).as_deref(), Some(&notices[..]));
+        assert_eq!(policy_notices(&[]), None);
+        let many = vec!["ü".repeat(limits::POLICY_NOTICE_CHARS_MAX); 9];
+        let line = policy_notices(&many).expect("some");
+        assert!(line.len() <= limits::POLICY_NOTICES_BYTES_MAX);
+        assert_eq!(parse_policy_notices(&line).map(|it| it.len()), Some(2));
+    }
 
     const ONE: &str = "0194d3f0-5b62-7c11-8a2e-1f0b6a3c9d10";
     const TWO: &str = "0194d3f0-5b62-7c11-8a2e-1f0b6a3c9d11";

@@ -20,5 +20,5 @@ pub mod wire;
 
 pub use base::{id, log, region, secret, time};
 pub use records::{
-    failover, key, lease, movement, oidc, org, record, registration, resource, scopes,
+    failover, key, lease, movement, oidc, org, policy, record, registration, resource, scopes,
 };

@@ -66,6 +66,29 @@ pub const EMAIL_CLAIMS_MAX: usize = 3;
 pub const EMAIL_CLAIM_CHARS_MAX: usize = 256;
 /// Bytes of the JSON object of an external credential.
 pub const JSON_BLOB_BYTES_MAX: usize = 12 * 1024;
+/// Bytes of a set of policies.
+pub const POLICIES_BYTES_MAX: usize = BODY_BYTES_MAX;
+/// Policies of the cluster-wide set.
+pub const POLICIES_MAX: usize = 256;
+/// Policies of an organization's own set.
+pub const ORG_POLICIES_MAX: usize = 64;
+/// Characters of a policy's `@id`.
+pub const POLICY_ID_CHARS_MAX: usize = 64;
+/// Characters of a policy's `@notice`.
+pub const POLICY_NOTICE_CHARS_MAX: usize = 256;
+/// Reasons that the refusal of a set names.
+pub const POLICY_PROBLEMS_MAX: usize = 8;
+/// Bytes of the header of the notices that reach the caller of one request: those that are beyond it are left
+/// out.
+pub const POLICY_NOTICES_BYTES_MAX: usize = 4096;
+/// Sets of policies that one node keeps compiled.
+pub const POLICY_CACHE_SETS_MAX: usize = 1024;
+/// Bytes of the texts of the sets that one node keeps compiled.
+pub const POLICY_CACHE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Decisions by policies that one node remembers.
+pub const POLICY_DECISIONS_MAX: usize = 16_384;
+/// How often one write is authorized: again each time that policies change before it is carried out.
+pub const POLICY_AUTHORIZATIONS_MAX: usize = 8;
 /// Bytes of a region's name.
 pub const REGION_BYTES_MAX: usize = 63;
 /// Regions of a cluster.

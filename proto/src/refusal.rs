@@ -243,6 +243,9 @@ pub enum Refusal {
     /// Without it, or once the others have expired, no key could change the organization's keys.
     #[error("this is the organization's last API key with the right admin that does not expire")]
     LastAdminKey,
+    /// The write was authorized under policies that have changed since: to be authorized again.
+    #[error("policies changed while the request was carried out; nothing was stored")]
+    PolicyChanged,
 }
 
 fn listed(regions: &[Region]) -> String {
@@ -318,7 +321,7 @@ impl Refusal {
             Self::KeyRevoked => RefusalClass::Unauthenticated,
             Self::IdempotencyKeyReused => RefusalClass::KeyReused,
             Self::IdempotencyKeysFull | Self::ClusterFull { .. } => RefusalClass::TooMany,
-            Self::Expired | Self::Lost => RefusalClass::Expired,
+            Self::Expired | Self::Lost | Self::PolicyChanged => RefusalClass::Expired,
             Self::Moved { .. } | Self::Moving { .. } => RefusalClass::Elsewhere,
         }
     }

@@ -1,7 +1,8 @@
 //! Format versions: what this build writes, and the oldest it still reads.
 
-/// Version byte of a command in a log entry.
-pub const COMMAND: u8 = 1;
+/// Version byte of a command in a log entry: 2 where it names the policies that it was authorized under.
+/// Every other one is written as of version 1.
+pub const COMMAND: u8 = 2;
 /// Version byte of a record in a store or snapshot.
 pub const RECORD: u8 = 1;
 /// Version byte of a node's record: 2 since it has a life-cycle.
@@ -35,12 +36,15 @@ pub const POSITION: u8 = 2;
 /// 3. credentials of provider `oidc`; registrations of credentials and profiles of organizations, and
 ///    the commands of further dialects (`ChangeCredential`, `RemoveCredential`, `BindCredential`,
 ///    `ClaimDomain`); resources beside credentials (`ChangeResource`); keys beside
-///    an organization's first (`ChangeKeys`).
+///    an organization's first (`ChangeKeys`); policies (`SetPolicies`, `NotePolicies`), and proposals that
+///    name those that they were authorized under.
 ///
 /// A command states the level that it needs ([`crate::command::Command::feature_level`]). The
 /// cluster's level is raised through the log once every member has reported that it supports it.
 pub const FEATURE_LEVEL: u32 = 3;
 /// The level from which on credentials have registrations.
 pub const LEVEL_OF_REGISTRATIONS: u32 = 3;
+/// The level from which on writes name the policies that they were authorized under.
+pub const LEVEL_OF_POLICIES: u32 = 3;
 /// The level of a cluster whose records have none.
 pub const FEATURE_LEVEL_FIRST: u32 = 1;

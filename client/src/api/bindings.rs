@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use concordat_proto::{
-    api::binding::{Binding as Document, BindingSet},
+    api::credential::{Binding as Document, BindingSet},
     id::ClientId,
     registration::Binding,
 };

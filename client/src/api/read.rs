@@ -1,5 +1,6 @@
 //! Reads, and the paths and queries of all calls.
 
+use bytes::Bytes;
 use http::{HeaderMap, Method};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
@@ -44,6 +45,17 @@ async fn read<T>(
     target: String,
     understand: &(dyn Fn(&Answer) -> Understood<T> + Sync),
 ) -> Result<(Answer, T), ClientError> {
+    let request = (Method::GET, target, Bytes::new());
+    read_by(core, identity, request, understand).await
+}
+
+/// The same, by a method and a body.
+async fn read_by<T>(
+    core: &Core,
+    identity: Identity,
+    (method, target, body): (Method, String, Bytes),
+    understand: &(dyn Fn(&Answer) -> Understood<T> + Sync),
+) -> Result<(Answer, T), ClientError> {
     let mut headers = HeaderMap::new();
     let mut kind = Kind::Read;
     if let (Identity::Org, Some(org)) = (identity, &core.org)
@@ -53,8 +65,6 @@ async fn read<T>(
         kind = Kind::WaitingRead;
     }
     let timeout = core.shared.timeout;
-    let method = Method::GET;
-    let body = bytes::Bytes::new();
     let call = Call { identity, method, target, headers, body, kind, timeout };
     let answer = run::run(core, &call, understand).await.inspect_err(|error| {
         if let (Some(org), ClientError::Refused { status: 410, .. }) = (&core.org, error) {
@@ -87,6 +97,18 @@ pub(crate) async fn one<T: DeserializeOwned>(
     let (answer, value) = read(core, identity, target, &result).await?;
     let etag = header::text(&answer.headers, &http::header::ETAG).map(str::to_owned);
     Ok(Read { value, etag, freshness: Freshness::of(&answer.headers) })
+}
+
+/// Asks for one thing with a body that says what is asked.
+pub(crate) async fn asked<T: DeserializeOwned>(
+    core: &Core,
+    identity: Identity,
+    target: String,
+    body: Bytes,
+) -> Result<Read<T>, ClientError> {
+    let request = (Method::POST, target, body);
+    let (answer, value) = read_by(core, identity, request, &result).await?;
+    Ok(Read { value, etag: None, freshness: Freshness::of(&answer.headers) })
 }
 
 /// Reads a list; one that is left out is empty.

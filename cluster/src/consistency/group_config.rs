@@ -26,6 +26,9 @@ pub struct GroupConfigView {
     pub partition_policy: PartitionPolicyRecord,
     /// The feature level that the group's log has noted.
     pub feature_level: u32,
+    /// The revision of the cluster-wide set of policies: in the system group the newest one, in a home group
+    /// the one that its log has noted.
+    pub policy_revision: u64,
 }
 
 /// The members of a group by region: a region counts where one of its replicas is marked as serving.

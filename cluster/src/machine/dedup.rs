@@ -26,7 +26,8 @@ use concordat_proto::{
 
 use super::{
     entry::txn::{ApplyError, ApplyTxn},
-    org_keys, query,
+    org::keys as org_keys,
+    query,
 };
 use crate::{
     planted,

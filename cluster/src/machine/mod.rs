@@ -16,9 +16,10 @@
 //!    organization that is moving or has moved (`movement/mod.rs`).
 //! 4. A remembered idempotency key returns the first request's result, or a refusal when the
 //!    requests differ.
-//! 5. The key that authorized it must still be valid.
-//! 6. There must be room for its idempotency key.
-//! 7. The command's own rule, one file per resource.
+//! 5. The policies that it was authorized under must still be the newest that the group knows.
+//! 6. The key that authorized it must still be valid.
+//! 7. There must be room for its idempotency key.
+//! 8. The command's own rule, one file per resource.
 
 use concordat_proto::{
     command::{Command, Proposal},
@@ -38,7 +39,7 @@ mod membership;
 mod movement;
 mod oidc;
 mod org;
-pub mod org_keys;
+pub mod policy;
 pub mod query;
 pub mod registered;
 mod registration;
@@ -64,6 +65,7 @@ pub use membership::{
     naming::refuse_unnamed,
 };
 pub use movement::{export, slots, steps, sweep};
+pub use org::keys as org_keys;
 pub use system_view::{SystemView, is_carried_over};
 
 use crate::planted;
@@ -129,6 +131,10 @@ fn decide(txn: &mut ApplyTxn<'_>, proposal: &Proposal) -> Result<Applied, StoreE
     if let Some(applied) = dedup::remembered_key(txn, proposal)? {
         dedup::remember_write(txn, proposal.command.asked_by(), proposal.not_after, &applied);
         return Ok(applied);
+    }
+    // Leaves no record either: the write is authorized again, under the same name.
+    if let Some(refusal) = policy::refuse_stale(txn, proposal)? {
+        return Ok(txn.answer(Err(refusal)));
     }
     let outcome = txn.attempt(|txn| {
         dedup::require_alive(txn, proposal)?;
@@ -206,6 +212,8 @@ fn carry_out(txn: &mut ApplyTxn<'_>, proposal: &Proposal) -> ApplyResult {
         }
         Command::ChangeKeys { org, change } => org_keys::change(txn, *org, change),
         Command::ClaimDomain { org, domain } => org::claim_domain(txn, *org, domain),
+        Command::SetPolicies { text, precondition } => policy::replace(txn, text, precondition),
+        Command::NotePolicies(revision) => policy::note(txn, *revision),
         Command::NoteLost { .. } => Err(Refusal::Lost.into()),
     }
 }
@@ -228,10 +236,11 @@ fn refuse_misplaced(group: GroupId, command: &Command) -> Option<Refusal> {
         | Command::CloseGroup { .. }
         | Command::FoundSuccessor { .. }
         | Command::RaiseFeatureLevel { .. }
+        | Command::SetPolicies { .. }
         | Command::AddRegion(_) => (true, Refusal::RegionNotFound),
-        Command::NotePartitionPolicy(_) | Command::NoteFeatureLevel(_) => {
-            (false, Refusal::RegionNotFound)
-        }
+        Command::NotePartitionPolicy(_)
+        | Command::NoteFeatureLevel(_)
+        | Command::NotePolicies(_) => (false, Refusal::RegionNotFound),
         Command::CreateOrg(_)
         | Command::CreateOidc { .. }
         | Command::PatchOidc { .. }

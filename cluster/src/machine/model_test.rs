@@ -138,6 +138,8 @@ impl Model {
             | Command::FoundSuccessor { .. }
             | Command::RaiseFeatureLevel { .. }
             | Command::NoteFeatureLevel(_)
+            | Command::SetPolicies { .. }
+            | Command::NotePolicies(_)
             | Command::NoteLost { .. }
             | Command::Form { .. }
             | Command::FormWithRegions { .. }

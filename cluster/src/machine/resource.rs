@@ -1,4 +1,5 @@
-//! The rules of resources beside credentials: SAML credentials, external credentials, attributes.
+//! The rules of resources beside credentials: SAML credentials, external credentials, attributes, and the
+//! organization's own set of policies.
 //!
 //! One set of rules serves all kinds; only what a partial change sets is a kind's own. A name is used
 //! once at a time among those of its kind, and an organization has at most [`limits::RESOURCES_MAX`] of a
@@ -18,7 +19,7 @@ use concordat_proto::{
 
 use super::{
     entry::txn::{ApplyError, ApplyResult, ApplyTxn},
-    query, registration,
+    policy, query, registration,
 };
 use crate::store::{Reader, StoreError, keys};
 
@@ -92,6 +93,7 @@ pub(super) fn change(
                 Some(before) => {
                     require_match(before.version, precondition)?;
                     txn.remove(keys::resource(txn.group, org, *kind, name));
+                    forget_own_policies(txn, org, *kind);
                     count(txn, org, *kind, |count| count.saturating_sub(1))?;
                     registration::count_write(txn, org)?;
                     Ok(Reply::Done)
@@ -102,6 +104,7 @@ pub(super) fn change(
         }
         ResourceChange::DeleteAll(kind) => {
             txn.clear(keys::resources(txn.group, org, *kind));
+            forget_own_policies(txn, org, *kind);
             txn.remove(keys::resource_count(txn.group, org, *kind));
             registration::count_write(txn, org)?;
             Ok(Reply::Done)
@@ -118,6 +121,9 @@ pub(super) fn import(
     let kind = resource.body.kind();
     let key = keys::resource(txn.group, org, kind, &resource.name);
     txn.put(key, resource);
+    if let ResourceBody::Policies(text) = &resource.body {
+        policy::mark_own(txn, org, resource.version, text);
+    }
     count(txn, org, kind, |count| count + 1).map(drop)
 }
 
@@ -168,9 +174,18 @@ fn put(
 ) -> ApplyResult {
     let key = keys::resource(txn.group, org, body.kind(), name);
     let (name, version, changed_at) = (name.clone(), txn.write_id, txn.log_time);
+    if let ResourceBody::Policies(text) = &body {
+        policy::mark_own(txn, org, version, text);
+    }
     txn.put(key, &Resource { name: name.clone(), version, created_at, changed_at, body });
     registration::count_write(txn, org)?;
     Ok(Reply::Resource { name, version })
+}
+
+fn forget_own_policies(txn: &mut ApplyTxn<'_>, org: OrgId, kind: ResourceKind) {
+    if kind == ResourceKind::Policies {
+        txn.remove(keys::own_policy_version(txn.group, org));
+    }
 }
 
 fn stored(
@@ -226,7 +241,7 @@ fn patched(body: ResourceBody, patch: &ResourcePatch) -> ResourceBody {
             set(&mut external.json_blob, json_blob.as_ref());
             ResourceBody::External(external)
         }
-        (body @ ResourceBody::Attribute(_), _)
+        (body @ (ResourceBody::Attribute(_) | ResourceBody::Policies(_)), _)
         | (body @ ResourceBody::Saml(_), ResourcePatch::External(_))
         | (body @ ResourceBody::External(_), ResourcePatch::Saml(_)) => body,
     }

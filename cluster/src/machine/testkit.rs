@@ -236,6 +236,7 @@ pub(super) fn proposal(write: u8, stamped: u64, command: Command) -> Proposal {
         origin: NodeId(1),
         idempotency: None,
         authorized_by: None,
+        policies: None,
         command,
     }
 }

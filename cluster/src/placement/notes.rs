@@ -37,12 +37,14 @@ pub struct NoteView<'a> {
     pub partition_policy: Option<PartitionPolicyRecord>,
     /// The cluster's feature level.
     pub feature_level: u32,
+    /// The revision of the cluster-wide set of policies.
+    pub policy_revision: u64,
 }
 
 impl NoteView<'_> {
     /// What the group's log is to say of its replicas and does not say yet: that some serve, for they
     /// have caught up; that some are leaving; other lease terms, or another setting for isolation, for an
-    /// operator has set them; the cluster's feature level. One at a time.
+    /// operator has set them; the cluster's feature level; the revision of its policies. One at a time.
     #[must_use]
     pub fn due(&self) -> Option<Command> {
         // A leader that is not registered, as far as it knows, lacks what it would judge by.
@@ -61,7 +63,8 @@ impl NoteView<'_> {
         if group != GroupId::SYSTEM && is_due {
             return Some(Command::NotePartitionPolicy(partition_policy));
         }
-        due_level(group, self.facts.feature_level, self.feature_level)
+        let level = due_level(group, self.facts.feature_level, self.feature_level);
+        level.or_else(|| due_policies(group, self.facts.policy_revision, self.policy_revision))
     }
 
     fn due_mark(&self, node: NodeId) -> Option<(NodeId, ReplicaMark)> {
@@ -91,6 +94,11 @@ impl NoteView<'_> {
 fn due_level(group: GroupId, noted: u32, level: u32) -> Option<Command> {
     (group != GroupId::SYSTEM && noted < level && level > version::FEATURE_LEVEL_FIRST)
         .then_some(Command::NoteFeatureLevel(level))
+}
+
+/// The revision of the cluster-wide set of policies that a group's log is still to note.
+fn due_policies(group: GroupId, noted: u64, revision: u64) -> Option<Command> {
+    (group != GroupId::SYSTEM && noted < revision).then_some(Command::NotePolicies(revision))
 }
 
 /// Whether a node was removed or replaced, which is for ever. One that is not known has not left: a

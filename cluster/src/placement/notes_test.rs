@@ -72,6 +72,7 @@ fn view<'a>(
         leases: facts.leases.terms,
         partition_policy: Some(facts.partition_policy),
         feature_level: version::FEATURE_LEVEL_FIRST,
+        policy_revision: 0,
     }
 }
 
@@ -101,6 +102,7 @@ fn what_operators_have_set_is_noted_one_after_the_other() {
     let mut view = view(&group, &nodes, &facts);
     assert_eq!(view.due(), None);
     (view.leases, view.partition_policy, view.feature_level) = (terms, Some(partition_policy), 2);
+    view.policy_revision = 5;
     assert_eq!(view.due(), Some(Command::SetLeases(terms)));
     let leases = LeaseRecord { terms, ..facts.leases };
     let with_terms = GroupConfigView { leases, ..facts.clone() };
@@ -110,6 +112,9 @@ fn what_operators_have_set_is_noted_one_after_the_other() {
     next.facts = &with_both;
     assert_eq!(next.due(), Some(Command::NoteFeatureLevel(2)));
     let with_all = GroupConfigView { feature_level: 2, ..with_both.clone() };
+    next.facts = &with_all;
+    assert_eq!(next.due(), Some(Command::NotePolicies(5)));
+    let with_all = GroupConfigView { policy_revision: 5, ..with_all.clone() };
     next.facts = &with_all;
     assert_eq!(next.due(), None);
     // The system group's own state has both.

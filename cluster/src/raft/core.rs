@@ -35,7 +35,7 @@ use crate::{
     error_chain::chain,
     locks::{locked, read_locked, write_locked},
     machine::SystemView,
-    machine::query,
+    machine::{policy, query},
     placement::Addresses,
     raft::{
         config::{Environment, GroupsConfig},
@@ -522,13 +522,21 @@ impl Core {
         let leases = query::leases(store, group).map_err(context)?;
         let partition_policy = query::partition_policy(store, group).map_err(context)?;
         let feature_level = query::feature_level(store, group).map_err(context)?;
+        let policy_revision = policy::revision(store, group).map_err(context)?;
         let region = |region: &str| Region::new(region.to_owned()).ok();
         let nodes = membership.nodes();
         let nodes = nodes.filter_map(|(id, it)| Some((NodeId(*id), region(&it.region)?)));
         let members = group_config::members(nodes, &marks);
         self.tracker().set_group_config(
             group,
-            GroupConfigView { members, marks, leases, partition_policy, feature_level },
+            GroupConfigView {
+                members,
+                marks,
+                leases,
+                partition_policy,
+                feature_level,
+                policy_revision,
+            },
         );
         Ok(())
     }

@@ -79,6 +79,14 @@ pub enum Kind {
     Resource = 30,
     /// The number of resources of a kind that an organization has (u64), by the kind's byte.
     ResourceCount = 31,
+    /// The cluster-wide `PolicySetRecord` (system group; no organization, no name).
+    Policies = 32,
+    /// The revision of the cluster-wide set of policies (u64; no organization, no name): in the system group
+    /// the newest one, in a home group the one that its log has noted.
+    PolicyRevision = 33,
+    /// The version of the organization's own set of policies, as the bytes of its write id (no name). There
+    /// is none while that set is empty, so that the look-up of each request finds nothing.
+    OwnPolicyVersion = 34,
     /// The home group's `PartitionPolicyRecord` (no organization, no name).
     PartitionPolicyRecord = 14,
     /// An `OrgSettings` (no name).
@@ -120,6 +128,9 @@ impl Kind {
             29 => Self::DomainOf,
             30 => Self::Resource,
             31 => Self::ResourceCount,
+            32 => Self::Policies,
+            33 => Self::PolicyRevision,
+            34 => Self::OwnPolicyVersion,
             14 => Self::PartitionPolicyRecord,
             15 => Self::OrgSettings,
             _ => return None,
@@ -216,6 +227,24 @@ pub fn resource(group: GroupId, org: OrgId, kind: ResourceKind, name: &ResourceN
 #[must_use]
 pub fn resource_count(group: GroupId, org: OrgId, kind: ResourceKind) -> Vec<u8> {
     key(group, org, Kind::ResourceCount, &[kind.to_u8()])
+}
+
+/// The cluster-wide set of policies.
+#[must_use]
+pub fn policies() -> Vec<u8> {
+    key(GroupId::SYSTEM, NO_ORG, Kind::Policies, &[])
+}
+
+/// The revision of the cluster-wide set of policies, as a group knows it.
+#[must_use]
+pub fn policy_revision(group: GroupId) -> Vec<u8> {
+    key(group, NO_ORG, Kind::PolicyRevision, &[])
+}
+
+/// The version of an organization's own set of policies.
+#[must_use]
+pub fn own_policy_version(group: GroupId, org: OrgId) -> Vec<u8> {
+    key(group, org, Kind::OwnPolicyVersion, &[])
 }
 
 /// The organization that has an enterprise domain.

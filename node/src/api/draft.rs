@@ -96,6 +96,8 @@ pub enum ResourceDraft {
     PatchExternal(ResourceName, ExternalPatchDraft),
     /// The value of an attribute, as JSON.
     PutAttribute(ResourceName, String),
+    /// The organization's own set of policies.
+    PutPolicies(String),
     /// The end of one.
     Delete(ResourceKind, ResourceName),
     /// The end of all of a kind.

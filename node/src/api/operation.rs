@@ -21,6 +21,7 @@ use concordat_proto::{
     region::Region,
     registration::{Binding, CredentialTarget, Number, Owner},
     resource::{ResourceKind, ResourceName},
+    time::LogTime,
 };
 
 use super::draft::{ChangeDraft, KeyDraft, OidcDraft, OidcPatchDraft, ResourceDraft};
@@ -80,6 +81,11 @@ pub enum Operation {
     RegionDelete,
     RegionFailover,
     DivergenceGet,
+    PoliciesGet,
+    PoliciesPut,
+    PoliciesTest,
+    OrgPoliciesGet,
+    OrgPoliciesPut,
     DemoCut,
     DemoHeal,
 }
@@ -147,7 +153,7 @@ const fn demo(operation: Operation, name: &'static str) -> Spec {
 }
 
 /// The table of operations.
-pub const TABLE: [Spec; 53] = [
+pub const TABLE: [Spec; 58] = [
     read(Operation::OidcList, "oidc_list", READ),
     write(Operation::OidcCreate, "oidc_create", WRITE),
     read(Operation::OidcGet, "oidc_get", READ),
@@ -199,6 +205,11 @@ pub const TABLE: [Spec; 53] = [
     write(Operation::RegionDelete, "region_delete", OPERATOR),
     write(Operation::RegionFailover, "region_failover", OPERATOR),
     read(Operation::DivergenceGet, "divergence_get", OPERATOR),
+    read(Operation::PoliciesGet, "policies_get", OPERATOR),
+    write(Operation::PoliciesPut, "policies_put", OPERATOR),
+    with_body(read(Operation::PoliciesTest, "policies_test", OPERATOR)),
+    read(Operation::OrgPoliciesGet, "org_policies_get", ADMIN),
+    write(Operation::OrgPoliciesPut, "org_policies_put", ADMIN),
     demo(Operation::DemoCut, "demo_cut"),
     demo(Operation::DemoHeal, "demo_heal"),
 ];
@@ -268,6 +279,8 @@ pub enum CredentialRead {
     Resource(ResourceKind, ResourceName),
     /// A page of the organization's keys, without their texts.
     Keys(Page),
+    /// The organization's own set of policies.
+    Policies,
 }
 
 /// A read of one credential with its registration.
@@ -358,6 +371,35 @@ pub enum OperatorRead {
     Regions,
     /// The writes that only the nodes of a failed region have.
     Divergence(Region),
+    /// The cluster-wide set of policies.
+    Policies,
+    /// What the policies say of a request that is not carried out.
+    PolicyTest(Box<PolicyTrial>),
+}
+
+/// A request that is decided and not carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyTrial {
+    /// The operation.
+    pub operation: Operation,
+    /// The organization whose key asks, or that an operator's request is about.
+    pub org: Option<OrgId>,
+    /// The rights of the key that asks; none for an operator.
+    pub rights: Option<Rights>,
+    /// The kind and the id of the credential that it is about.
+    pub credential: Option<(&'static str, String)>,
+    /// The region of the node that is asked.
+    pub region: Option<Region>,
+    /// The required consistency.
+    pub required: RequiredConsistency,
+    /// The address that it comes from.
+    pub source: Option<std::net::IpAddr>,
+    /// When it is made.
+    pub time: Option<LogTime>,
+    /// A cluster-wide set in place of the present one.
+    pub policies: Option<String>,
+    /// An organization's own set in place of the present one.
+    pub own_policies: Option<String>,
 }
 
 /// A change of organizations by an operator.
@@ -388,6 +430,8 @@ pub enum ClusterWrite {
     RegionRemove(Region),
     /// Fail a lost region over.
     Failover(Region, Failover),
+    /// Replace the cluster-wide set of policies.
+    Policies(String),
 }
 
 /// A change of the demo's network.
@@ -411,6 +455,7 @@ impl Action {
             Self::CredentialRead(CredentialRead::Entries(_)) => Operation::EntryList,
             Self::CredentialRead(CredentialRead::Entry(_)) => Operation::EntryGet,
             Self::CredentialRead(CredentialRead::Binding(_)) => Operation::BindingGet,
+            Self::CredentialRead(CredentialRead::Policies) => Operation::OrgPoliciesGet,
             Self::CredentialRead(CredentialRead::Resources(kind, _)) => listing(*kind),
             Self::CredentialRead(CredentialRead::Resource(kind, _)) => reading(*kind),
             Self::CredentialRead(CredentialRead::Keys(_)) => Operation::KeyList,
@@ -434,6 +479,8 @@ impl Action {
             Self::OperatorRead(OperatorRead::Nodes) => Operation::NodeList,
             Self::OperatorRead(OperatorRead::Regions) => Operation::RegionList,
             Self::OperatorRead(OperatorRead::Divergence(_)) => Operation::DivergenceGet,
+            Self::OperatorRead(OperatorRead::Policies) => Operation::PoliciesGet,
+            Self::OperatorRead(OperatorRead::PolicyTest(_)) => Operation::PoliciesTest,
             Self::OrgWrite(OrgWrite::Create(_)) => Operation::OrgCreate,
             Self::OrgWrite(OrgWrite::Move(..)) => Operation::OrgMove,
             Self::OrgWrite(OrgWrite::Patch(..)) => Operation::OrgPatch,
@@ -444,6 +491,7 @@ impl Action {
             Self::ClusterWrite(ClusterWrite::Region(..)) => Operation::RegionPatch,
             Self::ClusterWrite(ClusterWrite::RegionRemove(_)) => Operation::RegionDelete,
             Self::ClusterWrite(ClusterWrite::Failover(..)) => Operation::RegionFailover,
+            Self::ClusterWrite(ClusterWrite::Policies(_)) => Operation::PoliciesPut,
             Self::Demo(DemoAction::Cut(_)) => Operation::DemoCut,
             Self::Demo(DemoAction::Heal(_)) => Operation::DemoHeal,
         }
@@ -455,6 +503,7 @@ const fn listing(kind: ResourceKind) -> Operation {
         ResourceKind::Saml => Operation::SamlList,
         ResourceKind::External => Operation::ExternalList,
         ResourceKind::Attribute => Operation::AttributeList,
+        ResourceKind::Policies => Operation::OrgPoliciesGet,
     }
 }
 
@@ -463,6 +512,7 @@ const fn reading(kind: ResourceKind) -> Operation {
         ResourceKind::Saml => Operation::SamlGet,
         ResourceKind::External => Operation::ExternalGet,
         ResourceKind::Attribute => Operation::AttributeGet,
+        ResourceKind::Policies => Operation::OrgPoliciesGet,
     }
 }
 
@@ -473,10 +523,12 @@ const fn changing(draft: &ResourceDraft) -> Operation {
         ResourceDraft::CreateExternal(_) => Operation::ExternalCreate,
         ResourceDraft::PatchExternal(..) => Operation::ExternalPatch,
         ResourceDraft::PutAttribute(..) => Operation::AttributePut,
+        ResourceDraft::PutPolicies(_) => Operation::OrgPoliciesPut,
         ResourceDraft::Delete(kind, _) | ResourceDraft::DeleteAll(kind) => match kind {
             ResourceKind::Saml => Operation::SamlDelete,
             ResourceKind::External => Operation::ExternalDelete,
             ResourceKind::Attribute => Operation::AttributeDelete,
+            ResourceKind::Policies => Operation::OrgPoliciesPut,
         },
     }
 }

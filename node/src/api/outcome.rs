@@ -7,6 +7,7 @@ use std::{fmt, time::Duration};
 
 use concordat_cluster::{machine::registered::Entry, raft::Freshness};
 use concordat_proto::{
+    api::policy::Policies,
     consistency::{Position, Receipt},
     id::{ClientId, KeyId, OrgId, WriteId},
     key::{NewKey, OrgKey},
@@ -90,8 +91,9 @@ pub enum Outcome {
     KeyMissing,
     /// The key is valid, and the request names another organization than the key's.
     OtherOrganization,
-    /// The key is valid and lacks the right.
-    Forbidden,
+    /// The key is valid and may not do this: it lacks the right, or policies forbid it, which say this to
+    /// the caller.
+    Forbidden(Vec<String>),
     /// The request is invalid, whatever is stored.
     Malformed(Malformed),
 }
@@ -132,8 +134,19 @@ pub enum Value {
     Resources(OrgId, ResourceKind, List<Resource>),
     /// A page of an organization's keys, and which of them asks.
     Keys(KeyId, List<OrgKey>),
+    /// A set of policies.
+    Policies(Box<PoliciesView>),
     /// Nothing but that it is done.
     Done,
+}
+
+/// A set of policies as it is shown.
+#[derive(Debug, Clone)]
+pub struct PoliciesView {
+    /// The write that set it; none where none was set.
+    pub version: Option<WriteId>,
+    /// What is shown of it.
+    pub shown: Policies,
 }
 
 /// A resource as it is shown.
@@ -452,7 +465,7 @@ impl Outcome {
         match self {
             Self::Unauthenticated
             | Self::OtherOrganization
-            | Self::Forbidden
+            | Self::Forbidden(_)
             | Self::NotFound(_)
             | Self::Blocked(_) => true,
             Self::Refused { refusal, .. } => match refusal.class() {
@@ -480,6 +493,7 @@ impl Outcome {
                 | Value::Organization(_)
                 | Value::Receipt(..)
                 | Value::Document(_)
+                | Value::Policies(_)
                 | Value::Done => false,
             },
             Self::NotModified(_)
@@ -514,7 +528,7 @@ impl Outcome {
             | Self::Unauthenticated
             | Self::KeyMissing
             | Self::OtherOrganization
-            | Self::Forbidden
+            | Self::Forbidden(_)
             | Self::Malformed(_) => false,
         }
     }
@@ -527,6 +541,9 @@ impl Outcome {
         }
         if let Self::Found(Value::Entry(found)) = self {
             return Some(found.entry.credential.version);
+        }
+        if let Self::Found(Value::Policies(found)) = self {
+            return found.version;
         }
         if let Self::Found(Value::Resource(found)) = self {
             return Some(found.resource.version);

@@ -8,5 +8,7 @@ mod authorize;
 mod key;
 
 pub(crate) use authenticate::{Denied, OrgPrincipal, Principal, authenticate, is_arriving};
-pub(crate) use authorize::{Allowed, Authorized, NotAllowed, Permit, authorize};
+pub(crate) use authorize::{
+    Allowed, Authorized, Decision, InForce, NotAllowed, Permit, asker, authorize, subject_to,
+};
 pub(crate) use key::{hash_key, new_operator_key, new_org_key};

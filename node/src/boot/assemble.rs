@@ -29,6 +29,7 @@ use crate::{
     node::{Cuts, LogStats, Node},
     observe::metrics::Metrics,
     org_limits::PerOrgLimiter,
+    policy::cache::PolicyCache,
     request::write::org_create,
     seal::Sealer,
 };
@@ -148,6 +149,7 @@ pub(crate) fn of_groups(
         writes: PerOrgLimiter::new(limits::ORG_WRITES_MAX),
         moves: Semaphore::new(limits::MOVES_ASKED_MAX),
         cuts,
+        policies: PolicyCache::default(),
         streams: Streams::default(),
         detached: TaskTracker::new(),
     }

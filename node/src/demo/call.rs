@@ -1,6 +1,6 @@
 //! The demo's own requests: the same path as those from a socket, without one.
 
-use std::sync::Arc;
+use std::{net::Ipv4Addr, sync::Arc};
 
 use bytes::Bytes;
 use concordat_proto::{consistency::RequiredConsistency, header, region::Region};
@@ -102,7 +102,8 @@ impl Sending {
         let request = self.head.body(()).expect("the demo's own requests are well-formed");
         let (head, ()) = request.into_parts();
         let body = Body::Bytes(self.body);
-        let mut call = Call { accepted: Instant::now(), head, body };
+        let (accepted, source) = (Instant::now(), Ipv4Addr::LOCALHOST.into());
+        let mut call = Call { accepted, source, head, body };
         let (head, body) = serve::serve(&self.node, &mut call).await.into_parts();
         // A body that is whole is always read.
         let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();

@@ -240,7 +240,7 @@ fn plain_outcome(words: &[&str]) -> (Operation, Answered) {
         ["refused", name] => get(Answered::refused(refusal(name))),
         ["rejected"] => malformed(Malformed::Syntax("provider is required".to_owned())),
         ["unauthorized"] => get(Answered::Unauthenticated),
-        ["forbidden"] => get(Answered::Forbidden),
+        ["forbidden"] => get(Answered::Forbidden(Vec::new())),
         ["not_found"] => get(Answered::NotFound(What::Write)),
         ["read_timed_out"] => get(Answered::PositionPending),
         ["position_lost"] => get(Answered::PositionLost),

@@ -4,7 +4,14 @@
 //! been read; everything else is `serve`'s. A request is answered after its body has been read or,
 //! within bounds, dropped; a connection with an unread rest is closed.
 
-use std::{convert::Infallible, future::Future, io, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    future::Future,
+    io,
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use concordat_proto::limits;
@@ -160,10 +167,12 @@ pub(super) async fn converse<H, F>(
     F: Future<Output = (Response<ResponseBody>, Call)> + Send + 'static,
 {
     let link = Arc::new(Link::default());
+    // Of a connection that is gone already nothing is answered.
+    let source = stream.peer_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.ip());
     let refusal = Box::new(move |status| refusal(status, header_bytes));
     let socket = Socket::new(stream, Arc::clone(&link), refusal);
     let service = service_fn(move |request| {
-        handle(handler.clone(), Arc::clone(&link), header_bytes, request)
+        handle(handler.clone(), Arc::clone(&link), header_bytes, (source, request))
     });
     let connection = builder.serve_connection(TokioIo::new(socket), service);
     if let Err(error) = watcher.watch(connection.into_owned()).await {
@@ -195,7 +204,7 @@ async fn handle<H, F>(
     handler: H,
     link: Arc<Link>,
     header_bytes: usize,
-    request: Request<Incoming>,
+    (source, request): (IpAddr, Request<Incoming>),
 ) -> Result<Response<ResponseBody>, Infallible>
 where
     H: Fn(Call) -> F,
@@ -205,7 +214,7 @@ where
     let (head, body) = request.into_parts();
     let body = Body::of(body, &head.headers);
     let checked = head::check(&head, header_bytes);
-    let call = Call { accepted, head, body };
+    let call = Call { accepted, source, head, body };
     let is_right = checked.is_ok();
     let (mut response, mut call) = match checked {
         Ok(()) => handler(call).await,

@@ -39,6 +39,8 @@ pub(crate) fn of_write(operation: Operation, terms: &Terms) -> Result<(), Outcom
         | Operation::ExternalPatch
         | Operation::ExternalDelete
         | Operation::AttributePut
+        | Operation::PoliciesPut
+        | Operation::OrgPoliciesPut
         | Operation::AttributeDelete => false,
         Operation::OidcCreate
         | Operation::EntryCreate

@@ -106,7 +106,7 @@ mod tests {
         let (proven, applied) = (AsOf::Proven(LogTime(5)), AsOf::Applied(LogTime(5)));
         let noes = [
             Outcome::Unauthenticated,
-            Outcome::Forbidden,
+            Outcome::Forbidden(Vec::new()),
             Outcome::NotFound(What::Credential),
             Outcome::Blocked("it".to_owned()),
             Outcome::refused(Refusal::CredentialExists),

@@ -12,6 +12,7 @@ pub(crate) mod freshness;
 mod key;
 pub(crate) mod locate;
 pub(crate) mod org_view;
+pub(crate) mod policies;
 pub(crate) mod read;
 pub(crate) mod receipt;
 pub(crate) mod serve;

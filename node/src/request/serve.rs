@@ -1,16 +1,16 @@
 //! A request's path, from its head to its response, in the contract's order of checks: route,
 //! authentication, headers, path and query, body, existence, storage. The first file to read.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use concordat_cluster::raft::Freshness;
-use concordat_proto::limits;
-use http::{Method, Response, StatusCode, request::Parts};
+use concordat_proto::{header, limits};
+use http::{HeaderValue, Method, Response, StatusCode, request::Parts};
 use tokio::time::Instant;
 
 use super::{
-    condition, freshness, read,
+    condition, freshness, policies, read,
     timing::Timing,
     unavailable::{broken, unavailable},
     write::{self, commit::request_digest},
@@ -21,7 +21,7 @@ use crate::{
         outcome::{Answer, Malformed, Outcome, Unavailable},
         request::{Input, Presented, Terms},
     },
-    auth::{self, Authorized, Denied, Permit},
+    auth::{self, Authorized, Denied, Permit, Principal},
     dialect::{
         REGISTRY,
         traits::{Dialect, ResponseBody, Route},
@@ -42,6 +42,8 @@ use crate::{
 pub(crate) struct Call {
     /// When its head had been read: all its time limits count from here.
     pub(crate) accepted: Instant,
+    /// The other end of the connection.
+    pub(crate) source: IpAddr,
     /// The head.
     pub(crate) head: Parts,
     /// The body, not read yet.
@@ -75,15 +77,38 @@ pub(crate) async fn serve(node: &Arc<Node>, call: &mut Call) -> Response<Respons
     let Ok(_permit) = node.permits.try_acquire() else {
         return rejected(dialect, call, Outcome::Unavailable(Unavailable::Overloaded));
     };
-    let mut observed = Observed::new(route.operation, call.accepted);
-    let answer = answer(node, call, dialect, route, parameter, &mut observed).await;
+    let observed = Observed::new(route.operation, call.accepted);
+    let mut beside = Beside { observed, notices: Vec::new() };
+    let answer = answer(node, call, dialect, route, parameter, &mut beside).await;
     let answer = answer.unwrap_or_else(|refused| refused);
-    let response = dialect.render(Some(route.operation), answer);
+    let Beside { observed, mut notices } = beside;
+    if let Outcome::Forbidden(said) = &answer.outcome {
+        notices.clone_from(said);
+    }
+    let response = noticed(dialect.render(Some(route.operation), answer), &notices);
     // Of every encoding alike: a call's own status is in its trailers.
     let status = response.status().as_u16();
     let response = finish(dialect, call, response);
     tracing::debug!(method = %call.head.method, path, status, "answered");
     node.metrics.observe(&observed, status);
+    response
+}
+
+/// What is known of a request beside its answer.
+struct Beside {
+    /// For the metrics.
+    observed: Observed,
+    /// What the policies that allowed it say to the caller.
+    notices: Vec<String>,
+}
+
+/// The response with what policies say to the caller.
+fn noticed(mut response: Response<ResponseBody>, notices: &[String]) -> Response<ResponseBody> {
+    if let Some(line) = header::policy_notices(notices)
+        && let Ok(value) = HeaderValue::try_from(line)
+    {
+        response.headers_mut().insert(header::POLICY_NOTICES, value);
+    }
     response
 }
 
@@ -146,19 +171,23 @@ async fn answer(
     dialect: &dyn Dialect,
     route: &Route,
     parameter: &str,
-    observed: &mut Observed,
+    beside: &mut Beside,
 ) -> Result<Answer, Answer> {
     dialect.admit(&call.head).map_err(Outcome::Malformed)?;
     let operation = route.operation;
     let is_proof_wanted = !operation.is_write() && dialect.wants_current(&call.head.headers);
-    let permit = permit(node, dialect.credentials(&call.head.headers), route)
-        .map_err(|denied| if is_proof_wanted { proved(denied) } else { denied })?;
+    let provable = |denied| if is_proof_wanted { proved(denied) } else { denied };
+    let (permit, fresh) =
+        permit(node, dialect.credentials(&call.head.headers), route).map_err(provable)?;
     let terms = dialect.terms(operation, &call.head.headers).map_err(Outcome::Malformed)?;
     let timing = Timing { accepted: call.accepted, deadline: call.accepted + terms.timeout };
     let body = body(node, call, route).await.map_err(Outcome::Malformed)?;
-    let authorized = parse(permit, route, &call.head, &body, parameter)?;
+    let action = parse(route, &call.head, &body, parameter);
+    let authorized = decide(node, permit, action, (&terms, call.source))
+        .map_err(|denied| provable(marked(denied, fresh)))?;
+    beside.notices = authorized.notices().to_vec();
     if operation.is_write() {
-        observed.required = Some(terms.required);
+        beside.observed.required = Some(terms.required);
         condition::of_write(operation, &terms)?;
         let digest = request_digest(&call.head, &body);
         return Ok(write::answer(node, authorized, terms, digest, timing).await);
@@ -182,9 +211,14 @@ fn proved(answer: Answer) -> Answer {
     }
 }
 
-/// Authenticates and authorizes the caller. A read looks the key up again with its data
-/// ([`super::key`]), and a write in the log, so that only a denial is marked with this look's freshness.
-fn permit(node: &Node, presented: Presented<'_>, route: &Route) -> Result<Permit, Answer> {
+/// Authenticates the caller, and authorizes it as far as its rights decide. How fresh the state was that this
+/// was read from: a read looks the key up again with its data ([`super::key`]), and a write in the log, so that
+/// only a denial is marked with it.
+fn permit<'a>(
+    node: &'a Node,
+    presented: Presented<'_>,
+    route: &Route,
+) -> Result<(Permit<'a>, Freshness), Answer> {
     let caller = route.operation.spec().caller;
     // Evaluated before the state is read, over all groups: it must not reveal where an organization
     // is.
@@ -217,13 +251,54 @@ fn permit(node: &Node, presented: Presented<'_>, route: &Route) -> Result<Permit
         Denied::Unauthenticated => freshness::mark(Outcome::Unauthenticated, fresh),
         Denied::Broken(error) => broken("authenticating", &error),
     })?;
-    auth::authorize(principal, route.operation).map_err(|refused| {
-        let outcome = match refused {
-            auth::NotAllowed::Forbidden => Outcome::Forbidden,
-            auth::NotAllowed::Replaced => Outcome::Unauthenticated,
-        };
-        freshness::mark(outcome, fresh)
-    })
+    let policies = policies::in_force(node, &principal, route.operation);
+    let policies = policies.map_err(|error| broken("reading policies", &error))?;
+    match auth::authorize(principal, route.operation, policies) {
+        Ok(permit) => Ok((permit, fresh)),
+        Err(auth::NotAllowed::Forbidden(denied)) => {
+            Err(freshness::mark(Outcome::Forbidden(denied.notices), fresh))
+        }
+        Err(auth::NotAllowed::Replaced) => Err(freshness::mark(Outcome::Unauthenticated, fresh)),
+    }
+}
+
+/// A denial by policies, which were read from a state this fresh.
+fn marked(denied: Answer, fresh: Freshness) -> Answer {
+    let is_denial = matches!(denied.outcome, Outcome::Forbidden(_));
+    if is_denial { freshness::mark(denied, fresh) } else { denied }
+}
+
+/// Decides on a request once it is known in full. One that cannot be read is decided upon as one about its
+/// caller's organization: a caller that may not do this learns nothing else.
+fn decide(
+    node: &Node,
+    permit: Permit<'_>,
+    action: Result<Action, Outcome>,
+    (terms, source): (&Terms, IpAddr),
+) -> Result<Authorized, Answer> {
+    let operation = permit.operation();
+    let not_read = |error| broken("reading what policies ask for", &error);
+    let principal = permit.principal();
+    let action = match action {
+        Ok(action) => action,
+        Err(malformed) => {
+            let target = policies::target_of_unread(principal);
+            let question = policies::question(node, principal, operation, target, (terms, source));
+            let is_denied = !permit.policies().is_default()
+                && matches!(principal, Principal::Org(_))
+                && permit.policies().decide(&question).is_err();
+            let outcome = if is_denied { Outcome::Forbidden(Vec::new()) } else { malformed };
+            return Err(outcome.into());
+        }
+    };
+    let is_asked = !permit.policies().is_default() || operation.is_write();
+    let target = match is_asked {
+        true => policies::target(node, principal, &action).map_err(not_read)?,
+        false => policies::target_of_unread(principal),
+    };
+    let question = policies::question(node, principal, operation, target, (terms, source));
+    let granted = permit.grant(action, question);
+    granted.map_err(|denied| Outcome::Forbidden(denied.notices).into())
 }
 
 /// The body, where the operation or the method has one; of others it is left where it is.
@@ -241,13 +316,7 @@ async fn body(node: &Node, call: &mut Call, route: &Route) -> Result<Bytes, Malf
     })
 }
 
-fn parse(
-    permit: Permit,
-    route: &Route,
-    head: &Parts,
-    body: &[u8],
-    parameter: &str,
-) -> Result<Authorized, Outcome> {
+fn parse(route: &Route, head: &Parts, body: &[u8], parameter: &str) -> Result<Action, Outcome> {
     let query = head.uri.query().unwrap_or_default();
     let input = Input { path_parameter: parameter, query, headers: &head.headers, body };
     let action: Action = (route.parse)(&input).map_err(Outcome::Malformed)?;
@@ -255,5 +324,5 @@ fn parse(
     if body.len() > limits::BODY_BYTES_MAX {
         return Err(Outcome::Malformed(Malformed::BodyTooLarge));
     }
-    permit.grant(action).ok_or(Outcome::Forbidden)
+    Ok(action)
 }

@@ -1,4 +1,5 @@
-//! OIDC credentials: `/organizations/sso/oidc/provider-credentials`.
+//! OIDC credentials: `/organizations/sso/oidc/provider-credentials`; and to which of them a dialect that knows
+//! one is bound: `/v1/bindings/{binding}`.
 //!
 //! Only the shape is here. What a value may be, which defaults are filled in and how a request is refused
 //! is the dialect's.
@@ -10,7 +11,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{OpenEnum, lenient::null_as_default, secret_text};
 use crate::{
     base::{id::ClientId, schema::text_schema, secret::Secret},
-    records::oidc::{ClaimMapping, Provider},
+    records::{
+        oidc::{ClaimMapping, Provider},
+        registration::Binding as DialectBinding,
+    },
 };
 
 /// What stands in the place of a private key in a response, and in a change that keeps the stored one.
@@ -249,4 +253,22 @@ pub struct ClientSecret {
     /// When it expires (RFC 3339, UTC); absent if it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
+}
+
+/// The result of `GET /v1/bindings/{binding}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Binding {
+    /// The dialect's name.
+    pub binding: DialectBinding,
+    /// The credential that it knows.
+    pub client_id: ClientId,
+}
+
+/// The body of `PUT /v1/bindings/{binding}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct BindingSet {
+    /// The credential that the dialect is to know.
+    pub client_id: ClientId,
 }

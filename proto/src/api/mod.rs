@@ -18,7 +18,6 @@
 //! Spans end in their unit (`_ms`), whole numbers unless the field says otherwise. Raft groups, terms and
 //! log indexes are numbers; all other ids are text.
 
-pub mod binding;
 pub mod cluster;
 pub mod credential;
 pub mod demo;
@@ -28,6 +27,7 @@ mod lenient;
 pub mod node;
 mod open_enum;
 pub mod organization;
+pub mod policy;
 pub mod receipt;
 pub mod region;
 pub mod resource;

@@ -8,9 +8,10 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     OpenEnum,
-    binding::{Binding, BindingSet},
     cluster::{ClusterPatch, ClusterStatus, Digests},
-    credential::{ClientSecret, CredentialCreate, CredentialPatch, OidcCredential},
+    credential::{
+        Binding, BindingSet, ClientSecret, CredentialCreate, CredentialPatch, OidcCredential,
+    },
     demo::DemoTarget,
     envelope::Envelope,
     node::{Node, NodeLife, NodePatch},
@@ -18,6 +19,7 @@ use super::{
         ApiKey, ApiKeyCreate, NewApiKey, NewOrganization, Organization, OrganizationCreate,
         OrganizationMove, OrganizationPatch,
     },
+    policy::{Policies, PoliciesSet, PolicyTest, PolicyVerdict},
     receipt::{Receipt, ReceiptState},
     region::{Failover, LostWrites, MemberRegion, RegionAdd, RegionLife, RegionPatch},
     resource::{
@@ -67,6 +69,10 @@ samples! {
     external_credential: ExternalCredential;
     external_patch: ExternalPatch;
     failover: Failover;
+    policies: Policies;
+    policies_set: PoliciesSet;
+    policy_test: PolicyTest;
+    policy_verdict: PolicyVerdict;
     lost_writes: LostWrites;
     new_api_key: NewApiKey;
     new_organization: NewOrganization;

@@ -9,6 +9,7 @@ pub mod lease;
 pub mod movement;
 pub mod oidc;
 pub mod org;
+pub mod policy;
 pub mod record;
 pub mod registration;
 pub mod resource;

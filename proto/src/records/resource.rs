@@ -27,12 +27,15 @@ pub enum ResourceKind {
     External,
     /// An attribute of the organization.
     Attribute,
+    /// The organization's own set of policies: it has one, of the name [`ResourceName::policies`].
+    Policies,
 }
 
 text_enum!(ResourceKind, "kind of resource", {
     Saml => "SAML credential",
     External => "external credential",
     Attribute => "attribute",
+    Policies => "policy set",
 });
 
 impl ResourceKind {
@@ -43,6 +46,7 @@ impl ResourceKind {
             Self::Saml => 1,
             Self::External => 2,
             Self::Attribute => 3,
+            Self::Policies => 4,
         }
     }
 }
@@ -72,6 +76,12 @@ impl ResourceName {
     #[must_use]
     pub fn of_write(write: WriteId) -> Self {
         Self(write.to_string())
+    }
+
+    /// The name of an organization's own set of policies.
+    #[must_use]
+    pub fn policies() -> Self {
+        Self("policies".to_owned())
     }
 
     /// The text.
@@ -122,6 +132,8 @@ pub enum ResourceBody {
     External(ExternalCredential),
     /// An attribute: JSON text of at most [`limits::ATTRIBUTE_BYTES_MAX`] bytes.
     Attribute(String),
+    /// A set of policies: text of at most [`limits::POLICIES_BYTES_MAX`] bytes.
+    Policies(String),
 }
 
 impl ResourceBody {
@@ -132,6 +144,7 @@ impl ResourceBody {
             Self::Saml(_) => ResourceKind::Saml,
             Self::External(_) => ResourceKind::External,
             Self::Attribute(_) => ResourceKind::Attribute,
+            Self::Policies(_) => ResourceKind::Policies,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt, fmt::Write, fs, path::PathBuf};
 
 use super::{
     Wire, WireError,
-    samples::{self, Samples, failover, key, peer, registration, resource},
+    samples::{self, Samples, failover, key, peer, policy, registration, resource},
     snapshot::Chunk,
 };
 use crate::version;
@@ -89,6 +89,7 @@ fn every_version_is_read_and_the_newest_written() {
     check("org_profile", version::RECORD, &registration::profiles());
     check("resource", version::RECORD, &resource::resources());
     check("org_key", version::ORG_KEY, &key::org_keys());
+    check("policy_set", version::RECORD, &policy::sets());
     check("counter", version::RECORD, &samples::counters());
     check("peer_request", version::PEER, &peer::peer_requests());
     check("peer_reply", version::PEER, &peer::peer_replies());

@@ -11,7 +11,6 @@
 //! longer maintained, so only `codec.rs` names it.
 
 use crate::{
-    command::Proposal,
     limits,
     records::{
         failover::ClosedGroup,
@@ -22,6 +21,7 @@ use crate::{
             ApiKey, ClusterRecord, NodeRecord, Org, OrgSettings, PartitionPolicyRecord,
             RegionRecord,
         },
+        policy::PolicySetRecord,
         record::{AppliedRecord, InheritedNames, InheritedTerms, KeyRecord, WriteRecord},
         registration::{OrgProfile, Registration},
         resource::Resource,
@@ -44,15 +44,13 @@ pub mod snapshot;
 
 use codec::wire;
 use frozen::{
-    cluster, command, failover, lease, movement, oidc, org, record, registration, reply, resource,
+    cluster, failover, lease, movement, oidc, org, policy, record, registration, reply, resource,
 };
 
 pub use codec::{Wire, decode_serde, encode_serde};
 pub use error::WireError;
 
 wire! {
-    Proposal: writes version::COMMAND => command::V1Proposal,
-        reads { 1 => command::V1Proposal }, at most limits::COMMAND_BYTES_MAX;
     Applied: writes version::RECORD => reply::V1Applied,
         reads { 1 => reply::V1Applied }, at most limits::RECORD_BYTES_MAX;
     Org: writes version::RECORD => org::V1Org,
@@ -108,6 +106,8 @@ wire! {
         reads { 1 => registration::V1OrgProfile }, at most limits::RECORD_BYTES_MAX;
     Resource: writes version::RECORD => resource::V1Resource,
         reads { 1 => resource::V1Resource }, at most limits::RECORD_BYTES_MAX;
+    PolicySetRecord: writes version::RECORD => policy::V1PolicySetRecord,
+        reads { 1 => policy::V1PolicySetRecord }, at most limits::RECORD_BYTES_MAX;
     u64: writes version::RECORD => u64,
         reads { 1 => u64 }, at most limits::RECORD_BYTES_MAX;
 }

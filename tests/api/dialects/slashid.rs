@@ -1,6 +1,8 @@
 //! The native API beside its OIDC credentials, by scripts.
 
-use super::run;
+use tokio::sync::Mutex;
+
+use super::{Player, run};
 
 const DIALECT: &str = "slashid";
 
@@ -19,7 +21,56 @@ async fn attributes_live() {
     run(DIALECT, "attributes.txt").await;
 }
 
+/// Held by a test that sets the cluster-wide policies: there is one cluster.
+static CLUSTER_WIDE: Mutex<()> = Mutex::const_new(());
+
 #[tokio::test]
 async fn api_keys_live() {
     run(DIALECT, "keys.txt").await;
+}
+
+#[tokio::test]
+async fn policies_decide_in_every_dialect() {
+    let _alone = CLUSTER_WIDE.lock().await;
+    run(DIALECT, "policies.txt").await;
+}
+
+/// Writes while sets change: each is authorized again where it has to be. One that met too many changes is
+/// 503, and a repeat does it.
+#[tokio::test]
+async fn a_write_of_changing_policies_is_authorized_again() {
+    let _alone = CLUSTER_WIDE.lock().await;
+    let player = Player::new("changing policies").await;
+    let set = |text: &str| {
+        format!(
+            "PUT /v1/policies\nslashid-api-key: {{{{operator}}}}\n\n{{\"policies\": \"{text}\"}}"
+        )
+    };
+    let own = |text: &str| {
+        format!(
+            "PUT /organizations/policies\nslashid-orgid: {{{{org}}}}\nslashid-api-key: {{{{key}}}}\n\n\
+             {{\"policies\": \"{text}\"}}"
+        )
+    };
+    let write = "@1 PUT /organizations/attributes/a\nslashid-orgid: {{org}}\n\
+                 slashid-api-key: {{key}}\n\n{\"value\": 1}";
+    let change = async {
+        for _ in 0..10 {
+            for text in ["forbid (principal, action, resource == Credential::\\\"none\\\");", ""] {
+                assert_eq!(player.send(&set(text)).await.status, 200);
+                assert_eq!(player.send(&own(text)).await.status, 200);
+            }
+        }
+    };
+    let write = async {
+        for _ in 0..60 {
+            let mut answer = player.send(write).await;
+            // This ends: the changes do.
+            while answer.status == 503 && answer.text().contains("nothing was stored") {
+                answer = player.send(write).await;
+            }
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
+    };
+    tokio::join!(change, write);
 }

@@ -216,3 +216,37 @@ async fn an_organization_is_moved_and_waited_for() {
     user.fails(&["org", "move", &org], USAGE).await;
     user.fails(&["org", "move", &org, "--to", "us-iowa", "--cancel"], USAGE).await;
 }
+
+#[tokio::test]
+async fn policies_are_put_tested_and_read() {
+    let user = user("policies").await;
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let text =
+        "@id(\"freeze\") forbid (principal, action == Action::\"attribute_put\", resource);\n";
+    let (freeze, none) = (file("freeze.cedar", text), file("none.cedar", ""));
+    user.says(&["policy", "put", "--own", &freeze]).await;
+    let got = user.says(&["policy", "get", "--own"]).await;
+    assert_eq!(got["policies"]["policies"], text, "{got}");
+    user.fails(&["attribute", "set", "a", "1"], REFUSED).await;
+    let org = user.environment[1].1.as_str();
+    let test = ["policy", "test", "attribute_put", "--organization", org, "--right", "write"];
+    let denied = user.says(&test).await;
+    assert_eq!(
+        (&denied["allowed"], &denied["determining"][0]["id"]),
+        (&false.into(), &"freeze".into())
+    );
+    let allowed = user.says(&[&test[..], &["--own-policies", &none]].concat()).await;
+    assert_eq!(allowed["allowed"], true, "{allowed}");
+    let wrong = file("wrong.cedar", "permit (principal, action, resource);");
+    user.fails(&["policy", "put", "--own", &wrong], REFUSED).await;
+    let etag = got["etag"].as_str().unwrap();
+    user.says(&["policy", "put", "--own", &none, "--if-match", etag]).await;
+    user.says(&["attribute", "set", "a", "1"]).await;
+    let shown = user.says(&["policy", "get", "--schema"]).await;
+    assert!(shown["policies"]["schema"].as_str().unwrap().contains("entity Key"), "{shown}");
+}

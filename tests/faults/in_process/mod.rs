@@ -386,6 +386,7 @@ impl Nine {
             origin: self.places[via].id,
             idempotency: None,
             authorized_by: None,
+            policies: None,
             command,
         }
     }

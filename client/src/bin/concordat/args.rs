@@ -6,6 +6,7 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use concordat_client::{NodeId, OrgId, Provider, Region, RequiredConsistency, Secret, WriteId};
 
 use crate::{
+    policy_args::Policy,
     resource_args::{Attribute, Condition, External, Key, Saml},
     values::{self, OrgSetting, Setting},
 };
@@ -121,6 +122,9 @@ pub(crate) enum Command {
     /// Manages the organization's API keys
     #[command(subcommand)]
     Key(Key),
+    /// Manages policies: who may do what, in the language Cedar
+    #[command(subcommand)]
+    Policy(Policy),
     /// Shows how far a write has been replicated
     #[command(subcommand)]
     Write(WriteVerb),
@@ -490,6 +494,7 @@ impl Command {
             ),
             Self::Saml(verb) => !matches!(verb, Saml::List | Saml::Get { .. }),
             Self::External(verb) => !matches!(verb, External::List | External::Get { .. }),
+            Self::Policy(verb) => matches!(verb, Policy::Put { .. }),
             Self::Attribute(verb) => !matches!(verb, Attribute::List | Attribute::Get { .. }),
             Self::Key(verb) => !matches!(verb, Key::List),
             // A move is not: a repeat of it changes nothing.

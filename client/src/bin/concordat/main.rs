@@ -7,6 +7,7 @@ mod command;
 mod config;
 mod failure;
 mod invocation;
+mod policy_args;
 mod print;
 mod resource_args;
 mod signals;

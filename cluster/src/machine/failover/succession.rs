@@ -231,6 +231,8 @@ impl SuccessorSpec {
             | Kind::Inherited
             | Kind::InheritedTerms
             | Kind::PartitionPolicyRecord
+            | Kind::OwnPolicyVersion
+            | Kind::PolicyRevision
             | Kind::FeatureLevel => out.push((self.renamed(parsed), value.to_vec())),
             Kind::Cluster
             | Kind::Region
@@ -239,6 +241,7 @@ impl SuccessorSpec {
             | Kind::ClosedGroup
             | Kind::Domain
             | Kind::DomainOf
+            | Kind::Policies
             | Kind::RegionName => {
                 return Err(StoreError::new("a record of the system group in a home group"));
             }

@@ -137,13 +137,10 @@ impl Packer<'_> {
         let parsed = keys::parse(key).ok_or_else(|| StoreError::new("a key of no known kind"))?;
         match parsed.kind {
             Kind::ApiKey => {
-                let key: OrgKey = query::decode(key, value)?;
                 // As every build reads it, where it can be.
-                let is_plain = key.is_plain();
-                self.pack(if is_plain {
-                    MovedRecord::ApiKey(key.key)
-                } else {
-                    MovedRecord::OrgKey(Box::new(key))
+                self.pack(match query::decode::<OrgKey>(key, value)? {
+                    key if key.is_plain() => MovedRecord::ApiKey(key.key),
+                    key => MovedRecord::OrgKey(Box::new(key)),
                 });
             }
             Kind::Oidc => self.pack(MovedRecord::Oidc(query::decode(key, value)?)),
@@ -171,12 +168,13 @@ impl Packer<'_> {
                 }
             }
             // The first moves in the head; the second belongs to those that are not here; the next
-            // two are counted anew, and the last is made anew from the registrations.
+            // two are counted anew, and the last two are made anew from registrations and resources.
             Kind::Org
             | Kind::Away
             | Kind::IdempotencyCount
             | Kind::ResourceCount
-            | Kind::CredentialNumber => {}
+            | Kind::CredentialNumber
+            | Kind::OwnPolicyVersion => {}
             Kind::Applied
             | Kind::Write
             | Kind::Expiry
@@ -193,6 +191,8 @@ impl Packer<'_> {
             | Kind::InheritedTerms
             | Kind::PartitionPolicyRecord
             | Kind::FeatureLevel
+            | Kind::PolicyRevision
+            | Kind::Policies
             | Kind::Domain
             | Kind::DomainOf
             | Kind::RegionName => {

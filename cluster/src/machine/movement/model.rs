@@ -17,7 +17,8 @@ use concordat_proto::{
 
 use crate::{
     machine::{
-        org_keys, query, registered, resource,
+        org::keys as org_keys,
+        query, registered, resource,
         testkit::{api_key, client, credential, org_id, sealed},
     },
     store::{Reader, keys},
@@ -213,9 +214,10 @@ impl Model {
         &mut self,
         version: WriteId,
         target: &CredentialTarget,
-        to: &ClientId,
+        to: Option<&ClientId>,
         answer: &Result<Reply, Refusal>,
     ) -> Result<Reply, Refusal> {
+        let to = to.expect("a new name");
         let CredentialTarget::Number(wanted) = target else { unreachable!("only by number") };
         let found = self.registered.iter().find(|(_, (_, number))| *number == Some(*wanted));
         let from = found.map(|(name, _)| name.clone()).ok_or(Refusal::CredentialNotFound)?;
@@ -246,12 +248,12 @@ impl Model {
         proposal: &Proposal,
         answer: &Result<Reply, Refusal>,
     ) -> Result<Reply, Refusal> {
+        let version = proposal.write_id;
         match &proposal.command {
             Command::CreateOidc { credential, .. } => {
                 if self.credentials.contains_key(&credential.client_id) {
                     return Err(Refusal::CredentialExists);
                 }
-                let version = proposal.write_id;
                 let made = OidcCredential { version, ..credential.clone() };
                 self.credentials.insert(credential.client_id.clone(), made);
                 self.registered.insert(credential.client_id.clone(), (version, None));
@@ -259,16 +261,14 @@ impl Model {
                 Ok(Reply::Version(version))
             }
             Command::ChangeCredential { target, change, .. } => {
-                let to = change.client_id.as_ref().expect("a new name");
-                self.renamed(proposal.write_id, target, to, answer)
+                self.renamed(version, target, change.client_id.as_ref(), answer)
             }
             Command::PatchOidc { client_id, patch, .. } => {
-                let stored =
-                    self.credentials.get_mut(client_id).ok_or(Refusal::CredentialNotFound)?;
-                stored.label.clone_from(&patch.label);
-                stored.version = proposal.write_id;
+                let stored = self.credentials.get_mut(client_id);
+                let stored = stored.ok_or(Refusal::CredentialNotFound)?;
+                (stored.label, stored.version) = (patch.label.clone(), version);
                 self.sequence += 1;
-                Ok(Reply::Version(stored.version))
+                Ok(Reply::Version(version))
             }
             Command::DeleteOidc { client_id, .. } => {
                 self.credentials.remove(client_id).ok_or(Refusal::CredentialNotFound)?;
@@ -276,7 +276,7 @@ impl Model {
                 self.sequence += 1;
                 Ok(Reply::Done)
             }
-            Command::ChangeResource { change, .. } => self.attribute(proposal.write_id, change),
+            Command::ChangeResource { change, .. } => self.attribute(version, change),
             Command::ChangeKeys { change, .. } => self.changed_keys(change, answer),
             Command::RemoveCredential { .. }
             | Command::BindCredential { .. }
@@ -308,6 +308,8 @@ impl Model {
             | Command::SetOrgSettings { .. }
             | Command::RaiseFeatureLevel { .. }
             | Command::NoteFeatureLevel(_)
+            | Command::SetPolicies { .. }
+            | Command::NotePolicies(_)
             | Command::NoteLost { .. } => unreachable!("not a write of an organization"),
         }
     }

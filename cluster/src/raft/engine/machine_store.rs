@@ -194,7 +194,7 @@ impl MachineStore {
         }
         let EntryPayload::Normal(payload) = &entry.payload else { return Ok(()) };
         let proposal = Proposal::decode(&payload.0);
-        match proposal.map(|proposal| proposal.command.feature_level()) {
+        match proposal.map(|proposal| proposal.feature_level()) {
             Ok(level) if level <= self.feature_level => Ok(()),
             Ok(_) | Err(_) => Err(StoreError::new("a committed entry cannot be read")),
         }
@@ -297,6 +297,8 @@ fn apply_entry(
                     | Command::SetLeases(_)
                     | Command::NotePartitionPolicy(_)
                     | Command::RaiseFeatureLevel { .. }
+                    | Command::SetPolicies { .. }
+                    | Command::NotePolicies(_)
                     | Command::NoteFeatureLevel(_)
             );
             Ok(Response(Some(applied)))

@@ -107,6 +107,7 @@ fn due_note(core: &Core, system: &SystemView, view: &GroupView) -> Option<Comman
         leases: of_system.leases.terms,
         partition_policy: system.cluster.as_ref().map(|cluster| cluster.partition_policy),
         feature_level: core.feature_level(),
+        policy_revision: of_system.policy_revision,
     }
     .due()
 }

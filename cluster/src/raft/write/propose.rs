@@ -101,6 +101,7 @@ impl Core {
             origin: self.node(),
             idempotency: None,
             authorized_by: None,
+            policies: None,
             command,
         }
     }

@@ -82,6 +82,7 @@ impl Bodies for Enterprise {
             | Value::Resource(_)
             | Value::Resources(..)
             | Value::Keys(..)
+            | Value::Policies(_)
             | Value::Done => None,
         }
     }
@@ -171,7 +172,7 @@ fn detail<'a>(failure: &'a Failure<'_>) -> &'a str {
         Some(Outcome::NotFound(What::Credential)) => CONFIGURATION_MISSING,
         Some(Outcome::KeyMissing) => "Authentication credentials were not provided.",
         Some(Outcome::Unauthenticated) => "Invalid API key.",
-        Some(Outcome::Forbidden) => "The API key does not have the right to do this.",
+        Some(Outcome::Forbidden(_)) => "The API key does not have the right to do this.",
         _ => &failure.message,
     }
 }

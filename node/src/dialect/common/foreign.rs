@@ -111,7 +111,7 @@ fn reply(bodies: &dyn Bodies, operation: Option<Operation>, outcome: &Outcome) -
         | Outcome::Unauthenticated
         | Outcome::KeyMissing
         | Outcome::OtherOrganization
-        | Outcome::Forbidden
+        | Outcome::Forbidden(_)
         | Outcome::Malformed(_) => failed(bodies, operation, outcome),
     }
 }
@@ -198,7 +198,7 @@ fn described(outcome: &Outcome) -> (u16, String) {
             (status::UNAUTHORIZED, "unauthorized".to_owned())
         }
         Outcome::OtherOrganization => (status::FORBIDDEN, render::OTHER_ORGANIZATION.to_owned()),
-        Outcome::Forbidden => (status::FORBIDDEN, render::FORBIDDEN.to_owned()),
+        Outcome::Forbidden(_) => (status::FORBIDDEN, render::FORBIDDEN.to_owned()),
         Outcome::Malformed(malformed) => (status::of_malformed(malformed), malformed.to_string()),
         Outcome::Found(_)
         | Outcome::NotModified(_)

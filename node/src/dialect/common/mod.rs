@@ -12,6 +12,7 @@ pub mod foreign;
 pub mod json;
 pub mod mask;
 pub mod organization;
+pub mod policies;
 pub mod query;
 pub mod render;
 pub mod status;

@@ -200,7 +200,7 @@ fn reply(values: &dyn Values, operation: Option<Operation>, outcome: &Outcome) -
             Reply::failure(status::UNAUTHORIZED, "unauthorized")
         }
         Outcome::OtherOrganization => Reply::failure(status::FORBIDDEN, OTHER_ORGANIZATION),
-        Outcome::Forbidden => Reply::failure(status::FORBIDDEN, FORBIDDEN),
+        Outcome::Forbidden(_) => Reply::failure(status::FORBIDDEN, FORBIDDEN),
         Outcome::Malformed(malformed) => self::malformed(values, malformed),
     }
 }
@@ -224,6 +224,10 @@ fn found(values: &dyn Values, status: u16, value: &Value) -> Reply {
         | Value::Resources(..)
         | Value::Keys(..)
         | Value::Done => reply,
+        Value::Policies(found) => match found.version {
+            Some(version) => reply.with(header::ETAG, header::etag(version)),
+            None => reply,
+        },
         Value::Resource(found) => reply.with(header::ETAG, header::etag(found.resource.version)),
         Value::Entry(found) => {
             reply.with(header::ETAG, header::etag(found.entry.credential.version))

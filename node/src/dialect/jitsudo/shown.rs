@@ -51,6 +51,9 @@ pub(super) struct ErrorDocument<'a> {
     /// What is wrong with members of the body, by their names.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     details: BTreeMap<&'a str, String>,
+    /// What the policies that forbid it say to the caller.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    notices: &'a [String],
 }
 
 impl Bodies for Configuration {
@@ -69,6 +72,7 @@ impl Bodies for Configuration {
             | Value::Resource(_)
             | Value::Resources(..)
             | Value::Keys(..)
+            | Value::Policies(_)
             | Value::Done => None,
         }
     }
@@ -94,9 +98,13 @@ impl Bodies for Configuration {
     fn failure(&self, _: Option<Operation>, failure: &Failure<'_>) -> Shown {
         let (status, details) = described(failure);
         let message = message(failure, &details);
+        let notices = match failure.outcome {
+            Some(Outcome::Forbidden(notices)) => &notices[..],
+            _ => &[],
+        };
         Shown::json(
             status,
-            &ErrorDocument { code: code(status, failure.outcome), message, details },
+            &ErrorDocument { code: code(status, failure.outcome), message, details, notices },
         )
     }
 }

@@ -2,13 +2,14 @@
 
 use concordat_proto::{
     api::{
-        binding::{Binding, BindingSet},
         cluster::{ClusterPatch, ClusterStatus, Digests},
+        credential::{Binding, BindingSet},
         demo::DemoTarget,
         node::{Node, NodePatch},
         organization::{
             NewOrganization, Organization, OrganizationCreate, OrganizationMove, OrganizationPatch,
         },
+        policy::{Policies, PoliciesSet, PolicyTest, PolicyVerdict},
         receipt::Receipt,
         region::{Failover, LostWrites, MemberRegion, RegionAdd, RegionPatch},
     },
@@ -93,6 +94,17 @@ pub(super) const OPERATIONS: &[Description] = &[
     describe(Operation::DivergenceGet, "Read the writes that only a failed region has")
         .of::<Region>()
         .result::<LostWrites>(),
+    describe(Operation::PoliciesGet, "Read the cluster-wide policies")
+        .result::<Policies>()
+        .versioned(),
+    describe(Operation::PoliciesPut, "Replace the cluster-wide policies")
+        .takes::<PoliciesSet>()
+        .no_result()
+        .versioned(),
+    describe(Operation::PoliciesTest, "Decide a request without carrying it out")
+        .takes::<PolicyTest>()
+        .result::<PolicyVerdict>()
+        .fails(&[404]),
     describe(Operation::DemoCut, "Cut a region or a node off")
         .takes::<DemoTarget>()
         .no_result()

@@ -9,6 +9,7 @@
 mod cluster;
 mod describe;
 mod org;
+mod policies;
 mod routes;
 mod shown;
 
@@ -19,6 +20,7 @@ use serde_json::value::RawValue;
 use super::{
     common::{
         described::Failure,
+        envelope::raw,
         render::{self, Values},
         terms::Names,
     },
@@ -90,6 +92,7 @@ impl Values for OperatorApi {
             Value::Receipt(receipt, refusal) => {
                 Some((render::receipt(receipt, refusal.as_ref()), None))
             }
+            Value::Policies(view) => Some((raw(&view.shown), None)),
             Value::Document(document) => Some((document.as_json().to_owned(), None)),
             Value::Binding(binding, client_id) => Some((shown::binding(binding, client_id), None)),
             Value::Credential(_)

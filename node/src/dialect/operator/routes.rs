@@ -14,7 +14,7 @@ use concordat_proto::{
 };
 use http::Method;
 
-use super::{cluster, org};
+use super::{cluster, org, policies};
 use crate::{
     api::{
         operation::{
@@ -25,7 +25,7 @@ use crate::{
         request::Input,
     },
     dialect::{
-        common::{body::object, malformed, query::Query},
+        common::{body::object, malformed, policies::text, query::Query},
         traits::Route,
     },
     percent,
@@ -44,6 +44,8 @@ const REGIONS: &str = "/v1/cluster/regions";
 const REGION: &str = "/v1/cluster/regions/{region}";
 const FAILOVER: &str = "/v1/cluster/regions/{region}/failover";
 const DIVERGENCE: &str = "/v1/cluster/regions/{region}/divergence";
+const POLICIES: &str = "/v1/policies";
+const POLICY_TEST: &str = "/v1/policies/test";
 const CUT: &str = "/v1/demo/cut";
 const HEAL: &str = "/v1/demo/heal";
 
@@ -129,6 +131,16 @@ pub(super) const ROUTES: &[Route] = &[
     }),
     route(Method::GET, DIVERGENCE, Operation::DivergenceGet, |input| {
         Ok(Action::OperatorRead(OperatorRead::Divergence(region(input)?)))
+    }),
+    route(Method::GET, POLICIES, Operation::PoliciesGet, |_| {
+        Ok(Action::OperatorRead(OperatorRead::Policies))
+    }),
+    route(Method::PUT, POLICIES, Operation::PoliciesPut, |input| {
+        Ok(Action::ClusterWrite(ClusterWrite::Policies(text(input)?)))
+    }),
+    route(Method::POST, POLICY_TEST, Operation::PoliciesTest, |input| {
+        let trial = policies::parse_test(object(input)?)?;
+        Ok(Action::OperatorRead(OperatorRead::PolicyTest(Box::new(trial))))
     }),
     route(Method::POST, CUT, Operation::DemoCut, |input| {
         Ok(Action::Demo(DemoAction::Cut(org::parse_target(object(input)?)?)))

@@ -2,7 +2,7 @@
 
 use concordat_proto::{
     api::{
-        binding as document,
+        credential as document,
         organization::{NewOrganization, Organization},
     },
     id::ClientId,

@@ -4,6 +4,7 @@ use concordat_proto::{
     api::{
         credential::{ClientSecret, CredentialCreate, CredentialPatch, OidcCredential},
         organization::{ApiKey, ApiKeyCreate, NewApiKey, Organization},
+        policy::{Policies, PoliciesSet},
         resource::{
             Attribute, AttributeSet, ExternalCreate, ExternalCredential, ExternalPatch, SamlCreate,
             SamlCredential, SamlPatch,
@@ -125,5 +126,12 @@ pub(super) const OPERATIONS: &[Description] = &[
         .answers(&[201]),
     describe(Operation::KeyRotate, "Replace the caller's key").result::<NewApiKey>(),
     describe(Operation::KeyRevoke, "Revoke a key").of::<KeyId>().answers(&[204]),
+    describe(Operation::OrgPoliciesGet, "Read the organization's own policies")
+        .result::<Policies>()
+        .versioned(),
+    describe(Operation::OrgPoliciesPut, "Replace the organization's own policies")
+        .takes::<PoliciesSet>()
+        .no_result()
+        .versioned(),
     describe(Operation::OwnOrgGet, "Read the key's own organization").result::<Organization>(),
 ];

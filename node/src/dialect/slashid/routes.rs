@@ -18,7 +18,7 @@ use crate::{
         request::Input,
     },
     dialect::{
-        common::{body, malformed, query::Query},
+        common::{body, malformed, policies, query::Query},
         traits::Route,
     },
 };
@@ -32,6 +32,7 @@ const SAML: &str = "/organizations/sso/saml/provider-credentials/{id}";
 const EXTERNAL_LIST: &str = "/organizations/config/external-credentials";
 const EXTERNAL: &str = "/organizations/config/external-credentials/{cred_id}";
 const ATTRIBUTES: &str = "/organizations/attributes";
+const POLICIES: &str = "/organizations/policies";
 const ATTRIBUTE: &str = "/organizations/attributes/{name}";
 const KEYS: &str = "/organizations/api-keys";
 const KEY: &str = "/organizations/api-keys/{key_id}";
@@ -73,6 +74,13 @@ pub(super) const ROUTES: &[Route] = &[
     route(Method::POST, KEYS, Operation::KeyIssue, key::issue),
     route(Method::PUT, KEYS, Operation::KeyRotate, key::rotate),
     route(Method::DELETE, KEY, Operation::KeyRevoke, key::revoke),
+    route(Method::GET, POLICIES, Operation::OrgPoliciesGet, |_| {
+        Ok(Action::CredentialRead(CredentialRead::Policies))
+    }),
+    route(Method::PUT, POLICIES, Operation::OrgPoliciesPut, |input| {
+        let draft = ResourceDraft::PutPolicies(policies::text(input)?);
+        Ok(Action::CredentialWrite(CredentialWrite::Resource(draft)))
+    }),
 ];
 
 const fn route(

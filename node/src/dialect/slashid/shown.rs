@@ -4,6 +4,7 @@ use concordat_proto::{
     api::{
         credential::{self as document, OptionsByProvider, PrivateKey},
         envelope::Pagination,
+        policy::Policies,
     },
     duration::format_go_duration,
     id::{ClientId, OrgId},
@@ -47,6 +48,7 @@ pub(super) fn found(value: &Value) -> Option<(Box<RawValue>, Option<Pagination>)
             let keys: Vec<_> = list.items.iter().map(|item| key::object(*caller, item)).collect();
             Some((raw(&keys), Some(pagination)))
         }
+        Value::Policies(view) => Some((raw(&view.shown), None)),
         Value::Organizations(_)
         | Value::Receipt(..)
         | Value::Document(_)
@@ -87,6 +89,10 @@ fn resource(view: &ResourceView) -> Box<RawValue> {
             raw(&external::object(*org, &resource.name, settings, secret.as_ref()))
         }
         ResourceBody::Attribute(value) => raw(&attribute::object(&resource.name, Some(value))),
+        // It has a route of its own.
+        ResourceBody::Policies(text) => {
+            raw(&Policies { policies: text.clone(), ..Policies::default() })
+        }
     }
 }
 
@@ -95,12 +101,15 @@ fn resources(org: OrgId, kind: ResourceKind, items: &[Resource]) -> Box<RawValue
     match kind {
         ResourceKind::Saml => raw(&shown(items, |name, body| match body {
             ResourceBody::Saml(settings) => Some(saml::object(name, settings)),
-            ResourceBody::External(_) | ResourceBody::Attribute(_) => None,
+            ResourceBody::External(_) | ResourceBody::Attribute(_) | ResourceBody::Policies(_) => {
+                None
+            }
         })),
         ResourceKind::External => raw(&shown(items, |name, body| match body {
             ResourceBody::External(settings) => Some(external::object(org, name, settings, None)),
-            ResourceBody::Saml(_) | ResourceBody::Attribute(_) => None,
+            ResourceBody::Saml(_) | ResourceBody::Attribute(_) | ResourceBody::Policies(_) => None,
         })),
+        ResourceKind::Policies => raw(&Vec::<Policies>::new()),
         ResourceKind::Attribute => {
             raw(&shown(items, |name, _| Some(attribute::object(name, None))))
         }

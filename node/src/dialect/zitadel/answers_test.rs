@@ -413,7 +413,7 @@ fn errors_of_every_call_have_one_text_and_id() {
     for (outcome, status, code, text, id) in [
         (Outcome::Unauthenticated, 401, 16, "Errors.Token.Invalid", "AUTH-7fs1e"),
         (Outcome::refused(Refusal::KeyRevoked), 401, 16, "Errors.Token.Invalid", "AUTH-7fs1e"),
-        (Outcome::Forbidden, 403, 7, "No matching permissions found", "AUTH-5mWD2"),
+        (Outcome::Forbidden(Vec::new()), 403, 7, "No matching permissions found", "AUTH-5mWD2"),
         (Outcome::OtherOrganization, 403, 7, "Organisation doesn't exist", "AUTH-Bs7Ds"),
         (
             Outcome::refused(Refusal::CredentialExists),

@@ -231,7 +231,7 @@ fn published(service: Service, part: Part, outcome: Option<&Outcome>) -> Option<
         return Some((Code::Unauthenticated, TOKEN_INVALID));
     }
     match outcome {
-        Some(Outcome::Forbidden) => Some((Code::PermissionDenied, NO_PERMISSION)),
+        Some(Outcome::Forbidden(_)) => Some((Code::PermissionDenied, NO_PERMISSION)),
         Some(Outcome::OtherOrganization) => Some((Code::PermissionDenied, NO_ORGANIZATION)),
         _ => None,
     }

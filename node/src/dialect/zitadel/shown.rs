@@ -55,6 +55,7 @@ pub(super) fn found(part: Part, value: &Value) -> Option<Shown> {
         | Value::Resource(_)
         | Value::Resources(..)
         | Value::Keys(..)
+        | Value::Policies(_)
         | Value::Done => return None,
     };
     Some(shown)

@@ -7,7 +7,7 @@ use concordat_proto::{
 
 use super::{
     client_secret::ClientSecretOf,
-    entries, guarded, keys,
+    entries, guarded, keys, policies,
     resources::{self, External},
 };
 use crate::{
@@ -45,7 +45,11 @@ pub(super) fn answer(
             let if_none_match = terms.if_none_match.as_ref();
             guarded::answer(node, org, terms, &External { name: &name, if_none_match })
         }
-        CredentialRead::Resource(kind @ (ResourceKind::Saml | ResourceKind::Attribute), name) => {
+        CredentialRead::Policies => of_org(node, org, |at| policies::own(node, at)),
+        CredentialRead::Resource(
+            kind @ (ResourceKind::Saml | ResourceKind::Attribute | ResourceKind::Policies),
+            name,
+        ) => {
             let if_none_match = terms.if_none_match.as_ref();
             of_org(node, org, |at| resources::get(node, at, kind, &name, if_none_match))
         }

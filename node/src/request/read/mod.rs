@@ -11,6 +11,7 @@ mod guarded;
 mod keys;
 mod members;
 mod orgs;
+mod policies;
 mod position;
 mod receipt;
 mod resources;
@@ -26,7 +27,7 @@ use crate::{
         outcome::{Answer, Outcome, What},
         request::Terms,
     },
-    auth::{Allowed, Authorized, OrgPrincipal, Principal},
+    auth::{Allowed, Authorized, Decision, OrgPrincipal, Principal},
     node::Node,
 };
 
@@ -37,7 +38,7 @@ pub(crate) async fn answer(
     terms: Terms,
     timing: Timing,
 ) -> Answer {
-    let allowed = authorized.into_inner();
+    let (allowed, decision) = authorized.into_inner();
     if let Some(position) = terms.at_least
         && let Err(answer) =
             position::at_least(node, asking(&allowed).map(OrgPrincipal::id), position, timing).await
@@ -52,14 +53,14 @@ pub(crate) async fn answer(
         Allowed::Receipt(principal, query) => {
             receipt::answer(node, &principal, query, timing).await
         }
-        Allowed::OperatorRead(read) => of_operator(node, read).await,
+        Allowed::OperatorRead(read) => of_operator(node, read, &decision).await,
         Allowed::Demo(action) => demo(node, &action),
         // The table of operations sends writes elsewhere.
         Allowed::CredentialWrite(..)
         | Allowed::DomainClaim(..)
         | Allowed::KeyWrite(..)
         | Allowed::OrgWrite(..)
-        | Allowed::ClusterWrite(..) => Outcome::Forbidden.into(),
+        | Allowed::ClusterWrite(..) => Outcome::Forbidden(Vec::new()).into(),
     }
 }
 
@@ -71,7 +72,7 @@ fn asking(allowed: &Allowed) -> Option<&OrgPrincipal> {
     None
 }
 
-async fn of_operator(node: &Arc<Node>, read: OperatorRead) -> Answer {
+async fn of_operator(node: &Arc<Node>, read: OperatorRead, decision: &Decision) -> Answer {
     match read {
         OperatorRead::Orgs(page) => orgs::list(node, page).await,
         OperatorRead::Org(org) => orgs::show(node, org),
@@ -80,12 +81,16 @@ async fn of_operator(node: &Arc<Node>, read: OperatorRead) -> Answer {
         OperatorRead::Nodes => members::nodes(node),
         OperatorRead::Regions => members::regions(node),
         OperatorRead::Divergence(region) => members::divergence(node, &region).await,
+        OperatorRead::Policies => policies::cluster_wide(node),
+        OperatorRead::PolicyTest(trial) => {
+            policies::test(node, *trial, &decision.question.circumstances).await
+        }
     }
 }
 
 fn demo(node: &Node, action: &DemoAction) -> Answer {
     // Its routes exist in the demo only.
-    let Some(cuts) = &node.cuts else { return Outcome::Forbidden.into() };
+    let Some(cuts) = &node.cuts else { return Outcome::Forbidden(Vec::new()).into() };
     let (is_known, target) = match action {
         DemoAction::Cut(target) => (cuts.cut(target), target),
         DemoAction::Heal(target) => (cuts.heal(target), target),

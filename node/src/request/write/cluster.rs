@@ -6,6 +6,7 @@
 
 use std::fmt::Display;
 
+use concordat_cluster::{machine::policy, store::StoreError};
 use concordat_proto::{
     api::{
         cluster::ClusterPatch,
@@ -25,10 +26,10 @@ use super::commit::{
 use crate::{
     api::{
         operation::ClusterWrite,
-        outcome::{Answer, Outcome},
+        outcome::{Answer, Outcome, Unavailable},
     },
     node::Node,
-    request::{freshness, unavailable::broken},
+    request::{condition, freshness, unavailable::broken},
 };
 
 /// Changes the cluster, a node or a region.
@@ -46,7 +47,7 @@ pub(super) async fn change(
         Ok(None) => {}
         Err(answer) => return answer,
     }
-    let command = match command(node, write).await {
+    let command = match command(node, write, request).await {
         Ok(command) => command,
         Err(outcome) => return refused_here(outcome, fresh, request),
     };
@@ -58,8 +59,13 @@ pub(super) async fn change(
 }
 
 /// The command to propose, unless something prevents it.
-async fn command(node: &Node, write: ClusterWrite) -> Result<Command, Outcome> {
+async fn command(
+    node: &Node,
+    write: ClusterWrite,
+    request: &WriteRequest,
+) -> Result<Command, Outcome> {
     match write {
+        ClusterWrite::Policies(text) => set_policies(node, text, request),
         ClusterWrite::Setting(ClusterPatch::SurvivalGoal(goal)) => {
             Ok(Command::SetSurvivalGoal(goal))
         }
@@ -93,6 +99,18 @@ async fn command(node: &Node, write: ClusterWrite) -> Result<Command, Outcome> {
             Ok(Command::SetRegionState { region, state: RegionState::Leaving })
         }
     }
+}
+
+/// Replaces the cluster-wide set of policies, once every member knows policies.
+fn set_policies(node: &Node, text: String, request: &WriteRequest) -> Result<Command, Outcome> {
+    let current = || Ok(policy::set(node.state())?.map(|set| set.version));
+    let precondition = condition::of_credential(&request.terms, current)
+        .map_err(|error: StoreError| broken("reading policies", &error).outcome)?;
+    let command = Command::SetPolicies { text, precondition };
+    if node.groups.feature_level() < command.feature_level() {
+        return Err(Outcome::Unavailable(Unavailable::FeatureLevel));
+    }
+    Ok(command)
 }
 
 /// Names a region. Below the feature level of names the nodes of any region join.

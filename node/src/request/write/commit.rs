@@ -29,11 +29,12 @@ use crate::{
         outcome::{Answer, Outcome, Unavailable, Written},
         request::Terms,
     },
+    auth::Decision,
     hex,
     node::Node,
     percent::normalized,
     request::{
-        freshness, receipt,
+        freshness, policies, receipt,
         timing::Timing,
         unavailable::{broken, unavailable},
     },
@@ -50,6 +51,8 @@ pub(crate) struct WriteRequest {
     pub(crate) digest: RequestDigest,
     /// Its times.
     pub(crate) timing: Timing,
+    /// Why it may be carried out.
+    pub(crate) decision: Decision,
 }
 
 /// The group that orders an organization's writes.
@@ -111,6 +114,7 @@ pub(crate) fn proposal(
         origin: node.groups.node(),
         idempotency,
         authorized_by,
+        policies: policies::stamp(node, &request.decision),
         command,
     }
 }
@@ -224,8 +228,28 @@ pub(crate) async fn propose(
     propose_until(node, group, proposal, request).await
 }
 
-/// The same, with its limit in the group's own time.
+/// The same, with its limit in the group's own time. A write whose policies have changed is decided upon again,
+/// and proposed again under the same name: the refused one has left no record.
 pub(super) async fn propose_until(
+    node: &Node,
+    group: GroupId,
+    mut proposal: Proposal,
+    request: &WriteRequest,
+) -> Result<Committed, NotCommitted> {
+    let deadline = request.timing.deadline;
+    for _ in 1..limits::POLICY_AUTHORIZATIONS_MAX {
+        let committed = propose_once(node, group, proposal.clone(), request).await?;
+        let Some(stamp) = proposal.policies.filter(|_| policies::is_stale(&committed.applied))
+        else {
+            return Ok(committed);
+        };
+        let decided = policies::decide_again(node, &request.decision, stamp, deadline).await;
+        proposal.policies = Some(decided.map_err(NotCommitted::Answered)?);
+    }
+    propose_once(node, group, proposal, request).await
+}
+
+async fn propose_once(
     node: &Node,
     group: GroupId,
     proposal: Proposal,

@@ -67,7 +67,7 @@ fn check(
     }
     let KeyDraft::Issue { rights, expires_at, .. } = draft else { return Ok(()) };
     if !org.rights.contain(*rights) {
-        return Err(Outcome::Forbidden);
+        return Err(Outcome::Forbidden(Vec::new()));
     }
     if expires_at.is_some_and(|expires_at| expires_at <= node.now()) {
         let text = "expires_at must be in the future".to_owned();

@@ -27,13 +27,15 @@ use super::{
 };
 use crate::{
     api::{
-        operation::OrgWrite,
-        outcome::{Answer, Outcome, Unavailable},
+        draft::ResourceDraft,
+        operation::{ClusterWrite, CredentialWrite, OrgWrite},
+        outcome::{Answer, Malformed, Outcome, Unavailable},
         request::Terms,
     },
     auth::{Allowed, Authorized},
     entropy,
     node::Node,
+    policy::check::{Place, check},
 };
 
 /// Executes a write within the caller's time.
@@ -51,8 +53,12 @@ pub(crate) async fn answer(
         return unavailable(Unavailable::KeyringUnchecked);
     }
     let write_id = entropy::write_id(&*node.environment.clock, &*node.environment.entropy);
-    let request = WriteRequest { write_id, terms, digest, timing };
-    match authorized.into_inner() {
+    let (allowed, decision) = authorized.into_inner();
+    if let Err(answer) = checked(&allowed).await {
+        return answer;
+    }
+    let request = WriteRequest { write_id, terms, digest, timing, decision };
+    match allowed {
         Allowed::CredentialWrite(org, write) => {
             let Some(_place) = node.writes.enter(org.id()) else {
                 return unavailable(Unavailable::TooManyWrites);
@@ -87,8 +93,39 @@ pub(crate) async fn answer(
         Allowed::CredentialRead(..)
         | Allowed::Receipt(..)
         | Allowed::OperatorRead(_)
-        | Allowed::Demo(_) => Outcome::Forbidden.into(),
+        | Allowed::Demo(_) => Outcome::Forbidden(Vec::new()).into(),
     }
+}
+
+/// Checks a set of policies that is to be put in force. The greatest one takes a part of a second: not on the
+/// threads of requests.
+async fn checked(allowed: &Allowed) -> Result<(), Answer> {
+    let (text, place) = match allowed {
+        Allowed::ClusterWrite(_, ClusterWrite::Policies(text)) => (text.clone(), Place::Cluster),
+        Allowed::CredentialWrite(
+            _,
+            CredentialWrite::Resource(ResourceDraft::PutPolicies(text)),
+        ) => (text.clone(), Place::Organization),
+        Allowed::ClusterWrite(..)
+        | Allowed::CredentialWrite(..)
+        | Allowed::KeyWrite(..)
+        | Allowed::CredentialRead(..)
+        | Allowed::DomainClaim(..)
+        | Allowed::Receipt(..)
+        | Allowed::OperatorRead(_)
+        | Allowed::OrgWrite(..)
+        | Allowed::Demo(_) => return Ok(()),
+    };
+    let checked = tokio::task::spawn_blocking(move || check(&text, place)).await;
+    let problems = match checked {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(problems)) => {
+            problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        }
+        // The parser has panicked.
+        Err(_) => "they cannot be checked".to_owned(),
+    };
+    Err(Outcome::Malformed(Malformed::Syntax(format!("policies: {problems}"))).into())
 }
 
 async fn settings_of(

@@ -151,6 +151,7 @@ async fn proposed(node: Arc<Node>, org: Org, write_id: WriteId, until: Instant) 
         idempotency: None,
         // The claim was authorized; the home group follows it.
         authorized_by: None,
+        policies: None,
         command: Command::CreateOrg(org.clone()),
     };
     loop {

@@ -152,6 +152,9 @@ fn resource(
         ResourceDraft::PutAttribute(name, value) => {
             ResourceChange::Put(name, ResourceBody::Attribute(value))
         }
+        ResourceDraft::PutPolicies(text) => {
+            ResourceChange::Put(ResourceName::policies(), ResourceBody::Policies(text))
+        }
         ResourceDraft::Delete(kind, name) => {
             let is_absent_ok = kind == ResourceKind::External;
             ResourceChange::Delete { kind, name, is_absent_ok }

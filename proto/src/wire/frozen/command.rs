@@ -1,5 +1,7 @@
 //! A log entry's bytes and the command.
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     cluster::{
         V1ClusterRecord, V1NodeRecord, V1NodeState, V1PartitionPolicy, V1PartitionPolicyRecord,
@@ -8,10 +10,11 @@ use super::{
     failover::V1FailoverBasis,
     key::V1KeyChange,
     lease::{V1LeaseTerms, V1ReplicaMark},
-    mirror::{Text, V1Duration, V1Id, V1LogId, mirror_enum, mirror_struct},
+    mirror::{Mirror, Text, V1Duration, V1Id, V1LogId, mirror_enum, mirror_struct},
     movement::{V1MovedRecord, V1PreviousHome, check_past},
     oidc::{V1OidcCredential, V1OidcPatch},
     org::{V1ApiKey, V1Org, V1OrgSettings},
+    policy::{V1PolicyStamp, check_text},
     record::check_key,
     registration::{V1CredentialChange, V1CredentialTarget},
     resource::V1ResourceChange,
@@ -19,20 +22,96 @@ use super::{
 use crate::{
     command::{Command, Idempotency, Precondition, Proposal},
     limits,
-    records::registration::is_domain,
-    wire::error::{WireError, ensure},
+    records::{policy::PolicyStamp, registration::is_domain},
+    version,
+    wire::{
+        codec::{self, Wire},
+        error::{WireError, ensure},
+    },
 };
 
-mirror_struct! {
-    V1Proposal for Proposal {
-        write_id: V1Id,
-        stamped: u64,
-        not_after: u64,
-        origin: u64,
-        idempotency: Option<V1Idempotency>,
-        authorized_by: Option<V1Id>,
-        command: V1Command,
+/// The bytes of a proposal without a stamp of policies.
+#[derive(Debug, Serialize, Deserialize)]
+struct V1Proposal {
+    write_id: V1Id,
+    stamped: u64,
+    not_after: u64,
+    origin: u64,
+    idempotency: Option<V1Idempotency>,
+    authorized_by: Option<V1Id>,
+    command: V1Command,
+}
+
+impl V1Proposal {
+    fn of(proposal: &Proposal) -> Self {
+        let Proposal {
+            write_id,
+            stamped,
+            not_after,
+            origin,
+            idempotency,
+            authorized_by,
+            policies: _,
+            command,
+        } = proposal;
+        Self {
+            write_id: write_id.freeze(),
+            stamped: stamped.freeze(),
+            not_after: not_after.freeze(),
+            origin: origin.freeze(),
+            idempotency: idempotency.freeze(),
+            authorized_by: authorized_by.freeze(),
+            command: command.freeze(),
+        }
     }
+
+    fn thaw(self, policies: Option<PolicyStamp>) -> Result<Proposal, WireError> {
+        Ok(Proposal {
+            write_id: Mirror::thaw(self.write_id)?,
+            stamped: Mirror::thaw(self.stamped)?,
+            not_after: Mirror::thaw(self.not_after)?,
+            origin: Mirror::thaw(self.origin)?,
+            idempotency: Mirror::thaw(self.idempotency)?,
+            authorized_by: Mirror::thaw(self.authorized_by)?,
+            policies,
+            command: Mirror::thaw(self.command)?,
+        })
+    }
+}
+
+/// The bytes of a proposal with a stamp of policies.
+#[derive(Debug, Serialize, Deserialize)]
+struct V2Proposal {
+    policies: V1PolicyStamp,
+    proposal: V1Proposal,
+}
+
+/// A proposal without a stamp keeps the bytes from before stamps existed, which every build reads.
+impl Wire for Proposal {
+    fn encode(&self) -> Vec<u8> {
+        let proposal = V1Proposal::of(self);
+        match &self.policies {
+            None => codec::encode(1, &proposal, limits::COMMAND_BYTES_MAX),
+            Some(stamp) => {
+                let stamped = V2Proposal { policies: stamp.freeze(), proposal };
+                codec::encode(version::COMMAND, &stamped, limits::COMMAND_BYTES_MAX)
+            }
+        }
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        match codec::split(bytes, limits::COMMAND_BYTES_MAX)? {
+            (1, payload) => codec::decode::<V1Proposal>(payload)?.thaw(None),
+            (2, payload) => {
+                let V2Proposal { policies, proposal } = codec::decode(payload)?;
+                proposal.thaw(Some(Mirror::thaw(policies)?))
+            }
+            (found, _) => Err(WireError::Version { found }),
+        }
+    }
+}
+
+mirror_struct! {
     V1Idempotency for Idempotency, check check_idempotency {
         key: Text,
         digest: [u8; 32],
@@ -111,6 +190,8 @@ mirror_enum! {
             precondition: Option<V1Precondition>,
         },
         ChangeKeys { org: V1Id, change: V1KeyChange },
+        SetPolicies { text: Text, precondition: Option<V1Precondition> },
+        NotePolicies(revision: u64),
     }
 }
 
@@ -130,6 +211,7 @@ fn check_command(command: &Command) -> Result<(), WireError> {
             ensure(regions.len() <= limits::REGIONS_MAX, "number of regions")
         }
         Command::ClaimDomain { domain, .. } => ensure(is_domain(domain), "domain"),
+        Command::SetPolicies { text, .. } => check_text(text),
         Command::Form { .. }
         | Command::RegisterNode(_)
         | Command::ClaimOrg(_)
@@ -160,6 +242,7 @@ fn check_command(command: &Command) -> Result<(), WireError> {
         | Command::BindCredential { .. }
         | Command::ChangeResource { .. }
         | Command::ChangeKeys { .. }
+        | Command::NotePolicies(_)
         | Command::NoteLost { .. } => Ok(()),
     }
 }

@@ -10,6 +10,7 @@ pub(super) mod mirror;
 pub(super) mod movement;
 pub(super) mod oidc;
 pub(super) mod org;
+pub(super) mod policy;
 pub(super) mod record;
 pub(super) mod registration;
 pub(super) mod reply;

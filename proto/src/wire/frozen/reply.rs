@@ -155,6 +155,7 @@ mirror_enum! {
         KeyExists,
         KeysFull,
         LastAdminKey,
+        PolicyChanged,
     }
     V1FullOf for FullOf { Regions, Nodes }
 }

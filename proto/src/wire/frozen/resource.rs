@@ -3,6 +3,7 @@
 use super::{
     mirror::{Mirror, Text, V1Id, mirror_enum, mirror_struct},
     oidc::{V1Sealed, check_url},
+    policy::check_text,
 };
 use crate::{
     limits,
@@ -46,7 +47,7 @@ mirror_struct! {
 }
 
 mirror_enum! {
-    V1ResourceKind for ResourceKind { Saml, External, Attribute }
+    V1ResourceKind for ResourceKind { Saml, External, Attribute, Policies }
     V1ExternalProvider for ExternalProvider { Google, Onfido, Shopify, Generic }
     V1ExternalType for ExternalType {
         ApiKey, ClientCredentials, UserPass, ApiIdAccess, AccessToken, JsonCredentials,
@@ -55,6 +56,7 @@ mirror_enum! {
         Saml(saml: V1SamlSettings),
         External(external: V1ExternalCredential),
         Attribute(value: Text),
+        Policies(text: Text),
     }
     V1ResourcePatch for ResourcePatch {
         Saml(patch: V1SamlPatch),
@@ -151,6 +153,7 @@ fn check_body(body: &ResourceBody) -> Result<(), WireError> {
         ResourceBody::Attribute(value) => {
             ensure(value.len() <= limits::ATTRIBUTE_BYTES_MAX, "attribute")
         }
+        ResourceBody::Policies(text) => check_text(text),
         ResourceBody::Saml(_) | ResourceBody::External(_) => Ok(()),
     }
 }

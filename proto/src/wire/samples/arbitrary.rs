@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
-use super::{key, registration, resource};
+use super::{key, policy, registration, resource};
 use crate::{
     base::{
         id::{ClientId, ClusterId, GroupId, KeyId, NodeId, OrgId, WriteId},
@@ -216,6 +216,7 @@ fn command() -> impl Strategy<Value = Command> {
         registration::any_command(org_id(), precondition()),
         resource::any_command(org_id(), precondition()),
         key::any_command(org_id()),
+        policy::any_command(precondition()),
     ]
 }
 
@@ -344,16 +345,19 @@ fn idempotency() -> impl Strategy<Value = Idempotency> {
 
 pub(in crate::wire) fn proposal() -> impl Strategy<Value = Proposal> {
     let times = (any::<u64>(), any::<u64>(), any::<u64>());
-    (write_id(), times, option::of(idempotency()), option::of(any::<[u8; 16]>()), command())
-        .prop_map(|(write_id, times, idempotency, key, command)| Proposal {
+    let keys = (option::of(any::<[u8; 16]>()), option::of(policy::any_stamp()));
+    (write_id(), times, option::of(idempotency()), keys, command()).prop_map(
+        |(write_id, times, idempotency, (key, policies), command)| Proposal {
             write_id,
             stamped: LogTime(times.0),
             not_after: LogTime(times.1),
             origin: NodeId(times.2),
             idempotency,
             authorized_by: key.map(KeyId::from_bytes),
+            policies,
             command,
-        })
+        },
+    )
 }
 
 fn refusal() -> impl Strategy<Value = Refusal> {

@@ -5,6 +5,7 @@ pub(super) mod arbitrary;
 pub(super) mod failover;
 pub(super) mod key;
 pub(super) mod peer;
+pub(super) mod policy;
 pub(super) mod registration;
 pub(super) mod resource;
 
@@ -162,6 +163,7 @@ pub(super) fn proposal(command: Command) -> Proposal {
         origin: NodeId(u64::MAX),
         idempotency: None,
         authorized_by: Some(KeyId::from_bytes(bytes(0x20))),
+        policies: None,
         command,
     }
 }
@@ -335,6 +337,7 @@ pub(super) fn proposals() -> Samples<Proposal> {
     samples.extend(further.concat());
     samples.extend(resource::proposals());
     samples.extend(key::proposals());
+    samples.extend(policy::proposals());
     samples
 }
 
@@ -452,6 +455,7 @@ pub(super) fn applied() -> Samples<Applied> {
         .chain(registration::applied())
         .chain(resource::applied())
         .chain(key::applied())
+        .chain(policy::applied())
         .collect()
 }
 

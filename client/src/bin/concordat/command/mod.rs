@@ -5,6 +5,7 @@ mod key;
 mod member;
 mod options;
 mod org;
+mod policy;
 mod resource;
 mod status;
 mod write;
@@ -27,6 +28,7 @@ pub(crate) async fn run(client: &Client, args: Args, course: &Course) -> Result<
         Command::External(verb) => resource::external(client, verb, course).await,
         Command::Attribute(verb) => resource::attribute(client, verb, course).await,
         Command::Key(verb) => key::run(client, verb, course).await,
+        Command::Policy(verb) => policy::run(client, verb, course).await,
         Command::Write(verb) => {
             write::run(client, verb, args.global.consistency, args.global.timeout).await
         }

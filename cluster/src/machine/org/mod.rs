@@ -14,13 +14,15 @@ use concordat_proto::{
     version,
 };
 
-use super::{
-    entry::txn::{ApplyResult, ApplyTxn},
-    query, registered,
-};
+pub mod keys;
+
 use crate::{
+    machine::{
+        entry::txn::{ApplyResult, ApplyTxn},
+        query, registered,
+    },
     planted,
-    store::{StoreError, keys},
+    store::{self, StoreError},
 };
 
 /// Claims an id. A second claim is refused, unless it is a repeat of the first (which never comes
@@ -34,7 +36,7 @@ pub(super) fn claim(txn: &mut ApplyTxn<'_>, org: &Org) -> ApplyResult {
     if query::claim(txn.view(), org.id)?.is_some() {
         return Err(Refusal::OrgExists.into());
     }
-    txn.put(keys::org(txn.group, org.id), org);
+    txn.put(store::keys::org(txn.group, org.id), org);
     Ok(Reply::Org(Box::new(org.clone())))
 }
 
@@ -46,8 +48,11 @@ pub(super) fn create(txn: &mut ApplyTxn<'_>, org: &Org) -> ApplyResult {
         None => match query::away(txn.view(), txn.group, org.id)? {
             Some(away) => away.to.is_some() && away.epoch > org.epoch,
             None => {
-                txn.put(keys::org(txn.group, org.id), &HomeRecord::begun(org.clone()));
-                txn.put(keys::api_key(txn.group, org.id, &org.first_key.hash), &org.first_key);
+                txn.put(store::keys::org(txn.group, org.id), &HomeRecord::begun(org.clone()));
+                txn.put(
+                    store::keys::api_key(txn.group, org.id, &org.first_key.hash),
+                    &org.first_key,
+                );
                 give_number(txn, org.id)?;
                 true
             }
@@ -62,7 +67,7 @@ fn give_number(txn: &mut ApplyTxn<'_>, org: OrgId) -> Result<(), StoreError> {
     if level >= version::LEVEL_OF_REGISTRATIONS {
         let number = planted::on_number(Number::given_by(txn.group, txn.index, txn.write_id));
         let profile = OrgProfile { number, ..OrgProfile::of_earlier(org) };
-        txn.put(keys::org_profile(txn.group, org), &profile);
+        txn.put(store::keys::org_profile(txn.group, org), &profile);
     }
     Ok(())
 }
@@ -77,10 +82,10 @@ pub(super) fn claim_domain(txn: &mut ApplyTxn<'_>, org: OrgId, domain: &str) -> 
         return Err(Refusal::DomainTaken.into());
     }
     if let Some(before) = registered::domain_of(txn.view(), org)? {
-        txn.remove(keys::domain(&before));
+        txn.remove(store::keys::domain(&before));
     }
-    txn.put_bytes(keys::domain(domain), org.to_bytes().to_vec());
-    txn.put_bytes(keys::domain_of(org), domain.as_bytes().to_vec());
+    txn.put_bytes(store::keys::domain(domain), org.to_bytes().to_vec());
+    txn.put_bytes(store::keys::domain_of(org), domain.as_bytes().to_vec());
     Ok(Reply::Done)
 }
 
@@ -100,6 +105,6 @@ pub(super) fn set_settings(
     if txn.home.is_none() {
         return Err(Refusal::OrgNotFound.into());
     }
-    txn.put(keys::org_settings(txn.group, org), settings);
+    txn.put(store::keys::org_settings(txn.group, org), settings);
     Ok(Reply::Done)
 }

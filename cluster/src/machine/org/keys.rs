@@ -22,11 +22,11 @@ use concordat_proto::{
     secret::Sealed,
 };
 
-use super::{
-    entry::txn::{ApplyResult, ApplyTxn},
-    query, registration,
-};
 use crate::{
+    machine::{
+        entry::txn::{ApplyResult, ApplyTxn},
+        query, registration,
+    },
     planted,
     store::{
         Reader, StoreError,
@@ -50,7 +50,11 @@ pub fn all(reader: &dyn Reader, group: GroupId, org: OrgId) -> Result<Vec<OrgKey
 
 /// Whether an organization's key authorizes a write at this entry. Most have only their first one, which
 /// is found without a search.
-pub(super) fn lives(txn: &ApplyTxn<'_>, org: OrgId, key: KeyId) -> Result<bool, StoreError> {
+pub(in crate::machine) fn lives(
+    txn: &ApplyTxn<'_>,
+    org: OrgId,
+    key: KeyId,
+) -> Result<bool, StoreError> {
     let Some(home) = txn.home.clone() else { return Ok(false) };
     let is_it = |found: &OrgKey| found.key.id == key && found.lives(txn.log_time);
     let first_key = &home.org.first_key;
@@ -62,7 +66,11 @@ pub(super) fn lives(txn: &ApplyTxn<'_>, org: OrgId, key: KeyId) -> Result<bool, 
 }
 
 /// Carries a change out.
-pub(super) fn change(txn: &mut ApplyTxn<'_>, org: OrgId, change: &KeyChange) -> ApplyResult {
+pub(in crate::machine) fn change(
+    txn: &mut ApplyTxn<'_>,
+    org: OrgId,
+    change: &KeyChange,
+) -> ApplyResult {
     if txn.home.is_none() {
         return Err(Refusal::OrgNotFound.into());
     }
@@ -141,5 +149,5 @@ fn is_lasting_admin(key: &OrgKey) -> bool {
 }
 
 #[cfg(test)]
-#[path = "org_keys_test.rs"]
+#[path = "keys_test.rs"]
 mod tests;

@@ -1,0 +1,267 @@
+//! Which policies are in force for a request, by this node's state; what the request is about, as policies see
+//! it; and the second decision on a write whose policies have changed before it was carried out.
+//!
+//! Reads the state, decides nothing: decisions are `auth`'s.
+
+use std::net::IpAddr;
+
+use concordat_cluster::{
+    machine::{locate::Located, policy, registered, resource},
+    store::StoreError,
+};
+use concordat_proto::{
+    id::{GroupId, OrgId},
+    policy::{OwnPolicies, PolicyStamp},
+    refusal::Refusal,
+    registration::CredentialTarget,
+    reply::Applied,
+    resource::{ResourceBody, ResourceKind, ResourceName},
+    version,
+};
+use tokio::time::Instant;
+
+use super::{
+    freshness, locate,
+    unavailable::{broken, unavailable},
+};
+use crate::{
+    api::{
+        draft::ResourceDraft,
+        operation::{Action, CredentialRead, CredentialWrite, Operation, OperatorRead, OrgWrite},
+        outcome::{Answer, Outcome, Unavailable},
+        request::Terms,
+    },
+    auth::{self, Decision, InForce, Principal},
+    node::Node,
+    policy::{
+        cache::{Revisions, Texts},
+        question::{Circumstances, Question, Target},
+    },
+};
+
+/// The policies that are in force for an operation of a caller.
+///
+/// # Errors
+/// When the state cannot be read.
+pub(crate) fn in_force<'a>(
+    node: &'a Node,
+    principal: &Principal,
+    operation: Operation,
+) -> Result<InForce<'a>, StoreError> {
+    let state = node.state();
+    let (to_cluster, to_own) = auth::subject_to(principal, operation);
+    let home = match principal {
+        Principal::Org(org) if to_own => Some(&org.at),
+        Principal::Org(_) | Principal::Operator { .. } => None,
+    };
+    // The stamp names the newest revision also where it is not asked.
+    let applied = node.groups.applied(GroupId::SYSTEM);
+    let read = || policy::revision(state, GroupId::SYSTEM);
+    let cluster = node.policies.revision(applied, read)?;
+    let version = match home {
+        Some(at) => policy::own_version(state, at.group, at.home.org.id)?,
+        None => None,
+    };
+    let organization = match (home, version) {
+        (None, _) => OwnPolicies::Unasked,
+        (Some(_), None) => OwnPolicies::Empty,
+        (Some(_), Some(version)) => OwnPolicies::Of(version),
+    };
+    let stamp = PolicyStamp { cluster, organization };
+    let cluster = if to_cluster { cluster } else { 0 };
+    if cluster == 0 && version.is_none() {
+        return Ok(InForce::default_alone(stamp));
+    }
+    let revisions = Revisions { cluster, organization: version };
+    let compiled = node.policies.compiled(revisions, || texts(node, revisions, home))?;
+    Ok(InForce::of(stamp, &node.policies, revisions, compiled))
+}
+
+/// The texts of the sets that are in force now. A set that was replaced meanwhile is compiled under the
+/// revision before: the next request sees the new one.
+fn texts(node: &Node, revisions: Revisions, home: Option<&Located>) -> Result<Texts, StoreError> {
+    let cluster = match revisions.cluster {
+        0 => None,
+        _ => policy::set(node.state())?,
+    };
+    let organization = match home {
+        Some(at) => own_text(node, at)?,
+        None => None,
+    };
+    Ok(Texts { cluster: cluster.map(|set| set.text).unwrap_or_default(), organization })
+}
+
+/// The text of an organization's own set.
+pub(crate) fn own_text(node: &Node, at: &Located) -> Result<Option<String>, StoreError> {
+    let (kind, name) = (ResourceKind::Policies, ResourceName::policies());
+    let found = resource::get(node.state(), at.group, at.home.org.id, kind, &name)?;
+    Ok(found.and_then(|found| match found.body {
+        ResourceBody::Policies(text) => Some(text),
+        ResourceBody::Saml(_) | ResourceBody::External(_) | ResourceBody::Attribute(_) => None,
+    }))
+}
+
+/// The question whether a request may be carried out.
+pub(crate) fn question(
+    node: &Node,
+    principal: &Principal,
+    operation: Operation,
+    target: Target,
+    (terms, source): (&Terms, IpAddr),
+) -> Question {
+    let circumstances = Circumstances {
+        region: node.groups.region().clone(),
+        required: terms.required,
+        source,
+        time: node.now(),
+    };
+    Question { asker: auth::asker(principal), operation, target, circumstances }
+}
+
+/// What a request is about that could not be read.
+pub(crate) fn target_of_unread(principal: &Principal) -> Target {
+    match principal {
+        Principal::Org(org) => Target::Organization(org.id()),
+        Principal::Operator { .. } => Target::Cluster,
+    }
+}
+
+/// What an action is about. A credential that a dialect names in its own way is looked up, so that policies
+/// see it alike in every dialect; where there is none the action is about its organization.
+///
+/// # Errors
+/// When the state cannot be read.
+pub(crate) fn target(
+    node: &Node,
+    principal: &Principal,
+    action: &Action,
+) -> Result<Target, StoreError> {
+    let Principal::Org(org) = principal else { return Ok(target_of_operator(action)) };
+    let (id, at) = (org.id(), &org.at);
+    let credential = |kind, name: &str| Target::Credential { org: id, kind, name: name.to_owned() };
+    let named = |kind, name: &ResourceName| match kind {
+        ResourceKind::Saml => credential("saml", name.as_str()),
+        ResourceKind::External => credential("external", name.as_str()),
+        ResourceKind::Attribute | ResourceKind::Policies => Target::Organization(id),
+    };
+    let looked_up = |target: &CredentialTarget| -> Result<Target, StoreError> {
+        let found = registered::target(node.state(), at.group, id, target)?;
+        let client_id = found.map(|found| found.credential.client_id);
+        Ok(client_id.map_or(Target::Organization(id), |it| credential("oidc", it.as_str())))
+    };
+    Ok(match action {
+        Action::CredentialRead(
+            CredentialRead::Get(client_id) | CredentialRead::Secret(client_id),
+        )
+        | Action::CredentialWrite(
+            CredentialWrite::Patch(client_id, _)
+            | CredentialWrite::Delete(client_id)
+            | CredentialWrite::Bind(_, client_id),
+        ) => credential("oidc", client_id.as_str()),
+        Action::CredentialRead(CredentialRead::Entry(query)) => looked_up(&query.target)?,
+        Action::CredentialWrite(
+            CredentialWrite::EntryChange(target, ..) | CredentialWrite::EntryDelete(target),
+        ) => looked_up(target)?,
+        Action::CredentialRead(CredentialRead::Resource(kind, name)) => named(*kind, name),
+        Action::CredentialWrite(CredentialWrite::Resource(draft)) => match draft {
+            ResourceDraft::PatchSaml(name, _) => named(ResourceKind::Saml, name),
+            ResourceDraft::PatchExternal(name, _) => named(ResourceKind::External, name),
+            ResourceDraft::Delete(kind, name) => named(*kind, name),
+            ResourceDraft::CreateSaml(_)
+            | ResourceDraft::CreateExternal(_)
+            | ResourceDraft::PutAttribute(..)
+            | ResourceDraft::PutPolicies(_)
+            | ResourceDraft::DeleteAll(_) => Target::Organization(id),
+        },
+        Action::CredentialRead(
+            CredentialRead::List { .. }
+            | CredentialRead::Organization
+            | CredentialRead::Entries(_)
+            | CredentialRead::Binding(_)
+            | CredentialRead::Resources(..)
+            | CredentialRead::Keys(_)
+            | CredentialRead::Policies,
+        )
+        | Action::CredentialWrite(CredentialWrite::Create(_) | CredentialWrite::EntryCreate(..))
+        | Action::KeyWrite(_)
+        | Action::Receipt(_)
+        | Action::DomainClaim(_)
+        | Action::OperatorRead(_)
+        | Action::OrgWrite(_)
+        | Action::ClusterWrite(_)
+        | Action::Demo(_) => Target::Organization(id),
+    })
+}
+
+fn target_of_operator(action: &Action) -> Target {
+    let org: Option<OrgId> = match action {
+        Action::OperatorRead(OperatorRead::Org(org))
+        | Action::OrgWrite(OrgWrite::Move(org, _) | OrgWrite::Patch(org, _)) => Some(*org),
+        Action::OperatorRead(_)
+        | Action::OrgWrite(OrgWrite::Create(_))
+        | Action::CredentialRead(_)
+        | Action::CredentialWrite(_)
+        | Action::KeyWrite(_)
+        | Action::Receipt(_)
+        | Action::DomainClaim(_)
+        | Action::ClusterWrite(_)
+        | Action::Demo(_) => None,
+    };
+    org.map_or(Target::Cluster, Target::Organization)
+}
+
+/// The stamp of a write, where every member of the cluster knows stamps.
+pub(crate) fn stamp(node: &Node, decision: &Decision) -> Option<PolicyStamp> {
+    (node.groups.feature_level() >= version::LEVEL_OF_POLICIES).then_some(decision.stamp)
+}
+
+/// Decides again on a write that was refused because its policies have changed: once this node sees other
+/// ones than it was authorized under, or at the deadline. The new stamp.
+///
+/// # Errors
+/// The answer, when the policies of now deny it, or are not here in time.
+pub(crate) async fn decide_again(
+    node: &Node,
+    decision: &Decision,
+    refused: PolicyStamp,
+    deadline: Instant,
+) -> Result<PolicyStamp, Answer> {
+    let not_read = |error| broken("reading policies", &error);
+    let (principal, operation) = (decision.principal(), decision.question.operation);
+    loop {
+        let seen = locate::applied_indexes(node);
+        let principal = located_now(node, principal).map_err(not_read)?;
+        let policies = in_force(node, &principal, operation).map_err(not_read)?;
+        if policies.stamp() != refused {
+            let mut question = decision.question.clone();
+            question.circumstances.time = node.now();
+            let fresh = freshness::of_all(node);
+            return match policies.decide(&question) {
+                Ok(_) => Ok(policies.stamp()),
+                Err(denied) => {
+                    let notices = denied.notices;
+                    Err(freshness::mark(Outcome::Forbidden(notices), fresh))
+                }
+            };
+        }
+        if Instant::now() >= deadline {
+            return Err(unavailable(Unavailable::NoLeader));
+        }
+        locate::wait_for_progress(node, &seen, deadline).await;
+    }
+}
+
+/// The principal with its organization where it is now.
+fn located_now(node: &Node, principal: &Principal) -> Result<Principal, StoreError> {
+    let Principal::Org(org) = principal else { return Ok(principal.clone()) };
+    let mut org = org.clone();
+    if let Some(at) = locate::now(node, org.id())? {
+        org.at = at;
+    }
+    Ok(Principal::Org(org))
+}
+
+/// Whether a write was refused because its policies have changed.
+pub(crate) fn is_stale(applied: &Applied) -> bool {
+    applied.outcome == Err(Refusal::PolicyChanged)
+}
