@@ -1,7 +1,7 @@
 //! Compiled sets by their revisions, and decisions by what was asked.
 //!
 //! A decision is remembered only where the sets read no circumstances beyond those that it is remembered
-//! under. Both memories are bounded: a full one is emptied, and fills again with what is asked for now.
+//! under. Both memories are bounded: a full one is emptied, and later requests fill it again.
 //! Nothing else is done while a lock is held, except that a set which is asked for by many is compiled once.
 
 use std::{

@@ -1,5 +1,5 @@
 //! Whether a text is a set of policies that may be put in force: it can be parsed, it fits the schema, and it
-//! has what its place allows. A refusal says where in the text the reason is.
+//! has what its place allows. A refusal says where in the text the reason is. Nothing is evaluated here.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -9,7 +9,7 @@ use miette::Diagnostic;
 
 use super::schema::PARSED;
 
-/// Of which place a set is.
+/// Where a set is in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Place {
     /// In every cluster, as a part of this build.

@@ -1,4 +1,5 @@
-//! The sets that are in force, made ready to be evaluated, and their verdict on a question.
+//! The sets that are in force, made ready to be evaluated, and their verdict on a question. What cannot be
+//! parsed or evaluated never allows anything.
 
 use cedar_policy::{AuthorizationError, Authorizer, Decision, PolicyId, PolicySet};
 
@@ -23,7 +24,7 @@ pub(crate) struct Compiled {
 /// A policy's names, and what it says to callers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Named {
-    /// Of which set it is.
+    /// Its set.
     pub(crate) place: Place,
     /// Its name in its set.
     pub(crate) id: String,

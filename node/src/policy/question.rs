@@ -1,4 +1,5 @@
-//! What policies are asked: who wants to do what, with what, under which circumstances.
+//! What policies are asked: who wants to do what, with what, under which circumstances. A question never has a
+//! secret in it.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,5 @@
-//! Which circumstances a set's policies read: whether an answer holds for the next question alike.
+//! Which circumstances a set's policies read: whether an answer holds for the next question alike. An expression
+//! that is not understood must count as one that reads them.
 
 use cedar_policy::PolicySet;
 use serde_json::Value;

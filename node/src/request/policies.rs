@@ -10,7 +10,7 @@ use concordat_cluster::{
     store::StoreError,
 };
 use concordat_proto::{
-    id::{GroupId, OrgId},
+    id::{GroupId, OrgId, WriteId},
     policy::{OwnPolicies, PolicyStamp},
     refusal::Refusal,
     registration::CredentialTarget,
@@ -20,15 +20,12 @@ use concordat_proto::{
 };
 use tokio::time::Instant;
 
-use super::{
-    freshness, locate,
-    unavailable::{broken, unavailable},
-};
+use super::{freshness, locate, unavailable::broken};
 use crate::{
     api::{
         draft::ResourceDraft,
         operation::{Action, CredentialRead, CredentialWrite, Operation, OperatorRead, OrgWrite},
-        outcome::{Answer, Outcome, Unavailable},
+        outcome::{Answer, Outcome},
         request::Terms,
     },
     auth::{self, Decision, InForce, Principal},
@@ -85,18 +82,21 @@ fn texts(node: &Node, revisions: Revisions, home: Option<&Located>) -> Result<Te
         _ => policy::set(node.state())?,
     };
     let organization = match home {
-        Some(at) => own_text(node, at)?,
+        Some(at) => own_set(node, at)?.map(|(_, text)| text),
         None => None,
     };
     Ok(Texts { cluster: cluster.map(|set| set.text).unwrap_or_default(), organization })
 }
 
-/// The text of an organization's own set.
-pub(crate) fn own_text(node: &Node, at: &Located) -> Result<Option<String>, StoreError> {
+/// An organization's own set: its version, and its text.
+///
+/// # Errors
+/// When the store is broken.
+pub(crate) fn own_set(node: &Node, at: &Located) -> Result<Option<(WriteId, String)>, StoreError> {
     let (kind, name) = (ResourceKind::Policies, ResourceName::policies());
     let found = resource::get(node.state(), at.group, at.home.org.id, kind, &name)?;
     Ok(found.and_then(|found| match found.body {
-        ResourceBody::Policies(text) => Some(text),
+        ResourceBody::Policies(text) => Some((found.version, text)),
         ResourceBody::Saml(_) | ResourceBody::External(_) | ResourceBody::Attribute(_) => None,
     }))
 }
@@ -215,17 +215,17 @@ pub(crate) fn stamp(node: &Node, decision: &Decision) -> Option<PolicyStamp> {
     (node.groups.feature_level() >= version::LEVEL_OF_POLICIES).then_some(decision.stamp)
 }
 
-/// Decides again on a write that was refused because its policies have changed: once this node sees other
-/// ones than it was authorized under, or at the deadline. The new stamp.
+/// Decides again on a write that was refused because its policies have changed, once this node sees other
+/// ones than it was authorized under. The new stamp; none where they are not here by the deadline.
 ///
 /// # Errors
-/// The answer, when the policies of now deny it, or are not here in time.
+/// The answer, when the policies of now deny it.
 pub(crate) async fn decide_again(
     node: &Node,
     decision: &Decision,
     refused: PolicyStamp,
     deadline: Instant,
-) -> Result<PolicyStamp, Answer> {
+) -> Result<Option<PolicyStamp>, Answer> {
     let not_read = |error| broken("reading policies", &error);
     let (principal, operation) = (decision.principal(), decision.question.operation);
     loop {
@@ -237,7 +237,7 @@ pub(crate) async fn decide_again(
             question.circumstances.time = node.now();
             let fresh = freshness::of_all(node);
             return match policies.decide(&question) {
-                Ok(_) => Ok(policies.stamp()),
+                Ok(_) => Ok(Some(policies.stamp())),
                 Err(denied) => {
                     let notices = denied.notices;
                     Err(freshness::mark(Outcome::Forbidden(notices), fresh))
@@ -245,7 +245,7 @@ pub(crate) async fn decide_again(
             };
         }
         if Instant::now() >= deadline {
-            return Err(unavailable(Unavailable::NoLeader));
+            return Ok(None);
         }
         locate::wait_for_progress(node, &seen, deadline).await;
     }

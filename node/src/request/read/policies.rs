@@ -1,15 +1,14 @@
 //! Reads of sets of policies, and the test of what they say of a request that is not carried out.
 
-use concordat_cluster::machine::{locate::Located, policy, resource};
+use concordat_cluster::machine::{locate::Located, policy};
 use concordat_proto::{
     api::policy::{Policies, PolicyName, PolicyVerdict},
     id::{GroupId, KeyId, OrgId},
-    resource::{ResourceBody, ResourceKind, ResourceName},
 };
 
 use crate::{
     api::{
-        operation::{Caller, PolicyTrial},
+        operation::{Caller, Operation, PolicyTrial},
         outcome::{Answer, Document, Malformed, Outcome, PoliciesView, Value, What},
     },
     node::Node,
@@ -44,16 +43,11 @@ pub(super) fn cluster_wide(node: &Node) -> Answer {
 
 /// `GET /organizations/policies`.
 pub(super) fn own(node: &Node, at: &Located) -> Answer {
-    let (kind, name) = (ResourceKind::Policies, ResourceName::policies());
-    let found = match resource::get(node.state(), at.group, at.home.org.id, kind, &name) {
-        Ok(found) => found,
+    let set = match policies::own_set(node, at) {
+        Ok(set) => set,
         Err(error) => return broken("reading policies", &error),
     };
-    let version = found.as_ref().map(|found| found.version);
-    let text = found.and_then(|found| match found.body {
-        ResourceBody::Policies(text) => Some(text),
-        ResourceBody::Saml(_) | ResourceBody::External(_) | ResourceBody::Attribute(_) => None,
-    });
+    let (version, text) = set.unzip();
     let shown = Policies { policies: text.unwrap_or_default(), ..Policies::default() };
     Outcome::Found(Value::Policies(Box::new(PoliciesView { version, shown }))).into()
 }
@@ -99,7 +93,7 @@ fn texts(node: &Node, trial: &PolicyTrial) -> Result<Texts, Answer> {
         (None, Some(org)) => {
             let at = locate::now(node, org).map_err(not_read)?;
             let at = at.ok_or_else(|| Answer::from(Outcome::NotFound(What::Organization)))?;
-            policies::own_text(node, &at).map_err(not_read)?
+            policies::own_set(node, &at).map_err(not_read)?.map(|(_, text)| text)
         }
     };
     Ok(Texts { cluster, organization })
@@ -137,7 +131,6 @@ fn question(trial: &PolicyTrial, of_this: &Circumstances) -> Result<Question, &'
 }
 
 fn target(asker: Asker, trial: &PolicyTrial, org: Option<OrgId>) -> Target {
-    use crate::api::operation::Operation;
     let is_of_org = matches!(asker, Asker::Key { .. })
         || matches!(trial.operation, Operation::OrgGet | Operation::OrgPatch | Operation::OrgMove);
     org.filter(|_| is_of_org).map_or(Target::Cluster, Target::Organization)

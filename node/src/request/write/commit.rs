@@ -244,7 +244,8 @@ pub(super) async fn propose_until(
             return Ok(committed);
         };
         let decided = policies::decide_again(node, &request.decision, stamp, deadline).await;
-        proposal.policies = Some(decided.map_err(NotCommitted::Answered)?);
+        let Some(stamp) = decided.map_err(NotCommitted::Answered)? else { return Ok(committed) };
+        proposal.policies = Some(stamp);
     }
     propose_once(node, group, proposal, request).await
 }
