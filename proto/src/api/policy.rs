@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     base::{id::OrgId, region::Region},
     consistency::RequiredConsistency,
+    records::key::Right,
 };
 
 /// The result of `GET /v1/policies` and of `GET /organizations/policies`.
@@ -46,7 +47,7 @@ pub struct PolicyTest {
     pub organization_id: Option<OrgId>,
     /// The rights of the key that asks: `read`, `write`, `secrets:read`, `admin`. Absent for an operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rights: Option<Vec<String>>,
+    pub rights: Option<Vec<Right>>,
     /// The credential that the request is about: its client id, or its id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential_id: Option<String>,

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, path::PathBuf};
 
 use clap::Subcommand;
-use concordat_client::{OrgId, Region, RequiredConsistency};
+use concordat_client::{OrgId, Region, RequiredConsistency, Right};
 
 use crate::{resource_args::Condition, values};
 
@@ -45,9 +45,14 @@ pub(crate) struct Trial {
     /// The organization whose key asks, or that an operator's request is about
     #[arg(long, value_name = "ID", value_parser = values::org_id)]
     pub(crate) organization: Option<OrgId>,
-    /// A right of the key that asks: read, write, secrets:read or admin; none for an operator
-    #[arg(long = "right", value_name = "RIGHT", requires = "organization")]
-    pub(crate) rights: Vec<String>,
+    /// A right of the key that asks; none for an operator
+    #[arg(
+        long = "right",
+        value_name = "RIGHT",
+        requires = "organization",
+        value_parser = values::right()
+    )]
+    pub(crate) rights: Vec<Right>,
     /// The credential that the request is about
     #[arg(long, value_name = "ID", requires = "organization")]
     pub(crate) credential: Option<String>,

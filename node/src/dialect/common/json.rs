@@ -8,7 +8,9 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
+use concordat_proto::time::LogTime;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::malformed;
 use crate::api::outcome::Malformed;
@@ -221,6 +223,25 @@ impl Object {
             return Err(self.expected(member, &format!("at most {max} characters long")));
         }
         Ok(text)
+    }
+
+    /// A text that has a form of its own, which `expected` names.
+    pub(in crate::dialect) fn parsed<T: FromStr>(
+        &mut self,
+        member: &str,
+        expected: &str,
+    ) -> Result<Option<T>, Malformed> {
+        let Some(text) = self.text(member)? else { return Ok(None) };
+        text.parse().map(Some).map_err(|_| self.expected(member, expected))
+    }
+
+    /// A time, to the millisecond: one of 1970 or later.
+    pub(in crate::dialect) fn time(&mut self, member: &str) -> Result<Option<LogTime>, Malformed> {
+        let Some(text) = self.text(member)? else { return Ok(None) };
+        let time = OffsetDateTime::parse(&text, &Rfc3339).ok();
+        let millis = time.map(|time| time.unix_timestamp_nanos().div_euclid(1_000_000));
+        let time = millis.and_then(|millis| u64::try_from(millis).ok()).map(LogTime);
+        time.map(Some).ok_or_else(|| self.expected(member, "a time as of RFC 3339"))
     }
 
     /// A member that should be a string, `null` apart from an absent one.

@@ -1,6 +1,29 @@
-//! An organization as a document, for the dialects that show one.
+//! An organization as a document, and the rights of its keys as members of a body, for the dialects that show
+//! and take them. Nothing here knows who may ask for them.
 
-use concordat_proto::{api::organization::Organization, org::Org};
+use concordat_proto::{
+    api::organization::Organization,
+    key::Right,
+    org::{Org, Rights},
+};
+
+use super::json::{Object, one_of};
+use crate::api::outcome::Malformed;
+
+/// A set of rights, by their names.
+///
+/// # Errors
+/// When the member is no array of such names.
+pub(in crate::dialect) fn rights(
+    body: &mut Object,
+    member: &str,
+) -> Result<Option<Rights>, Malformed> {
+    let Some(texts) = body.texts(member)? else { return Ok(None) };
+    let (names, each) = (Right::ALL.map(Right::as_str), format!("each of {member}"));
+    let right = |text: &String| one_of::<Right, 4>(body, &each, text, names);
+    let rights: Vec<Right> = texts.iter().map(right).collect::<Result<_, _>>()?;
+    Ok(Some(Rights::of(&rights)))
+}
 
 /// What its record says, without a move and settings.
 pub(in crate::dialect) fn plain(org: &Org) -> Organization {

@@ -31,14 +31,14 @@ pub(super) fn parse_create(mut body: Object) -> Result<OrganizationCreate, Malfo
     let org_name = name(&mut body, ORG_NAME)?;
     let org_name = body.required(ORG_NAME, org_name)?;
     let tenant_name = name(&mut body, TENANT_NAME)?;
-    let home_region = parsed(&mut body, "home_region", REGION_FORM)?;
+    let home_region = body.parsed("home_region", REGION_FORM)?;
     let id = id(&mut body)?;
     Ok(OrganizationCreate { org_name, tenant_name, home_region, id })
 }
 
 /// The body of `POST /v1/organizations/{id}/move`: a region, or `cancel`.
 pub(super) fn parse_move(mut body: Object) -> Result<OrganizationMove, Malformed> {
-    let home_region = parsed(&mut body, "home_region", REGION_FORM)?;
+    let home_region = body.parsed("home_region", REGION_FORM)?;
     let cancel = body.bool("cancel")?.unwrap_or(false);
     match (home_region, cancel) {
         (Some(region), false) => Ok(OrganizationMove::To(region)),
@@ -67,7 +67,7 @@ pub(super) fn parse_settings(mut body: Object) -> Result<OrganizationPatch, Malf
 
 /// The body of `PUT /v1/bindings/{binding}`.
 pub(super) fn parse_binding(mut body: Object) -> Result<ClientId, Malformed> {
-    let client_id = parsed(&mut body, "client_id", "1 to 255 characters, no control characters")?;
+    let client_id = body.parsed("client_id", "1 to 255 characters, no control characters")?;
     body.required("client_id", client_id)
 }
 
@@ -82,8 +82,8 @@ fn domain(body: &mut Object, member: &str) -> Result<Option<String>, Malformed> 
 
 /// The body of the demo's cut and heal: a region or a node.
 pub(super) fn parse_target(mut body: Object) -> Result<DemoTarget, Malformed> {
-    let region = parsed(&mut body, "region", REGION_FORM)?;
-    let node = parsed(&mut body, "node", "a node id: 16 hex digits")?;
+    let region = body.parsed("region", REGION_FORM)?;
+    let node = body.parsed("node", "a node id: 16 hex digits")?;
     match (region, node) {
         (Some(region), None) => Ok(DemoTarget::Region(region)),
         (None, Some(node)) => Ok(DemoTarget::Node(node)),
@@ -99,7 +99,7 @@ fn id(body: &mut Object) -> Result<Option<OrgId>, Malformed> {
         let text = body.text(ID)?;
         return Ok(text.and_then(|text| text.parse().ok()).map(OrgId));
     }
-    parsed(body, ID, "a UUID other than the nil and the max one")
+    body.parsed(ID, "a UUID other than the nil and the max one")
 }
 
 /// A display name for lists and logs: not empty, in one line.
@@ -115,13 +115,4 @@ fn name(body: &mut Object, member: &str) -> Result<Option<String>, Malformed> {
         return Err(body.expected(member, "more than white space"));
     }
     Ok(Some(text))
-}
-
-fn parsed<T: std::str::FromStr>(
-    body: &mut Object,
-    member: &str,
-    expected: &str,
-) -> Result<Option<T>, Malformed> {
-    let Some(text) = body.text(member)? else { return Ok(None) };
-    text.parse().map(Some).map_err(|_| body.expected(member, expected))
 }

@@ -13,7 +13,6 @@ use concordat_proto::{
     secret::Secret,
     time::LogTime,
 };
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     api::{
@@ -23,18 +22,12 @@ use crate::{
         request::Input,
     },
     clock::Stamp,
-    dialect::common::{
-        body,
-        json::{self, Object},
-        malformed,
-        query::Query,
-    },
+    dialect::common::{body, malformed, organization, query::Query},
     percent,
 };
 
 const RIGHTS: &str = "rights";
 const LABEL: &str = "label";
-const EXPIRES: &str = "expires_at";
 
 /// `GET`.
 pub(super) fn list(input: &Input<'_>) -> Result<Action, Malformed> {
@@ -44,13 +37,17 @@ pub(super) fn list(input: &Input<'_>) -> Result<Action, Malformed> {
 /// `POST`.
 pub(super) fn issue(input: &Input<'_>) -> Result<Action, Malformed> {
     let mut body = body::object(input)?;
-    let rights = rights(&mut body)?;
+    let rights = organization::rights(&mut body, RIGHTS)?;
     let rights = body.required(RIGHTS, rights)?;
+    if rights == Rights::NONE {
+        return Err(body.expected(RIGHTS, "an array of at least one right"));
+    }
     let label = body.limited(LABEL, limits::KEY_LABEL_CHARS_MAX)?;
     if label.as_ref().is_some_and(|text| text.chars().any(char::is_control)) {
         return Err(body.expected(LABEL, "without control characters"));
     }
-    let expires_at = expires_at(&mut body)?;
+    // Whether it is in the future is not known here.
+    let expires_at = body.time("expires_at")?;
     Ok(Action::KeyWrite(KeyDraft::Issue { label, rights, expires_at }))
 }
 
@@ -64,27 +61,6 @@ pub(super) fn revoke(input: &Input<'_>) -> Result<Action, Malformed> {
     let id = percent::decode(input.path_parameter).and_then(|text| text.parse().ok());
     let id = id.ok_or_else(|| malformed("the key id in the path must be a UUID"))?;
     Ok(Action::KeyWrite(KeyDraft::Revoke(id)))
-}
-
-fn rights(body: &mut Object) -> Result<Option<Rights>, Malformed> {
-    let Some(texts) = body.texts(RIGHTS)? else { return Ok(None) };
-    let names = Right::ALL.map(Right::as_str);
-    let right = |text: &String| json::one_of::<Right, 4>(body, "each of rights", text, names);
-    let rights: Vec<Right> = texts.iter().map(right).collect::<Result<_, _>>()?;
-    if rights.is_empty() {
-        return Err(body.expected(RIGHTS, "an array of at least one right"));
-    }
-    Ok(Some(Rights::of(&rights)))
-}
-
-/// To the millisecond. Whether it is in the future is not known here.
-fn expires_at(body: &mut Object) -> Result<Option<LogTime>, Malformed> {
-    let Some(text) = body.text(EXPIRES)? else { return Ok(None) };
-    let time = OffsetDateTime::parse(&text, &Rfc3339).ok();
-    let millis = time.map(|time| time.unix_timestamp_nanos().div_euclid(1_000_000));
-    let time = millis.and_then(|millis| u64::try_from(millis).ok()).map(LogTime);
-    let time = time.ok_or_else(|| body.expected(EXPIRES, "a time as of RFC 3339"))?;
-    Ok(Some(time))
 }
 
 fn names(rights: Rights) -> Vec<OpenEnum<Right>> {
