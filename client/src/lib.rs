@@ -62,7 +62,7 @@
 //! changes that region; the receipt says which regions have applied the write.
 //!
 //! # Not here
-//! TLS (plain HTTP for now), SAML and external credentials, and any state on disk. Only
+//! TLS (connections are plain HTTP until nodes have certificates), and any state on disk. Only
 //! `call/transport.rs` names hyper; pure functions in `retry.rs`, `endpoints.rs` and `classify.rs`
 //! beside it decide whether and where a call is retried.
 //!
