@@ -21,6 +21,7 @@ use crate::{
         keys::ApiKeys,
         nodes::Nodes,
         orgs::Organizations,
+        own::OwnOrganization,
         policies::PolicySets,
         regions::Regions,
         resources::{Attributes, ExternalCredentials, SamlCredentials},
@@ -86,6 +87,12 @@ impl Client {
     #[must_use]
     pub const fn api_keys(&self) -> ApiKeys<'_> {
         ApiKeys { core: &self.core }
+    }
+
+    /// The organization itself, and its suborganizations.
+    #[must_use]
+    pub const fn own_organization(&self) -> OwnOrganization<'_> {
+        OwnOrganization { core: &self.core }
     }
 
     /// Sets of policies.

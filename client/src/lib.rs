@@ -95,7 +95,10 @@ pub use concordat_proto::{
             OptionsByProvider, PrivateKey, ProviderOptions,
         },
         node::{Node, NodeLife},
-        organization::{ApiKey, NewApiKey, Organization},
+        organization::{
+            ApiKey, NewApiKey, NewSuborganization, Organization, Suborganization,
+            SuborganizationAdmin,
+        },
         policy::{Policies, PolicyName, PolicyTest, PolicyVerdict},
         region::{DivergedNode, DivergedWrite, LostWrites, MemberRegion, RegionLife, RegionVoter},
         resource::{
@@ -112,7 +115,7 @@ pub use concordat_proto::{
     org::{NodeState, PartitionPolicy, RegionState, StaleSecrets, SurvivalGoal},
     region::Region,
     registration::Binding,
-    resource::{ExternalProvider, ExternalType, ResourceName},
+    resource::{ExternalProvider, ExternalType, HandleType, ResourceName},
     secret::Secret,
     time::LogTime,
 };
@@ -125,6 +128,9 @@ pub use crate::{
         keys::{ApiKeys, CreatedKey, IssueKey, RevokeKey, RotateKey},
         nodes::Nodes,
         orgs::{CreateOrg, CreatedOrganization, ListOrgs, Organizations},
+        own::{
+            CreateSuborganization, CreatedSuborganization, DeleteOwnOrganization, OwnOrganization,
+        },
         policies::{PolicySets, SetOwnPolicies, SetPolicies},
         regions::Regions,
         resources::{

@@ -110,16 +110,18 @@ impl EmbeddedNode {
         Response::from_parts(head, body)
     }
 
-    /// Completes interrupted creations, and checks the keyring against the state, for as long as it
-    /// is polled.
+    /// Completes interrupted creations and ends, keeps suborganizations where their parents are, and checks
+    /// the keyring against the state, for as long as it is polled.
     ///
     /// # Errors
     /// When the state cannot be read, or the keyring is not the cluster's.
     pub async fn finish(&self) -> Result<(), Failure> {
         let stop = CancellationToken::new();
         let checked = keyring_check::run(Arc::clone(&self.node), stop.clone());
+        let followed = assemble::follow(Arc::clone(&self.node), stop.clone());
         let finished = assemble::finish(Arc::clone(&self.node), stop);
         tokio::select! {
+            followed = followed => followed,
             checked = checked => checked,
             finished = finished => finished,
         }

@@ -40,6 +40,12 @@ pub fn org_id(clock: &dyn WallClock, entropy: &dyn Entropy) -> OrgId {
     OrgId(version_7(clock, entropy))
 }
 
+/// An id for a suborganization: UUIDv8, with the time where a UUIDv7 has it.
+pub fn suborganization_id(clock: &dyn WallClock, entropy: &dyn Entropy) -> OrgId {
+    let bytes = version_7(clock, entropy).into_bytes();
+    OrgId(Builder::from_custom_bytes(bytes).into_uuid())
+}
+
 /// Names a key.
 pub fn key_id(entropy: &dyn Entropy) -> KeyId {
     KeyId(version_4(entropy))
@@ -73,6 +79,8 @@ mod tests {
         let (one, two) = (write_id(&SystemClock, &OsEntropy), write_id(&SystemClock, &OsEntropy));
         assert_eq!(one.0.get_version_num(), 7);
         assert_ne!(one, two);
+        assert!(suborganization_id(&SystemClock, &OsEntropy).is_of_suborganization());
+        assert!(!org_id(&SystemClock, &OsEntropy).is_of_suborganization());
         assert_eq!(key_id(&OsEntropy).0.get_version_num(), 4);
         assert_ne!(node_id(&OsEntropy), node_id(&OsEntropy));
     }

@@ -56,8 +56,12 @@ pub const KEY_LABEL_CHARS_MAX: usize = 64;
 pub const API_KEYS_MAX: usize = 32;
 /// How long a replaced key may repeat the write that replaced it, and read its receipt, in log time.
 pub const REPLACED_KEY_LIFETIME: Duration = Duration::from_secs(600);
-/// Resources of one kind, of an organization.
+/// Resources of one kind, of an organization; its suborganizations among them.
 pub const RESOURCES_MAX: u64 = 1000;
+/// Administrators that a request names for a suborganization.
+pub const SUBORGANIZATION_ADMINS_MAX: usize = 32;
+/// Characters of an administrator's email address, phone number or user name.
+pub const HANDLE_CHARS_MAX: usize = 256;
 /// Bytes of an attribute's value, as JSON text.
 pub const ATTRIBUTE_BYTES_MAX: usize = BODY_BYTES_MAX;
 /// Claims of a SAML credential that hold an email address (contract 5).

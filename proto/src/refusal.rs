@@ -246,6 +246,9 @@ pub enum Refusal {
     /// The write was authorized under policies that have changed since: to be authorized again.
     #[error("policies changed while the request was carried out; nothing was stored")]
     PolicyChanged,
+    /// Only an organization without suborganizations ends.
+    #[error("the organization has suborganizations: delete them first")]
+    HasSuborganizations,
 }
 
 fn listed(regions: &[Region]) -> String {
@@ -286,6 +289,7 @@ impl Refusal {
             | Self::KeyExists
             | Self::KeysFull
             | Self::LastAdminKey
+            | Self::HasSuborganizations
             | Self::OrgExists
             | Self::AlreadyFormed
             | Self::NodeRemoved

@@ -11,8 +11,9 @@ pub const NODE_RECORD: u8 = 2;
 /// regions and partition policies.
 pub const CLUSTER_RECORD: u8 = 3;
 /// Version byte of an organization's record in a home group that it has moved to or is leaving. An
-/// organization that never moved has the bytes of its claim, of version 1.
-pub const HOME: u8 = 2;
+/// organization that never moved has the bytes of its claim, of version 1, and one that has ended those of
+/// version 3.
+pub const HOME: u8 = 3;
 /// Version byte of an organization's key with something beside it. One with nothing beside it has the bytes
 /// of version 1.
 pub const ORG_KEY: u8 = 2;
@@ -36,7 +37,8 @@ pub const POSITION: u8 = 2;
 /// 3. credentials of provider `oidc`; registrations of credentials and profiles of organizations, and
 ///    the commands of further dialects (`ChangeCredential`, `RemoveCredential`, `BindCredential`,
 ///    `ClaimDomain`); resources beside credentials (`ChangeResource`); keys beside
-///    an organization's first (`ChangeKeys`); policies (`SetPolicies`, `NotePolicies`), and proposals that
+///    an organization's first (`ChangeKeys`); suborganizations and ends of organizations
+///    (`CreateSuborganization`, `EndOrg`, `EndClaim`); policies (`SetPolicies`, `NotePolicies`), and proposals that
 ///    name those that they were authorized under.
 ///
 /// A command states the level that it needs ([`crate::command::Command::feature_level`]). The

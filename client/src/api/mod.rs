@@ -7,6 +7,7 @@ pub(crate) mod credentials;
 pub(crate) mod keys;
 pub(crate) mod nodes;
 pub(crate) mod orgs;
+pub(crate) mod own;
 pub(crate) mod policies;
 pub(crate) mod read;
 pub(crate) mod regions;

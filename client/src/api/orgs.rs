@@ -93,6 +93,12 @@ impl<'a> Organizations<'a> {
         admin::patch(self.core, format!("{PATH}/{org}"), patch)
     }
 
+    /// Deletes one with all its data, for good: its id is never used again. It must have no suborganizations
+    /// (409).
+    pub fn delete(self, org: OrgId) -> Write<'a, AdminWrite> {
+        admin::delete(self.core, format!("{PATH}/{org}"))
+    }
+
     /// Begins to move one to another region. Its reads continue; its writes wait for the end of the
     /// move, seconds later. [`Organizations::get`] shows the progress.
     ///

@@ -46,7 +46,8 @@ pub fn org_at_home(
         let held = query::homes(reader, record.group, after, PAGE_CLAIMS)?;
         let Some(last) = held.last() else { break };
         after = Some(last.org.id);
-        for org in held.into_iter().map(|home| home.org) {
+        let held = held.into_iter().filter(|home| !home.is_ended());
+        for org in held.map(|home| home.org) {
             if !elsewhere(org.id, org.epoch.saturating_add(1))? {
                 return Ok(Some(org.id));
             }
@@ -56,8 +57,9 @@ pub fn org_at_home(
     loop {
         let claims = query::claims(reader, after, PAGE_CLAIMS)?;
         let Some(last) = claims.last() else { return Ok(None) };
-        after = Some(last.id);
-        for claim in claims.iter().filter(|claim| claim.home_region == *region) {
+        after = Some(last.org.id);
+        let claims = claims.iter().filter(|claim| !claim.is_ended()).map(|claim| &claim.org);
+        for claim in claims.filter(|claim| claim.home_region == *region) {
             if !elsewhere(claim.id, 0)? {
                 return Ok(Some(claim.id));
             }

@@ -65,17 +65,19 @@ pub use membership::{
     naming::refuse_unnamed,
 };
 pub use movement::{export, slots, steps, sweep};
-pub use org::keys as org_keys;
+pub use org::{keys as org_keys, suborganization};
 pub use system_view::{SystemView, is_carried_over};
 
 use crate::planted;
 use crate::store::{Reader, StoreError};
 use entry::txn::{ApplyResult, ApplyTxn};
+use failover::set_voter_region;
 use membership::{
     cluster, feature,
     lifecycle::{self, refound_region, set_region_state},
     naming,
 };
+use registration::bind;
 
 /// Applies one proposal: its result, and its changes.
 ///
@@ -139,6 +141,9 @@ fn decide(txn: &mut ApplyTxn<'_>, proposal: &Proposal) -> Result<Applied, StoreE
     let outcome = txn.attempt(|txn| {
         dedup::require_alive(txn, proposal)?;
         dedup::require_room(txn, proposal)?;
+        if txn.home.as_ref().is_some_and(|home| home.is_ended()) {
+            return after_end(&proposal.command);
+        }
         carry_out(txn, proposal)
     })?;
     let applied = txn.answer(outcome);
@@ -186,9 +191,7 @@ fn carry_out(txn: &mut ApplyTxn<'_>, proposal: &Proposal) -> ApplyResult {
         Command::SetOrgSettings { org, settings } => org::set_settings(txn, *org, settings),
         Command::SetPartitionPolicy(when) => failover::set_partition_policy(txn, *when),
         Command::NotePartitionPolicy(policy) => failover::note_partition_policy(txn, *policy),
-        Command::SetVoterRegion { region, voter_region } => {
-            failover::set_voter_region(txn, region, voter_region)
-        }
+        Command::SetVoterRegion { region, voter_region: to } => set_voter_region(txn, region, to),
         Command::CloseGroup { region, to, basis, absent } => {
             failover::close_group(txn, region, to, *basis, absent)
         }
@@ -204,9 +207,7 @@ fn carry_out(txn: &mut ApplyTxn<'_>, proposal: &Proposal) -> ApplyResult {
         Command::RemoveCredential { org, target, precondition } => {
             registration::remove(txn, *org, target, precondition.as_ref())
         }
-        Command::BindCredential { org, binding, client_id } => {
-            registration::bind(txn, *org, binding, client_id)
-        }
+        Command::BindCredential { org, binding, client_id } => bind(txn, *org, binding, client_id),
         Command::ChangeResource { org, change, precondition } => {
             resource::change(txn, *org, change, precondition.as_ref())
         }
@@ -214,8 +215,23 @@ fn carry_out(txn: &mut ApplyTxn<'_>, proposal: &Proposal) -> ApplyResult {
         Command::ClaimDomain { org, domain } => org::claim_domain(txn, *org, domain),
         Command::SetPolicies { text, precondition } => policy::replace(txn, text, precondition),
         Command::NotePolicies(revision) => policy::note(txn, *revision),
+        Command::CreateSuborganization { parent, child, admins } => {
+            suborganization::create(txn, *parent, child, admins)
+        }
+        Command::EndOrg { org, .. } => org::end::end(txn, *org, proposal.authorized_by),
+        Command::EndClaim(org) => org::end::end_claim(txn, *org),
         Command::NoteLost { .. } => Err(Refusal::Lost.into()),
     }
+}
+
+/// The answer to a command about an organization that has ended here.
+fn after_end(command: &Command) -> ApplyResult {
+    // Under that write's id nothing is carried out, whatever has become of the organization.
+    if matches!(command, Command::NoteLost { .. }) {
+        return Err(Refusal::Lost.into());
+    }
+    let creates = matches!(command, Command::CreateOrg(_) | Command::ImportBegin { .. });
+    Err(if creates { Refusal::OrgExists } else { Refusal::OrgNotFound }.into())
 }
 
 /// Why a command is in the wrong group: the cluster's own commands belong to the system group,
@@ -226,7 +242,7 @@ fn refuse_misplaced(group: GroupId, command: &Command) -> Option<Refusal> {
         Command::Form { .. } | Command::FormWithRegions { .. } => (true, Refusal::AlreadyFormed),
         Command::RegisterNode(_) => (true, Refusal::NodeRefused),
         Command::SetNodeState { .. } => (true, Refusal::NodeNotFound),
-        Command::ClaimDomain { .. } => (true, Refusal::OrgNotFound),
+        Command::ClaimDomain { .. } | Command::EndClaim(_) => (true, Refusal::OrgNotFound),
         Command::ClaimOrg(_)
         | Command::SetRegionState { .. }
         | Command::RefoundRegion { .. }
@@ -257,6 +273,8 @@ fn refuse_misplaced(group: GroupId, command: &Command) -> Option<Refusal> {
         | Command::BindCredential { .. }
         | Command::ChangeResource { .. }
         | Command::ChangeKeys { .. }
+        | Command::CreateSuborganization { .. }
+        | Command::EndOrg { .. }
         | Command::SetOrgSettings { .. } => (false, Refusal::OrgNotFound),
         Command::MarkReplicas { .. } | Command::SetLeases(_) | Command::NoteLost { .. } => {
             return None;
@@ -269,13 +287,19 @@ fn refuse_misplaced(group: GroupId, command: &Command) -> Option<Refusal> {
 /// organization, the group's remembered writes among them, and a move would clear them. The API
 /// accepts no such id; this check stops one that another node lets through.
 fn refuse_reserved(command: &Command) -> Option<Refusal> {
-    let is_reserved = command.org().is_some_and(OrgId::is_reserved);
+    let mut is_reserved = command.org().is_some_and(OrgId::is_reserved);
+    if let Command::CreateSuborganization { child, .. } = command {
+        is_reserved |= child.id.is_reserved();
+    }
     if !planted::on_reserved(is_reserved) {
         return None;
     }
     let creates = matches!(
         command,
-        Command::ClaimOrg(_) | Command::CreateOrg(_) | Command::ImportBegin { .. }
+        Command::ClaimOrg(_)
+            | Command::CreateOrg(_)
+            | Command::ImportBegin { .. }
+            | Command::CreateSuborganization { .. }
     );
     Some(if creates { Refusal::OrgExists } else { Refusal::OrgNotFound })
 }

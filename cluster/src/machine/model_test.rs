@@ -102,15 +102,7 @@ impl Model {
             Command::CreateOidc { org, credential } => self.create(write_id, *org, credential),
             Command::PatchOidc { org, client_id, patch, precondition } => {
                 let stored = self.find(*org, client_id)?;
-                if patch.provider.is_some_and(|provider| provider != stored.provider) {
-                    return Err(Refusal::ProviderFixed { actual: stored.provider });
-                }
-                if let Some(options) = &patch.options
-                    && options.provider != stored.provider
-                {
-                    let (given, actual) = (options.provider, stored.provider);
-                    return Err(Refusal::ForeignOptions { given, actual });
-                }
+                check_patch(stored, patch)?;
                 check(stored, precondition.as_ref())?;
                 if !patch.is_empty() {
                     change(stored, patch.clone());
@@ -124,7 +116,10 @@ impl Model {
                 Ok(Reply::Done)
             }
             Command::MarkReplicas { .. } | Command::SetLeases(_) => Ok(Reply::Done),
-            Command::ChangeCredential { .. }
+            Command::CreateSuborganization { .. }
+            | Command::EndOrg { .. }
+            | Command::EndClaim(_)
+            | Command::ChangeCredential { .. }
             | Command::RemoveCredential { .. }
             | Command::BindCredential { .. }
             | Command::ClaimDomain { .. }
@@ -183,6 +178,19 @@ impl Model {
     fn find(&mut self, org: OrgId, client: &ClientId) -> Result<&mut OidcCredential, Refusal> {
         self.require_org(org)?;
         self.credentials.get_mut(&(org, client.clone())).ok_or(Refusal::CredentialNotFound)
+    }
+}
+
+fn check_patch(stored: &OidcCredential, patch: &OidcPatch) -> Result<(), Refusal> {
+    let actual = stored.provider;
+    if patch.provider.is_some_and(|provider| provider != actual) {
+        return Err(Refusal::ProviderFixed { actual });
+    }
+    match &patch.options {
+        Some(options) if options.provider != actual => {
+            Err(Refusal::ForeignOptions { given: options.provider, actual })
+        }
+        Some(_) | None => Ok(()),
     }
 }
 

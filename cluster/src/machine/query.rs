@@ -13,7 +13,7 @@ use concordat_proto::{
     movement::{HomeRecord, MovedAwayRecord},
     oidc::{OidcCredential, Provider},
     org::{
-        ApiKey, ClusterRecord, KeyHash, NodeRecord, Org, OrgSettings, PartitionPolicyRecord,
+        ApiKey, ClusterRecord, KeyHash, NodeRecord, OrgSettings, PartitionPolicyRecord,
         RegionRecord, RegionState,
     },
     record::{AppliedRecord, InheritedTerms, KeyRecord, WriteRecord},
@@ -90,12 +90,12 @@ fn moved_org(key: &[u8]) -> Result<OrgId, StoreError> {
     name.map(OrgId::from_bytes).ok_or_else(|| StoreError::new("a move of no organization"))
 }
 
-/// The claim of an organization.
+/// The claim of an organization; that of one that has ended, too.
 ///
 /// # Errors
 /// When the store is broken.
-pub fn claim(reader: &dyn Reader, id: OrgId) -> Result<Option<Org>, StoreError> {
-    load(reader, &keys::org(GroupId::SYSTEM, id))
+pub fn claim(reader: &dyn Reader, id: OrgId) -> Result<Option<HomeRecord>, StoreError> {
+    home(reader, GroupId::SYSTEM, id)
 }
 
 /// A group's organizations in order of id, those after `after`, at most `limit`.
@@ -122,7 +122,8 @@ pub fn homes(
     Ok(found)
 }
 
-/// The claims in order of organization, those after `after`, at most `limit`.
+/// The claims in order of organization, those of ended ones among them; those after `after`, at most
+/// `limit`.
 ///
 /// # Errors
 /// When the store is broken.
@@ -130,9 +131,8 @@ pub fn claims(
     reader: &dyn Reader,
     after: Option<OrgId>,
     limit: usize,
-) -> Result<Vec<Org>, StoreError> {
-    let claims = homes(reader, GroupId::SYSTEM, after, limit)?;
-    Ok(claims.into_iter().map(|claim| claim.org).collect())
+) -> Result<Vec<HomeRecord>, StoreError> {
+    homes(reader, GroupId::SYSTEM, after, limit)
 }
 
 /// An organization's API key.

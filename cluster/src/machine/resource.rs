@@ -92,9 +92,7 @@ pub(super) fn change(
             match stored(txn, org, *kind, name)? {
                 Some(before) => {
                     require_match(before.version, precondition)?;
-                    txn.remove(keys::resource(txn.group, org, *kind, name));
-                    forget_own_policies(txn, org, *kind);
-                    count(txn, org, *kind, |count| count.saturating_sub(1))?;
+                    drop(txn, org, *kind, name)?;
                     registration::count_write(txn, org)?;
                     Ok(Reply::Done)
                 }
@@ -104,7 +102,13 @@ pub(super) fn change(
         }
         ResourceChange::DeleteAll(kind) => {
             txn.clear(keys::resources(txn.group, org, *kind));
-            forget_own_policies(txn, org, *kind);
+            match kind {
+                ResourceKind::Policies => txn.remove(keys::own_policy_version(txn.group, org)),
+                ResourceKind::Suborganization => {
+                    txn.clear(keys::suborganizations_of(txn.group, org));
+                }
+                ResourceKind::Saml | ResourceKind::External | ResourceKind::Attribute => {}
+            }
             txn.remove(keys::resource_count(txn.group, org, *kind));
             registration::count_write(txn, org)?;
             Ok(Reply::Done)
@@ -121,10 +125,59 @@ pub(super) fn import(
     let kind = resource.body.kind();
     let key = keys::resource(txn.group, org, kind, &resource.name);
     txn.put(key, resource);
-    if let ResourceBody::Policies(text) = &resource.body {
-        policy::mark_own(txn, org, resource.version, text);
+    index(txn, org, &resource.name, resource.version, &resource.body);
+    count(txn, org, kind, |count| count + 1).map(std::mem::drop)
+}
+
+/// Adds a resource whose name is new.
+pub(super) fn add(
+    txn: &mut ApplyTxn<'_>,
+    org: OrgId,
+    name: &ResourceName,
+    body: &ResourceBody,
+) -> ApplyResult {
+    make(txn, org, name, body, None)
+}
+
+/// Removes a resource, if there is one of this name.
+pub(super) fn drop(
+    txn: &mut ApplyTxn<'_>,
+    org: OrgId,
+    kind: ResourceKind,
+    name: &ResourceName,
+) -> Result<(), StoreError> {
+    let Some(before) = stored(txn, org, kind, name)? else { return Ok(()) };
+    txn.remove(keys::resource(txn.group, org, kind, name));
+    match &before.body {
+        ResourceBody::Policies(_) => txn.remove(keys::own_policy_version(txn.group, org)),
+        ResourceBody::Suborganization(_) => {
+            if let Ok(child) = name.as_str().parse() {
+                txn.remove(keys::suborganization(txn.group, org, child));
+            }
+        }
+        ResourceBody::Saml(_) | ResourceBody::External(_) | ResourceBody::Attribute(_) => {}
     }
-    count(txn, org, kind, |count| count + 1).map(drop)
+    count(txn, org, kind, |count| count.saturating_sub(1)).map(std::mem::drop)
+}
+
+/// What is found without a look at the resources themselves.
+fn index(
+    txn: &mut ApplyTxn<'_>,
+    org: OrgId,
+    name: &ResourceName,
+    version: WriteId,
+    body: &ResourceBody,
+) {
+    match body {
+        ResourceBody::Policies(text) => policy::mark_own(txn, org, version, text),
+        ResourceBody::Suborganization(_) => {
+            // Its name is its id: only a bug of the proposing node gives another one.
+            if let Ok(child) = name.as_str().parse() {
+                txn.put_bytes(keys::suborganization(txn.group, org, child), Vec::new());
+            }
+        }
+        ResourceBody::Saml(_) | ResourceBody::External(_) | ResourceBody::Attribute(_) => {}
+    }
 }
 
 fn make(
@@ -174,18 +227,10 @@ fn put(
 ) -> ApplyResult {
     let key = keys::resource(txn.group, org, body.kind(), name);
     let (name, version, changed_at) = (name.clone(), txn.write_id, txn.log_time);
-    if let ResourceBody::Policies(text) = &body {
-        policy::mark_own(txn, org, version, text);
-    }
+    index(txn, org, &name, version, &body);
     txn.put(key, &Resource { name: name.clone(), version, created_at, changed_at, body });
     registration::count_write(txn, org)?;
     Ok(Reply::Resource { name, version })
-}
-
-fn forget_own_policies(txn: &mut ApplyTxn<'_>, org: OrgId, kind: ResourceKind) {
-    if kind == ResourceKind::Policies {
-        txn.remove(keys::own_policy_version(txn.group, org));
-    }
 }
 
 fn stored(
@@ -241,7 +286,12 @@ fn patched(body: ResourceBody, patch: &ResourcePatch) -> ResourceBody {
             set(&mut external.json_blob, json_blob.as_ref());
             ResourceBody::External(external)
         }
-        (body @ (ResourceBody::Attribute(_) | ResourceBody::Policies(_)), _)
+        (
+            body @ (ResourceBody::Attribute(_)
+            | ResourceBody::Policies(_)
+            | ResourceBody::Suborganization(_)),
+            _,
+        )
         | (body @ ResourceBody::Saml(_), ResourcePatch::External(_))
         | (body @ ResourceBody::External(_), ResourcePatch::Saml(_)) => body,
     }

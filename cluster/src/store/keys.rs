@@ -87,6 +87,9 @@ pub enum Kind {
     /// The version of the organization's own set of policies, as the bytes of its write id (no name). There
     /// is none while that set is empty, so that the look-up of each request finds nothing.
     OwnPolicyVersion = 34,
+    /// A suborganization of an organization in this group, by the ids of both (no organization in the key);
+    /// the value is empty. It is made from the parent's resource.
+    Suborganization = 35,
     /// The home group's `PartitionPolicyRecord` (no organization, no name).
     PartitionPolicyRecord = 14,
     /// An `OrgSettings` (no name).
@@ -131,6 +134,7 @@ impl Kind {
             32 => Self::Policies,
             33 => Self::PolicyRevision,
             34 => Self::OwnPolicyVersion,
+            35 => Self::Suborganization,
             14 => Self::PartitionPolicyRecord,
             15 => Self::OrgSettings,
             _ => return None,
@@ -239,6 +243,20 @@ pub fn policies() -> Vec<u8> {
 #[must_use]
 pub fn policy_revision(group: GroupId) -> Vec<u8> {
     key(group, NO_ORG, Kind::PolicyRevision, &[])
+}
+
+/// All suborganizations of an organization.
+#[must_use]
+pub fn suborganizations_of(group: GroupId, parent: OrgId) -> Vec<u8> {
+    key(group, NO_ORG, Kind::Suborganization, &parent.to_bytes())
+}
+
+/// A suborganization of an organization.
+#[must_use]
+pub fn suborganization(group: GroupId, parent: OrgId, child: OrgId) -> Vec<u8> {
+    let mut key = suborganizations_of(group, parent);
+    key.extend_from_slice(&child.to_bytes());
+    key
 }
 
 /// The version of an organization's own set of policies.

@@ -12,11 +12,30 @@ use concordat_proto::{
     org::Rights,
     registration::CredentialChange,
     resource::{
-        ExternalProvider, ExternalType, ResourceKind, ResourceName, SamlPatch, SamlSettings,
+        Administrator, ExternalProvider, ExternalType, ResourceKind, ResourceName, SamlPatch,
+        SamlSettings,
     },
     secret::Secret,
     time::LogTime,
 };
+
+/// A change of an organization by one of its keys that may administrate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OwnOrgWrite {
+    /// Make a suborganization.
+    CreateSuborganization(SuborganizationDraft),
+    /// End the organization.
+    End,
+}
+
+/// A suborganization to be created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SuborganizationDraft {
+    /// Shown to people.
+    pub name: String,
+    /// Those who administrate it.
+    pub admins: Vec<Administrator>,
+}
 
 /// A credential to be created.
 #[derive(Debug, Clone, PartialEq, Eq)]

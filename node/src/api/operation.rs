@@ -24,7 +24,7 @@ use concordat_proto::{
     time::LogTime,
 };
 
-use super::draft::{ChangeDraft, KeyDraft, OidcDraft, OidcPatchDraft, ResourceDraft};
+use super::draft::{ChangeDraft, KeyDraft, OidcDraft, OidcPatchDraft, OwnOrgWrite, ResourceDraft};
 
 /// Every operation, in the order of [`TABLE`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,6 +37,9 @@ pub enum Operation {
     OidcDelete,
     SecretGet,
     OwnOrgGet,
+    OwnOrgDelete,
+    SuborgList,
+    SuborgCreate,
     KeyList,
     KeyIssue,
     KeyRotate,
@@ -69,6 +72,7 @@ pub enum Operation {
     OrgGet,
     OrgPatch,
     OrgMove,
+    OrgDelete,
     ClusterGet,
     ClusterPatch,
     DigestGet,
@@ -153,7 +157,7 @@ const fn demo(operation: Operation, name: &'static str) -> Spec {
 }
 
 /// The table of operations.
-pub const TABLE: [Spec; 58] = [
+pub const TABLE: [Spec; 62] = [
     read(Operation::OidcList, "oidc_list", READ),
     write(Operation::OidcCreate, "oidc_create", WRITE),
     read(Operation::OidcGet, "oidc_get", READ),
@@ -161,6 +165,9 @@ pub const TABLE: [Spec; 58] = [
     write(Operation::OidcDelete, "oidc_delete", WRITE),
     read(Operation::SecretGet, "secret_get", SECRETS),
     read(Operation::OwnOrgGet, "own_org_get", READ),
+    write(Operation::OwnOrgDelete, "own_org_delete", ADMIN),
+    read(Operation::SuborgList, "suborg_list", READ),
+    write(Operation::SuborgCreate, "suborg_create", ADMIN),
     read(Operation::KeyList, "key_list", ADMIN),
     write(Operation::KeyIssue, "key_issue", ADMIN),
     write(Operation::KeyRotate, "key_rotate", ANY),
@@ -193,6 +200,7 @@ pub const TABLE: [Spec; 58] = [
     read(Operation::OrgGet, "org_get", OPERATOR),
     write(Operation::OrgPatch, "org_patch", OPERATOR),
     write(Operation::OrgMove, "org_move", OPERATOR),
+    write(Operation::OrgDelete, "org_delete", OPERATOR),
     read(Operation::ClusterGet, "cluster_get", OPERATOR),
     write(Operation::ClusterPatch, "cluster_patch", OPERATOR),
     read(Operation::DigestGet, "digest_get", OPERATOR),
@@ -243,6 +251,8 @@ pub enum Action {
     DomainClaim(String),
     /// An organization changes its keys.
     KeyWrite(KeyDraft),
+    /// An organization ends itself, or makes a suborganization.
+    OwnOrgWrite(OwnOrgWrite),
     /// An operator changes an organization, or makes one.
     OrgWrite(OrgWrite),
     /// An operator changes the cluster.
@@ -411,6 +421,8 @@ pub enum OrgWrite {
     Move(OrgId, OrganizationMove),
     /// Change one's settings.
     Patch(OrgId, OrganizationPatch),
+    /// End one.
+    End(OrgId),
 }
 
 /// A change of the cluster by an operator.
@@ -483,6 +495,9 @@ impl Action {
             Self::OperatorRead(OperatorRead::PolicyTest(_)) => Operation::PoliciesTest,
             Self::OrgWrite(OrgWrite::Create(_)) => Operation::OrgCreate,
             Self::OrgWrite(OrgWrite::Move(..)) => Operation::OrgMove,
+            Self::OrgWrite(OrgWrite::End(_)) => Operation::OrgDelete,
+            Self::OwnOrgWrite(OwnOrgWrite::End) => Operation::OwnOrgDelete,
+            Self::OwnOrgWrite(OwnOrgWrite::CreateSuborganization(_)) => Operation::SuborgCreate,
             Self::OrgWrite(OrgWrite::Patch(..)) => Operation::OrgPatch,
             Self::ClusterWrite(ClusterWrite::Setting(_)) => Operation::ClusterPatch,
             Self::ClusterWrite(ClusterWrite::Node(..)) => Operation::NodePatch,
@@ -503,6 +518,7 @@ const fn listing(kind: ResourceKind) -> Operation {
         ResourceKind::Saml => Operation::SamlList,
         ResourceKind::External => Operation::ExternalList,
         ResourceKind::Attribute => Operation::AttributeList,
+        ResourceKind::Suborganization => Operation::SuborgList,
         ResourceKind::Policies => Operation::OrgPoliciesGet,
     }
 }
@@ -512,6 +528,8 @@ const fn reading(kind: ResourceKind) -> Operation {
         ResourceKind::Saml => Operation::SamlGet,
         ResourceKind::External => Operation::ExternalGet,
         ResourceKind::Attribute => Operation::AttributeGet,
+        // None is read alone.
+        ResourceKind::Suborganization => Operation::SuborgList,
         ResourceKind::Policies => Operation::OrgPoliciesGet,
     }
 }
@@ -528,6 +546,8 @@ const fn changing(draft: &ResourceDraft) -> Operation {
             ResourceKind::Saml => Operation::SamlDelete,
             ResourceKind::External => Operation::ExternalDelete,
             ResourceKind::Attribute => Operation::AttributeDelete,
+            // None is removed from its parent: it ends.
+            ResourceKind::Suborganization => Operation::OwnOrgDelete,
             ResourceKind::Policies => Operation::OrgPoliciesPut,
         },
     }

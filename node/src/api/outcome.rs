@@ -196,7 +196,7 @@ pub enum Written {
     /// An organization.
     Organization(Box<Org>),
     /// A new organization, with its first key, shown this once.
-    NewOrganization(Box<Org>, Secret),
+    NewOrganization(Box<NewOrg>),
     /// A credential was made, changed or deleted.
     Registered(WriteId, RegistrationStamp),
     /// The same, with what dialects show of it.
@@ -209,6 +209,17 @@ pub enum Written {
     NewSaml(ResourceName, WriteId, Box<SamlSettings>),
     /// A key was made, with its text once that is opened: shown this once.
     Key(Box<NewKey>, Option<Secret>),
+}
+
+/// An organization that was made.
+#[derive(Debug, Clone)]
+pub struct NewOrg {
+    /// The organization.
+    pub org: Org,
+    /// The one that it belongs to.
+    pub parent: Option<OrgId>,
+    /// The text of its first key.
+    pub key: Secret,
 }
 
 /// A credential that was made, changed or deleted.
@@ -245,6 +256,8 @@ pub struct OrgView {
     pub moving_to: Option<Region>,
     /// Its settings, where they were looked up.
     pub settings: Option<OrgSettings>,
+    /// The organization that it belongs to, where that was looked up.
+    pub parent: Option<OrgId>,
 }
 
 /// A document of the operator's API: JSON, made by `serde` from a type that describes it.

@@ -13,7 +13,7 @@ use concordat_proto::{id::KeyId, org::Rights, policy::PolicyStamp};
 use super::authenticate::{OrgPrincipal, Principal};
 use crate::{
     api::{
-        draft::KeyDraft,
+        draft::{KeyDraft, OwnOrgWrite},
         operation::{
             Action, Caller, ClusterWrite, CredentialRead, CredentialWrite, DemoAction, Operation,
             OperatorRead, OrgWrite, ReceiptQuery,
@@ -135,8 +135,8 @@ fn may(asker: Asker, operation: Operation) -> bool {
     }
 }
 
-/// Whether a principal may run an operation, as far as this is known before the operation is. A replaced key
-/// may ask for the receipt of the write that replaced it, and repeat that write; which one these are is
+/// Whether a principal may run an operation, as far as this is known before the operation is. A replaced key,
+/// and the one that has ended its organization, may ask for the receipt of that write, and repeat it; which one these are is
 /// checked where the write is known.
 ///
 /// # Errors
@@ -147,7 +147,8 @@ pub(crate) fn authorize(
     policies: InForce<'_>,
 ) -> Result<Permit<'_>, NotAllowed> {
     let is_replaced = matches!(&principal, Principal::Org(org) if org.replaced_by.is_some());
-    let is_of_its_end = matches!(operation, Operation::ReceiptGet | Operation::KeyRotate);
+    let is_of_its_end =
+        matches!(operation, Operation::ReceiptGet | Operation::KeyRotate | Operation::OwnOrgDelete);
     if is_replaced && !is_of_its_end {
         return Err(NotAllowed::Replaced);
     }
@@ -222,6 +223,7 @@ impl Permit<'_> {
             }
             (Principal::Org(org), Action::DomainClaim(domain)) => Allowed::DomainClaim(org, domain),
             (Principal::Org(org), Action::KeyWrite(draft)) => Allowed::KeyWrite(org, draft),
+            (Principal::Org(org), Action::OwnOrgWrite(write)) => Allowed::OwnOrgWrite(org, write),
             (principal, Action::Receipt(query)) => Allowed::Receipt(principal, query),
             (Principal::Operator { .. }, Action::OperatorRead(read)) => Allowed::OperatorRead(read),
             (Principal::Operator { key }, Action::OrgWrite(write)) => Allowed::OrgWrite(key, write),
@@ -234,7 +236,8 @@ impl Permit<'_> {
                 Action::CredentialRead(_)
                 | Action::CredentialWrite(_)
                 | Action::DomainClaim(_)
-                | Action::KeyWrite(_),
+                | Action::KeyWrite(_)
+                | Action::OwnOrgWrite(_),
             )
             | (
                 Principal::Org(_),
@@ -275,6 +278,8 @@ pub(crate) enum Allowed {
     DomainClaim(Box<OrgPrincipal>, String),
     /// An organization changes its keys.
     KeyWrite(Box<OrgPrincipal>, KeyDraft),
+    /// An organization ends itself, or makes a suborganization.
+    OwnOrgWrite(Box<OrgPrincipal>, OwnOrgWrite),
     /// Either asks about a write.
     Receipt(Principal, ReceiptQuery),
     /// An operator reads.
@@ -363,6 +368,7 @@ mod tests {
             Operation::OidcList,
             Operation::OidcGet,
             Operation::OwnOrgGet,
+            Operation::SuborgList,
             Operation::KeyRotate,
             Operation::SamlList,
             Operation::SamlGet,
@@ -405,6 +411,8 @@ mod tests {
             ]
         );
         let administrates = [
+            Operation::OwnOrgDelete,
+            Operation::SuborgCreate,
             Operation::KeyList,
             Operation::KeyIssue,
             Operation::KeyRotate,
@@ -415,7 +423,7 @@ mod tests {
             Operation::OrgPoliciesPut,
         ];
         assert_eq!(allowed(&org(Rights::ADMIN)), administrates);
-        assert_eq!(allowed(&org(Rights::ALL)).len(), 36, "never what operators do");
+        assert_eq!(allowed(&org(Rights::ALL)).len(), 39, "never what operators do");
         assert_eq!(allowed(&org(Rights::NONE)), [Operation::KeyRotate]);
     }
 
@@ -429,6 +437,9 @@ mod tests {
             Operation::OidcDelete,
             Operation::SecretGet,
             Operation::OwnOrgGet,
+            Operation::OwnOrgDelete,
+            Operation::SuborgList,
+            Operation::SuborgCreate,
             Operation::KeyList,
             Operation::KeyIssue,
             Operation::KeyRotate,
@@ -468,7 +479,8 @@ mod tests {
         let Principal::Org(mut replaced) = org(Rights::ALL) else { unreachable!("it is one") };
         replaced.replaced_by = Some(WriteId::from_bytes([4; 16]));
         let replaced = Principal::Org(replaced);
-        assert_eq!(allowed(&replaced), [Operation::KeyRotate, Operation::ReceiptGet]);
+        let of_its_end = [Operation::OwnOrgDelete, Operation::KeyRotate, Operation::ReceiptGet];
+        assert_eq!(allowed(&replaced), of_its_end);
         let refused = authorize(replaced, Operation::OidcList, policies()).map(drop);
         assert_eq!(refused, Err(NotAllowed::Replaced));
     }

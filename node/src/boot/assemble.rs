@@ -6,7 +6,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use concordat_cluster::{
     log::{LogOptions, RaftLog, RealFiles},
     raft::{self, Bootstrap, Groups, GroupsConfig, Timings, transport::PeerTransport},
-    store::Store,
+    store::{Store, StoreError},
 };
 use concordat_proto::{id::GroupId, limits, org::ApiKey, region::Region};
 use tokio::{net::TcpListener, sync::Semaphore, time::Instant};
@@ -30,12 +30,14 @@ use crate::{
     observe::metrics::Metrics,
     org_limits::PerOrgLimiter,
     policy::cache::PolicyCache,
-    request::write::org_create,
+    request::write::{org_create, org_end, suborganization},
     seal::Sealer,
 };
 
 /// Least time between two searches for interrupted creations of organizations.
 const FINISH_EVERY: Duration = Duration::from_secs(60);
+/// The interval between looks at suborganizations whose parents have moved.
+const FOLLOW_EVERY: Duration = Duration::from_secs(2);
 /// Such a search takes at most one part in this many of the time.
 const FINISH_SHARE: u32 = 20;
 /// For work that outlived its request, at the end.
@@ -173,6 +175,8 @@ pub(crate) fn keep(
     supervisor.spawn(format!("{name}: faults"), faulted);
     let checked = keyring_check::run(Arc::clone(node), stop.clone());
     supervisor.spawn(format!("{name}: keyring"), checked);
+    let followed = follow(Arc::clone(node), stop.clone());
+    supervisor.spawn(format!("{name}: suborganizations"), followed);
     supervisor.spawn(format!("{name}: interrupted claims"), finish(Arc::clone(node), stop));
 }
 
@@ -216,15 +220,41 @@ pub(crate) async fn finish(node: Arc<Node>, stop: CancellationToken) -> Result<(
         let begun = Instant::now();
         let finished = tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            finished = org_create::resume(&node) => finished,
+            finished = finish_all(&node) => finished,
         };
         match finished {
             Ok(0) => {}
-            Ok(count) => tracing::info!(count, "organizations whose creation was interrupted"),
-            Err(error) => return Err(Failure::fault("searching for interrupted creations", error)),
+            Ok(count) => {
+                tracing::info!(count, "creations and ends of organizations that were interrupted")
+            }
+            Err(error) => return Err(Failure::fault("searching for interrupted claims", error)),
         }
         searched = Some(applied);
         pause = FINISH_EVERY.max(begun.elapsed() * FINISH_SHARE);
+    }
+}
+
+async fn finish_all(node: &Arc<Node>) -> Result<usize, StoreError> {
+    Ok(org_create::resume(node).await? + org_end::resume(node).await?)
+}
+
+/// Keeps suborganizations where their parents are.
+pub(crate) async fn follow(node: Arc<Node>, stop: CancellationToken) -> Result<(), Failure> {
+    let mut pause = FOLLOW_EVERY;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(pause) => {}
+        }
+        let begun = Instant::now();
+        let followed = tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            followed = suborganization::follow(&node) => followed,
+        };
+        if let Err(error) = followed {
+            return Err(Failure::fault("looking for suborganizations", error));
+        }
+        pause = FOLLOW_EVERY.max(begun.elapsed() * FINISH_SHARE);
     }
 }
 

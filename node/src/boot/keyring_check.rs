@@ -116,7 +116,7 @@ impl<'a> Look<'a> {
     /// Looks at the next claims; whether there are more.
     fn page(&mut self, state: &dyn Reader) -> Result<bool, StoreError> {
         let claims = query::claims(state, self.after, PAGE_CLAIMS)?;
-        for claim in &claims {
+        for claim in claims.iter().filter(|claim| !claim.is_ended()).map(|claim| &claim.org) {
             let first = Tally { first: claim.id, is_opened: false, tries: 0 };
             let tally = self.by_key.entry(claim.data_key.keyring_key).or_insert(first);
             if !tally.is_opened && tally.tries < TRIES_MAX {
@@ -124,7 +124,7 @@ impl<'a> Look<'a> {
                 tally.tries += 1;
             }
         }
-        self.after = claims.last().map(|claim| claim.id);
+        self.after = claims.last().map(|claim| claim.org.id);
         self.is_whole = claims.len() < PAGE_CLAIMS;
         Ok(!self.is_whole)
     }

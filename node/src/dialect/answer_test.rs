@@ -26,7 +26,8 @@ use super::{
 use crate::api::{
     operation::{Operation, Page},
     outcome::{
-        Document, List, Malformed, OrgView, Outcome as Answered, Unavailable, Value, What, Written,
+        Document, List, Malformed, NewOrg, OrgView, Outcome as Answered, Unavailable, Value, What,
+        Written,
     },
 };
 
@@ -79,7 +80,7 @@ fn credential(provider: Provider) -> OidcCredential {
 
 fn view(moving_to: Option<&str>) -> OrgView {
     let moving_to = moving_to.map(|region| Region::new(region).expect("a region"));
-    OrgView { org: org(), moving_to, settings: None }
+    OrgView { org: org(), moving_to, settings: None, parent: None }
 }
 
 fn org() -> Org {
@@ -197,7 +198,8 @@ fn write_outcome(words: &[&str], receipt: Receipt) -> (Operation, Answered) {
         }
         ["org_created"] => {
             let key = Secret::new("ck_the_key".to_owned());
-            let value = Written::NewOrganization(Box::new(org()), key);
+            let value =
+                Written::NewOrganization(Box::new(NewOrg { org: org(), parent: None, key }));
             (Operation::OrgCreate, written(value, receipt))
         }
         _ => unreachable!("no such write: {words:?}"),

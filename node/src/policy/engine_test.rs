@@ -36,7 +36,10 @@ fn circumstances(source: &str, time: u64) -> Circumstances {
 
 /// What an operation is about, at least.
 fn target(operation: Operation) -> Target {
-    if matches!(operation, Operation::OrgGet | Operation::OrgPatch | Operation::OrgMove) {
+    if matches!(
+        operation,
+        Operation::OrgGet | Operation::OrgPatch | Operation::OrgMove | Operation::OrgDelete
+    ) {
         return Target::Organization(ORG);
     }
     match operation.spec().caller {

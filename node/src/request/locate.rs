@@ -38,6 +38,11 @@ pub(crate) fn now(node: &Node, org: OrgId) -> Result<Option<Located>, StoreError
     Ok(found.map(|found| Located { is_closed: node.groups.is_closed(found.group), ..found }))
 }
 
+/// The same of one that has not ended.
+pub(crate) fn living(node: &Node, org: OrgId) -> Result<Option<Located>, StoreError> {
+    Ok(now(node, org)?.filter(|found| !found.home.is_ended()))
+}
+
 /// The freshness of an organization's reads: that of its group's replica. If it is moving away and
 /// its new home's record is not here, this node cannot know what was written there.
 pub(crate) fn freshness(node: &Node, located: &Located) -> Result<Freshness, StoreError> {

@@ -1,5 +1,9 @@
 //! An organization as operators see it, and the home groups.
 
+use concordat_cluster::{
+    machine::{locate::Located, registered},
+    store::StoreError,
+};
 use concordat_proto::{id::GroupId, movement::HomeRecord, region::Region};
 
 use super::freshness;
@@ -11,7 +15,16 @@ use crate::{
 /// An organization with its move, if it is moving.
 pub(crate) fn view(node: &Node, home: HomeRecord) -> OrgView {
     let moving_to = home.release.and_then(|release| region_of(node, release.to));
-    OrgView { org: home.org, moving_to, settings: None }
+    OrgView { org: home.org, moving_to, settings: None, parent: None }
+}
+
+/// The same, with the organization that it belongs to.
+///
+/// # Errors
+/// When the store is broken.
+pub(crate) fn view_with_parent(node: &Node, at: &Located) -> Result<OrgView, StoreError> {
+    let profile = registered::profile(node.state(), at.group, at.home.org.id)?;
+    Ok(OrgView { parent: profile.parent, ..view(node, at.home.clone()) })
 }
 
 fn region_of(node: &Node, group: GroupId) -> Option<Region> {

@@ -97,7 +97,10 @@ pub(crate) fn own_set(node: &Node, at: &Located) -> Result<Option<(WriteId, Stri
     let found = resource::get(node.state(), at.group, at.home.org.id, kind, &name)?;
     Ok(found.and_then(|found| match found.body {
         ResourceBody::Policies(text) => Some((found.version, text)),
-        ResourceBody::Saml(_) | ResourceBody::External(_) | ResourceBody::Attribute(_) => None,
+        ResourceBody::Saml(_)
+        | ResourceBody::External(_)
+        | ResourceBody::Attribute(_)
+        | ResourceBody::Suborganization(_) => None,
     }))
 }
 
@@ -142,7 +145,9 @@ pub(crate) fn target(
     let named = |kind, name: &ResourceName| match kind {
         ResourceKind::Saml => credential("saml", name.as_str()),
         ResourceKind::External => credential("external", name.as_str()),
-        ResourceKind::Attribute | ResourceKind::Policies => Target::Organization(id),
+        ResourceKind::Attribute | ResourceKind::Policies | ResourceKind::Suborganization => {
+            Target::Organization(id)
+        }
     };
     let looked_up = |target: &CredentialTarget| -> Result<Target, StoreError> {
         let found = registered::target(node.state(), at.group, id, target)?;
@@ -184,6 +189,7 @@ pub(crate) fn target(
         )
         | Action::CredentialWrite(CredentialWrite::Create(_) | CredentialWrite::EntryCreate(..))
         | Action::KeyWrite(_)
+        | Action::OwnOrgWrite(_)
         | Action::Receipt(_)
         | Action::DomainClaim(_)
         | Action::OperatorRead(_)
@@ -196,12 +202,15 @@ pub(crate) fn target(
 fn target_of_operator(action: &Action) -> Target {
     let org: Option<OrgId> = match action {
         Action::OperatorRead(OperatorRead::Org(org))
-        | Action::OrgWrite(OrgWrite::Move(org, _) | OrgWrite::Patch(org, _)) => Some(*org),
+        | Action::OrgWrite(OrgWrite::Move(org, _) | OrgWrite::Patch(org, _) | OrgWrite::End(org)) => {
+            Some(*org)
+        }
         Action::OperatorRead(_)
         | Action::OrgWrite(OrgWrite::Create(_))
         | Action::CredentialRead(_)
         | Action::CredentialWrite(_)
         | Action::KeyWrite(_)
+        | Action::OwnOrgWrite(_)
         | Action::Receipt(_)
         | Action::DomainClaim(_)
         | Action::ClusterWrite(_)

@@ -10,7 +10,11 @@ use crate::{
         region::Region,
         secret::Secret,
     },
-    records::{key::Right, org::StaleSecrets},
+    records::{
+        key::Right,
+        org::StaleSecrets,
+        resource::{HandleType, ResourceName},
+    },
 };
 
 /// An organization: the result of `GET /v1/organizations/{organization_id}`, of a change of one, and an
@@ -35,6 +39,69 @@ pub struct Organization {
     /// up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stale_secrets: Option<OpenEnum<StaleSecrets>>,
+    /// The organization that a suborganization belongs to; absent for others, and in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_id: Option<OrgId>,
+}
+
+/// The body of `POST /organizations/suborganizations`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SuborganizationCreate {
+    /// Its name: 1 to 256 characters, no control characters.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = crate::limits::ORG_NAME_CHARS_MAX)))]
+    pub sub_org_name: String,
+    /// Those who administrate it. They are kept and listed; nothing else is done with them.
+    #[cfg_attr(feature = "schema", schemars(length(max = crate::limits::SUBORGANIZATION_ADMINS_MAX)))]
+    pub admins: Vec<SuborganizationAdmin>,
+}
+
+/// A person who administrates a suborganization.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SuborganizationAdmin {
+    /// How the person is named.
+    #[serde(rename = "type")]
+    pub handle: OpenEnum<HandleType>,
+    /// The address, the number or the name.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = crate::limits::HANDLE_CHARS_MAX)))]
+    pub value: String,
+}
+
+/// A suborganization that was made: the result of `POST /organizations/suborganizations`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct NewSuborganization {
+    /// Its id.
+    pub id: OrgId,
+    /// Its name, for people.
+    pub org_name: String,
+    /// The name of its parent's tenant, for people.
+    pub tenant_name: String,
+    /// The organization that it belongs to.
+    pub parent_id: OrgId,
+    /// Its first API key, in plaintext. It is in this response only, and in a repeat of it under the same
+    /// idempotency key.
+    #[serde(with = "secret_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "Secret"))]
+    pub api_key: Secret,
+}
+
+/// A suborganization as its parent sees it: an item of `GET /organizations/suborganizations`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Suborganization {
+    /// Its id.
+    pub id: ResourceName,
+    /// Its name, for people.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub org_name: String,
+    /// Those who administrate it, as the request that made it named them.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub admins: Vec<SuborganizationAdmin>,
+    /// When it was made (RFC 3339, UTC).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<String>,
 }
 
 /// The result of `POST /v1/organizations`: the members of an [`Organization`] and its first key.

@@ -66,6 +66,16 @@ uuid_id!(
     OrgId,
     "organization id"
 );
+
+impl OrgId {
+    /// Whether it is the id of a suborganization: nodes draw these as UUIDv8 (RFC 9562, 5.8). Operators
+    /// choose no such id for an organization, so no claim is needed to keep the two apart.
+    #[must_use]
+    pub const fn is_of_suborganization(self) -> bool {
+        self.0.get_version_num() == 8
+    }
+}
+
 uuid_id!(
     /// A write, named by the node that accepted it (UUIDv7). A write happens at most once under
     /// this name; it is also the version (`ETag`) of the value that the write made.

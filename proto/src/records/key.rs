@@ -23,7 +23,7 @@ pub enum Right {
     Write,
     /// Read secrets in plaintext.
     SecretsRead,
-    /// Change the organization's keys, and claim its domain.
+    /// Change the organization's keys, make suborganizations, claim its domain, and end it.
     Admin,
 }
 

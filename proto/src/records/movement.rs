@@ -30,19 +30,28 @@ pub struct HomeRecord {
     pub arrival: Option<Arrival>,
     /// The move in progress. Once this is set, nothing of the organization changes in this group.
     pub release: Option<Release>,
+    /// The write that ended the organization. From then on it has no data and takes no writes, and this
+    /// record keeps its id from ever being used again.
+    pub ended: Option<WriteId>,
 }
 
 impl HomeRecord {
     /// The record of a new organization.
     #[must_use]
     pub const fn begun(org: Org) -> Self {
-        Self { org, arrival: None, release: None }
+        Self { org, arrival: None, release: None, ended: None }
     }
 
     /// The highest epoch that this record names: its own, or that of the home it was released to.
     #[must_use]
     pub fn newest_epoch(&self) -> u32 {
         self.release.as_ref().map_or(self.org.epoch, |release| release.epoch)
+    }
+
+    /// Whether the organization has ended.
+    #[must_use]
+    pub const fn is_ended(&self) -> bool {
+        self.ended.is_some()
     }
 
     /// Whether writes are executed here.

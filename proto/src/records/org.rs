@@ -73,6 +73,24 @@ pub struct Org {
     pub first_key_sealed: Sealed,
 }
 
+impl Org {
+    /// What is kept of an organization that has ended: its id, its place, and its first key's id. Without
+    /// its data key nothing opens that was sealed for it.
+    #[must_use]
+    pub fn without_data(&self) -> Self {
+        let name = || "deleted".to_owned();
+        let no_key = |key: &ApiKey| ApiKey { hash: [0; 32], rights: Rights::NONE, ..key.clone() };
+        Self {
+            org_name: name(),
+            tenant_name: name(),
+            data_key: WrappedKey { bytes: Vec::new(), ..self.data_key.clone() },
+            first_key: no_key(&self.first_key),
+            first_key_sealed: Sealed { bytes: Vec::new(), ..self.first_key_sealed.clone() },
+            ..self.clone()
+        }
+    }
+}
+
 /// The settings that an organization has chosen, beside its credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OrgSettings {

@@ -217,6 +217,8 @@ pub struct OrgProfile {
     /// The credentials that dialects of one credential are bound to: at most
     /// [`crate::limits::BINDINGS_MAX`], each name once.
     pub bindings: Vec<(Binding, Number)>,
+    /// The organization that a suborganization belongs to.
+    pub parent: Option<OrgId>,
 }
 
 impl OrgProfile {
@@ -224,7 +226,7 @@ impl OrgProfile {
     #[must_use]
     pub fn of_earlier(org: OrgId) -> Self {
         let number = Number::derived(org.to_bytes());
-        Self { number, sequence: 0, bindings: Vec::new() }
+        Self { number, sequence: 0, bindings: Vec::new(), parent: None }
     }
 
     /// The credential that a dialect is bound to.

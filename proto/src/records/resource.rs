@@ -9,7 +9,7 @@ use std::{fmt, str::FromStr};
 
 use crate::{
     base::{
-        id::{IdError, WriteId},
+        id::{IdError, OrgId, WriteId},
         schema::text_schema,
         secret::Sealed,
         text::{text_enum, text_serde},
@@ -29,6 +29,8 @@ pub enum ResourceKind {
     Attribute,
     /// The organization's own set of policies: it has one, of the name [`ResourceName::policies`].
     Policies,
+    /// A suborganization, by its id.
+    Suborganization,
 }
 
 text_enum!(ResourceKind, "kind of resource", {
@@ -36,6 +38,7 @@ text_enum!(ResourceKind, "kind of resource", {
     External => "external credential",
     Attribute => "attribute",
     Policies => "policy set",
+    Suborganization => "suborganization",
 });
 
 impl ResourceKind {
@@ -47,6 +50,7 @@ impl ResourceKind {
             Self::External => 2,
             Self::Attribute => 3,
             Self::Policies => 4,
+            Self::Suborganization => 5,
         }
     }
 }
@@ -76,6 +80,12 @@ impl ResourceName {
     #[must_use]
     pub fn of_write(write: WriteId) -> Self {
         Self(write.to_string())
+    }
+
+    /// The name of a suborganization.
+    #[must_use]
+    pub fn of_org(org: OrgId) -> Self {
+        Self(org.to_string())
     }
 
     /// The name of an organization's own set of policies.
@@ -134,6 +144,8 @@ pub enum ResourceBody {
     Attribute(String),
     /// A set of policies: text of at most [`limits::POLICIES_BYTES_MAX`] bytes.
     Policies(String),
+    /// What an organization keeps of its suborganization, which is an organization of its own.
+    Suborganization(Suborganization),
 }
 
 impl ResourceBody {
@@ -145,9 +157,44 @@ impl ResourceBody {
             Self::External(_) => ResourceKind::External,
             Self::Attribute(_) => ResourceKind::Attribute,
             Self::Policies(_) => ResourceKind::Policies,
+            Self::Suborganization(_) => ResourceKind::Suborganization,
         }
     }
 }
+
+/// What an organization keeps of its suborganization (contract, native API, 7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suborganization {
+    /// Shown to people.
+    pub name: String,
+    /// Those who administrate it, as the request that made it named them: at most
+    /// [`limits::SUBORGANIZATION_ADMINS_MAX`]. Nothing here looks at them.
+    pub admins: Vec<Administrator>,
+}
+
+/// A person who administrates a suborganization.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Administrator {
+    /// How the person is named.
+    pub handle: HandleType,
+    /// The name: 1 to [`limits::HANDLE_CHARS_MAX`] characters.
+    pub value: String,
+}
+
+/// How a person is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the contract's names")]
+pub enum HandleType {
+    EmailAddress,
+    PhoneNumber,
+    Username,
+}
+
+text_enum!(HandleType, "type of handle", {
+    EmailAddress => "email_address",
+    PhoneNumber => "phone_number",
+    Username => "username",
+});
 
 /// The settings of a SAML identity provider.
 #[derive(Debug, Clone, PartialEq, Eq)]

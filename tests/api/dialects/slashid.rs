@@ -30,6 +30,11 @@ async fn api_keys_live() {
 }
 
 #[tokio::test]
+async fn suborganizations_live_and_end() {
+    run(DIALECT, "suborganizations.txt").await;
+}
+
+#[tokio::test]
 async fn policies_decide_in_every_dialect() {
     let _alone = CLUSTER_WIDE.lock().await;
     run(DIALECT, "policies.txt").await;

@@ -3,7 +3,7 @@
 
 use concordat_proto::{consistency::Position, limits};
 use concordat_tests::{
-    demo::{Demo, DemoOptions},
+    demo::{Demo, DemoOptions, Org},
     http::{Request, Response},
     wait::eventually,
 };
@@ -14,6 +14,8 @@ use crate::world::{
     Caller, assert_failure, assert_marked, assert_success, assert_written, caller, caller_at, demo,
     draft, one,
 };
+
+const SUBORGANIZATIONS: &str = "/organizations/suborganizations";
 
 async fn asked(org: &str, body: &Value) -> Response {
     let demo = demo().await;
@@ -88,6 +90,62 @@ async fn names_and_promises_survive_a_move_there_and_back() {
             assert!(!assert_marked(&read) || read.json()["result"]["label"] == home, "{read:?}");
         }
     }
+}
+
+/// A suborganization of the caller's organization, and a caller with its key.
+async fn part_of(caller: &Caller) -> Caller {
+    let body = json!({"sub_org_name": "a part", "admins": []});
+    let made = caller.send(&caller.request("POST", SUBORGANIZATIONS).json(&body)).await;
+    let made = assert_success(&made, 200)["result"].take();
+    let text = |member: &str| made[member].as_str().expect("a text").to_owned();
+    Caller { org: Org { id: text("id"), api_key: text("api_key") }, ..caller.clone() }
+}
+
+async fn set_domain(org: &str, domain: &str) -> Response {
+    let demo = demo().await;
+    let target = format!("/v1/organizations/{org}");
+    let request = demo.by_operator("PATCH", &target).json(&json!({"enterprise_domain": domain}));
+    request.send(demo.url(0, 0)).await
+}
+
+#[tokio::test]
+async fn suborganizations_follow_their_parent_and_end_wherever_they_are() {
+    let (parent, other) = (caller("a parent").await, caller("another one").await);
+    let (part, second) = (part_of(&parent).await, part_of(&parent).await);
+    part.create(&draft("a")).await;
+    assert_success(&set_domain(&part.org.id, "part.example").await, 200);
+    moved(&parent, "asia-japan").await;
+    // One that ends at once may still be in the old home, where its parent is no more.
+    let end = |caller: &Caller| {
+        let end = caller.request("DELETE", "/organizations");
+        end.header("SlashID-Required-Consistency", "all_regions")
+    };
+    assert_eq!(second.send(&end(&second)).await.status, 204);
+    eventually("it is where its parent is", async || {
+        let shown = shown(&part.org.id, 0).await;
+        let is_there = shown["home_region"] == "asia-japan" && shown.get("moving_to").is_none();
+        if is_there { Ok(()) } else { Err(shown.to_string()) }
+    })
+    .await;
+    assert_eq!(part.shown("a").await["client_id"], "a");
+    eventually("the one that has ended is not listed", async || {
+        let listed = parent.send(&parent.request("GET", SUBORGANIZATIONS)).await;
+        let listed = assert_success(&listed, 200);
+        if listed["meta"]["pagination"]["total_count"] == 1 {
+            Ok(())
+        } else {
+            Err(listed.to_string())
+        }
+    })
+    .await;
+    assert_failure(&parent.send(&end(&parent)).await, 409);
+    assert_eq!(part.send(&end(&part)).await.status, 204);
+    assert_eq!(parent.send(&end(&parent)).await.status, 204);
+    eventually("its domain is free", async || {
+        let answer = set_domain(&other.org.id, "part.example").await;
+        if answer.status == 200 { Ok(()) } else { Err(format!("{answer:?}")) }
+    })
+    .await;
 }
 
 #[tokio::test]

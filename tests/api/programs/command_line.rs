@@ -161,6 +161,38 @@ async fn the_life_of_a_key() {
 }
 
 #[tokio::test]
+async fn the_life_of_a_suborganization() {
+    let mut user = user("parents").await;
+    user.fails(&["suborg", "create", "a part", "--admin", "fax=1"], USAGE).await;
+    let create = ["suborg", "create", "a part", "--admin", "email_address=admin@example.com"];
+    let keyed = ["--idempotency-key", "part", "--consistency", "all_regions"];
+    let made = user.says(&[&create[..], &keyed].concat()).await;
+    let again = user.says(&[&create[..], &keyed].concat()).await;
+    assert_eq!(again["organization"], made["organization"], "the repeat shows the key again");
+    let text = |member: &str| made["organization"][member].as_str().expect("a text").to_owned();
+    let (id, key) = (text("id"), text("api_key"));
+    let listed = user.says(&["suborg", "list"]).await;
+    assert_eq!(
+        (&listed["total_count"], &listed["items"][0]["id"]),
+        (&1.into(), &id.clone().into())
+    );
+    assert_eq!(listed["items"][0]["admins"][0]["value"], "admin@example.com", "{listed}");
+    assert!(!listed.to_string().contains(&key), "{listed}");
+    user.fails(&["org", "delete-own"], REFUSED).await;
+    let parent = user.environment.clone();
+    user.environment.push(("CONCORDAT_ORG", id.clone()));
+    user.environment.push(("CONCORDAT_API_KEY", key));
+    user.says(&["org", "delete-own", "--consistency", "all_regions"]).await;
+    user.fails(&["suborg", "list"], REFUSED).await;
+    user.environment = parent;
+    let made = user.says(&create).await;
+    let id = made["organization"]["id"].as_str().expect("an id");
+    user.says(&["org", "delete", id]).await;
+    user.fails(&["org", "delete", id], REFUSED).await;
+    user.says(&["org", "delete-own"]).await;
+}
+
+#[tokio::test]
 async fn the_operators_commands() {
     let user = user("operators").await;
     let status = user.says(&["status"]).await;

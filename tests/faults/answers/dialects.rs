@@ -278,7 +278,10 @@ impl Matrix {
                     }
                     let version = &self.subject.version;
                     let what = format!("{dialect:?} at node {node}: not {version}: {seen:?}");
-                    assert!(!is_promised || !is_current(&seen), "{required} at node {door}: {what}");
+                    assert!(
+                        !is_promised || !is_current(&seen),
+                        "{required} at node {door}: {what}"
+                    );
                     Err(what)
                 })
                 .await;

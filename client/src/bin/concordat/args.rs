@@ -7,7 +7,7 @@ use concordat_client::{NodeId, OrgId, Provider, Region, RequiredConsistency, Sec
 
 use crate::{
     policy_args::Policy,
-    resource_args::{Attribute, Condition, External, Key, Saml},
+    resource_args::{Attribute, Condition, External, Key, Saml, Suborg},
     values::{self, OrgSetting, Setting},
 };
 
@@ -122,6 +122,9 @@ pub(crate) enum Command {
     /// Manages the organization's API keys
     #[command(subcommand)]
     Key(Key),
+    /// Manages suborganizations: organizations of their own that live where yours lives
+    #[command(subcommand)]
+    Suborg(Suborg),
     /// Manages policies: who may do what, in the language Cedar
     #[command(subcommand)]
     Policy(Policy),
@@ -432,6 +435,14 @@ pub(crate) enum Org {
     Create(CreateOrg),
     /// Lists organizations
     List(Page),
+    /// Deletes an organization with all its data, for good; one with suborganizations is kept
+    Delete {
+        /// The organization's id
+        #[arg(value_parser = values::org_id)]
+        id: OrgId,
+    },
+    /// Deletes the organization of your own API key with all its data, for good
+    DeleteOwn,
     /// Moves an organization's home to another region; its writes wait during the move
     Move(MoveOrg),
     /// Changes a setting of an organization
@@ -497,8 +508,9 @@ impl Command {
             Self::Policy(verb) => matches!(verb, Policy::Put { .. }),
             Self::Attribute(verb) => !matches!(verb, Attribute::List | Attribute::Get { .. }),
             Self::Key(verb) => !matches!(verb, Key::List),
+            Self::Suborg(verb) => matches!(verb, Suborg::Create { .. }),
             // A move is not: a repeat of it changes nothing.
-            Self::Org(verb) => matches!(verb, Org::Create(_) | Org::Set { .. }),
+            Self::Org(verb) => !matches!(verb, Org::List(_) | Org::Move(_)),
             Self::Node(verb) => !matches!(verb, NodeVerb::List),
             Self::Region(verb) => !matches!(verb, RegionVerb::List | RegionVerb::LostWrites { .. }),
             Self::Cluster(_) => true,

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Subcommand};
-use concordat_client::{ExternalProvider, ExternalType, KeyId, ResourceName, Right};
+use concordat_client::{ExternalProvider, ExternalType, HandleType, KeyId, ResourceName, Right};
 
 use crate::values;
 
@@ -177,4 +177,19 @@ pub(crate) enum Key {
     },
     /// Replaces your own key by a new one with the same rights and shows it, this once
     Rotate,
+}
+
+/// Verbs of suborganizations.
+#[derive(Subcommand)]
+pub(crate) enum Suborg {
+    /// Lists the organization's suborganizations
+    List,
+    /// Makes a suborganization and shows its API key, this once
+    Create {
+        /// Its name
+        name: String,
+        /// A person who administrates it: email_address=…, phone_number=… or username=…
+        #[arg(long = "admin", value_name = "TYPE=VALUE", value_parser = values::admin)]
+        admins: Vec<(HandleType, String)>,
+    },
 }

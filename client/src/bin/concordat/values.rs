@@ -4,8 +4,9 @@ use std::{convert::Infallible, str::FromStr, time::Duration};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use concordat_client::{
-    ExternalProvider, ExternalType, KeyId, LeaseTerms, OrgId, PartitionPolicy, Provider, Region,
-    RequiredConsistency, ResourceName, Right, Secret, StaleSecrets, SurvivalGoal, WriteId,
+    ExternalProvider, ExternalType, HandleType, KeyId, LeaseTerms, OrgId, PartitionPolicy,
+    Provider, Region, RequiredConsistency, ResourceName, Right, Secret, StaleSecrets, SurvivalGoal,
+    WriteId,
 };
 use concordat_proto::{
     duration::{DURATION_FORM, parse_duration},
@@ -100,6 +101,16 @@ pub(crate) fn org_setting(text: &str) -> Result<OrgSetting, String> {
         }
         Some(_) | None => Err(expected()),
     }
+}
+
+/// A person who administrates a suborganization.
+pub(crate) fn admin(text: &str) -> Result<(HandleType, String), String> {
+    let named = text.split_once('=').filter(|(_, value)| !value.is_empty());
+    let parsed = named.and_then(|(handle, value)| Some((handle.parse().ok()?, value.to_owned())));
+    parsed.ok_or_else(|| {
+        let types = HandleType::ALL.map(|handle| format!("{handle}=…"));
+        format!("it must be one of {}", types.join(", "))
+    })
 }
 
 /// A duration, in the one grammar of all flags and settings.

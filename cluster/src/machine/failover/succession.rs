@@ -232,6 +232,7 @@ impl SuccessorSpec {
             | Kind::InheritedTerms
             | Kind::PartitionPolicyRecord
             | Kind::OwnPolicyVersion
+            | Kind::Suborganization
             | Kind::PolicyRevision
             | Kind::FeatureLevel => out.push((self.renamed(parsed), value.to_vec())),
             Kind::Cluster
@@ -259,7 +260,7 @@ impl SuccessorSpec {
 
     /// An organization of the closed group in the successor.
     fn at_home(self, home: HomeRecord) -> HomeRecord {
-        let HomeRecord { org, arrival, release } = home;
+        let HomeRecord { org, arrival, release, ended } = home;
         let dedup_horizon =
             arrival.as_ref().map(|arrival| arrival.dedup_horizon).unwrap_or_default();
         let mut past = arrival.map(|arrival| arrival.past).unwrap_or_default();
@@ -272,11 +273,11 @@ impl SuccessorSpec {
             // Frozen: it gets no writes here, and the other group knows it by this epoch.
             Some(release) => {
                 let release = Some(Release { index: FIRST_INDEX, ..release });
-                HomeRecord { org, arrival, release }
+                HomeRecord { org, arrival, release, ended }
             }
             None => {
                 let org = Org { epoch: org.epoch.saturating_add(1), ..org };
-                HomeRecord { org, arrival, release: None }
+                HomeRecord { org, arrival, release: None, ended }
             }
         }
     }

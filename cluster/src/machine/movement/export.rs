@@ -193,6 +193,7 @@ impl Packer<'_> {
             | Kind::FeatureLevel
             | Kind::PolicyRevision
             | Kind::Policies
+            | Kind::Suborganization
             | Kind::Domain
             | Kind::DomainOf
             | Kind::RegionName => {

@@ -157,7 +157,8 @@ pub(super) fn abort(txn: &mut ApplyTxn<'_>, org: OrgId, epoch: u32) -> ApplyResu
         home.arrival.as_ref().map_or(LogTime::default(), |arrival| arrival.dedup_horizon);
     let arrival = Arrival { index: txn.index, dedup_horizon, past: past_of(txn.group, &home) };
     let org_record = Org { epoch, ..home.org.clone() };
-    let restored = HomeRecord { org: org_record, arrival: Some(arrival), release: None };
+    let restored =
+        HomeRecord { org: org_record, arrival: Some(arrival), release: None, ended: None };
     txn.put(keys::org(txn.group, org), &restored);
     txn.remove(keys::on_move(txn.group, org));
     Ok(Reply::Done)
@@ -197,7 +198,7 @@ pub(super) fn import_begin(
         digest: RequestDigest::default(),
         is_whole: false,
     };
-    txn.clear(keys::org_prefix(txn.group, org.id));
+    clear(txn, org.id);
     put_away(txn, org.id, MovedAwayRecord { epoch: known, to, import: Some(import) });
     txn.put_bytes(keys::on_move(txn.group, org.id), Vec::new());
     Ok(Reply::Done)
@@ -237,6 +238,12 @@ fn attempt_of(
     let Some(mut away) = query::away(txn.view(), txn.group, org)? else { return Ok(None) };
     let import = away.import.take().filter(|import| import.attempt == attempt);
     Ok(import.map(|import| (away, import)))
+}
+
+/// Removes all records of an organization.
+fn clear(txn: &mut ApplyTxn<'_>, org: OrgId) {
+    txn.clear(keys::org_prefix(txn.group, org));
+    txn.clear(keys::suborganizations_of(txn.group, org));
 }
 
 /// Imports some records. They are at their final keys, and invisible: every reader first reads the
@@ -320,13 +327,13 @@ pub(super) fn import_finish(
     }
     txn.remove(keys::on_move(txn.group, org));
     if import.digest != *digest {
-        txn.clear(keys::org_prefix(txn.group, org));
+        clear(txn, org);
         put_away(txn, org, away);
         return Ok(Reply::ImportDropped);
     }
     let arrival =
         Arrival { index: txn.index, dedup_horizon: import.dedup_horizon, past: import.past };
-    let home = HomeRecord { org: import.org, arrival: Some(arrival), release: None };
+    let home = HomeRecord { org: import.org, arrival: Some(arrival), release: None, ended: None };
     txn.remove(keys::away(txn.group, org));
     txn.put(keys::org(txn.group, org), &home);
     Ok(Reply::Done)
@@ -346,7 +353,7 @@ pub(super) fn clean_up(txn: &mut ApplyTxn<'_>, org: OrgId, epoch: u32) -> ApplyR
             .map(|away| MovedAwayRecord { epoch: away.epoch.max(epoch), import: None, ..away }),
     };
     let Some(away) = away else { return Err(Refusal::StaleMove.into()) };
-    txn.clear(keys::org_prefix(txn.group, org));
+    clear(txn, org);
     put_away(txn, org, away);
     txn.remove(keys::on_move(txn.group, org));
     Ok(Reply::Done)

@@ -37,6 +37,8 @@ pub(super) enum Write {
     Issue(u8),
     /// Ends one.
     Revoke(u8),
+    /// Ends the organization.
+    End,
 }
 
 impl Write {
@@ -72,6 +74,7 @@ impl Write {
                 let change = KeyChange::Revoke(issued(number).id);
                 Command::ChangeKeys { org, change: Box::new(change) }
             }
+            Self::End => Command::EndOrg { org, by_operator: true },
             Self::Delete(number) => {
                 Command::DeleteOidc { org, client_id: client(number), precondition: None }
             }
@@ -86,6 +89,8 @@ fn issued(number: u8) -> ApiKey {
 
 #[derive(Default)]
 pub(super) struct Model {
+    /// Whether the organization has ended.
+    pub(super) is_ended: bool,
     pub(super) credentials: BTreeMap<ClientId, OidcCredential>,
     /// Attributes, each with the write that made it what it is.
     attributes: BTreeMap<ResourceName, (WriteId, ResourceBody)>,
@@ -241,6 +246,25 @@ impl Model {
         Ok(Reply::Registered { version, stamp })
     }
 
+    fn create(&mut self, version: WriteId, credential: &OidcCredential) -> Result<Reply, Refusal> {
+        if self.credentials.contains_key(&credential.client_id) {
+            return Err(Refusal::CredentialExists);
+        }
+        let made = OidcCredential { version, ..credential.clone() };
+        self.credentials.insert(credential.client_id.clone(), made);
+        self.registered.insert(credential.client_id.clone(), (version, None));
+        self.sequence += 1;
+        Ok(Reply::Version(version))
+    }
+
+    /// Only numbers and answers outlive the organization.
+    fn end(&mut self) -> Reply {
+        let (answers, keys) = (std::mem::take(&mut self.answers), std::mem::take(&mut self.keys));
+        let numbers = std::mem::take(&mut self.numbers);
+        *self = Self { is_ended: true, answers, keys, numbers, ..Self::default() };
+        Reply::Done
+    }
+
     /// Carries a write out. `answer` is what the machine has said to it: of a change by number the times
     /// are taken from there.
     pub(super) fn carry_out(
@@ -249,17 +273,12 @@ impl Model {
         answer: &Result<Reply, Refusal>,
     ) -> Result<Reply, Refusal> {
         let version = proposal.write_id;
+        if self.is_ended {
+            return Err(Refusal::OrgNotFound);
+        }
         match &proposal.command {
-            Command::CreateOidc { credential, .. } => {
-                if self.credentials.contains_key(&credential.client_id) {
-                    return Err(Refusal::CredentialExists);
-                }
-                let made = OidcCredential { version, ..credential.clone() };
-                self.credentials.insert(credential.client_id.clone(), made);
-                self.registered.insert(credential.client_id.clone(), (version, None));
-                self.sequence += 1;
-                Ok(Reply::Version(version))
-            }
+            Command::EndOrg { .. } => Ok(self.end()),
+            Command::CreateOidc { credential, .. } => self.create(version, credential),
             Command::ChangeCredential { target, change, .. } => {
                 self.renamed(version, target, change.client_id.as_ref(), answer)
             }
@@ -278,7 +297,9 @@ impl Model {
             }
             Command::ChangeResource { change, .. } => self.attribute(version, change),
             Command::ChangeKeys { change, .. } => self.changed_keys(change, answer),
-            Command::RemoveCredential { .. }
+            Command::CreateSuborganization { .. }
+            | Command::EndClaim(_)
+            | Command::RemoveCredential { .. }
             | Command::BindCredential { .. }
             | Command::ClaimDomain { .. }
             | Command::MarkReplicas { .. }

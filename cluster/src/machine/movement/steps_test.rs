@@ -34,7 +34,7 @@ fn home(epoch: u32, release: Option<(u32, bool)>, arrived: Option<u64>) -> HomeR
         dedup_horizon: LogTime(0),
         past: vec![PreviousHome { epoch: epoch - 1, group: FROM, release: LogIndex(5) }],
     });
-    HomeRecord { org: Org { epoch, ..org(0) }, arrival, release }
+    HomeRecord { org: Org { epoch, ..org(0) }, arrival, release, ended: None }
 }
 
 fn away(epoch: u32, adopts: Option<(u32, bool)>) -> MovedAwayRecord {

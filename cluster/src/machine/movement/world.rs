@@ -224,8 +224,9 @@ impl World {
                 Write::Attribute(n, _) => 16 + n,
                 Write::Issue(n) => 24 + n,
                 Write::Revoke(n) => 28 + n,
+                Write::End => 32,
             };
-            let name = key.wrapping_mul(16).wrapping_add(number);
+            let name = key.wrapping_mul(33).wrapping_add(number);
             proposal = keyed(proposal, name, name, KEY_LIFE);
         }
         self.writes.push(proposal.clone());
@@ -453,10 +454,15 @@ impl World {
         self.model.check_registrations(store, group, org_id(0));
         self.model.check_attributes(store, group, org_id(0));
         let settings = query::org_settings(store, group, org_id(0)).expect("a look-up");
-        assert_eq!(settings, SETTINGS, "they were left behind");
+        let is_ended = self.model.is_ended;
+        let expected = if is_ended { OrgSettings::default() } else { SETTINGS };
+        assert_eq!(settings, expected, "they were left behind");
         let key = org(0).first_key;
         let found = query::api_key(store, group, org_id(0), &key.hash).expect("a look-up");
-        assert_eq!(found, Some(OrgKey::plain(key)), "the key was left behind");
+        let expected = (!is_ended).then(|| OrgKey::plain(key));
+        assert_eq!(found, expected, "the key was left behind");
+        let record = self.home(at).expect("it is open");
+        assert_eq!(record.is_ended(), is_ended, "it has ended and lives, or the other way round");
         self.model.check_keys(store, group, org_id(0));
         let keys = self.replicas[at].keys_under(&keys_of(group));
         let counted = query::idempotency_keys(store, group, org_id(0)).expect("a count");

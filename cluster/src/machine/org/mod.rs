@@ -14,7 +14,9 @@ use concordat_proto::{
     version,
 };
 
+pub(super) mod end;
 pub mod keys;
+pub mod suborganization;
 
 use crate::{
     machine::{
@@ -33,11 +35,17 @@ pub(super) fn claim(txn: &mut ApplyTxn<'_>, org: &Org) -> ApplyResult {
         Some(RegionState::Leaving) => return Err(Refusal::RegionLeaving.into()),
         Some(RegionState::Removed) | None => return Err(Refusal::RegionNotFound.into()),
     }
-    if query::claim(txn.view(), org.id)?.is_some() {
+    if query::claim(txn.view(), org.id)?.is_some() || is_of_suborganization(txn, org.id)? {
         return Err(Refusal::OrgExists.into());
     }
     txn.put(store::keys::org(txn.group, org.id), org);
     Ok(Reply::Org(Box::new(org.clone())))
+}
+
+/// Whether an id is kept for suborganizations: from the level on that knows any.
+fn is_of_suborganization(txn: &ApplyTxn<'_>, id: OrgId) -> Result<bool, StoreError> {
+    let level = query::cluster(txn.view())?.map(|cluster| cluster.feature_level);
+    Ok(level >= Some(version::LEVEL_OF_REGISTRATIONS) && id.is_of_suborganization())
 }
 
 /// Begins a claimed organization with its first key. Only once: its first key may have died since,
@@ -75,7 +83,9 @@ fn give_number(txn: &mut ApplyTxn<'_>, org: OrgId) -> Result<(), StoreError> {
 /// Gives an organization an enterprise domain, in place of the one that it has. A domain belongs to
 /// one organization; a repeat is answered like the first.
 pub(super) fn claim_domain(txn: &mut ApplyTxn<'_>, org: OrgId, domain: &str) -> ApplyResult {
-    if query::claim(txn.view(), org)?.is_none() {
+    // Suborganizations have no claim; that their node has asked is enough.
+    let has_ended = query::claim(txn.view(), org)?.is_none_or(|claim| claim.is_ended());
+    if has_ended && !org.is_of_suborganization() {
         return Err(Refusal::OrgNotFound.into());
     }
     if registered::domain_owner(txn.view(), domain)?.is_some_and(|owner| owner != org) {

@@ -4,6 +4,7 @@
 use concordat_proto::{
     api::organization::Organization,
     key::Right,
+    limits,
     org::{Org, Rights},
 };
 
@@ -34,5 +35,27 @@ pub(in crate::dialect) fn plain(org: &Org) -> Organization {
         home_region: org.home_region.clone(),
         moving_to: None,
         stale_secrets: None,
+        parent_id: None,
     }
+}
+
+/// A display name for lists and logs: not empty, in one line.
+///
+/// # Errors
+/// When the member is no such name.
+pub(in crate::dialect) fn name(
+    body: &mut Object,
+    member: &str,
+) -> Result<Option<String>, Malformed> {
+    let Some(text) = body.text(member)? else { return Ok(None) };
+    if !(1..=limits::ORG_NAME_CHARS_MAX).contains(&text.chars().count()) {
+        return Err(body.expected(member, "1 to 256 characters long"));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(body.expected(member, "without control characters, line breaks among them"));
+    }
+    if text.trim().is_empty() {
+        return Err(body.expected(member, "more than white space"));
+    }
+    Ok(Some(text))
 }

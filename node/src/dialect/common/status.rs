@@ -79,7 +79,9 @@ pub(super) const fn of_written(operation: Option<Operation>, follows: bool) -> u
             | Operation::ExternalPatch
             | Operation::ExternalDelete
             | Operation::AttributeDelete
-            | Operation::KeyRevoke,
+            | Operation::KeyRevoke
+            | Operation::OwnOrgDelete
+            | Operation::OrgDelete,
         ) => NO_CONTENT,
         _ => OK,
     }

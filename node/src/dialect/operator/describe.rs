@@ -63,6 +63,7 @@ pub(super) const OPERATIONS: &[Description] = &[
         .of::<OrgId>()
         .takes::<OrganizationPatch>()
         .no_result(),
+    describe(Operation::OrgDelete, "Delete an organization").of::<OrgId>().answers(&[204]),
     describe(Operation::OrgMove, "Move an organization to another home region")
         .of::<OrgId>()
         .takes::<OrganizationMove>()

@@ -110,7 +110,7 @@ impl Values for OperatorApi {
     fn written(&self, value: &Written, _: Option<Operation>) -> Option<Box<RawValue>> {
         match value {
             Written::Organization(org) => Some(shown::written(org)),
-            Written::NewOrganization(org, key) => Some(shown::created(org, key)),
+            Written::NewOrganization(new) => Some(shown::created(new)),
             Written::Done
             | Written::Resource(..)
             | Written::NewSaml(..)

@@ -7,7 +7,6 @@ use concordat_proto::{
         organization::{OrganizationCreate, OrganizationMove, OrganizationPatch},
     },
     id::{ClientId, OrgId},
-    limits,
     org::StaleSecrets,
     registration,
 };
@@ -16,7 +15,7 @@ use crate::{
     api::outcome::Malformed,
     dialect::common::{
         json::{Object, one_of},
-        malformed,
+        malformed, organization,
     },
 };
 
@@ -28,9 +27,9 @@ const REGION_FORM: &str = "a region's name: 1 to 63 of a-z, 0-9 and -, beginning
 
 /// The body of `POST /v1/organizations`.
 pub(super) fn parse_create(mut body: Object) -> Result<OrganizationCreate, Malformed> {
-    let org_name = name(&mut body, ORG_NAME)?;
+    let org_name = organization::name(&mut body, ORG_NAME)?;
     let org_name = body.required(ORG_NAME, org_name)?;
-    let tenant_name = name(&mut body, TENANT_NAME)?;
+    let tenant_name = organization::name(&mut body, TENANT_NAME)?;
     let home_region = body.parsed("home_region", REGION_FORM)?;
     let id = id(&mut body)?;
     Ok(OrganizationCreate { org_name, tenant_name, home_region, id })
@@ -100,19 +99,4 @@ fn id(body: &mut Object) -> Result<Option<OrgId>, Malformed> {
         return Ok(text.and_then(|text| text.parse().ok()).map(OrgId));
     }
     body.parsed(ID, "a UUID other than the nil and the max one")
-}
-
-/// A display name for lists and logs: not empty, in one line.
-fn name(body: &mut Object, member: &str) -> Result<Option<String>, Malformed> {
-    let Some(text) = body.text(member)? else { return Ok(None) };
-    if !(1..=limits::ORG_NAME_CHARS_MAX).contains(&text.chars().count()) {
-        return Err(body.expected(member, "1 to 256 characters long"));
-    }
-    if text.chars().any(char::is_control) {
-        return Err(body.expected(member, "without control characters, line breaks among them"));
-    }
-    if text.trim().is_empty() {
-        return Err(body.expected(member, "more than white space"));
-    }
-    Ok(Some(text))
 }

@@ -84,6 +84,9 @@ pub(super) const ROUTES: &[Route] = &[
         let id = org_id(input)?;
         Ok(Action::OrgWrite(OrgWrite::Patch(id, org::parse_settings(object(input)?)?)))
     }),
+    route(Method::DELETE, ORG, Operation::OrgDelete, |input| {
+        Ok(Action::OrgWrite(OrgWrite::End(org_id(input)?)))
+    }),
     route(Method::POST, ORG_MOVE, Operation::OrgMove, |input| {
         let id = org_id(input)?;
         Ok(Action::OrgWrite(OrgWrite::Move(id, org::parse_move(object(input)?)?)))

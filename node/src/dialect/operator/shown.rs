@@ -8,12 +8,11 @@ use concordat_proto::{
     id::ClientId,
     org::Org,
     registration::Binding,
-    secret::Secret,
 };
 use serde_json::value::RawValue;
 
 use crate::{
-    api::outcome::OrgView,
+    api::outcome::{NewOrg, OrgView},
     dialect::common::{envelope::raw, organization},
 };
 
@@ -21,6 +20,7 @@ fn viewed(view: &OrgView) -> Organization {
     Organization {
         moving_to: view.moving_to.clone(),
         stale_secrets: view.settings.map(|settings| settings.stale_secrets.into()),
+        parent_id: view.parent,
         ..organization::plain(&view.org)
     }
 }
@@ -41,8 +41,9 @@ pub(super) fn written(org: &Org) -> Box<RawValue> {
 }
 
 /// The organization that a write created, with its first key.
-pub(super) fn created(org: &Org, api_key: &Secret) -> Box<RawValue> {
-    raw(&NewOrganization { organization: organization::plain(org), api_key: api_key.clone() })
+pub(super) fn created(new: &NewOrg) -> Box<RawValue> {
+    let organization = organization::plain(&new.org);
+    raw(&NewOrganization { organization, api_key: new.key.clone() })
 }
 
 /// What a dialect is bound to.

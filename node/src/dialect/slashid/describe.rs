@@ -3,7 +3,10 @@
 use concordat_proto::{
     api::{
         credential::{ClientSecret, CredentialCreate, CredentialPatch, OidcCredential},
-        organization::{ApiKey, ApiKeyCreate, NewApiKey, Organization},
+        organization::{
+            ApiKey, ApiKeyCreate, NewApiKey, NewSuborganization, Organization, Suborganization,
+            SuborganizationCreate,
+        },
         policy::{Policies, PoliciesSet},
         resource::{
             Attribute, AttributeSet, ExternalCreate, ExternalCredential, ExternalPatch, SamlCreate,
@@ -62,6 +65,13 @@ pub(super) const OPERATIONS: &[Description] = &[
     describe(Operation::SecretGet, "Read a client secret")
         .of::<ClientId>()
         .result::<ClientSecret>(),
+    describe(Operation::OwnOrgDelete, "Delete the organization").answers(&[204]),
+    describe(Operation::SuborgList, "List suborganizations")
+        .query(&[LIMIT, OFFSET])
+        .result::<Vec<Suborganization>>(),
+    describe(Operation::SuborgCreate, "Create a suborganization")
+        .takes::<SuborganizationCreate>()
+        .result::<NewSuborganization>(),
     describe(Operation::SamlList, "List SAML credentials")
         .query(&[LIMIT, OFFSET])
         .result::<Vec<SamlCredential>>(),

@@ -16,6 +16,7 @@ mod routes;
 mod saml;
 mod secrets;
 mod shown;
+mod suborganization;
 
 use concordat_proto::api::envelope::Pagination;
 use http::{HeaderMap, Response};

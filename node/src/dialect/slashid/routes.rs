@@ -8,11 +8,11 @@ use http::Method;
 use super::{
     attribute, external, key, oidc,
     path::{client_id, name},
-    saml,
+    saml, suborganization,
 };
 use crate::{
     api::{
-        draft::ResourceDraft,
+        draft::{OwnOrgWrite, ResourceDraft},
         operation::{Action, CredentialRead, CredentialWrite, Operation},
         outcome::Malformed,
         request::Input,
@@ -24,6 +24,7 @@ use crate::{
 };
 
 const OWN: &str = "/organizations";
+const SUBORGS: &str = "/organizations/suborganizations";
 const LIST: &str = "/organizations/sso/oidc/provider-credentials";
 const ONE: &str = "/organizations/sso/oidc/provider-credentials/{oauth_client_id}";
 const SECRET: &str = "/organizations/sso/oidc/provider-credentials/{oauth_client_id}/client-secret";
@@ -46,6 +47,13 @@ pub(super) const ROUTES: &[Route] = &[
     Route { method: Method::DELETE, path: ONE, operation: Operation::OidcDelete, parse: delete },
     Route { method: Method::GET, path: SECRET, operation: Operation::SecretGet, parse: secret },
     Route { method: Method::GET, path: OWN, operation: Operation::OwnOrgGet, parse: own },
+    route(Method::DELETE, OWN, Operation::OwnOrgDelete, |_| {
+        Ok(Action::OwnOrgWrite(OwnOrgWrite::End))
+    }),
+    route(Method::GET, SUBORGS, Operation::SuborgList, |input| {
+        listed(input, ResourceKind::Suborganization)
+    }),
+    route(Method::POST, SUBORGS, Operation::SuborgCreate, suborganization::create),
     route(Method::GET, SAML_LIST, Operation::SamlList, |input| listed(input, ResourceKind::Saml)),
     route(Method::POST, SAML_LIST, Operation::SamlCreate, saml::create),
     route(Method::GET, SAML, Operation::SamlGet, |input| read(input, ResourceKind::Saml)),

@@ -4,18 +4,19 @@ use concordat_proto::{
     api::{
         credential::{self as document, OptionsByProvider, PrivateKey},
         envelope::Pagination,
+        organization::Organization,
         policy::Policies,
     },
     duration::format_go_duration,
     id::{ClientId, OrgId},
     oidc::{ClaimMapping, GenericOptions, OidcCredential, OidcOptions, ProviderOptions},
-    resource::{Resource, ResourceBody, ResourceKind, ResourceName},
+    resource::{Resource, ResourceBody, ResourceKind},
     secret::Secret,
     time::LogTime,
 };
 use serde_json::value::RawValue;
 
-use super::{attribute, external, key, saml};
+use super::{attribute, external, key, saml, suborganization};
 use crate::{
     api::{
         operation::Operation,
@@ -37,7 +38,10 @@ pub(super) fn found(value: &Value) -> Option<(Box<RawValue>, Option<Pagination>)
             Some((client_secret(client_id, secret, *expires_at), None))
         }
         // As its own keys see it (contract 7).
-        Value::Organization(view) => Some((raw(&organization::plain(&view.org)), None)),
+        Value::Organization(view) => {
+            let shown = organization::plain(&view.org);
+            Some((raw(&Organization { parent_id: view.parent, ..shown }), None))
+        }
         Value::Resource(view) => Some((resource(view), None)),
         Value::Resources(org, kind, list) => {
             let pagination = render::pagination(list.page, list.total_count);
@@ -63,6 +67,7 @@ pub(super) fn found(value: &Value) -> Option<(Box<RawValue>, Option<Pagination>)
 pub(super) fn written(value: &Written, operation: Option<Operation>) -> Option<Box<RawValue>> {
     match (value, operation) {
         (Written::NewSaml(name, _, settings), _) => Some(raw(&saml::object(name, settings))),
+        (Written::NewOrganization(new), _) => suborganization::new(new).map(|new| raw(&new)),
         (Written::Key(new, Some(text)), _) => Some(raw(&key::new(&new.key, text))),
         // The list of ids that the contract's POST answers with.
         (Written::Resource(name, _), Some(Operation::ExternalCreate)) => Some(raw(&[name])),
@@ -70,7 +75,6 @@ pub(super) fn written(value: &Written, operation: Option<Operation>) -> Option<B
             Written::Done
             | Written::Version(_)
             | Written::Organization(_)
-            | Written::NewOrganization(..)
             | Written::Registered(..)
             | Written::Entry(_)
             | Written::Domain(_)
@@ -89,6 +93,8 @@ fn resource(view: &ResourceView) -> Box<RawValue> {
             raw(&external::object(*org, &resource.name, settings, secret.as_ref()))
         }
         ResourceBody::Attribute(value) => raw(&attribute::object(&resource.name, Some(value))),
+        // It is listed only.
+        ResourceBody::Suborganization(kept) => raw(&suborganization::object(resource, kept)),
         // It has a route of its own.
         ResourceBody::Policies(text) => {
             raw(&Policies { policies: text.clone(), ..Policies::default() })
@@ -99,28 +105,27 @@ fn resource(view: &ResourceView) -> Box<RawValue> {
 /// The items of a list: of one kind, without secrets, attributes without their values.
 fn resources(org: OrgId, kind: ResourceKind, items: &[Resource]) -> Box<RawValue> {
     match kind {
-        ResourceKind::Saml => raw(&shown(items, |name, body| match body {
-            ResourceBody::Saml(settings) => Some(saml::object(name, settings)),
-            ResourceBody::External(_) | ResourceBody::Attribute(_) | ResourceBody::Policies(_) => {
-                None
-            }
+        ResourceKind::Saml => raw(&shown(items, |item| {
+            let ResourceBody::Saml(settings) = &item.body else { return None };
+            Some(saml::object(&item.name, settings))
         })),
-        ResourceKind::External => raw(&shown(items, |name, body| match body {
-            ResourceBody::External(settings) => Some(external::object(org, name, settings, None)),
-            ResourceBody::Saml(_) | ResourceBody::Attribute(_) | ResourceBody::Policies(_) => None,
+        ResourceKind::External => raw(&shown(items, |item| {
+            let ResourceBody::External(settings) = &item.body else { return None };
+            Some(external::object(org, &item.name, settings, None))
         })),
         ResourceKind::Policies => raw(&Vec::<Policies>::new()),
         ResourceKind::Attribute => {
-            raw(&shown(items, |name, _| Some(attribute::object(name, None))))
+            raw(&shown(items, |item| Some(attribute::object(&item.name, None))))
         }
+        ResourceKind::Suborganization => raw(&shown(items, |item| {
+            let ResourceBody::Suborganization(kept) = &item.body else { return None };
+            Some(suborganization::object(item, kept))
+        })),
     }
 }
 
-fn shown<T>(
-    items: &[Resource],
-    object: impl Fn(&ResourceName, &ResourceBody) -> Option<T>,
-) -> Vec<T> {
-    items.iter().filter_map(|item| object(&item.name, &item.body)).collect()
+fn shown<T>(items: &[Resource], object: impl Fn(&Resource) -> Option<T>) -> Vec<T> {
+    items.iter().filter_map(object).collect()
 }
 
 /// A credential's object, as it stands in lists and alone.

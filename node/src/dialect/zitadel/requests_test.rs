@@ -52,6 +52,7 @@ fn draft(action: Action) -> (CredentialTarget, ChangeDraft) {
         | Action::OperatorRead(_)
         | Action::DomainClaim(_)
         | Action::KeyWrite(_)
+        | Action::OwnOrgWrite(_)
         | Action::OrgWrite(_)
         | Action::ClusterWrite(_)
         | Action::Demo(_)) => panic!("no draft: {other:?}"),

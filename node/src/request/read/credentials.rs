@@ -47,7 +47,10 @@ pub(super) fn answer(
         }
         CredentialRead::Policies => of_org(node, org, |at| policies::own(node, at)),
         CredentialRead::Resource(
-            kind @ (ResourceKind::Saml | ResourceKind::Attribute | ResourceKind::Policies),
+            kind @ (ResourceKind::Saml
+            | ResourceKind::Attribute
+            | ResourceKind::Policies
+            | ResourceKind::Suborganization),
             name,
         ) => {
             let if_none_match = terms.if_none_match.as_ref();
@@ -61,10 +64,12 @@ pub(super) fn answer(
         CredentialRead::Binding(binding) => {
             of_org(node, org, |at| entries::binding(node, at, &binding))
         }
-        CredentialRead::Organization => of_org(node, org, |at| {
-            let view = org_view::view(node, at.home.clone());
-            Outcome::Found(Value::Organization(Box::new(view))).into()
-        }),
+        CredentialRead::Organization => {
+            of_org(node, org, |at| match org_view::view_with_parent(node, at) {
+                Ok(view) => Outcome::Found(Value::Organization(Box::new(view))).into(),
+                Err(error) => broken("reading an organization", &error),
+            })
+        }
     }
 }
 

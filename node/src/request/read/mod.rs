@@ -59,6 +59,7 @@ pub(crate) async fn answer(
         Allowed::CredentialWrite(..)
         | Allowed::DomainClaim(..)
         | Allowed::KeyWrite(..)
+        | Allowed::OwnOrgWrite(..)
         | Allowed::OrgWrite(..)
         | Allowed::ClusterWrite(..) => Outcome::Forbidden(Vec::new()).into(),
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use concordat_cluster::{
-    machine::{locate::Located, query},
+    machine::query,
     store::{Reader, Store, StoreError},
 };
 use concordat_proto::{
@@ -20,7 +20,7 @@ use crate::{
     node::Node,
     request::{
         freshness, locate,
-        org_view::{absent, view},
+        org_view::{absent, view, view_with_parent},
         unavailable::{broken, unavailable},
     },
 };
@@ -31,14 +31,15 @@ const PAGE_ORGS: usize = 256;
 /// One organization, with its settings.
 pub(super) fn show(node: &Node, org: OrgId) -> Answer {
     let fresh = freshness::of_all(node);
-    let Located { group, home, .. } = match locate::now(node, org) {
+    let located = match locate::living(node, org) {
         Ok(Some(located)) => located,
         Ok(None) => return absent(node),
         Err(error) => return freshness::mark(broken("locating an organization", &error), fresh),
     };
-    match query::org_settings(node.state(), group, home.org.id) {
-        Ok(settings) => {
-            let view = OrgView { settings: Some(settings), ..view(node, home) };
+    let read = query::org_settings(node.state(), located.group, org);
+    match read.and_then(|settings| Ok((settings, view_with_parent(node, &located)?))) {
+        Ok((settings, view)) => {
+            let view = OrgView { settings: Some(settings), ..view };
             freshness::mark(Outcome::Found(Value::Organization(Box::new(view))), fresh)
         }
         Err(error) => freshness::mark(broken("reading an organization's settings", &error), fresh),
@@ -125,8 +126,9 @@ fn merged(
             same.extend(cursor.ready.pop_front_if(|home| home.org.id == next));
         }
         let newest = same.into_iter().max_by_key(|home| home.org.epoch);
+        let Some(newest) = newest.filter(|home| !home.is_ended()) else { continue };
         if total_count >= page.offset && wanted.len() < limit {
-            wanted.extend(newest);
+            wanted.push(newest);
         }
         total_count += 1;
     }

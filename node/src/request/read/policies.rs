@@ -132,7 +132,10 @@ fn question(trial: &PolicyTrial, of_this: &Circumstances) -> Result<Question, &'
 
 fn target(asker: Asker, trial: &PolicyTrial, org: Option<OrgId>) -> Target {
     let is_of_org = matches!(asker, Asker::Key { .. })
-        || matches!(trial.operation, Operation::OrgGet | Operation::OrgPatch | Operation::OrgMove);
+        || matches!(
+            trial.operation,
+            Operation::OrgGet | Operation::OrgPatch | Operation::OrgMove | Operation::OrgDelete
+        );
     org.filter(|_| is_of_org).map_or(Target::Cluster, Target::Organization)
 }
 

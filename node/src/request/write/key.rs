@@ -77,7 +77,7 @@ fn check(
 }
 
 /// The digest of a request that shows a key: as this caller asks it.
-fn of_caller(request: &RequestDigest, caller: KeyId) -> RequestDigest {
+pub(super) fn of_caller(request: &RequestDigest, caller: KeyId) -> RequestDigest {
     Sha256::new().chain_update(request).chain_update(caller.to_bytes()).finalize().into()
 }
 

@@ -8,9 +8,11 @@ pub(crate) mod commit;
 mod entry;
 mod key;
 pub(crate) mod org_create;
+pub(crate) mod org_end;
 mod org_move;
 mod org_write;
 mod seal_command;
+pub(crate) mod suborganization;
 
 use std::sync::Arc;
 
@@ -27,7 +29,7 @@ use super::{
 };
 use crate::{
     api::{
-        draft::ResourceDraft,
+        draft::{OwnOrgWrite, ResourceDraft},
         operation::{ClusterWrite, CredentialWrite, OrgWrite},
         outcome::{Answer, Malformed, Outcome, Unavailable},
         request::Terms,
@@ -71,6 +73,17 @@ pub(crate) async fn answer(
             };
             key::answer(node, org, draft, request).await
         }
+        Allowed::OwnOrgWrite(org, write) => {
+            let Some(_place) = node.writes.enter(org.id()) else {
+                return unavailable(Unavailable::TooManyWrites);
+            };
+            match write {
+                OwnOrgWrite::CreateSuborganization(draft) => {
+                    suborganization::create(node, org, draft, request).await
+                }
+                OwnOrgWrite::End => org_end::by_own_key(node, org, request).await,
+            }
+        }
         Allowed::DomainClaim(org, domain) => {
             entry::claim_own_domain(node, &org, domain, &request).await
         }
@@ -80,6 +93,7 @@ pub(crate) async fn answer(
         Allowed::OrgWrite(_, OrgWrite::Move(org, draft)) => {
             org_move::change(node, org, draft, &request).await
         }
+        Allowed::OrgWrite(_, OrgWrite::End(org)) => org_end::by_operator(node, org, request).await,
         Allowed::OrgWrite(_, OrgWrite::Patch(org, OrganizationPatch::StaleSecrets(policy))) => {
             let settings = OrgSettings { stale_secrets: policy };
             settings_of(node, org, settings, request).await
@@ -109,6 +123,7 @@ async fn checked(allowed: &Allowed) -> Result<(), Answer> {
         Allowed::ClusterWrite(..)
         | Allowed::CredentialWrite(..)
         | Allowed::KeyWrite(..)
+        | Allowed::OwnOrgWrite(..)
         | Allowed::CredentialRead(..)
         | Allowed::DomainClaim(..)
         | Allowed::Receipt(..)
@@ -134,7 +149,7 @@ async fn settings_of(
     settings: OrgSettings,
     request: WriteRequest,
 ) -> Answer {
-    match locate::now(node, org) {
+    match locate::living(node, org) {
         Ok(Some(_)) => org_write::answer(node, Draft::Settings { org, settings }, request).await,
         Ok(None) => absent(node),
         Err(error) => broken("locating an organization", &error),

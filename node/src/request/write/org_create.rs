@@ -30,7 +30,7 @@ use super::commit::{
     Committed, Home, WriteRequest, finish, pending, proposal, propose, replicated, unknown,
 };
 use crate::{
-    api::outcome::{Answer, Outcome, Written},
+    api::outcome::{Answer, NewOrg, Outcome, Written},
     auth, entropy,
     node::Node,
     request::{freshness, org_view::home_group, unavailable::no_key},
@@ -127,7 +127,8 @@ async fn created(
         // Without the key: the repeat under the same idempotency key shows it.
         Ok(_) if !receipt.achieved => Outcome::Pending { receipt, refusal: None },
         Ok(key) => {
-            let value = Written::NewOrganization(Box::new(org.clone()), key);
+            let new = NewOrg { org: org.clone(), parent: None, key };
+            let value = Written::NewOrganization(Box::new(new));
             Outcome::Written { value, follows: false, receipt }
         }
         Err(error) => return no_key(error),
@@ -135,7 +136,7 @@ async fn created(
     freshness::mark(outcome, Freshness::Current)
 }
 
-fn first_key(node: &Node, org: &Org) -> Result<Secret, SealError> {
+pub(super) fn first_key(node: &Node, org: &Org) -> Result<Secret, SealError> {
     let data_key = node.sealer.data_key(org.id, &org.data_key)?;
     data_key.open(&org.first_key_sealed, Field::FirstApiKey)
 }
@@ -179,8 +180,8 @@ pub(crate) async fn resume(node: &Arc<Node>) -> Result<usize, StoreError> {
     loop {
         let claims = query::claims(node.state(), after, PAGE_ORGS)?;
         let Some(last) = claims.last() else { return Ok(finished) };
-        after = Some(last.id);
-        for claim in claims {
+        after = Some(last.org.id);
+        for claim in claims.into_iter().filter(|claim| !claim.is_ended()).map(|claim| claim.org) {
             let mut homes = hosted.iter().filter(|(region, _)| *region == claim.home_region);
             let Some((_, group)) = homes.next() else { continue };
             if !has_begun(node, *group, claim.id)? {

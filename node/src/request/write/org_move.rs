@@ -32,7 +32,7 @@ pub(super) async fn change(
     request: &WriteRequest,
 ) -> Answer {
     let fresh = freshness::of_all(node);
-    let located = match locate::now(node, org) {
+    let located = match locate::living(node, org) {
         Ok(Some(located)) => located,
         Ok(None) => return absent(node),
         Err(error) => return broken("locating an organization", &error),

@@ -8,9 +8,10 @@ use concordat_cluster::{
 use concordat_proto::{
     command::{Command, Proposal},
     id::{GroupId, OrgId, WriteId},
-    org::OrgSettings,
+    org::{Org, OrgSettings},
     record::WriteRecord,
     refusal::Refusal,
+    resource::Administrator,
     time::LogTime,
 };
 use tokio::time::{Instant, sleep_until};
@@ -128,6 +129,12 @@ pub(super) enum Draft {
     Own { org: Box<OrgPrincipal>, write: CredentialWrite },
     /// Of its keys, by one of them.
     Keys { org: Box<OrgPrincipal>, draft: KeyDraft },
+    /// Of its suborganizations, by one of its keys.
+    Suborganization { org: Box<OrgPrincipal>, child: Box<Org>, admins: Vec<Administrator> },
+    /// Its end, by one of its keys.
+    End { org: Box<OrgPrincipal> },
+    /// Its end, by an operator.
+    EndByOperator { org: OrgId },
     /// By an operator.
     Settings { org: OrgId, settings: OrgSettings },
 }
@@ -135,8 +142,11 @@ pub(super) enum Draft {
 impl Draft {
     fn org(&self) -> OrgId {
         match self {
-            Self::Own { org, .. } | Self::Keys { org, .. } => org.id(),
-            Self::Settings { org, .. } => *org,
+            Self::Own { org, .. }
+            | Self::Keys { org, .. }
+            | Self::Suborganization { org, .. }
+            | Self::End { org } => org.id(),
+            Self::EndByOperator { org } | Self::Settings { org, .. } => *org,
         }
     }
 
@@ -149,6 +159,19 @@ impl Draft {
             Self::Keys { org, draft } => {
                 let command = seal_command::keys(node, org, draft, request)?;
                 Ok(proposal(node, request, Some(org.key), command))
+            }
+            Self::Suborganization { org, child, admins } => {
+                let (parent, child, admins) = (org.id(), child.clone(), admins.clone());
+                let command = Command::CreateSuborganization { parent, child, admins };
+                Ok(proposal(node, request, Some(org.key), command))
+            }
+            Self::End { org } => {
+                let command = Command::EndOrg { org: org.id(), by_operator: false };
+                Ok(proposal(node, request, Some(org.key), command))
+            }
+            Self::EndByOperator { org } => {
+                let command = Command::EndOrg { org: *org, by_operator: true };
+                Ok(as_operator(proposal(node, request, None, command)))
             }
             Self::Settings { org, settings } => {
                 let command = Command::SetOrgSettings { org: *org, settings: *settings };

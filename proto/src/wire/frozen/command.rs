@@ -17,7 +17,7 @@ use super::{
     policy::{V1PolicyStamp, check_text},
     record::check_key,
     registration::{V1CredentialChange, V1CredentialTarget},
-    resource::V1ResourceChange,
+    resource::{V1Administrator, V1ResourceChange},
 };
 use crate::{
     command::{Command, Idempotency, Precondition, Proposal},
@@ -192,6 +192,9 @@ mirror_enum! {
         ChangeKeys { org: V1Id, change: V1KeyChange },
         SetPolicies { text: Text, precondition: Option<V1Precondition> },
         NotePolicies(revision: u64),
+        CreateSuborganization { parent: V1Id, child: V1Org, admins: Vec<V1Administrator> },
+        EndOrg { org: V1Id, by_operator: bool },
+        EndClaim(org: V1Id),
     }
 }
 
@@ -212,6 +215,9 @@ fn check_command(command: &Command) -> Result<(), WireError> {
         }
         Command::ClaimDomain { domain, .. } => ensure(is_domain(domain), "domain"),
         Command::SetPolicies { text, .. } => check_text(text),
+        Command::CreateSuborganization { admins, .. } => {
+            ensure(admins.len() <= limits::SUBORGANIZATION_ADMINS_MAX, "number of administrators")
+        }
         Command::Form { .. }
         | Command::RegisterNode(_)
         | Command::ClaimOrg(_)
@@ -243,6 +249,8 @@ fn check_command(command: &Command) -> Result<(), WireError> {
         | Command::ChangeResource { .. }
         | Command::ChangeKeys { .. }
         | Command::NotePolicies(_)
+        | Command::EndOrg { .. }
+        | Command::EndClaim(_)
         | Command::NoteLost { .. } => Ok(()),
     }
 }

@@ -1,5 +1,7 @@
 //! The bytes of an organization's move: the records that stay, and those that travel.
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     key::V2OrgKey,
     mirror::{Mirror, Text, V1Id, mirror_enum, mirror_struct},
@@ -10,6 +12,7 @@ use super::{
     resource::V1Resource,
 };
 use crate::{
+    base::id::WriteId,
     limits,
     records::movement::{
         Arrival, HomeRecord, Import, MovedAwayRecord, MovedRecord, PreviousHome, Release,
@@ -22,11 +25,6 @@ use crate::{
 };
 
 mirror_struct! {
-    V2HomeRecord for HomeRecord {
-        org: V1Org,
-        arrival: Option<V1Arrival>,
-        release: Option<V1Release>,
-    }
     V1Arrival for Arrival, check check_arrival {
         index: u64,
         dedup_horizon: u64,
@@ -60,25 +58,64 @@ mirror_enum! {
     }
 }
 
+/// The bytes of an organization that has moved, or is moving.
+#[derive(Debug, Serialize, Deserialize)]
+struct V2HomeRecord {
+    org: V1Org,
+    arrival: Option<V1Arrival>,
+    release: Option<V1Release>,
+}
+
+/// The bytes of an organization that has ended.
+#[derive(Debug, Serialize, Deserialize)]
+struct V3HomeRecord {
+    ended: V1Id,
+    before: V2HomeRecord,
+}
+
+impl V2HomeRecord {
+    fn of(record: &HomeRecord) -> Self {
+        let HomeRecord { org, arrival, release, ended: _ } = record;
+        Self { org: org.freeze(), arrival: arrival.freeze(), release: release.freeze() }
+    }
+
+    fn thaw(self, ended: Option<WriteId>) -> Result<HomeRecord, WireError> {
+        Ok(HomeRecord {
+            org: Mirror::thaw(self.org)?,
+            arrival: Mirror::thaw(self.arrival)?,
+            release: Mirror::thaw(self.release)?,
+            ended,
+        })
+    }
+}
+
 /// An organization that never moved keeps the bytes from before moves existed: replicas of builds
 /// with and without moves have the same state until the first move.
 impl Wire for HomeRecord {
     fn encode(&self) -> Vec<u8> {
+        let before = V2HomeRecord::of(self);
+        if let Some(ended) = self.ended {
+            let frozen = V3HomeRecord { ended: ended.freeze(), before };
+            return codec::encode(version::HOME, &frozen, limits::RECORD_BYTES_MAX);
+        }
         if self.arrival.is_none() && self.release.is_none() {
             return self.org.encode();
         }
-        let frozen: V2HomeRecord = self.freeze();
-        codec::encode(version::HOME, &frozen, limits::RECORD_BYTES_MAX)
+        codec::encode(2, &before, limits::RECORD_BYTES_MAX)
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         match codec::split(bytes, limits::RECORD_BYTES_MAX)? {
             (1, payload) => Ok(Self::begun(Mirror::thaw(codec::decode::<V1Org>(payload)?)?)),
             (2, payload) => {
-                let record = Self::thaw(codec::decode::<V2HomeRecord>(payload)?)?;
+                let record = codec::decode::<V2HomeRecord>(payload)?.thaw(None)?;
                 let moves = record.arrival.is_some() || record.release.is_some();
                 ensure(moves, "record of a move")?;
                 Ok(record)
+            }
+            (3, payload) => {
+                let V3HomeRecord { ended, before } = codec::decode(payload)?;
+                before.thaw(Some(Mirror::thaw(ended)?))
             }
             (found, _) => Err(WireError::Version { found }),
         }

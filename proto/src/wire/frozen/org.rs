@@ -45,9 +45,11 @@ fn check_wrapped(key: &WrappedKey) -> Result<(), WireError> {
 }
 
 fn check_org(org: &Org) -> Result<(), WireError> {
-    for name in [&org.org_name, &org.tenant_name] {
-        let length = name.chars().count();
-        ensure((1..=limits::ORG_NAME_CHARS_MAX).contains(&length), "name of an organization")?;
-    }
-    Ok(())
+    check_org_name(&org.org_name)?;
+    check_org_name(&org.tenant_name)
+}
+
+pub(in crate::wire) fn check_org_name(name: &str) -> Result<(), WireError> {
+    let length = name.chars().count();
+    ensure((1..=limits::ORG_NAME_CHARS_MAX).contains(&length), "name of an organization")
 }

@@ -49,6 +49,7 @@ mirror_struct! {
         number: u64,
         sequence: u64,
         bindings: Vec<(Text, u64)>,
+        parent: Option<V1Id>,
     }
     V1CredentialChange for CredentialChange, check check_change {
         client_id: Option<Text>,

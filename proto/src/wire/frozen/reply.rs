@@ -156,6 +156,7 @@ mirror_enum! {
         KeysFull,
         LastAdminKey,
         PolicyChanged,
+        HasSuborganizations,
     }
     V1FullOf for FullOf { Regions, Nodes }
 }

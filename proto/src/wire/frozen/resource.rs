@@ -3,13 +3,15 @@
 use super::{
     mirror::{Mirror, Text, V1Id, mirror_enum, mirror_struct},
     oidc::{V1Sealed, check_url},
+    org::check_org_name,
     policy::check_text,
 };
 use crate::{
     limits,
     records::resource::{
-        ExternalCredential, ExternalPatch, ExternalProvider, ExternalType, Resource, ResourceBody,
-        ResourceChange, ResourceKind, ResourceName, ResourcePatch, SamlPatch, SamlSettings,
+        Administrator, ExternalCredential, ExternalPatch, ExternalProvider, ExternalType,
+        HandleType, Resource, ResourceBody, ResourceChange, ResourceKind, ResourceName,
+        ResourcePatch, SamlPatch, SamlSettings, Suborganization,
     },
     wire::error::{WireError, ensure},
 };
@@ -40,6 +42,14 @@ mirror_struct! {
         label: Option<Text>,
         json_blob: V1Sealed,
     }
+    V1Suborganization for Suborganization, check check_suborganization {
+        name: Text,
+        admins: Vec<V1Administrator>,
+    }
+    V1Administrator for Administrator, check check_administrator {
+        handle: V1HandleType,
+        value: Text,
+    }
     V1ExternalPatch for ExternalPatch, check check_external_patch {
         label: Option<Text>,
         json_blob: Option<V1Sealed>,
@@ -47,7 +57,8 @@ mirror_struct! {
 }
 
 mirror_enum! {
-    V1ResourceKind for ResourceKind { Saml, External, Attribute, Policies }
+    V1ResourceKind for ResourceKind { Saml, External, Attribute, Policies, Suborganization }
+    V1HandleType for HandleType { EmailAddress, PhoneNumber, Username }
     V1ExternalProvider for ExternalProvider { Google, Onfido, Shopify, Generic }
     V1ExternalType for ExternalType {
         ApiKey, ClientCredentials, UserPass, ApiIdAccess, AccessToken, JsonCredentials,
@@ -57,6 +68,7 @@ mirror_enum! {
         External(external: V1ExternalCredential),
         Attribute(value: Text),
         Policies(text: Text),
+        Suborganization(it: V1Suborganization),
     }
     V1ResourcePatch for ResourcePatch {
         Saml(patch: V1SamlPatch),
@@ -154,6 +166,18 @@ fn check_body(body: &ResourceBody) -> Result<(), WireError> {
             ensure(value.len() <= limits::ATTRIBUTE_BYTES_MAX, "attribute")
         }
         ResourceBody::Policies(text) => check_text(text),
-        ResourceBody::Saml(_) | ResourceBody::External(_) => Ok(()),
+        ResourceBody::Saml(_) | ResourceBody::External(_) | ResourceBody::Suborganization(_) => {
+            Ok(())
+        }
     }
+}
+
+fn check_suborganization(it: &Suborganization) -> Result<(), WireError> {
+    check_org_name(&it.name)?;
+    ensure(it.admins.len() <= limits::SUBORGANIZATION_ADMINS_MAX, "number of administrators")
+}
+
+fn check_administrator(admin: &Administrator) -> Result<(), WireError> {
+    let length = admin.value.chars().count();
+    ensure((1..=limits::HANDLE_CHARS_MAX).contains(&length), "handle of an administrator")
 }

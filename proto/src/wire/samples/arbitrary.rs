@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
-use super::{key, policy, registration, resource};
+use super::{key, organization, policy, registration, resource};
 use crate::{
     base::{
         id::{ClientId, ClusterId, GroupId, KeyId, NodeId, OrgId, WriteId},
@@ -217,6 +217,7 @@ fn command() -> impl Strategy<Value = Command> {
         resource::any_command(org_id(), precondition()),
         key::any_command(org_id()),
         policy::any_command(precondition()),
+        organization::any_command(org_id(), org()),
     ]
 }
 

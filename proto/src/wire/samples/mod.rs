@@ -4,6 +4,7 @@
 pub(super) mod arbitrary;
 pub(super) mod failover;
 pub(super) mod key;
+pub(super) mod organization;
 pub(super) mod peer;
 pub(super) mod policy;
 pub(super) mod registration;
@@ -242,11 +243,14 @@ pub(super) fn home_records() -> Samples<HomeRecord> {
     let arrival =
         Arrival { index: LogIndex(4), dedup_horizon: LogTime(1_764_000_000_123), past: past() };
     let release = Release { to: GroupId(2), epoch: 4, index: LogIndex(70_000), handed_over: true };
-    let arrived = HomeRecord { org: moved_org(), arrival: Some(arrival), release: None };
+    let arrived =
+        HomeRecord { org: moved_org(), arrival: Some(arrival), release: None, ended: None };
     vec![
         ("begun", HomeRecord::begun(org())),
         ("arrived", arrived.clone()),
-        ("released", HomeRecord { release: Some(release), ..arrived }),
+        ("released", HomeRecord { release: Some(release), ..arrived.clone() }),
+        ("ended", HomeRecord { ended: Some(write_id(0x42)), ..HomeRecord::begun(org()) }),
+        ("ended_after_a_move", HomeRecord { ended: Some(write_id(0x43)), ..arrived }),
     ]
 }
 
@@ -332,13 +336,21 @@ pub(super) fn proposals() -> Samples<Proposal> {
         ),
         ("survive_region", proposal(Command::SetSurvivalGoal(SurvivalGoal::Region))),
     ];
-    let further =
-        [naming_proposals(), move_proposals(), failover::proposals(), registration::proposals()];
-    samples.extend(further.concat());
-    samples.extend(resource::proposals());
-    samples.extend(key::proposals());
-    samples.extend(policy::proposals());
+    samples.extend(further_proposals().concat());
     samples
+}
+
+fn further_proposals() -> [Samples<Proposal>; 8] {
+    [
+        naming_proposals(),
+        move_proposals(),
+        failover::proposals(),
+        registration::proposals(),
+        resource::proposals(),
+        key::proposals(),
+        policy::proposals(),
+        organization::proposals(),
+    ]
 }
 
 /// Commands that name regions.
@@ -456,6 +468,7 @@ pub(super) fn applied() -> Samples<Applied> {
         .chain(resource::applied())
         .chain(key::applied())
         .chain(policy::applied())
+        .chain(organization::applied())
         .collect()
 }
 

@@ -76,11 +76,17 @@ fn binding(name: &str) -> Binding {
 
 fn profile() -> OrgProfile {
     let number = Number(1 << 40 | 5);
-    OrgProfile { number, sequence: 300, bindings: vec![(binding("first"), Number(7))] }
+    let bindings = vec![(binding("first"), Number(7))];
+    OrgProfile { number, sequence: 300, bindings, parent: None }
 }
 
 pub(in crate::wire) fn profiles() -> Samples<OrgProfile> {
-    vec![("bound", profile()), ("earlier", OrgProfile::of_earlier(org().id))]
+    let parent = Some(org().id);
+    vec![
+        ("bound", profile()),
+        ("earlier", OrgProfile::of_earlier(org().id)),
+        ("suborganization", OrgProfile { parent, ..profile() }),
+    ]
 }
 
 pub(in crate::wire) fn moved_records() -> Samples<MovedRecord> {

@@ -3,7 +3,7 @@
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
-use super::{Samples, applied_with, org, proposal, sealed, write_id};
+use super::{Samples, applied_with, org, organization, proposal, sealed, write_id};
 use crate::{
     base::{id::OrgId, time::LogTime},
     command::{Command, Precondition, Proposal},
@@ -62,6 +62,7 @@ pub(in crate::wire) fn resources() -> Samples<Resource> {
         ("saml", resource(name(), ResourceBody::Saml(saml()))),
         ("external", resource(name(), ResourceBody::External(external()))),
         ("attribute", resource(attribute_name, value)),
+        ("suborganization", resource(name(), organization::suborganization())),
     ]
 }
 
@@ -106,6 +107,7 @@ pub(in crate::wire) fn proposals() -> Samples<Proposal> {
         ),
         ("delete_saml", changes(deletes(ResourceKind::Saml, false), None)),
         ("delete_external", changes(deletes(ResourceKind::External, true), None)),
+        ("delete_suborganization", changes(deletes(ResourceKind::Suborganization, true), None)),
         ("delete_all", changes(ResourceChange::DeleteAll(ResourceKind::Attribute), None)),
     ]
 }
@@ -151,7 +153,8 @@ fn any_body() -> impl Strategy<Value = ResourceBody> {
                 json_blob,
             })
         });
-    prop_oneof![saml, external, "[0-9]{1,9}".prop_map(ResourceBody::Attribute)]
+    let attribute = "[0-9]{1,9}".prop_map(ResourceBody::Attribute);
+    prop_oneof![saml, external, attribute, organization::any_body()]
 }
 
 fn any_patch() -> impl Strategy<Value = ResourcePatch> {

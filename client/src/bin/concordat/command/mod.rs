@@ -8,6 +8,7 @@ mod org;
 mod policy;
 mod resource;
 mod status;
+mod suborg;
 mod write;
 
 use concordat_client::Client;
@@ -28,6 +29,7 @@ pub(crate) async fn run(client: &Client, args: Args, course: &Course) -> Result<
         Command::External(verb) => resource::external(client, verb, course).await,
         Command::Attribute(verb) => resource::attribute(client, verb, course).await,
         Command::Key(verb) => key::run(client, verb, course).await,
+        Command::Suborg(verb) => suborg::run(client, verb, course).await,
         Command::Policy(verb) => policy::run(client, verb, course).await,
         Command::Write(verb) => {
             write::run(client, verb, args.global.consistency, args.global.timeout).await

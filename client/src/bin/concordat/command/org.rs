@@ -25,6 +25,19 @@ pub(super) async fn run(client: &Client, verb: Org, course: &Course) -> Result<S
         Org::Create(args) => create(client, args, course).await,
         Org::List(page) => list(client, &page).await,
         Org::Move(args) => change_home(client, &args, course).await,
+        Org::Delete { id } => {
+            let delete = client.organizations().delete(id);
+            let written = delete.idempotency_key(course.key()).send().await;
+            let written = written.map_err(Failure::OperatorCall)?;
+            course.on_done(written.write_id);
+            Ok(print::written(&written))
+        }
+        Org::DeleteOwn => {
+            let delete = client.own_organization().delete();
+            let written = delete.idempotency_key(course.key()).send().await?;
+            course.on_done(written.write_id);
+            Ok(print::written(&written))
+        }
         Org::Set { id, setting } => {
             let organizations = client.organizations();
             let write = match setting {

@@ -2,6 +2,8 @@
 //!
 //! Variants are only ever appended: a log holds old ones for as long as it is kept.
 
+mod about;
+
 use std::time::Duration;
 
 use crate::{
@@ -16,19 +18,18 @@ use crate::{
         key::KeyChange,
         lease::{LeaseTerms, ReplicaMark},
         movement::{MovedRecord, PreviousHome},
-        oidc::{OidcCredential, OidcPatch, Provider},
+        oidc::{OidcCredential, OidcPatch},
         org::{
             ApiKey, ClusterRecord, NodeRecord, NodeState, Org, OrgSettings, PartitionPolicy,
             PartitionPolicyRecord, RegionState, SurvivalGoal,
         },
         policy::PolicyStamp,
         registration::{Binding, CredentialChange, CredentialTarget},
-        resource::ResourceChange,
+        resource::{Administrator, ResourceChange},
     },
 };
 
 pub use crate::base::id::RequestDigest;
-use crate::version::LEVEL_OF_POLICIES;
 
 /// A log entry: a command with everything that its exactly-once execution needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -351,246 +352,24 @@ pub enum Command {
     /// The revision of the cluster-wide set of policies in a home group's own log: from here on the group
     /// refuses writes that were authorized under an earlier one.
     NotePolicies(u64),
-}
-
-impl Proposal {
-    /// The feature level that every member must know before this may enter a log.
-    #[must_use]
-    pub fn feature_level(&self) -> u32 {
-        let stamped = if self.policies.is_some() { LEVEL_OF_POLICIES } else { 1 };
-        self.command.feature_level().max(stamped)
-    }
-}
-
-impl Command {
-    /// The feature level that every member must know before this may enter a log.
-    #[must_use]
-    pub fn feature_level(&self) -> u32 {
-        match self {
-            Self::CreateOidc { credential, .. } if credential.provider == Provider::Oidc => 3,
-            Self::PatchOidc { patch, .. } if patch.is_of(Provider::Oidc) => 3,
-            Self::ImportChunk { moved_records, .. } => {
-                moved_records.iter().map(MovedRecord::feature_level).max().unwrap_or(1)
-            }
-            Self::ChangeCredential { .. }
-            | Self::RemoveCredential { .. }
-            | Self::BindCredential { .. }
-            | Self::ClaimDomain { .. }
-            | Self::ChangeResource { .. }
-            | Self::ChangeKeys { .. }
-            | Self::SetPolicies { .. }
-            | Self::NotePolicies(_) => 3,
-            Self::Form { .. }
-            | Self::RegisterNode(_)
-            | Self::ClaimOrg(_)
-            | Self::CreateOrg(_)
-            | Self::CreateOidc { .. }
-            | Self::PatchOidc { .. }
-            | Self::DeleteOidc { .. }
-            | Self::MarkReplicas { .. }
-            | Self::SetLeases(_)
-            | Self::SetNodeState { .. }
-            | Self::SetRegionState { .. }
-            | Self::RefoundRegion { .. }
-            | Self::SetSurvivalGoal(_)
-            | Self::MoveFreeze { .. }
-            | Self::MoveCommit { .. }
-            | Self::MoveAbort { .. }
-            | Self::ImportBegin { .. }
-            | Self::ImportFinish { .. }
-            | Self::MoveCleanup { .. }
-            | Self::SetPartitionPolicy(_)
-            | Self::NotePartitionPolicy(_)
-            | Self::SetVoterRegion { .. }
-            | Self::CloseGroup { .. }
-            | Self::FoundSuccessor { .. }
-            | Self::SetOrgSettings { .. } => 1,
-            Self::RaiseFeatureLevel { .. }
-            | Self::NoteFeatureLevel(_)
-            | Self::FormWithRegions { .. }
-            | Self::AddRegion(_)
-            | Self::NoteLost { .. } => 2,
-        }
-    }
-
-    /// The organization it is about, if it is about one.
-    #[must_use]
-    pub fn org(&self) -> Option<OrgId> {
-        match self {
-            Self::Form { .. }
-            | Self::RegisterNode(_)
-            | Self::MarkReplicas { .. }
-            | Self::SetLeases(_)
-            | Self::SetNodeState { .. }
-            | Self::SetRegionState { .. }
-            | Self::RefoundRegion { .. }
-            | Self::SetSurvivalGoal(_)
-            | Self::SetPartitionPolicy(_)
-            | Self::NotePartitionPolicy(_)
-            | Self::SetVoterRegion { .. }
-            | Self::CloseGroup { .. }
-            | Self::FoundSuccessor { .. }
-            | Self::RaiseFeatureLevel { .. }
-            | Self::NoteFeatureLevel(_)
-            | Self::FormWithRegions { .. }
-            | Self::AddRegion(_)
-            | Self::SetPolicies { .. }
-            | Self::NotePolicies(_) => None,
-            Self::ClaimOrg(org) | Self::CreateOrg(org) | Self::ImportBegin { org, .. } => {
-                Some(org.id)
-            }
-            Self::CreateOidc { org, .. }
-            | Self::PatchOidc { org, .. }
-            | Self::DeleteOidc { org, .. }
-            | Self::MoveFreeze { org, .. }
-            | Self::MoveCommit { org, .. }
-            | Self::MoveAbort { org, .. }
-            | Self::ImportChunk { org, .. }
-            | Self::ImportFinish { org, .. }
-            | Self::MoveCleanup { org, .. }
-            | Self::SetOrgSettings { org, .. }
-            | Self::ChangeCredential { org, .. }
-            | Self::RemoveCredential { org, .. }
-            | Self::BindCredential { org, .. }
-            | Self::ClaimDomain { org, .. }
-            | Self::ChangeResource { org, .. }
-            | Self::ChangeKeys { org, .. }
-            | Self::NoteLost { org, .. } => Some(*org),
-        }
-    }
-
-    /// The name that operators see.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Form { .. } => "cluster.form",
-            Self::RegisterNode(_) => "node.register",
-            Self::ClaimOrg(_) => "org.claim",
-            Self::CreateOrg(_) => "org.create",
-            Self::CreateOidc { .. } => "oidc.create",
-            Self::PatchOidc { .. } => "oidc.patch",
-            Self::DeleteOidc { .. } => "oidc.delete",
-            Self::MarkReplicas { .. } => "replicas.mark",
-            Self::SetLeases(_) => "leases.set",
-            Self::SetNodeState { .. } => "node.set_state",
-            Self::SetRegionState { .. } => "region.set_state",
-            Self::RefoundRegion { .. } => "region.refound",
-            Self::SetSurvivalGoal(_) => "survive.set",
-            Self::MoveFreeze { .. } => "move.release",
-            Self::MoveCommit { .. } => "move.hand_over",
-            Self::MoveAbort { .. } => "move.restore",
-            Self::ImportBegin { .. } => "move.adopt_begin",
-            Self::ImportChunk { .. } => "move.adopt_part",
-            Self::ImportFinish { .. } => "move.adopt_end",
-            Self::MoveCleanup { .. } => "move.forget",
-            Self::SetPartitionPolicy(_) => "isolation.set",
-            Self::NotePartitionPolicy(_) => "isolation.note",
-            Self::SetVoterRegion { .. } => "region.seat",
-            Self::CloseGroup { .. } => "failover.close",
-            Self::FoundSuccessor { .. } => "failover.found",
-            Self::SetOrgSettings { .. } => "org.set",
-            Self::RaiseFeatureLevel { .. } => "features.raise",
-            Self::NoteFeatureLevel(_) => "features.note",
-            Self::FormWithRegions { .. } => "cluster.form",
-            Self::AddRegion(_) => "region.add",
-            Self::NoteLost { .. } => "write.note_lost",
-            Self::ChangeCredential { .. } => "credential.change",
-            Self::RemoveCredential { .. } => "credential.remove",
-            Self::BindCredential { .. } => "credential.bind",
-            Self::ClaimDomain { .. } => "org.claim_domain",
-            Self::ChangeResource { .. } => "resource.change",
-            Self::ChangeKeys { .. } => "key.change",
-            Self::SetPolicies { .. } => "policies.set",
-            Self::NotePolicies(_) => "policies.note",
-        }
-    }
-
-    /// The credential it is about, if it is about one.
-    #[must_use]
-    pub const fn client_id(&self) -> Option<&ClientId> {
-        if let Self::CreateOidc { credential, .. } = self {
-            return Some(&credential.client_id);
-        }
-        if let Self::PatchOidc { client_id, .. } | Self::DeleteOidc { client_id, .. } = self {
-            return Some(client_id);
-        }
-        if let Self::BindCredential { client_id, .. } = self {
-            return Some(client_id);
-        }
-        if let Self::ChangeCredential { change, .. } = self {
-            return change.client_id.as_ref();
-        }
-        None
-    }
-
-    /// The organization that requested it; none for commands of operators and of the cluster, which
-    /// organizations cannot see.
-    #[must_use]
-    pub fn owner(&self) -> Option<OrgId> {
-        if self.is_of_a_move() { None } else { self.org() }
-    }
-
-    /// The organization that requested it and may read its receipt.
-    #[must_use]
-    pub fn asked_by(&self) -> Option<OrgId> {
-        if self.is_operators() { None } else { self.owner() }
-    }
-
-    /// Whether it is an operator's command about an organization.
-    #[must_use]
-    pub const fn is_operators(&self) -> bool {
-        matches!(
-            self,
-            Self::MoveFreeze { .. }
-                | Self::MoveAbort { .. }
-                | Self::SetOrgSettings { .. }
-                | Self::ClaimDomain { .. }
-        )
-    }
-
-    /// Whether it is a step of a move, which is executed in every state of the organization.
-    #[must_use]
-    pub const fn is_of_a_move(&self) -> bool {
-        match self {
-            Self::MoveFreeze { .. }
-            | Self::MoveCommit { .. }
-            | Self::MoveAbort { .. }
-            | Self::ImportBegin { .. }
-            | Self::ImportChunk { .. }
-            | Self::ImportFinish { .. }
-            | Self::MoveCleanup { .. } => true,
-            Self::Form { .. }
-            | Self::RegisterNode(_)
-            | Self::ClaimOrg(_)
-            | Self::CreateOrg(_)
-            | Self::CreateOidc { .. }
-            | Self::PatchOidc { .. }
-            | Self::DeleteOidc { .. }
-            | Self::MarkReplicas { .. }
-            | Self::SetLeases(_)
-            | Self::SetNodeState { .. }
-            | Self::SetRegionState { .. }
-            | Self::RefoundRegion { .. }
-            | Self::SetSurvivalGoal(_)
-            | Self::SetPartitionPolicy(_)
-            | Self::NotePartitionPolicy(_)
-            | Self::SetVoterRegion { .. }
-            | Self::CloseGroup { .. }
-            | Self::FoundSuccessor { .. }
-            | Self::SetOrgSettings { .. }
-            | Self::RaiseFeatureLevel { .. }
-            | Self::NoteFeatureLevel(_)
-            | Self::FormWithRegions { .. }
-            | Self::AddRegion(_)
-            | Self::ChangeCredential { .. }
-            | Self::RemoveCredential { .. }
-            | Self::BindCredential { .. }
-            | Self::ClaimDomain { .. }
-            | Self::ChangeResource { .. }
-            | Self::ChangeKeys { .. }
-            | Self::SetPolicies { .. }
-            | Self::NotePolicies(_)
-            | Self::NoteLost { .. } => false,
-        }
-    }
+    /// A suborganization begins in the group of the organization that it belongs to.
+    CreateSuborganization {
+        /// The organization that it belongs to.
+        parent: OrgId,
+        /// The suborganization. Its home region is that of its parent, whatever is said here.
+        child: Box<Org>,
+        /// Those who administrate it.
+        admins: Vec<Administrator>,
+    },
+    /// The end of an organization that has no suborganizations: all its data is removed, and its id is
+    /// never used again.
+    EndOrg {
+        /// Which.
+        org: OrgId,
+        /// Whether an operator asks for it, and none of its own keys.
+        by_operator: bool,
+    },
+    /// Removes what the system group keeps of an organization that has ended, but for its id: its names, its
+    /// data key and its enterprise domain.
+    EndClaim(OrgId),
 }
