@@ -54,7 +54,7 @@ async fn a_wrong_method_is_405_and_says_which_are_right() {
             ["PUT", "PATCH", "DELETE", "OPTIONS"].as_slice(),
         ),
         (&kept, &["GET", "HEAD", "PATCH", "DELETE"], &["PUT", "POST", "TRACE"]),
-        ("/organizations", &["GET", "HEAD"], &["PUT", "POST", "PATCH"]),
+        ("/organizations", &["GET", "HEAD", "DELETE"], &["PUT", "POST", "PATCH"]),
         ("/v1/writes/x", &["GET", "HEAD"], &["POST", "DELETE"]),
         ("/v1/organizations", &["GET", "HEAD", "POST"], &["DELETE"]),
         ("/v1/cluster", &["GET", "HEAD", "PATCH"], &["POST"]),
