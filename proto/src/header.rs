@@ -216,7 +216,8 @@ pub fn consistency_line(receipt: &Receipt) -> String {
     line
 }
 
-/// A receipt from its line, for answers without a body. The line does not say how long the write took.
+/// A receipt from its line, for answers without a body. The line does not say how long the write took:
+/// `elapsed` is the greatest time that it names for a region.
 /// What is promised is taken only from what is understood: an unknown outcome is
 /// [`Outcome::Unknown`], an unknown state is not applied. `None` where it is no such line.
 #[must_use]
@@ -231,14 +232,15 @@ pub fn parse_consistency_line(
         members.find(|(found, _)| *found == name).map(|(_, value)| value)
     };
     let regions = regions.strip_suffix('"')?.split(", ").filter(|region| !region.is_empty());
+    let regions = regions.map(region_of_line).collect::<Option<Vec<_>>>()?;
     Some(Receipt {
         required: member("required")?.parse().ok()?,
         achieved: member("achieved")? == "true",
         outcome: member("outcome")?.parse().unwrap_or(Outcome::Unknown),
         write_id,
         position,
-        elapsed: Duration::ZERO,
-        regions: regions.map(region_of_line).collect::<Option<_>>()?,
+        elapsed: regions.iter().filter_map(|it| it.applied_after).max().unwrap_or_default(),
+        regions,
     })
 }
 
@@ -433,7 +435,7 @@ mod tests {
                 outcome,
                 write_id: ONE.parse().expect("a write id"),
                 position: None,
-                elapsed: Duration::ZERO,
+                elapsed: regions.iter().filter_map(|it| it.applied_after).max().unwrap_or_default(),
                 regions,
             };
             let line = consistency_line(&receipt);
