@@ -26,6 +26,10 @@ STATUSES = Counter()
 # ids of keys are generated, too.
 current = {"key": os.environ["FUZZ_KEY"]}
 
+# Suborganizations that were made and may be deleted, each with its key. The organization itself has one
+# that nothing names, and is kept for it.
+parts = []
+
 
 @schemathesis.hook
 def before_call(context, case, **_):
@@ -38,6 +42,11 @@ def before_call(context, case, **_):
     schemes = {name for alternative in alternatives for name in alternative}
     for name, value in credentials(tag, schemes).items():
         headers[name] = value
+    route = (case.operation.method.upper(), case.operation.path)
+    if route == ("DELETE", "/organizations") and parts:
+        headers["SlashID-OrgID"], headers["SlashID-API-Key"] = parts.pop()
+    if route == ("DELETE", "/v1/organizations/{organization_id}") and parts:
+        case.path_parameters["organization_id"], _ = parts.pop()
     shorten(case)
 
 
@@ -104,10 +113,14 @@ def map_body(context, body):
 def after_call(context, case, response):
     """Counts, and continues with the new key where the run's own one was replaced."""
     STATUSES[str(response.status_code)] += 1
-    operation = case.operation
-    is_rotation = (operation.method.upper(), operation.path) == ("PUT", "/organizations/api-keys")
-    if is_rotation and response.status_code == 200:
+    if response.status_code != 200:
+        return
+    route = (case.operation.method.upper(), case.operation.path)
+    if route == ("PUT", "/organizations/api-keys"):
         current["key"] = response.json()["result"]["api_key"]
+    elif route == ("POST", "/organizations/suborganizations"):
+        made = response.json()["result"]
+        parts.append((made["id"], made["api_key"]))
 
 
 @atexit.register

@@ -90,6 +90,9 @@ def run(given, seed, folder, ready):
     url = ready["regions"][0]["nodes"][0]["url"]
     organization = ready["org"]["id"]
     key = ready["org"]["api_key"]
+    # With a suborganization the organization cannot be deleted.
+    kept = {"sub_org_name": "kept", "admins": []}
+    ask(url, "POST", "/organizations/suborganizations", key, organization, kept)
     counts = Path(folder, "counts")
     environment = {
         **os.environ,
