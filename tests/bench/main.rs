@@ -62,6 +62,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 const SETTLED_AFTER: Duration = Duration::from_secs(3);
 
 const LOCAL: Work = Work::Write { everywhere: false };
+/// Sets of policies that deny none of the requests: decided by the rights alone, once for each key and
+/// credential, once for each source address beside, and for each request anew.
+const POLICIES: [(&str, &str); 4] = [
+    ("", ""),
+    (", policies", r#"forbid (principal, action, resource == Credential::"locked");"#),
+    (
+        ", by source",
+        r#"forbid (principal, action, resource)
+        when { context.source_address.isInRange(ip("203.0.113.0/24")) };"#,
+    ),
+    (
+        ", by time",
+        r#"forbid (principal, action, resource) when { context.time < datetime("2020-01-01") };"#,
+    ),
+];
 const EVERYWHERE: Work = Work::Write { everywhere: true };
 
 /// Three processes in one region: throughput and cost.
@@ -91,8 +106,11 @@ async fn near(options: &Options) -> io::Result<()> {
         table.row(measured(name, &cluster, &target, &cluster.urls, (LOCAL, clients, time)).await?);
     }
     let readers = options.readers;
-    let name = format!("reads, {}, at one node", of_clients(readers));
-    table.row(measured(name, &cluster, &target, leader, (Work::Read, readers, time)).await?);
+    for (policies, text) in POLICIES.into_iter().chain(POLICIES) {
+        cluster.set_policies(text).await;
+        let name = format!("reads, {}{policies}", of_clients(readers));
+        table.row(measured(name, &cluster, &target, leader, (Work::Read, readers, time)).await?);
+    }
     say(&format!("{table}\n"))
 }
 

@@ -30,7 +30,21 @@ pub(crate) struct Cluster {
     pub(crate) pids: Vec<u32>,
     /// Which node leads the home group.
     pub(crate) leader: usize,
+    operator_key: String,
     _processes: Processes,
+}
+
+impl Cluster {
+    /// Replaces the cluster-wide set of policies, in every region.
+    pub(crate) async fn set_policies(&self, text: &str) {
+        let headers = [
+            ("slashid-api-key", &*self.operator_key),
+            ("slashid-required-consistency", "all_regions"),
+        ];
+        let body = serde_json::json!({"policies": text}).to_string();
+        let bytes = request("PUT", "/v1/policies", &headers, Some(&body));
+        ask(&self.urls[self.leader], &bytes, 200).await.expect("the policies are set");
+    }
 }
 
 /// Ended with the cluster.
@@ -79,8 +93,10 @@ async fn processes(options: ClusterOptions) -> (Cluster, Org) {
     let urls: Vec<String> = (0..cluster.count()).map(|node| cluster.url(node).to_owned()).collect();
     let pids = (0..cluster.count()).filter_map(|node| cluster.id(node)).collect();
     let org = new_org(&urls[0], cluster.operator_key()).await;
-    let leader = leader(&urls, cluster.operator_key()).await;
-    (Cluster { urls, pids, leader, _processes: Processes::ProcessCluster(cluster) }, org)
+    let operator_key = cluster.operator_key().to_owned();
+    let leader = leader(&urls, &operator_key).await;
+    let processes = Processes::ProcessCluster(cluster);
+    (Cluster { urls, pids, leader, operator_key, _processes: processes }, org)
 }
 
 /// The demo with three regions of three nodes.
@@ -96,7 +112,8 @@ pub(crate) async fn demo() -> (Cluster, Target) {
     let leader = leader(&urls, &demo.operator_key).await;
     let target = populate(demo.org.clone(), &urls[leader]).await;
     let pids = vec![demo.id()];
-    (Cluster { urls, pids, leader, _processes: Processes::Demo(demo) }, target)
+    let operator_key = demo.operator_key.clone();
+    (Cluster { urls, pids, leader, operator_key, _processes: Processes::Demo(demo) }, target)
 }
 
 async fn new_org(url: &str, operator_key: &str) -> Org {

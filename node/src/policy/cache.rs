@@ -6,6 +6,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::IpAddr,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -17,6 +18,7 @@ use concordat_proto::{consistency::RequiredConsistency, id::WriteId, limits, log
 use super::{
     compiled::{Compiled, Verdict},
     question::{Asker, Question, Target},
+    reads::Reads,
 };
 use crate::api::operation::Operation;
 
@@ -38,8 +40,8 @@ pub(crate) struct Texts {
     pub(crate) organization: Option<String>,
 }
 
-/// What a decision is remembered under.
-type Asked = (Revisions, Asker, Operation, RequiredConsistency, Target);
+/// What a decision is remembered under; the source address where the sets read it.
+type Asked = (Revisions, Asker, Operation, RequiredConsistency, Option<IpAddr>, Target);
 
 /// The memories.
 #[derive(Debug, Default)]
@@ -116,11 +118,14 @@ impl PolicyCache {
         compiled: &Compiled,
         question: &Question,
     ) -> Arc<Verdict> {
-        if !compiled.is_steady() {
-            return self.evaluated(compiled, question);
-        }
         let Question { asker, operation, target, circumstances } = question;
-        let asked = (revisions, *asker, *operation, circumstances.required, target.clone());
+        let source = match compiled.reads() {
+            Reads::Steady => None,
+            Reads::Source => Some(circumstances.source),
+            Reads::All => return self.evaluated(compiled, question),
+        };
+        let required = circumstances.required;
+        let asked = (revisions, *asker, *operation, required, source, target.clone());
         let lock = || self.decisions.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = lock().get(&asked) {
             return Arc::clone(found);

@@ -6,7 +6,8 @@ use cedar_policy::{AuthorizationError, Authorizer, Decision, PolicyId, PolicySet
 use super::{
     check::{Place, Problem, name, parse},
     question::Question,
-    reads, schema,
+    reads::{self, Reads},
+    schema,
 };
 
 /// The sets that are in force for some callers.
@@ -15,8 +16,8 @@ pub(crate) struct Compiled {
     /// All policies; the id of each is its position in `names`.
     policies: PolicySet,
     names: Vec<Named>,
-    /// Whether they read no circumstances but those that an answer is remembered under.
-    is_steady: bool,
+    /// What they read of the circumstances.
+    reads: Reads,
     /// Why nothing can be evaluated, which denies everything.
     broken: Option<String>,
 }
@@ -77,8 +78,8 @@ impl Compiled {
                 policies.add(policy.new_id(id)).expect("their ids are numbers, each its own");
             }
         }
-        let is_steady = reads::is_steady(&policies);
-        Ok(Self { policies, names, is_steady, broken: None })
+        let reads = reads::of(&policies);
+        Ok(Self { policies, names, reads, broken: None })
     }
 
     /// The same; sets that cannot be parsed deny everything. Only a text that another release of this
@@ -87,7 +88,7 @@ impl Compiled {
         Self::new(cluster, organization).unwrap_or_else(|problems| Self {
             policies: PolicySet::new(),
             names: Vec::new(),
-            is_steady: true,
+            reads: Reads::Steady,
             broken: Some(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
         })
     }
@@ -97,10 +98,10 @@ impl Compiled {
         self.broken.is_none() && self.names.iter().all(|policy| policy.place == Place::Default)
     }
 
-    /// Whether an answer holds for every further question of the same asker, operation and target that
-    /// asks for the same consistency.
-    pub(crate) const fn is_steady(&self) -> bool {
-        self.is_steady
+    /// Beside the same asker, operation, target and required consistency: what further questions must have
+    /// in common for an answer to hold for them.
+    pub(crate) const fn reads(&self) -> Reads {
+        self.reads
     }
 
     /// What they say of a question. A policy that cannot be evaluated denies it, whatever the others

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use cedar_policy::{
     Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression,
+    Schema,
 };
 use concordat_proto::{
     consistency::RequiredConsistency,
@@ -88,18 +89,31 @@ pub(super) type NotPosed = Box<dyn std::error::Error + Send + Sync>;
 
 impl Question {
     /// The question in the terms of the language.
+    ///
+    /// An operation that is not for such an asker does not fit the schema, whatever policies permit. The
+    /// entities are not compared with it, which would cost more than the evaluation: tests compare those of
+    /// all operations.
     pub(super) fn posed(&self) -> Result<Posed, NotPosed> {
-        let action = uid(&TYPES.action, self.operation.spec().name);
+        self.posed_with(None)
+    }
+
+    /// The same, with entities that are compared with a schema.
+    pub(super) fn posed_with(&self, schema: Option<&Schema>) -> Result<Posed, NotPosed> {
+        let name = self.operation.spec().name;
         let (principal, mut entities) = self.asker.entities()?;
         let (resource, more) = self.target.entities()?;
-        entities.extend(more);
-        let schema = Some(&*PARSED);
-        let context = self.circumstances.context()?;
-        let request = Request::new(principal, action, resource, context, schema)?;
         // The second one of an organization is the same as the first.
-        let entities = ACTIONS.clone().upsert_entities(entities, schema)?;
-        Ok(Posed { request, entities })
+        entities.extend(more.into_iter().filter(|it| !is_organization_of(&self.asker, it)));
+        entities.extend(ACTIONS.get(name).into_iter().flatten().cloned());
+        let context = self.circumstances.context()?;
+        let action = uid(&TYPES.action, name);
+        let request = Request::new(principal, action, resource, context, Some(&PARSED))?;
+        Ok(Posed { request, entities: Entities::from_entities(entities, schema)? })
     }
+}
+
+fn is_organization_of(asker: &Asker, entity: &Entity) -> bool {
+    matches!(asker, Asker::Key { org, .. } if entity.uid() == organization(*org))
 }
 
 impl Asker {

@@ -1,9 +1,9 @@
 //! The schema, and the default set. Both are texts of this build: they are parsed once, and a test
 //! compares them with the operations.
 
-use std::sync::LazyLock;
+use std::{collections::BTreeMap, iter, sync::LazyLock};
 
-use cedar_policy::{Entities, EntityTypeName, Schema};
+use cedar_policy::{Entity, EntityTypeName, Schema};
 
 /// The schema, as text.
 pub(crate) const SCHEMA: &str = include_str!("schema.cedarschema");
@@ -15,9 +15,19 @@ pub(super) static PARSED: LazyLock<Schema> = LazyLock::new(|| {
     Schema::from_cedarschema_str(SCHEMA).expect("the schema is a part of this build, and tested").0
 });
 
-/// The actions with their groups: the entities of every question.
-pub(super) static ACTIONS: LazyLock<Entities> =
-    LazyLock::new(|| PARSED.action_entities().expect("the schema's own actions"));
+/// Each action with its groups, by its name: a part of the entities of a question.
+pub(super) static ACTIONS: LazyLock<BTreeMap<String, Vec<Entity>>> = LazyLock::new(|| {
+    let all = PARSED.action_entities().expect("the schema's own actions");
+    let with_groups = |action: &Entity| {
+        let groups = all.ancestors(&action.uid()).into_iter().flatten();
+        let groups = groups.filter_map(|group| all.get(group)).cloned();
+        (
+            action.uid().id().unescaped().to_owned(),
+            iter::once(action.clone()).chain(groups).collect(),
+        )
+    };
+    all.iter().map(with_groups).collect()
+});
 
 /// The types of entities.
 pub(super) struct Types {
