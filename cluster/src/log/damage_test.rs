@@ -7,7 +7,7 @@ use super::{
     *,
 };
 
-const GROUPS: [u32; 4] = [1, 2, 3, 70_000];
+const GROUPS: [u32; 5] = [1, 2, 3, 4, 70_000];
 
 type Dump = Vec<(GroupState, Vec<LogRecord>)>;
 
@@ -15,11 +15,13 @@ fn dump_all(log: &RaftLog) -> Dump {
     GROUPS.iter().map(|group| dump(log, *group)).collect()
 }
 
-/// Several groups, some segments recycled, some live, one free; then a clean end.
+/// Several groups, some segments recycled, some live, one free, a quiet group's entries carried
+/// over; then a clean end.
 fn worked_disk() -> (SimFiles, Dump) {
     let files = SimFiles::new();
     let log = open(&files, &small()).expect("a new log");
     log.save_vote(3, Bytes::from_static(b"first vote"), ignore());
+    log.append(4, (1..=5).map(|index| record(1, index, 60)).collect(), ignore());
     for round in 1..=60 {
         log.append(1, vec![record(1, round, 150)], ignore());
         log.append(2, vec![record(2, 2 * round - 1, 30), record(2, 2 * round, 31)], ignore());
@@ -44,6 +46,7 @@ fn worked_disk() -> (SimFiles, Dump) {
     run_all(&log);
     let stats = log.stats();
     assert!(stats.recycled >= 2 && stats.segments >= 2 && stats.free_segments >= 1, "{stats:?}");
+    assert!(stats.carried >= 5, "{stats:?}");
     let expected = dump_all(&log);
     log.shutdown();
     (files, expected)

@@ -49,11 +49,21 @@ pub(super) enum Kind {
     Mark,
     /// A group as it was when the segment was begun.
     Checkpoint,
+    /// A live entry of a group, copied from an older segment: it is here now. Not in segments of
+    /// format version 1.
+    Carried,
 }
 
 impl Kind {
-    const ALL: [Kind; 6] =
-        [Kind::Entry, Kind::Vote, Kind::Truncate, Kind::Purge, Kind::Mark, Kind::Checkpoint];
+    const ALL: [Kind; 7] = [
+        Kind::Entry,
+        Kind::Vote,
+        Kind::Truncate,
+        Kind::Purge,
+        Kind::Mark,
+        Kind::Checkpoint,
+        Kind::Carried,
+    ];
 
     const fn code(self) -> u32 {
         match self {
@@ -63,6 +73,7 @@ impl Kind {
             Kind::Purge => 4,
             Kind::Mark => 5,
             Kind::Checkpoint => 6,
+            Kind::Carried => 7,
         }
     }
 

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::{
     error::LogError,
+    frame::frame_bytes,
     types::{GroupState, LogRecord, RecordId},
 };
 
@@ -27,6 +28,13 @@ pub(super) struct Place {
 
 const NOWHERE: Place = Place { sequence: 0, offset: 0, length: 0, chain: 0 };
 
+impl Place {
+    /// Bytes that the record takes on the disk.
+    fn disk_bytes(self) -> u64 {
+        if self == NOWHERE { 0 } else { frame_bytes(self.length as usize) as u64 }
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Slot {
     term: u64,
@@ -43,17 +51,19 @@ struct GroupIndex {
     /// Payloads of the newest slots, each with the serial of its append.
     tail: VecDeque<(u64, Bytes)>,
     synced: u64,
+    /// Of the records of the entries that are on the disk.
+    live_bytes: u64,
 }
 
 /// One entry to be read.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Planned {
     pub(super) id: RecordId,
     pub(super) from: Source,
 }
 
 /// Where a payload is read from.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Source {
     Memory(Bytes),
     Disk(Place),
@@ -111,6 +121,15 @@ impl Index {
 
     pub(super) fn cache_bytes(&self) -> usize {
         self.cache_bytes
+    }
+
+    /// Bytes that live entries take on the disk.
+    pub(super) fn live_bytes(&self) -> u64 {
+        self.groups.values().map(|group| group.live_bytes).sum()
+    }
+
+    pub(super) fn group_bytes(&self, group: u32) -> u64 {
+        self.groups.get(&group).map_or(0, |group| group.live_bytes)
     }
 
     pub(super) fn state(&self, group: u32) -> GroupState {
@@ -192,8 +211,10 @@ impl Index {
     pub(super) fn truncate(&mut self, group: u32, from: u64) {
         let Some(group) = self.groups.get_mut(&group) else { return };
         let kept = usize::try_from(from.saturating_sub(group.first)).unwrap_or(usize::MAX);
-        while group.slots.len() > kept {
-            group.slots.pop_back();
+        while group.slots.len() > kept
+            && let Some(slot) = group.slots.pop_back()
+        {
+            group.live_bytes -= slot.place.disk_bytes();
             if let Some((serial, payload)) = group.tail.pop_back() {
                 self.cached.remove(&serial);
                 self.cache_bytes -= payload.len();
@@ -211,8 +232,10 @@ impl Index {
     pub(super) fn purge(&mut self, group: u32, up_to: u64, id: Bytes) {
         let group = self.groups.entry(group).or_default();
         group.purged = Some((up_to, id));
-        while !group.slots.is_empty() && group.first <= up_to {
-            group.slots.pop_front();
+        while group.first <= up_to
+            && let Some(slot) = group.slots.pop_front()
+        {
+            group.live_bytes -= slot.place.disk_bytes();
             group.first += 1;
             if group.tail.len() > group.slots.len()
                 && let Some((serial, payload)) = group.tail.pop_front()
@@ -232,6 +255,45 @@ impl Index {
         if known.is_some_and(|(known, _)| *known == serial) {
             group.slots[position].place = place;
             group.synced = group.synced.max(index);
+            group.live_bytes += place.disk_bytes();
+        }
+    }
+
+    /// The entries of `range` whose newest copy is in this segment, up to `bytes_max` but at least
+    /// one. Entries that were dropped or replaced by queued calls are not among them.
+    pub(super) fn in_segment(
+        &self,
+        group: u32,
+        range: std::ops::Range<u64>,
+        sequence: u32,
+        bytes_max: usize,
+    ) -> Vec<Planned> {
+        let Some(group) = self.groups.get(&group) else { return Vec::new() };
+        let mut planned = Vec::new();
+        let mut bytes = 0;
+        for index in range {
+            let Some(position) = group.position(index) else { continue };
+            let Slot { term, place } = group.slots[position];
+            if place.sequence != sequence {
+                continue;
+            }
+            bytes += frame_bytes(place.length as usize);
+            if bytes > bytes_max && !planned.is_empty() {
+                break;
+            }
+            planned.push(Planned { id: RecordId { term, index }, from: Source::Disk(place) });
+        }
+        planned
+    }
+
+    /// A copy of an entry is on the disk, synced, and read from there from now on. Ignored when the
+    /// entry was dropped or replaced meanwhile.
+    pub(super) fn on_carried(&mut self, group: u32, index: u64, from: Place, to: Place) {
+        let Some(group) = self.groups.get_mut(&group) else { return };
+        let Some(position) = group.position(index) else { return };
+        let slot = &mut group.slots[position];
+        if slot.place == from {
+            slot.place = to;
         }
     }
 
@@ -274,6 +336,21 @@ impl Index {
         runs
     }
 
+    /// The last of the oldest entries that together take `bytes` on the disk, or a little more.
+    pub(super) fn end_of_oldest(&self, group: u32, bytes: u64) -> Option<u64> {
+        let group = self.groups.get(&group)?;
+        let mut rest = bytes;
+        let mut end = None;
+        for (index, slot) in (group.first..).zip(&group.slots) {
+            if rest == 0 {
+                break;
+            }
+            rest = rest.saturating_sub(slot.place.disk_bytes());
+            end = Some(index);
+        }
+        end
+    }
+
     /// The reads for `from..to`, up to `bytes_max` but at least one entry.
     pub(super) fn plan(
         &self,
@@ -312,10 +389,27 @@ impl Index {
 
     /// Recovery: an entry found on the disk, already checked to follow the last one.
     pub(super) fn replay(&mut self, group: u32, id: RecordId, place: Place) {
-        self.groups.entry(group).or_default().push(id, place);
+        let group = self.groups.entry(group).or_default();
+        group.live_bytes += place.disk_bytes();
+        group.push(id, place);
     }
 
-    /// Recovery: entries that lay in segments that are gone; all must be dropped by later records.
+    /// Recovery: a copy of an entry. False when there is no such entry, or it has another term.
+    pub(super) fn replay_carried(&mut self, group: u32, id: RecordId, place: Place) -> bool {
+        let Some(group) = self.groups.get_mut(&group) else { return false };
+        let Some(position) = group.position(id.index) else { return false };
+        let slot = &mut group.slots[position];
+        let is_gone = slot.place == NOWHERE;
+        if !is_gone && slot.term != id.term {
+            return false;
+        }
+        group.live_bytes = group.live_bytes + place.disk_bytes() - slot.place.disk_bytes();
+        *slot = Slot { term: id.term, place };
+        true
+    }
+
+    /// Recovery: entries that lay in segments that are gone; all must be carried over or dropped by
+    /// later records.
     pub(super) fn replay_gone(&mut self, group: u32, first: u64, last: u64) {
         for index in first..=last {
             self.replay(group, RecordId { term: 0, index }, NOWHERE);

@@ -5,7 +5,11 @@
 //! and every segment begins with a checkpoint of it, so that older segments can be removed. It must
 //! never include a change before that change's record is laid out, and it holds no payloads.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    iter,
+    ops::Range,
+};
 
 use bytes::Bytes;
 
@@ -18,7 +22,8 @@ pub(super) struct GroupLedger {
     purged: Option<(u64, Bytes)>,
     /// First and last index that are live.
     live: Option<(u64, u64)>,
-    /// The locations of live entries: the first index in each segment, both ascending.
+    /// The locations of live entries: the first index of each run of entries in one segment. The
+    /// indexes ascend; the segments need not, since old entries are carried over into new segments.
     runs: VecDeque<(u64, u32)>,
 }
 
@@ -60,6 +65,11 @@ impl Ledger {
         true
     }
 
+    /// A copy of an entry was laid out in this segment; false when the entry is not live.
+    pub(super) fn carry(&mut self, group: u32, index: u64, sequence: u32) -> bool {
+        self.groups.get_mut(&group).is_some_and(|group| group.carry(index, sequence))
+    }
+
     pub(super) fn save_vote(&mut self, group: u32, vote: Bytes) {
         self.group(group).vote = Some(vote);
     }
@@ -97,7 +107,16 @@ impl Ledger {
 
     /// The oldest segment that holds a live entry.
     pub(super) fn oldest_needed(&self) -> Option<u32> {
-        self.groups.values().filter_map(|group| group.runs.front()).map(|run| run.1).min()
+        self.groups.values().flat_map(|group| &group.runs).map(|run| run.1).min()
+    }
+
+    /// The live entries in a segment.
+    pub(super) fn entries_in(&self, sequence: u32) -> Vec<(u32, Range<u64>)> {
+        let of_group = |(id, group): (&u32, &GroupLedger)| {
+            let ranges = group.ranges().filter(|(_, of)| *of == sequence);
+            ranges.map(|(range, _)| (*id, range)).collect::<Vec<_>>()
+        };
+        self.groups.iter().flat_map(of_group).collect()
     }
 
     /// Every group's checkpoint, as payloads.
@@ -123,6 +142,33 @@ impl Ledger {
 impl GroupLedger {
     fn checkpoint(&self) -> Checkpoint {
         Checkpoint { vote: self.vote.clone(), purged: self.purged.clone(), live: self.live }
+    }
+
+    /// The live entries of each run, and their segment.
+    fn ranges(&self) -> impl Iterator<Item = (Range<u64>, u32)> {
+        // Without live entries there are no runs.
+        let (first, last) = self.live.unwrap_or_default();
+        let ends = self.runs.iter().skip(1).map(|(start, _)| *start).chain(iter::once(last + 1));
+        let of_run = move |((start, sequence), end): (&(u64, u32), u64)| {
+            ((*start).max(first)..end, *sequence)
+        };
+        self.runs.iter().zip(ends).map(of_run)
+    }
+
+    fn carry(&mut self, index: u64, sequence: u32) -> bool {
+        let found = self.ranges().enumerate().find(|(_, (range, _))| range.contains(&index));
+        let Some((at, (range, from))) = found else { return false };
+        if index + 1 < range.end {
+            self.runs.insert(at + 1, (index + 1, from));
+        }
+        if index > range.start {
+            self.runs.insert(at + 1, (index, sequence));
+        } else if at > 0 && self.runs[at - 1].1 == sequence {
+            self.runs.remove(at);
+        } else {
+            self.runs[at].1 = sequence;
+        }
+        true
     }
 }
 
@@ -210,6 +256,55 @@ mod tests {
         assert_eq!(ledger.oldest_needed(), None);
         assert!(ledger.append(4, 8, 2));
         assert_eq!(ledger.oldest_needed(), Some(2));
+    }
+
+    /// Against a map from each live index to its segment.
+    #[test]
+    fn runs_follow_each_order_of_carrying_purging_and_truncating() {
+        let mut rng = 7u64;
+        let mut below = |bound: u64| {
+            rng = rng.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (rng >> 33) % bound
+        };
+        for _ in 0..300 {
+            let (mut ledger, mut model) = (Ledger::default(), BTreeMap::new());
+            let (mut next, mut purged) = (1, 0);
+            for step in 1..60 {
+                let sequence = 1 + step / 6;
+                match below(8) {
+                    0 if next > purged + 1 => {
+                        let up_to = next - 1 - below((next - 1 - purged).min(12));
+                        purged = up_to;
+                        ledger.purge(1, up_to, Bytes::new());
+                        model.retain(|index, _| *index > up_to);
+                    }
+                    1 if !model.is_empty() => {
+                        let from = next - 1 - below(model.len() as u64);
+                        ledger.truncate(1, from);
+                        model.retain(|index, _| *index < from);
+                        next = from;
+                    }
+                    2..5 => {
+                        let index = below(next + 1);
+                        let is_live = model.contains_key(&index);
+                        assert_eq!(ledger.carry(1, index, sequence), is_live);
+                        model.entry(index).and_modify(|of| *of = sequence);
+                    }
+                    _ => {
+                        assert!(ledger.append(1, next, sequence));
+                        model.insert(next, sequence);
+                        next += 1;
+                    }
+                }
+                assert_eq!(ledger.oldest_needed(), model.values().min().copied());
+                for sequence in 1..=sequence {
+                    let found =
+                        ledger.entries_in(sequence).into_iter().flat_map(|(_, range)| range);
+                    let expected = model.iter().filter(|(_, of)| **of == sequence);
+                    assert!(found.eq(expected.map(|(index, _)| *index)), "{ledger:?} {model:?}");
+                }
+            }
+        }
     }
 
     #[test]

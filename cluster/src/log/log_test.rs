@@ -16,6 +16,7 @@ pub(super) type Outcomes = Arc<Mutex<Vec<Result<(), LogError>>>>;
 pub(super) fn small() -> LogOptions {
     LogOptions {
         segment_bytes: 4096,
+        slack_segments: 1,
         cache_bytes_max: 256,
         mark_idle: None,
         writer: WriterMode::Stepped,
@@ -270,6 +271,92 @@ fn segments_are_recycled_and_votes_outlive_them() {
     let log = open(&files, &small()).expect("the log again");
     assert_eq!(dump(&log, 1), before);
     assert_eq!(log.state(9).vote, Some(Bytes::from_static(b"an old vote")));
+}
+
+/// The log was never given back: a group of thirteen entries held every segment for ever.
+#[test]
+fn a_quiet_group_does_not_hold_the_segments_of_a_busy_one() {
+    let options = LogOptions { segment_bytes: 16 << 10, ..small() };
+    let files = SimFiles::new();
+    let log = open(&files, &options).expect("a new log");
+    for index in 1..=13 {
+        log.append(0, vec![record(1, index, 40)], ignore());
+        log.append(1, vec![record(1, index, 40)], ignore());
+        run_all(&log);
+    }
+    let quiet = dump(&log, 0);
+    let mut written = 0;
+    for round in 1..=6000u64 {
+        let next = 14 + (round - 1) * 50;
+        log.append(1, (next..next + 50).map(|index| record(1, index, 20)).collect(), ignore());
+        if round % 10 == 0 {
+            log.purge(1, next.saturating_sub(500), Bytes::from_static(b"purged"), ignore());
+        }
+        run_all(&log);
+        let stats = log.stats();
+        let twice_live = 2 * stats.live_bytes / u64::from(options.segment_bytes);
+        assert!(stats.segments <= twice_live + 4, "{stats:?}");
+        written = stats.bytes_written / u64::from(options.segment_bytes);
+    }
+    let stats = log.stats();
+    assert!(stats.recycled > 900 && stats.recycled * 10 > written * 8, "{written} {stats:?}");
+    assert!(stats.carried < 300_000 / 50, "few entries are copied: {stats:?}");
+    assert_eq!(dump(&log, 0), quiet);
+    let busy = dump(&log, 1);
+    log.shutdown();
+    assert!(files.list().expect("powered").len() < 12);
+    let log = open(&files, &options).expect("the log again");
+    assert_eq!((dump(&log, 0), dump(&log, 1)), (quiet, busy));
+}
+
+#[test]
+fn live_bytes_are_those_of_the_entries_that_are_kept() {
+    let files = SimFiles::new();
+    let log = open(&files, &small()).expect("a new log");
+    log.append(1, (1..=9).map(|index| record(1, index, 8)).collect(), ignore());
+    assert_eq!(log.stats().live_bytes, 0, "nothing is on the disk");
+    run_all(&log);
+    assert_eq!(log.stats().live_bytes, 9 * 40);
+    log.truncate_after(1, Some(7), ignore());
+    log.purge(1, 2, Bytes::new(), ignore());
+    assert_eq!((log.stats().live_bytes, log.group_bytes(1), log.group_bytes(2)), (200, 200, 0));
+    let ends = [0, 1, 40, 41, 200, 999].map(|bytes| log.end_of_oldest(1, bytes));
+    assert_eq!(ends, [None, Some(3), Some(3), Some(4), Some(7), Some(7)]);
+    log.shutdown();
+    assert_eq!(open(&files, &small()).expect("the log again").stats().live_bytes, 5 * 40);
+}
+
+/// An entry was read from its old place while it was carried over.
+#[test]
+fn a_reader_follows_entries_that_are_carried_over() {
+    let options =
+        LogOptions { writer: WriterMode::Thread, slack_segments: 0, cache_bytes_max: 0, ..small() };
+    let log = open(&SimFiles::new(), &options).expect("a new log");
+    log.append(0, (1..=9).map(|index| record(1, index, 100)).collect(), ignore());
+    let (done, synced) = tell();
+    log.mark(done);
+    assert!(matches!(synced.recv(), Ok(Ok(()))));
+    let quiet = dump(&log, 0);
+    let reader = {
+        let log = log.clone();
+        thread::spawn(move || {
+            let mut reads = 0;
+            while log.stats().carried < 600 {
+                assert_eq!(dump(&log, 0), quiet);
+                reads += 1;
+            }
+            reads
+        })
+    };
+    let mut index = 1;
+    while !reader.is_finished() {
+        let (done, synced) = tell();
+        log.append(1, vec![record(1, index, 900)], ignore());
+        log.purge(1, index, Bytes::new(), done);
+        assert!(matches!(synced.recv(), Ok(Ok(()))));
+        index += 1;
+    }
+    assert!(reader.join().expect("no read failed") > 0);
 }
 
 #[test]

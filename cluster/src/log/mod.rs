@@ -11,7 +11,9 @@
 //! length, filled with records in the order of the calls, then kept, then recycled: header, a
 //! checkpoint of every group (vote, purge mark, live range), then batches. Each batch begins with a
 //! mark that says that all bytes before it are synced. A segment is recycled when no live entry is
-//! in it or before it.
+//! in it or before it. The last few live entries of the oldest one are carried over into the newest
+//! (`writer/carry.rs`), so that a quiet group does not hold all segments: the segments hold at most
+//! twice the bytes that are live, and [`LogOptions::slack_segments`].
 //!
 //! **Damage or a torn write.** `recover.rs` has the rule. It cannot distinguish one case: a bit
 //! that flips in the very last batch before any mark follows it. So a mark (two, on different
@@ -44,6 +46,8 @@ mod writer;
 mod damage_test;
 #[cfg(test)]
 mod fault_test;
+#[cfg(test)]
+mod golden_test;
 #[cfg(test)]
 mod log_test;
 #[cfg(test)]
@@ -249,6 +253,19 @@ impl RaftLog {
         self.owner.shared.set_on_synced(callback);
     }
 
+    /// Bytes that the group's entries take on the disk.
+    #[must_use]
+    pub fn group_bytes(&self, group: u32) -> u64 {
+        self.owner.shared.lock().index.group_bytes(group)
+    }
+
+    /// The last of the group's oldest entries that together take `bytes` on the disk, or a little
+    /// more; none for 0 bytes. Counts one by one, so it is for a caller that then purges them.
+    #[must_use]
+    pub fn end_of_oldest(&self, group: u32, bytes: u64) -> Option<u64> {
+        self.owner.shared.lock().index.end_of_oldest(group, bytes)
+    }
+
     /// Counters.
     #[must_use]
     pub fn stats(&self) -> LogStats {
@@ -257,6 +274,7 @@ impl RaftLog {
             queued_calls: state.queue.len() as u64,
             queued_bytes: state.queue_bytes as u64,
             cache_bytes: state.index.cache_bytes() as u64,
+            live_bytes: state.index.live_bytes(),
             ..state.stats
         }
     }

@@ -1,7 +1,8 @@
 //! Reads entries from the disk that are not in memory.
 //!
 //! Every record is checked against its chain, as in recovery. A read must never wait for the
-//! writer; its segment may be recycled during the read, which a wrong checksum detects.
+//! writer; its segment may be recycled during the read, which a wrong checksum detects. It is read
+//! again only if its place has changed meanwhile.
 
 use std::{ops::Range, sync::Arc};
 
@@ -31,18 +32,30 @@ pub(super) fn read(
     range: Range<u64>,
     bytes_max: usize,
 ) -> Result<Vec<LogRecord>, LogError> {
-    let planned = shared.lock().index.plan(group, range.clone(), bytes_max)?;
-    let outcome = fetch(shared, group, planned);
-    if outcome.is_err() {
-        // Purged meanwhile, and its segment used again? Then that is the answer.
-        shared.lock().index.plan(group, range, 0)?;
+    let mut planned = shared.lock().index.plan(group, range.clone(), bytes_max)?;
+    loop {
+        let outcome = fetch(shared, group, &planned);
+        if outcome.is_ok() {
+            return outcome;
+        }
+        // Purged meanwhile, and its segment used again? Then that is the answer. Carried over? Then
+        // it is read from its new place.
+        let again = shared.lock().index.plan(group, range.clone(), bytes_max)?;
+        if again == planned {
+            return outcome;
+        }
+        planned = again;
     }
-    outcome
 }
 
-fn fetch(shared: &Shared, group: u32, planned: Vec<Planned>) -> Result<Vec<LogRecord>, LogError> {
+/// Reads what was planned, in order.
+pub(super) fn fetch(
+    shared: &Shared,
+    group: u32,
+    planned: &[Planned],
+) -> Result<Vec<LogRecord>, LogError> {
     let mut records = Vec::with_capacity(planned.len());
-    let mut rest = planned.as_slice();
+    let mut rest = planned;
     while let Some(next) = rest.first() {
         match &next.from {
             Source::Memory(payload) => {

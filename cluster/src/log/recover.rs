@@ -27,8 +27,8 @@ use super::{
     ledger::{Checkpoint, Ledger},
     pool::Pool,
     segment::{
-        FileName, HEADER_BYTES, Header, MANIFEST_NAME, MANIFEST_NEW_NAME, Manifest, parse_name,
-        segment_name,
+        CARRIED_VERSION, FileName, HEADER_BYTES, Header, MANIFEST_NAME, MANIFEST_NEW_NAME,
+        Manifest, parse_name, segment_name,
     },
     types::{LogOptions, RecordId},
     writer::Tail,
@@ -225,6 +225,7 @@ fn replay_last(replay: &mut Replay, segment: &Found) -> Result<Tail, LogError> {
     let dropped = cleared || chain.end > chain.marked;
     Ok(Tail {
         sequence: segment.header.sequence,
+        version: segment.header.version,
         identity: segment.identity,
         file: Arc::clone(&segment.file),
         offset: chain.end,
@@ -255,6 +256,10 @@ fn replay_chain(replay: &mut Replay, segment: &Found, bytes: &[u8]) -> Result<Ch
         if (frame.head.kind == Kind::Checkpoint) != (end < checkpoint_end) {
             return Err(LogError::damaged(&segment.name, end, "a misplaced checkpoint"));
         }
+        if frame.head.kind == Kind::Carried && segment.header.version < CARRIED_VERSION {
+            let reason = "a carried entry in a segment of a version without them";
+            return Err(LogError::damaged(&segment.name, end, reason));
+        }
         end += frame.bytes;
         chain = frame.chain;
         if frame.head.kind == Kind::Mark {
@@ -279,6 +284,14 @@ fn replay_frame(replay: &mut Replay, frame: &Frame<'_>, place: Place) -> Result<
             }
             let id = RecordId { term: head.term, index: head.index };
             replay.index.replay(group, id, place);
+        }
+        Kind::Carried => {
+            let id = RecordId { term: head.term, index: head.index };
+            let is_live = replay.ledger.carry(group, id.index, place.sequence)
+                && replay.index.replay_carried(group, id, place);
+            if !is_live {
+                return Err(format!("entry {} of group {group} was carried, not live", id.index));
+            }
         }
         Kind::Vote => {
             replay.ledger.save_vote(group, payload());
@@ -310,7 +323,8 @@ fn replay_frame(replay: &mut Replay, frame: &Frame<'_>, place: Place) -> Result<
 
 /// The segments before the first were recycled: its checkpoint replaces them.
 fn adopt_checkpoint(replay: &mut Replay, group: u32, checkpoint: Checkpoint) {
-    // Number 0: no segment has it, and if such entries stayed live the log would not open.
+    // Number 0: no segment has it. Such entries must be carried over or dropped by later records, or
+    // the log does not open.
     replay.ledger.adopt(group, &checkpoint, 0);
     if let Some(vote) = checkpoint.vote {
         replay.index.save_vote(group, vote);

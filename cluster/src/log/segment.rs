@@ -32,7 +32,12 @@ pub(super) const MANIFEST_NEW_NAME: &str = "manifest-new";
 
 const SEGMENT_MAGIC: [u8; 8] = *b"cncdseg\x01";
 const MANIFEST_MAGIC: [u8; 8] = *b"cncdman\x01";
-const FORMAT_VERSION: u32 = 1;
+/// Of a segment that is begun now.
+pub(super) const FORMAT_VERSION: u32 = 2;
+/// The first one with carried entries.
+pub(super) const CARRIED_VERSION: u32 = 2;
+const FORMAT_VERSION_OLDEST: u32 = 1;
+const MANIFEST_VERSION: u32 = 1;
 const SLOT_BYTES: usize = 4096;
 const SLOT_USED_BYTES: usize = 36;
 const MANIFEST_BYTES: usize = 2 * SLOT_BYTES;
@@ -80,6 +85,8 @@ pub(super) fn parse_name(name: &str) -> Option<FileName> {
 /// The beginning of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
+    /// What its records may be; an older segment is read, and never written to.
+    pub(super) version: u32,
     /// Length of the whole file.
     pub(super) capacity: u32,
     /// Place in the order of all segments; never given twice.
@@ -100,7 +107,7 @@ impl Header {
         let mut bytes = [0; HEADER_BYTES];
         bytes[..8].copy_from_slice(&SEGMENT_MAGIC);
         let fields = [
-            FORMAT_VERSION,
+            self.version,
             self.capacity,
             self.sequence,
             self.use_number,
@@ -126,10 +133,12 @@ impl Header {
         if bytes[..8] != SEGMENT_MAGIC {
             return Err("a header with a foreign magic");
         }
-        if read_u32(bytes, 8) != FORMAT_VERSION {
+        let version = read_u32(bytes, 8);
+        if !(FORMAT_VERSION_OLDEST..=FORMAT_VERSION).contains(&version) {
             return Err("a format version that this program does not know");
         }
         let header = Header {
+            version,
             capacity: read_u32(bytes, 12),
             sequence: read_u32(bytes, 16),
             use_number: read_u32(bytes, 20),
@@ -230,7 +239,7 @@ impl Manifest {
 fn render_slot(generation: u64, span: Span) -> [u8; SLOT_USED_BYTES] {
     let mut bytes = [0; SLOT_USED_BYTES];
     bytes[..8].copy_from_slice(&MANIFEST_MAGIC);
-    bytes[8..12].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+    bytes[8..12].copy_from_slice(&MANIFEST_VERSION.to_le_bytes());
     bytes[12..16].copy_from_slice(&span.first.to_le_bytes());
     bytes[16..20].copy_from_slice(&span.last.to_le_bytes());
     bytes[24..32].copy_from_slice(&generation.to_le_bytes());
@@ -241,7 +250,7 @@ fn render_slot(generation: u64, span: Span) -> [u8; SLOT_USED_BYTES] {
 
 fn parse_slot(bytes: &[u8]) -> Option<(u64, Span)> {
     let whole = bytes[..8] == MANIFEST_MAGIC
-        && read_u32(bytes, 8) == FORMAT_VERSION
+        && read_u32(bytes, 8) == MANIFEST_VERSION
         && read_u32(bytes, 32) == crc32c::crc32c(&bytes[..32]);
     whole.then(|| {
         let span = Span { first: read_u32(bytes, 12), last: read_u32(bytes, 16) };

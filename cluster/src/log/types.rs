@@ -64,6 +64,9 @@ pub struct LogOptions {
     pub segment_bytes: u32,
     /// Free segments kept for recycling; more are removed.
     pub free_segments_max: usize,
+    /// Segments' worth of dead bytes that stay, beyond as many bytes as are live, before live
+    /// entries are carried over so that the oldest segments can go.
+    pub slack_segments: u32,
     /// Bytes of newest payloads kept in memory, over all groups (those not yet synced in addition).
     pub cache_bytes_max: usize,
     /// Bytes that may be queued. Rejecting an append is a fault for Raft, so this is far more than
@@ -84,6 +87,7 @@ impl Default for LogOptions {
         LogOptions {
             segment_bytes: 64 << 20,
             free_segments_max: 2,
+            slack_segments: 4,
             cache_bytes_max: 32 << 20,
             queue_bytes_max: 256 << 20,
             batch_bytes_max: 4 << 20,
@@ -122,7 +126,7 @@ pub struct LogStats {
     pub fill_syncs: u64,
     /// Bytes written to segments, without zeros.
     pub bytes_written: u64,
-    /// Records written, without marks and checkpoints.
+    /// Records written, without marks, checkpoints and carried entries.
     pub records: u64,
     /// Batches written.
     pub batches: u64,
@@ -136,6 +140,10 @@ pub struct LogStats {
     pub free_segments: u64,
     /// Segments that began in a recycled file.
     pub recycled: u64,
+    /// Entries copied forward, so that the segments that held them could go.
+    pub carried: u64,
+    /// Bytes of live entries' records on the disk now.
+    pub live_bytes: u64,
     /// Calls queued now.
     pub queued_calls: u64,
     /// Bytes queued now.

@@ -5,6 +5,8 @@
 //! → call the sync callback. It must never call back before the sync, never write two batches
 //! between two syncs, and never retry: the first failure is kept and every later call gets it.
 
+mod carry;
+
 use std::{collections::BTreeSet, io, sync::Arc};
 
 use super::{
@@ -15,7 +17,7 @@ use super::{
     job::{Change, Job},
     ledger::Ledger,
     pool::Pool,
-    segment::{HEADER_BYTES, Header, segment_name},
+    segment::{FORMAT_VERSION, HEADER_BYTES, Header, segment_name},
     shared::Shared,
 };
 use crate::planted;
@@ -27,6 +29,8 @@ const PAGE_BYTES: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Tail {
     pub(super) sequence: u32,
+    /// The segment's format version.
+    pub(super) version: u32,
     /// The chain's first value: names the segment in its marks.
     pub(super) identity: u32,
     pub(super) file: Arc<dyn LogFile>,
@@ -42,7 +46,16 @@ impl Tail {
     /// The tail before the first segment of a new log.
     pub(super) fn before_all() -> Tail {
         let file = Arc::new(NoFile);
-        Tail { sequence: 0, identity: 0, file, offset: 0, chain: 0, life: 0, unmarked: false }
+        Tail {
+            sequence: 0,
+            version: FORMAT_VERSION,
+            identity: 0,
+            file,
+            offset: 0,
+            chain: 0,
+            life: 0,
+            unmarked: false,
+        }
     }
 }
 
@@ -75,6 +88,14 @@ struct Written {
     place: Place,
 }
 
+/// A copy of a live entry.
+struct Copied {
+    group: u32,
+    index: u64,
+    from: Place,
+    to: Place,
+}
+
 /// Everything the writer owns.
 pub(super) struct Writer {
     shared: Arc<Shared>,
@@ -86,6 +107,8 @@ pub(super) struct Writer {
     /// The chain after the buffer.
     chain: u32,
     written: Vec<Written>,
+    /// Copies that readers do not know yet.
+    copied: Vec<Copied>,
     /// Records laid out since the counters were last brought up to date.
     records: u64,
     /// Whether the oldest needed segment may have changed.
@@ -95,17 +118,28 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>, pool: Pool, ledger: Ledger, tail: Tail) -> Writer {
         let chain = tail.chain;
-        let (buffer, written) = (Vec::new(), Vec::new());
-        Writer { shared, pool, ledger, tail, buffer, chain, written, records: 0, may_shrink: true }
+        Writer {
+            shared,
+            pool,
+            ledger,
+            tail,
+            buffer: Vec::new(),
+            chain,
+            written: Vec::new(),
+            copied: Vec::new(),
+            records: 0,
+            may_shrink: true,
+        }
     }
 
     pub(super) fn shared(&self) -> Arc<Shared> {
         Arc::clone(&self.shared)
     }
 
-    /// Begins the first segment of a new log, or marks what recovery kept.
+    /// Begins the first segment of a new log, or one of the present format, or marks what recovery
+    /// kept.
     pub(super) fn start(&mut self, is_new: bool) -> Result<(), LogError> {
-        if is_new {
+        if is_new || self.tail.version != FORMAT_VERSION {
             self.roll()?
         } else {
             self.write_mark()?
@@ -273,6 +307,7 @@ impl Writer {
         self.tail.offset += self.buffer.len();
         self.tail.chain = self.chain;
         self.buffer.clear();
+        self.publish_copies();
         self.shared.count(|stats| {
             stats.fsyncs += 1;
             stats.bytes_written += bytes;
@@ -292,7 +327,9 @@ impl Writer {
         }
         let taken = self.pool.take()?;
         let sequence = self.pool.span().last + 1;
+        let version = FORMAT_VERSION;
         let header = Header {
+            version,
             capacity,
             sequence,
             use_number: taken.use_number,
@@ -313,7 +350,8 @@ impl Writer {
         let first = self.ledger.oldest_needed().unwrap_or(sequence);
         self.pool.install(taken, first)?;
         let offset = head.len();
-        self.tail = Tail { sequence, identity, file, offset, chain, life: 0, unmarked: false };
+        self.tail =
+            Tail { sequence, version, identity, file, offset, chain, life: 0, unmarked: false };
         self.chain = chain;
         self.shared.count(|stats| stats.bytes_written += offset as u64);
         Ok(())
@@ -321,6 +359,16 @@ impl Writer {
 
     /// Gives up segments that nothing needs, and prepares the next one.
     fn keep_house(&mut self) -> Result<(), LogError> {
+        self.shrink()?;
+        if self.carry_over()? {
+            self.shrink()?;
+        }
+        self.pool.keep_ahead(small(self.tail.offset))?;
+        self.report();
+        Ok(())
+    }
+
+    fn shrink(&mut self) -> Result<(), LogError> {
         let span = self.pool.span();
         if std::mem::take(&mut self.may_shrink) {
             let first = self.ledger.oldest_needed().unwrap_or(span.last);
@@ -328,8 +376,6 @@ impl Writer {
                 self.pool.shrink_to(first, span.last)?;
             }
         }
-        self.pool.keep_ahead(small(self.tail.offset))?;
-        self.report();
         Ok(())
     }
 
