@@ -139,3 +139,31 @@ fn a_carried_entry_in_a_segment_of_version_1_is_damage() {
     files.open(name).and_then(|file| file.write_at(&bytes, 0)).expect("powered");
     assert!(matches!(open(&files, &options()), Err(LogError::Damaged { .. })));
 }
+
+/// A copy says where an entry lies, and never brings one back.
+#[test]
+fn a_carried_entry_that_is_not_live_is_damage() {
+    let opened = |index, term| {
+        let files = directory(V2);
+        let [name] = &segments(&files)[..] else { panic!("one segment is left") };
+        let bytes = files.contents(name).expect("listed");
+        let (head, mut chain) = Header::parse(&bytes).expect("a header");
+        assert_eq!(head.version, 2);
+        let mut end = segment::HEADER_BYTES;
+        while let Ok(frame) = frame::parse_frame(&bytes[end..], chain) {
+            (end, chain) = (end + frame.bytes, frame.chain);
+        }
+        let mut copy = Vec::new();
+        let head = frame::Head { kind: frame::Kind::Carried, group: 1, index, term };
+        frame::push_frame(&mut copy, chain, head, b"copied");
+        files.open(name).and_then(|file| file.write_at(&copy, end as u64)).expect("powered");
+        open(&files, &options())
+    };
+    let is_damage =
+        |found: Result<RaftLog, LogError>| matches!(found, Err(LogError::Damaged { .. }));
+    assert!(is_damage(opened(1, 1)), "it was purged");
+    assert!(is_damage(opened(4, 1)), "it was truncated, and another one has its place");
+    assert!(is_damage(opened(5, 2)), "there was none");
+    let log = opened(4, 2).expect("a copy of a live entry");
+    assert_eq!(dump(&log, 1).1.last().map(|last| last.payload.clone()), Some(b"copied"[..].into()));
+}

@@ -429,3 +429,36 @@ impl Index {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The writer may be carrying an entry over while a caller replaces it.
+    #[test]
+    fn a_copy_of_an_entry_that_was_replaced_is_not_taken_for_the_new_one() {
+        let entry = |term| {
+            let payload = Bytes::from_static(b"payload");
+            [LogRecord { id: RecordId { term, index: 1 }, payload }]
+        };
+        let place = |sequence| Place { sequence, offset: 64, length: 7, chain: 5 };
+        let mut index = Index::new(0);
+        let serial = index.append(1, &entry(1));
+        index.on_synced(1, 1, serial, place(1));
+        index.evict();
+        let planned = index.in_segment(1, 1..2, 1, usize::MAX);
+        assert_eq!(planned.len(), 1);
+        index.truncate(1, 1);
+        let serial = index.append(1, &entry(2));
+        assert_eq!(index.in_segment(1, 1..2, 1, usize::MAX), []);
+        index.on_carried(1, 1, place(1), place(9));
+        index.evict();
+        let read = index.plan(1, 1..2, usize::MAX).expect("it is there");
+        assert!(matches!(read[..], [Planned { from: Source::Memory(_), .. }]), "{read:?}");
+        index.on_synced(1, 1, serial, place(2));
+        index.on_carried(1, 1, place(2), place(9));
+        index.evict();
+        let read = index.plan(1, 1..2, usize::MAX).expect("it is there");
+        assert!(matches!(read[..], [Planned { from: Source::Disk(at), .. }] if at == place(9)));
+    }
+}
