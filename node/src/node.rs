@@ -9,7 +9,10 @@ use concordat_cluster::{
     store::{Reader, Store},
 };
 use concordat_proto::{api::demo::DemoTarget, id::GroupId, time::LogTime};
-use tokio::sync::Semaphore;
+use tokio::{
+    sync::Semaphore,
+    task::{JoinError, spawn_blocking},
+};
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -95,6 +98,18 @@ impl Node {
             return Ok(());
         }
         Err("this node's keyring has not been held against the cluster's state yet".to_owned())
+    }
+
+    /// Does work that takes a part of a second: on a thread of its own, or on the caller's where nothing blocks.
+    /// So a simulated node has one thread, and its runs repeat exactly.
+    ///
+    /// # Errors
+    /// When the work has panicked.
+    pub(crate) async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, JoinError> {
+        if self.store.blocks() { spawn_blocking(work).await } else { Ok(work()) }
     }
 
     /// Wall time.

@@ -52,7 +52,7 @@ pub(super) async fn list(node: &Arc<Node>, page: Page) -> Answer {
     let home_groups = node.home_groups();
     let store = Arc::clone(&node.store);
     // It looks at every organization to count them: not on the threads that answer requests.
-    let read = tokio::task::spawn_blocking(move || merged(&*store, &home_groups, page)).await;
+    let read = node.aside(move || merged(&*store, &home_groups, page)).await;
     match read {
         Ok(Ok((orgs, total_count))) => {
             // Without a limit the whole list is the page, unless that is longer than any may be.

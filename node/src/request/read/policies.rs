@@ -65,7 +65,7 @@ pub(super) async fn test(node: &Node, trial: PolicyTrial, of_this: &Circumstance
         Err(reason) => return Outcome::Malformed(Malformed::Syntax(reason.to_owned())).into(),
     };
     let given = (trial.policies.is_some(), trial.own_policies.is_some());
-    let tested = tokio::task::spawn_blocking(move || verdict(&texts, given, &question)).await;
+    let tested = node.aside(move || verdict(&texts, given, &question)).await;
     let verdict = match tested {
         Ok(Ok(verdict)) => verdict,
         Ok(Err(problems)) => {

@@ -56,7 +56,7 @@ pub(crate) async fn answer(
     }
     let write_id = entropy::write_id(&*node.environment.clock, &*node.environment.entropy);
     let (allowed, decision) = authorized.into_inner();
-    if let Err(answer) = checked(&allowed).await {
+    if let Err(answer) = checked(node, &allowed).await {
         return answer;
     }
     let request = WriteRequest { write_id, terms, digest, timing, decision };
@@ -113,7 +113,7 @@ pub(crate) async fn answer(
 
 /// Checks a set of policies that is to be put in force. The greatest one takes a part of a second: not on the
 /// threads of requests.
-async fn checked(allowed: &Allowed) -> Result<(), Answer> {
+async fn checked(node: &Node, allowed: &Allowed) -> Result<(), Answer> {
     let (text, place) = match allowed {
         Allowed::ClusterWrite(_, ClusterWrite::Policies(text)) => (text.clone(), Place::Cluster),
         Allowed::CredentialWrite(
@@ -131,7 +131,7 @@ async fn checked(allowed: &Allowed) -> Result<(), Answer> {
         | Allowed::OrgWrite(..)
         | Allowed::Demo(_) => return Ok(()),
     };
-    let checked = tokio::task::spawn_blocking(move || check(&text, place)).await;
+    let checked = node.aside(move || check(&text, place)).await;
     let problems = match checked {
         Ok(Ok(())) => return Ok(()),
         Ok(Err(problems)) => {
