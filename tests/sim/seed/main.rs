@@ -13,6 +13,8 @@ mod host;
 mod invariants;
 #[path = "../kinds.rs"]
 mod kinds;
+#[cfg(test)]
+mod late_policies_test;
 mod latency;
 mod operator;
 mod outside;

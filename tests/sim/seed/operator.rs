@@ -155,6 +155,13 @@ pub(crate) fn add_region(world: &mut World, region: &Region) -> bool {
     is_done(ask(world, "POST", "/v1/cluster/regions", Some(&body), 4).as_ref())
 }
 
+/// Puts a cluster-wide set of policies in force.
+#[cfg(test)]
+pub(crate) fn set_policies(world: &mut World, text: &str) -> bool {
+    let body = json!({"policies": text});
+    is_done(ask(world, "PUT", "/v1/policies", Some(&body), 4).as_ref())
+}
+
 /// Drains a node, or takes it back; whether that was done.
 pub(crate) fn drain(world: &mut World, number: usize, is_drained: bool) -> bool {
     let id = host::shown(world.hosts[number].id);
