@@ -236,28 +236,52 @@ pub(crate) async fn decide_again(
     deadline: Instant,
 ) -> Result<Option<PolicyStamp>, Answer> {
     let not_read = |error| broken("reading policies", &error);
-    let (principal, operation) = (decision.principal(), decision.question.operation);
     loop {
         let seen = locate::applied_indexes(node);
-        let principal = located_now(node, principal).map_err(not_read)?;
-        let policies = in_force(node, &principal, operation).map_err(not_read)?;
-        if policies.stamp() != refused {
-            let mut question = decision.question.clone();
-            question.circumstances.time = node.now();
-            let fresh = freshness::of_all(node);
-            return match policies.decide(&question) {
-                Ok(_) => Ok(Some(policies.stamp())),
-                Err(denied) => {
-                    let notices = denied.notices;
-                    Err(freshness::mark(Outcome::Forbidden(notices), fresh))
-                }
-            };
+        if let Some(decided) = decide_if_changed(node, decision, refused).map_err(not_read)? {
+            return decided.map(Some);
         }
         if Instant::now() >= deadline {
             return Ok(None);
         }
         locate::wait_for_progress(node, &seen, deadline).await;
     }
+}
+
+/// The denial of a read whose policies have changed since it began, if those of now deny it. Called once the read
+/// has its answer, so that a fresh answer misses no set that it must know: the decision at its beginning may be
+/// old, since a read may wait for its body, for a position or for other regions.
+pub(crate) fn denied_since(node: &Node, decision: &Decision) -> Option<Answer> {
+    match decide_if_changed(node, decision, decision.stamp) {
+        Ok(decided) => decided?.err(),
+        Err(error) => Some(broken("reading policies", &error)),
+    }
+}
+
+/// What the policies of now say of a request that was allowed under earlier ones, and which these are; none while
+/// they are still those.
+fn decide_if_changed(
+    node: &Node,
+    decision: &Decision,
+    known: PolicyStamp,
+) -> Result<Option<Result<PolicyStamp, Answer>>, StoreError> {
+    if in_force_now(node, decision)?.stamp() == known {
+        return Ok(None);
+    }
+    // Before the sets are read again, as always.
+    let fresh = freshness::of_all(node);
+    let policies = in_force_now(node, decision)?;
+    let mut question = decision.question.clone();
+    question.circumstances.time = node.now();
+    Ok(Some(match policies.decide(&question) {
+        Ok(_) => Ok(policies.stamp()),
+        Err(denied) => Err(freshness::mark(Outcome::Forbidden(denied.notices), fresh)),
+    }))
+}
+
+fn in_force_now<'a>(node: &'a Node, decision: &Decision) -> Result<InForce<'a>, StoreError> {
+    let principal = located_now(node, decision.principal())?;
+    in_force(node, &principal, decision.question.operation)
 }
 
 /// The principal with its organization where it is now.

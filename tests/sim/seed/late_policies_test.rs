@@ -3,6 +3,9 @@
 //! One is cut off from the leader of the system group, and not from an organization's home: the home has noted
 //! a set that the node does not see. Its writes wait for the set, and say at their deadline that policies have
 //! changed. They are carried out once the set is there.
+//!
+//! Another one is cut off from the organization's home, and is asked for a read from the position of the
+//! organization's own set on: it waits for the set, and then it must know the set.
 
 use std::time::Duration;
 
@@ -19,6 +22,7 @@ use concordat_tests::{
     recorded::{Asked, Carrier, Told},
 };
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use crate::{
     clients::Walk,
@@ -157,6 +161,41 @@ fn cut(world: &World, one: usize, other: usize) {
     world.network.cut_link(other, one);
 }
 
+fn read_that_waits_for_the_set() {
+    let mut world = formed();
+    let region = world.shape.regions[0].clone();
+    let org = operator::new_org(&mut world, "Apart", &region).expect("an organization");
+    let home = |world: &World| {
+        let status = status(world)?;
+        let group = status.groups.iter().find(|it| it.region.as_ref() == Some(&region))?;
+        world.hosts.iter().position(|host| Some(host.id) == group.leader)
+    };
+    let home = home(&world).expect("a leader");
+    assert_eq!(create(&mut world, &org, home, "web").0, 201);
+    // In the last region, where others have the set in time.
+    let apart = world.hosts.len() - 1;
+    world.run(Duration::from_secs(2));
+    cut(&world, home, apart);
+    let text = "forbid (principal, action == Action::\"oidc_get\", resource);";
+    let set = asked(&org, "PUT", "/organizations/policies", Some(&json!({"policies": text})), 8);
+    let (status, body) = ask(&mut world, home, set);
+    assert_eq!(status, 200, "{body}");
+    let position = body["meta"]["consistency"]["position"].as_str().expect("a position");
+    let mut read = asked(&org, "GET", &format!("{CREDENTIALS}/web"), None, 8);
+    assert_eq!(ask(&mut world, apart, read.clone()).0, 200, "it does not have the set yet");
+    read.headers.push(("concordat-at-least", position.to_owned()));
+    let mut walk = Walk::at_the_door(&world.client_network, &world.trace);
+    let network = world.network.clone();
+    let heals = async move {
+        sleep(Duration::from_secs(1)).await;
+        network.heal_all();
+    };
+    let reads = async move { walk.exchange(apart, &read, PATIENCE).await };
+    let (told, ()) = world.ask(async move { tokio::join!(reads, heals) });
+    let (status, body) = answer(told);
+    assert_eq!(status, 403, "it has the set by then: {body}");
+}
+
 fn played(play: fn()) {
     let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(play);
     thread.expect("a thread").join().expect("as it ought to be");
@@ -165,4 +204,9 @@ fn played(play: fn()) {
 #[test]
 fn a_write_that_waits_for_policies_in_vain_says_that_they_have_changed() {
     played(write_without_the_set);
+}
+
+#[test]
+fn a_read_that_waits_for_a_set_of_policies_is_decided_by_it() {
+    played(read_that_waits_for_the_set);
 }

@@ -1,7 +1,7 @@
 //! Reads: from local state, without a request to another region, marked with their freshness.
 //!
 //! The order makes a fresh answer correct: the request is complete, then its position is reached,
-//! then freshness is evaluated, then the state is read.
+//! then freshness is evaluated, then the state is read, then the policies are looked at again.
 
 mod client_secret;
 mod cluster;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use concordat_proto::api::demo::DemoTarget;
 
-use super::{key, timing::Timing};
+use super::{key, policies::denied_since, timing::Timing};
 use crate::{
     api::{
         operation::{DemoAction, OperatorRead},
@@ -39,6 +39,17 @@ pub(crate) async fn answer(
     timing: Timing,
 ) -> Answer {
     let (allowed, decision) = authorized.into_inner();
+    let answer = carried_out(node, allowed, &decision, terms, timing).await;
+    denied_since(node, &decision).unwrap_or(answer)
+}
+
+async fn carried_out(
+    node: &Arc<Node>,
+    allowed: Allowed,
+    decision: &Decision,
+    terms: Terms,
+    timing: Timing,
+) -> Answer {
     if let Some(position) = terms.at_least
         && let Err(answer) =
             position::at_least(node, asking(&allowed).map(OrgPrincipal::id), position, timing).await
@@ -53,7 +64,7 @@ pub(crate) async fn answer(
         Allowed::Receipt(principal, query) => {
             receipt::answer(node, &principal, query, timing).await
         }
-        Allowed::OperatorRead(read) => of_operator(node, read, &decision).await,
+        Allowed::OperatorRead(read) => of_operator(node, read, decision).await,
         Allowed::Demo(action) => demo(node, &action),
         // The table of operations sends writes elsewhere.
         Allowed::CredentialWrite(..)
