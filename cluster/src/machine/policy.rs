@@ -25,7 +25,10 @@ use super::{
     entry::txn::{ApplyResult, ApplyTxn},
     query,
 };
-use crate::store::{Reader, StoreError, keys};
+use crate::{
+    planted,
+    store::{Reader, StoreError, keys},
+};
 
 /// The cluster-wide set of policies; none where none was ever set.
 ///
@@ -43,7 +46,7 @@ pub fn revision(reader: &dyn Reader, group: GroupId) -> Result<u64, StoreError> 
     Ok(query::load(reader, &keys::policy_revision(group))?.unwrap_or_default())
 }
 
-/// The version of an organization's own set; none while that has no policies.
+/// The version of an organization's own set, which may be empty; none where none was ever set.
 ///
 /// # Errors
 /// When the store is broken.
@@ -93,14 +96,11 @@ pub(super) fn note(txn: &mut ApplyTxn<'_>, noted: u64) -> ApplyResult {
     Ok(Reply::Done)
 }
 
-/// Keeps the version of an organization's own set beside it.
-pub(super) fn mark_own(txn: &mut ApplyTxn<'_>, org: OrgId, version: WriteId, text: &str) {
-    let key = keys::own_policy_version(txn.group, org);
-    if text.trim().is_empty() {
-        txn.remove(key);
-    } else {
-        txn.put_bytes(key, version.to_bytes().to_vec());
-    }
+/// Keeps the version of an organization's own set beside it, also that of an empty one. Otherwise a write that was
+/// refused, and that its client knows was not carried out, could be authorized again by the end of the
+/// set that refused it: a late copy of it would be carried out then.
+pub(super) fn mark_own(txn: &mut ApplyTxn<'_>, org: OrgId, version: WriteId) {
+    txn.put_bytes(keys::own_policy_version(txn.group, org), version.to_bytes().to_vec());
 }
 
 /// Why a write has to be authorized again: it was authorized under an earlier cluster-wide set than the last
@@ -118,7 +118,8 @@ pub(super) fn refuse_stale(
             asked != version.map_or(OwnPolicies::Empty, OwnPolicies::Of)
         }
     };
-    Ok((is_earlier || is_other).then_some(Refusal::PolicyChanged))
+    let refusal = (is_earlier || is_other).then_some(Refusal::PolicyChanged);
+    Ok(planted::on_stale_policies(refusal))
 }
 
 #[cfg(test)]

@@ -112,8 +112,17 @@ fn a_write_is_authorized_under_the_organizations_present_set() {
     replica.done(11, own("forbid (principal, action, resource) when { true };"));
     assert_eq!(outcome(5, OwnPolicies::Of(write_id(10))), Err(Refusal::PolicyChanged));
     replica.done(12, own(" \n"));
-    assert_eq!(own_version(&*replica.store, HOME, org_id(0)).unwrap(), None);
-    assert!(outcome(5, OwnPolicies::Empty).is_ok(), "an empty set has no policies");
+    assert!(outcome(5, OwnPolicies::Of(write_id(12))).is_ok(), "an empty set is one");
+}
+
+#[test]
+fn a_late_copy_of_a_refused_write_stays_refused_when_the_set_has_ended() {
+    let replica = home();
+    replica.done(10, own(TEXT));
+    let late = stamped(1, create(1), 0, OwnPolicies::Empty);
+    assert_eq!(replica.one(&late).outcome, Err(Refusal::PolicyChanged));
+    replica.done(11, own(""));
+    assert_eq!(replica.one(&late).outcome, Err(Refusal::PolicyChanged));
 }
 
 #[test]

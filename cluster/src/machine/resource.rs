@@ -169,7 +169,7 @@ fn index(
     body: &ResourceBody,
 ) {
     match body {
-        ResourceBody::Policies(text) => policy::mark_own(txn, org, version, text),
+        ResourceBody::Policies(_) => policy::mark_own(txn, org, version),
         ResourceBody::Suborganization(_) => {
             // Its name is its id: only a bug of the proposing node gives another one.
             if let Ok(child) = name.as_str().parse() {

@@ -71,6 +71,12 @@ pub(crate) fn on_replaced<T>(replaced: Option<T>) -> Option<T> {
     replaced.filter(|_| !is(Bug::ReplacedKeyLives))
 }
 
+/// Why a write has to be authorized again.
+#[inline(always)]
+pub(crate) fn on_stale_policies<T>(refusal: Option<T>) -> Option<T> {
+    refusal.filter(|_| !is(Bug::StalePolicyAccepted))
+}
+
 /// What keeps an organization's writes from its old home.
 #[inline(always)]
 pub(crate) fn on_release<T>(release: Option<T>) -> Option<T> {

@@ -85,7 +85,7 @@ pub enum Kind {
     /// the newest one, in a home group the one that its log has noted.
     PolicyRevision = 33,
     /// The version of the organization's own set of policies, as the bytes of its write id (no name). There
-    /// is none while that set is empty, so that the look-up of each request finds nothing.
+    /// is none where none was ever set, so that the look-up of most requests finds nothing.
     OwnPolicyVersion = 34,
     /// A suborganization of an organization in this group, by the ids of both (no organization in the key);
     /// the value is empty. It is made from the parent's resource.

@@ -30,7 +30,7 @@ pub struct PolicyStamp {
 pub enum OwnPolicies {
     /// It was not asked: its caller is not one of the organization's keys, or repairs this set.
     Unasked,
-    /// It has no policies.
+    /// It has none, and never had one.
     Empty,
     /// That of this version.
     Of(WriteId),
