@@ -2,7 +2,7 @@
 //! checks that each was hit. A long sweep that misses one tests less than it says.
 
 /// All kinds of faults.
-pub(crate) const KINDS: [&str; 67] = [
+pub(crate) const KINDS: [&str; 70] = [
     "add node",
     "address reused",
     "addresses exchanged",
@@ -13,8 +13,10 @@ pub(crate) const KINDS: [&str; 67] = [
     "client hangs up",
     "clock drift",
     "clock jump",
+    "cluster-wide policies forbid",
     "crash",
     "deaf follower",
+    "denied by policies",
     "directory put back",
     "disk full",
     "disk hangs",
@@ -36,6 +38,7 @@ pub(crate) const KINDS: [&str; 67] = [
     "node cut off",
     "one-way cut",
     "organization made while forming",
+    "own policies forbid",
     "pause",
     "power failing in a write",
     "power loss",

@@ -8,18 +8,21 @@
 //! after `local_region`, a reordering, a doubled write, a lost acknowledged write, a wrong receipt,
 //! a negative answer from a state without a known time (`samples_test.rs`), one that left a region
 //! out (`receipts_test.rs`), an answer about a write that contradicted another (`unknown_test.rs`),
-//! and every one of many correct runs with one answer spoilt (`random_test.rs`).
+//! a request that policies forbid and a denial without any (`policies_test.rs`), and every one of many correct runs with one answer spoilt (`random_test.rs`).
 
 mod absent;
 mod linearizable;
 mod once;
 mod order;
+mod policies;
 mod promises;
 mod receipts;
 mod unknown;
 
 #[cfg(test)]
 mod correct_run;
+#[cfg(test)]
+mod policies_test;
 #[cfg(test)]
 mod random_test;
 #[cfg(test)]
@@ -36,11 +39,15 @@ use std::fmt;
 pub use absent::absent;
 pub use linearizable::linearizable;
 pub use once::once;
+pub use policies::policies;
 pub use promises::{broken_promises, promises};
 pub use receipts::receipts;
 pub use unknown::{told, unknown};
 
-use crate::clients::history::{History, Operation};
+use crate::clients::{
+    history::{History, Operation},
+    policies::PolicyHistory,
+};
 
 /// The number of checked operations.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -115,6 +122,10 @@ pub enum Rule {
     Absent,
     /// A receipt names every region that counts.
     Regions,
+    /// What policies forbid does not happen.
+    Forbidden,
+    /// No request is denied that no policies forbid.
+    Denied,
 }
 
 impl Violation {
@@ -145,17 +156,30 @@ impl fmt::Debug for Violation {
 
 impl std::error::Error for Violation {}
 
-/// All judges; `final_reads` are the reads made when all was quiet again.
+/// All judges, of a run without policies; `final_reads` are the reads made when all was quiet again.
 ///
 /// # Errors
 /// With the first thing that must not be.
 pub fn check(history: &History, final_reads: &[Operation]) -> Result<Summary, Violation> {
+    check_under(&PolicyHistory::default(), history, final_reads)
+}
+
+/// The same, of a run under these policies.
+///
+/// # Errors
+/// With the first thing that must not be.
+pub fn check_under(
+    known: &PolicyHistory,
+    history: &History,
+    final_reads: &[Operation],
+) -> Result<Summary, Violation> {
     absent(history)?;
     unknown(history)?;
     receipts(history)?;
     let history = told(history);
     let mut all = history.clone();
     all.operations.extend_from_slice(final_reads);
+    policies(&all, known)?;
     linearizable(&all)?;
     once(&history, final_reads)?;
     let summary = promises(&all)?;

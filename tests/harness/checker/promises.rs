@@ -154,7 +154,9 @@ fn judge(
         | Rule::Origin
         | Rule::Told
         | Rule::Absent
-        | Rule::Regions => "no promise at all",
+        | Rule::Regions
+        | Rule::Forbidden
+        | Rule::Denied => "no promise at all",
     };
     let seen = seen.map(Written::shown).into_iter().flatten();
     let shown = least.shown().into_iter().chain(seen).chain([floor.by, read]);

@@ -47,6 +47,16 @@ impl Position {
     }
 }
 
+impl Position {
+    /// As `Concordat-At-Least` takes it, without a term.
+    #[must_use]
+    pub fn token(&self) -> String {
+        let Self { epoch, group, index } = self;
+        let bytes = [&[1][..], &epoch.to_be_bytes(), &group.to_be_bytes(), &index.to_be_bytes()];
+        URL_SAFE_NO_PAD.encode(bytes.concat())
+    }
+}
+
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}.{}", self.epoch, self.group, self.index)
@@ -350,6 +360,16 @@ pub struct Denial {
     pub status: u16,
 }
 
+/// A request that was answered 403 by a node that has been current: policies forbid it. Its operation counts
+/// as failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyDenial {
+    /// What was asked.
+    pub operation: Operation,
+    /// `Concordat-Read: current`.
+    pub unmarked: bool,
+}
+
 /// The regions in the receipt of an attempt of a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
@@ -375,6 +395,8 @@ pub struct History {
     pub forgotten: Option<Duration>,
     /// In any order.
     pub receipts: Vec<Receipt>,
+    /// In any order.
+    pub policy_denials: Vec<PolicyDenial>,
 }
 
 /// Takes operations down while clients work.
@@ -386,6 +408,7 @@ pub struct Recorder {
     denials: Mutex<Vec<Denial>>,
     forgotten: Mutex<Option<Duration>>,
     receipts: Mutex<Vec<Receipt>>,
+    policy_denials: Mutex<Vec<PolicyDenial>>,
 }
 
 impl Default for Recorder {
@@ -396,6 +419,7 @@ impl Default for Recorder {
             questions: Mutex::default(),
             denials: Mutex::default(),
             receipts: Mutex::default(),
+            policy_denials: Mutex::default(),
             forgotten: Mutex::default(),
         }
     }
@@ -433,6 +457,11 @@ impl Recorder {
         self.receipts.lock().unwrap_or_else(PoisonError::into_inner).push(receipt);
     }
 
+    /// Takes a denial by policies down, beside its operation.
+    pub fn record_policy_denial(&self, denial: PolicyDenial) {
+        self.policy_denials.lock().unwrap_or_else(PoisonError::into_inner).push(denial);
+    }
+
     /// When the first write of an organization that began after `since` was answered 2xx, if one
     /// was.
     #[must_use]
@@ -462,7 +491,9 @@ impl Recorder {
         let denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let receipts = self.receipts.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let forgotten = *self.forgotten.lock().unwrap_or_else(PoisonError::into_inner);
-        History { operations, questions, denials, receipts, forgotten }
+        let policy_denials = self.policy_denials.lock().unwrap_or_else(PoisonError::into_inner);
+        let policy_denials = policy_denials.clone();
+        History { operations, questions, denials, receipts, forgotten, policy_denials }
     }
 }
 
@@ -481,6 +512,7 @@ mod tests {
         let with_a_term = [&[2, 0, 0, 0, 1, 0, 0, 0, 2][..], &[0, 0, 0, 0, 0, 0, 1, 3], &[7; 8]];
         let with_a_term = URL_SAFE_NO_PAD.encode(with_a_term.concat());
         assert_eq!(Position::of_token(&with_a_term), Some(one), "the term names no other place");
+        assert_eq!(Position::of_token(&one.token()), Some(one));
         assert_eq!(Position::of_token("AAAA"), None);
         assert_eq!(Position::of_token("what?"), None);
     }

@@ -3,5 +3,6 @@
 pub mod connection;
 pub mod history;
 pub mod model;
+pub mod policies;
 pub mod recorded;
 pub mod workload;

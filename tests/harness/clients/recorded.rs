@@ -12,8 +12,8 @@ use crate::{
     clients::{
         connection::{Answer, Connection, request},
         history::{
-            Action, Change, Denial, Found, Named, Operation, Outcome, Position, Question, Receipt,
-            Recorder, Write, WriteStatus,
+            Action, Change, Denial, Found, Named, Operation, Outcome, PolicyDenial, Position,
+            Question, Receipt, Recorder, Write, WriteStatus,
         },
         workload::CREDENTIALS,
     },
@@ -169,9 +169,25 @@ impl<C: Carrier> Caller<C> {
     /// # Panics
     /// At an answer that no server may give.
     pub async fn read(&mut self, of: Subject<'_>, node: usize, patience: Duration) -> Outcome {
+        self.read_at_least(of, node, None, patience).await
+    }
+
+    /// The same, from a position on: the node waits until it has that.
+    ///
+    /// # Panics
+    /// At an answer that no server may give.
+    pub async fn read_at_least(
+        &mut self,
+        of: Subject<'_>,
+        node: usize,
+        position: Option<Position>,
+        patience: Duration,
+    ) -> Outcome {
         let operation = self.begin(of, node, Action::Read);
         let target = format!("{CREDENTIALS}/{}", of.credential);
-        let asked = Asked { method: "GET", target, headers: identity(of.org).to_vec(), body: None };
+        let mut headers = identity(of.org).to_vec();
+        headers.extend(position.map(|position| ("concordat-at-least", position.token())));
+        let asked = Asked { method: "GET", target, headers, body: None };
         let outcome = match self.carrier.exchange(node, &asked, patience).await {
             Told::Nobody | Told::Nothing => Outcome::Failed,
             Told::Answer { status: 200, unmarked, etag, body, .. } => {
@@ -181,9 +197,12 @@ impl<C: Carrier> Caller<C> {
             Told::Answer { status, is_dated: false, .. } if is_absence(status) => {
                 self.deny(&operation, status)
             }
+            Told::Answer { status: 403, unmarked, .. } => self.deny_by_policy(&operation, unmarked),
             Told::Answer { status: 404, unmarked, .. } => Outcome::Seen { found: None, unmarked },
             Told::Answer { status: 401, unmarked: false, .. }
             | Told::Answer { status: 429 | 503, .. } => Outcome::Failed,
+            // It has not come in time, or went with its region.
+            Told::Answer { status: 408 | 410, .. } if position.is_some() => Outcome::Failed,
             other @ Told::Answer { .. } => panic!("{operation}: {other:?}"),
         };
         self.end(operation, outcome)
@@ -210,6 +229,7 @@ impl<C: Carrier> Caller<C> {
             Told::Answer { status, is_dated: false, .. } if is_absence(status) => {
                 self.deny(&operation, status)
             }
+            Told::Answer { status: 403, unmarked, .. } => self.deny_by_policy(&operation, unmarked),
             Told::Answer { status, unmarked, body, .. } => {
                 let receipt = &body["meta"]["consistency"];
                 write_id = receipt["write_id"].as_str().map(str::to_owned);
@@ -313,6 +333,13 @@ impl<C: Carrier> Caller<C> {
         Outcome::Failed
     }
 
+    /// A no that policies must have said: nothing was done.
+    fn deny_by_policy(&self, operation: &Operation, unmarked: bool) -> Outcome {
+        let operation = Operation { completed: self.recorder.now(), ..operation.clone() };
+        self.recorder.record_policy_denial(PolicyDenial { operation, unmarked });
+        Outcome::Failed
+    }
+
     fn end(&self, mut operation: Operation, outcome: Outcome) -> Outcome {
         operation.completed = self.recorder.now();
         operation.outcome = outcome.clone();
@@ -383,7 +410,8 @@ const fn is_absence(status: u16) -> bool {
 }
 
 /// The outcome in an answer to a write; nothing when no server may give it.
-fn judge(status: u16, unmarked: bool, receipt: &Value) -> Option<Outcome> {
+#[must_use]
+pub fn judge(status: u16, unmarked: bool, receipt: &Value) -> Option<Outcome> {
     let position = receipt["position"].as_str().and_then(Position::of_token);
     let is_committed = receipt["outcome"] == "committed";
     let is_refused = receipt["outcome"] == "refused";

@@ -3,6 +3,8 @@
 //!
 //! A request enters a node as a task on its runtime, and dies with it.
 
+mod policies;
+
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
@@ -14,6 +16,7 @@ use concordat_proto::{consistency::Position, header, region::Region};
 use concordat_tests::{
     demo::Org,
     history::{Change, Named, Outcome, Recorder, Required, Write},
+    policies::PolicyChange,
     recorded::{self, Asked, Caller, Carrier, Patience, Place, Subject, Told},
     rng::Rng,
 };
@@ -23,6 +26,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+pub(crate) use self::policies::Owner;
 use crate::{
     invariants::promise::{self, Reached},
     shape::Shape,
@@ -271,6 +275,8 @@ pub(crate) struct Work {
     pub(crate) named: Mutex<Vec<(usize, Named)>>,
     /// Those of clients that waited on through the loss of a region.
     pub(crate) waited: Mutex<Vec<(usize, Named)>>,
+    /// Changes of policies, with their outcomes.
+    pub(crate) policies: Mutex<Vec<PolicyChange>>,
     pub(crate) gate: tokio::sync::watch::Sender<Gate>,
     /// Clients that hold at the gate.
     pub(crate) waiting: tokio::sync::watch::Sender<usize>,

@@ -18,6 +18,7 @@ mod late_policies_test;
 mod latency;
 mod operator;
 mod outside;
+mod policies_seen;
 mod run;
 mod shape;
 mod trace;

@@ -4,6 +4,7 @@ mod dialects;
 pub(crate) mod lost_log;
 mod misspelt;
 mod no_seeds;
+mod policies;
 mod put_back;
 mod two_copies;
 
@@ -94,7 +95,8 @@ pub(crate) fn seed(seed: u64, trace: &Trace) -> Report {
     let mut summary = String::new();
     if let Some(work) = &run.work {
         let history = work.recorder.history();
-        match checker::check(&history, &run.final_reads) {
+        let policies = run.policy_history(work, &history);
+        match checker::check_under(&policies, &history, &run.final_reads) {
             Ok(found) => {
                 let checker::Summary { writes, committed, reads, unmarked, .. } = found;
                 counts = [writes, committed, reads, unmarked, found.bound, found.questions];
@@ -260,6 +262,7 @@ impl Run {
             seed: self.seed,
             named: std::sync::Mutex::default(),
             waited: std::sync::Mutex::default(),
+            policies: std::sync::Mutex::default(),
             gate: watch::Sender::new(Gate::Open),
             waiting: watch::Sender::new(0),
         });
@@ -269,6 +272,7 @@ impl Run {
         for number in 0..WRITERS {
             self.clients.push(tokio::spawn(Client::new(&work, READERS + number).writes()));
         }
+        self.begin_policies(&work);
         self.work = Some(work);
         Ok(())
     }
@@ -384,7 +388,7 @@ impl Run {
     fn hold(&mut self) -> Result<(), String> {
         let work = self.work();
         work.gate.send_replace(Gate::Held);
-        let all = READERS + WRITERS;
+        let all = self.clients.len();
         let waiting = work.waiting.subscribe();
         let held = self.world.within(HOLD_LIMIT, |_| {
             let count = *waiting.borrow();
@@ -484,6 +488,7 @@ impl Run {
     fn finish(&mut self) -> Result<(), String> {
         self.agree()?;
         self.look()?;
+        self.lift_policies()?;
         let work = self.work();
         let new_client = |number| {
             let _here = self.world.clients().enter();
@@ -576,6 +581,7 @@ impl Run {
         let (network_faults, met) =
             (self.world.network_faults.counts(), self.world.client_network.met());
         self.fault_plan.count_disks(&self.world);
+        self.count_policies();
         self.fault_plan.count("lost messages", network_faults.lost);
         self.fault_plan.count("requests doubled", network_faults.doubled);
         self.fault_plan.count("late messages", network_faults.late);

@@ -31,6 +31,7 @@ use crate::{
     host::{Common, End, Host, beginning},
     invariants::{late::Late, leaders::Leaders, promise::Promise},
     outside::{SimNetworkFaults, SimWall, TrueTime},
+    policies_seen::PoliciesSeen,
     shape::Shape,
     trace::Trace,
 };
@@ -57,6 +58,7 @@ pub(crate) struct World {
     pub(crate) promise: Promise,
     pub(crate) leaders: Leaders,
     pub(crate) late: Late,
+    pub(crate) policies: PoliciesSeen,
     pub(crate) trace: Trace,
     /// The regions that the settings or the operator have named.
     pub(crate) named: BTreeSet<Region>,
@@ -108,6 +110,7 @@ impl World {
             promise,
             leaders: Leaders::default(),
             late: Late::default(),
+            policies: PoliciesSeen::default(),
             hosts,
             taken_away: Vec::new(),
             seeds,
@@ -169,6 +172,7 @@ impl World {
         self.promise.look(&self.hosts, self.now);
         self.leaders.look(&self.hosts);
         self.late.look(&self.hosts, self.now);
+        self.policies.look(&self.hosts, self.now);
     }
 
     /// Continues for this long.

@@ -67,7 +67,9 @@ pub(crate) fn story(trace: &Trace) -> Result<(), String> {
     run.are_lost(&left)?;
     run.bring_back(down)?;
     run.finish()?;
-    let judged = checker::check(&work.recorder.history(), &run.final_reads);
+    let history = work.recorder.history();
+    let judged =
+        checker::check_under(&run.policy_history(&work, &history), &history, &run.final_reads);
     judged.map(drop).map_err(|broken| format!("history: {broken}"))
 }
 
