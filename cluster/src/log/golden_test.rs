@@ -75,7 +75,7 @@ fn directory(golden: &str) -> SimFiles {
     files.fork()
 }
 
-/// Reads what the golden file has, goes on with it, and reads it again. Returns the versions of the
+/// Reads what the golden file has, writes to it, and reads it again. Returns the versions of the
 /// segments.
 fn check(golden: &str, expected: &RaftLog, slack_segments: u32) -> Vec<u32> {
     let options = LogOptions { slack_segments, ..options() };
