@@ -110,7 +110,7 @@ impl EmbeddedNode {
         Response::from_parts(head, body)
     }
 
-    /// Completes interrupted creations and ends, keeps suborganizations where their parents are, and checks
+    /// Completes interrupted creations, keeps suborganizations where their parents are, ends claims, and checks
     /// the keyring against the state, for as long as it is polled.
     ///
     /// # Errors

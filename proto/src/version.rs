@@ -38,7 +38,8 @@ pub const POSITION: u8 = 2;
 ///    the commands of further dialects (`ChangeCredential`, `RemoveCredential`, `BindCredential`,
 ///    `ClaimDomain`); resources beside credentials (`ChangeResource`); keys beside
 ///    an organization's first (`ChangeKeys`); suborganizations and ends of organizations
-///    (`CreateSuborganization`, `EndOrg`, `EndClaim`); policies (`SetPolicies`, `NotePolicies`), and proposals that
+///    (`CreateSuborganization`, `EndOrg`, `EndClaim`,
+///    `SettleEnd`); policies (`SetPolicies`, `NotePolicies`), and proposals that
 ///    name those that they were authorized under.
 ///
 /// A command states the level that it needs ([`crate::command::Command::feature_level`]). The

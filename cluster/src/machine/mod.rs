@@ -65,7 +65,7 @@ pub use membership::{
     naming::refuse_unnamed,
 };
 pub use movement::{export, slots, steps, sweep};
-pub use org::{keys as org_keys, suborganization};
+pub use org::{end as org_end, keys as org_keys, suborganization};
 pub use system_view::{SystemView, is_carried_over};
 
 use crate::planted;
@@ -77,6 +77,7 @@ use membership::{
     lifecycle::{self, refound_region, set_region_state},
     naming,
 };
+use movement::import_finish;
 use registration::bind;
 
 /// Applies one proposal: its result, and its changes.
@@ -142,7 +143,7 @@ fn decide(txn: &mut ApplyTxn<'_>, proposal: &Proposal) -> Result<Applied, StoreE
         dedup::require_alive(txn, proposal)?;
         dedup::require_room(txn, proposal)?;
         if txn.home.as_ref().is_some_and(|home| home.is_ended()) {
-            return after_end(&proposal.command);
+            return after_end(txn, &proposal.command);
         }
         carry_out(txn, proposal)
     })?;
@@ -184,9 +185,7 @@ fn carry_out(txn: &mut ApplyTxn<'_>, proposal: &Proposal) -> ApplyResult {
         Command::ImportChunk { org, attempt, sequence, moved_records, is_last } => {
             movement::import_chunk(txn, *org, *attempt, (*sequence, *is_last), moved_records)
         }
-        Command::ImportFinish { org, attempt, digest } => {
-            movement::import_finish(txn, *org, *attempt, digest)
-        }
+        Command::ImportFinish { org, attempt: of, digest } => import_finish(txn, *org, *of, digest),
         Command::MoveCleanup { org, epoch } => movement::clean_up(txn, *org, *epoch),
         Command::SetOrgSettings { org, settings } => org::set_settings(txn, *org, settings),
         Command::SetPartitionPolicy(when) => failover::set_partition_policy(txn, *when),
@@ -218,14 +217,18 @@ fn carry_out(txn: &mut ApplyTxn<'_>, proposal: &Proposal) -> ApplyResult {
         Command::CreateSuborganization { parent, child, admins } => {
             suborganization::create(txn, *parent, child, admins)
         }
-        Command::EndOrg { org, .. } => org::end::end(txn, *org, proposal.authorized_by),
-        Command::EndClaim(org) => org::end::end_claim(txn, *org),
+        Command::EndOrg { org, .. } => org_end::end(txn, *org, proposal.authorized_by),
+        Command::EndClaim(org) => org_end::end_claim(txn, *org),
+        Command::SettleEnd(_) => Err(Refusal::OrgNotFound.into()),
         Command::NoteLost { .. } => Err(Refusal::Lost.into()),
     }
 }
 
 /// The answer to a command about an organization that has ended here.
-fn after_end(command: &Command) -> ApplyResult {
+fn after_end(txn: &mut ApplyTxn<'_>, command: &Command) -> ApplyResult {
+    if let Command::SettleEnd(org) = command {
+        return org_end::settle(txn, *org);
+    }
     // Under that write's id nothing is carried out, whatever has become of the organization.
     if matches!(command, Command::NoteLost { .. }) {
         return Err(Refusal::Lost.into());
@@ -275,6 +278,7 @@ fn refuse_misplaced(group: GroupId, command: &Command) -> Option<Refusal> {
         | Command::ChangeKeys { .. }
         | Command::CreateSuborganization { .. }
         | Command::EndOrg { .. }
+        | Command::SettleEnd(_)
         | Command::SetOrgSettings { .. } => (false, Refusal::OrgNotFound),
         Command::MarkReplicas { .. } | Command::SetLeases(_) | Command::NoteLost { .. } => {
             return None;

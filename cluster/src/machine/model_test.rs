@@ -119,6 +119,7 @@ impl Model {
             Command::CreateSuborganization { .. }
             | Command::EndOrg { .. }
             | Command::EndClaim(_)
+            | Command::SettleEnd(_)
             | Command::ChangeCredential { .. }
             | Command::RemoveCredential { .. }
             | Command::BindCredential { .. }

@@ -163,28 +163,6 @@ pub fn domain_owner(reader: &dyn Reader, domain: &str) -> Result<Option<OrgId>, 
     id.map(Some).map_err(|_| StoreError::new("a domain of no organization"))
 }
 
-/// The enterprise domains with their organizations, in order of domain; those after `after`, at most `limit`.
-///
-/// # Errors
-/// When the store is broken.
-pub fn domains(
-    reader: &dyn Reader,
-    after: Option<&str>,
-    limit: usize,
-) -> Result<Vec<(String, OrgId)>, StoreError> {
-    let prefix = keys::kind_prefix(GroupId::SYSTEM, keys::NO_ORG, Kind::Domain);
-    let after = after.map(keys::domain);
-    let broken = || StoreError::new("a domain of no organization");
-    let pairs = reader.scan(&prefix, after.as_deref(), limit)?;
-    let parsed = pairs.into_iter().map(|(key, value)| {
-        let name = keys::parse(&key).ok_or_else(broken)?.name.to_vec();
-        let name = String::from_utf8(name).map_err(|_| broken())?;
-        let org = value.try_into().map(OrgId::from_bytes).map_err(|_| broken())?;
-        Ok((name, org))
-    });
-    parsed.collect()
-}
-
 /// An organization's enterprise domain.
 ///
 /// # Errors

@@ -90,6 +90,9 @@ pub enum Kind {
     /// A suborganization of an organization in this group, by the ids of both (no organization in the key);
     /// the value is empty. It is made from the parent's resource.
     Suborganization = 35,
+    /// An organization of this group has ended, and its claim has not yet (no organization in the key, its id is
+    /// the name); the value is empty.
+    Ended = 36,
     /// The home group's `PartitionPolicyRecord` (no organization, no name).
     PartitionPolicyRecord = 14,
     /// An `OrgSettings` (no name).
@@ -135,6 +138,7 @@ impl Kind {
             33 => Self::PolicyRevision,
             34 => Self::OwnPolicyVersion,
             35 => Self::Suborganization,
+            36 => Self::Ended,
             14 => Self::PartitionPolicyRecord,
             15 => Self::OrgSettings,
             _ => return None,
@@ -243,6 +247,12 @@ pub fn policies() -> Vec<u8> {
 #[must_use]
 pub fn policy_revision(group: GroupId) -> Vec<u8> {
     key(group, NO_ORG, Kind::PolicyRevision, &[])
+}
+
+/// The mark that the claim of an organization is to end.
+#[must_use]
+pub fn ended(group: GroupId, org: OrgId) -> Vec<u8> {
+    key(group, NO_ORG, Kind::Ended, &org.to_bytes())
 }
 
 /// All suborganizations of an organization.

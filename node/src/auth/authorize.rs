@@ -136,8 +136,8 @@ fn may(asker: Asker, operation: Operation) -> bool {
 }
 
 /// Whether a principal may run an operation, as far as this is known before the operation is. A replaced key,
-/// and the one that has ended its organization, may ask for the receipt of that write, and repeat it; which one these are is
-/// checked where the write is known.
+/// and the one that has ended its organization, may ask for the receipt of that write, and repeat it; which write
+/// that is is checked where it is known.
 ///
 /// # Errors
 /// When the rights decide, and do not suffice; and for a replaced key.

@@ -36,8 +36,10 @@ use crate::{
 
 /// Least time between two searches for interrupted creations of organizations.
 const FINISH_EVERY: Duration = Duration::from_secs(60);
-/// The interval between looks at suborganizations whose parents have moved.
+/// The interval between looks at suborganizations whose parents have moved, and at organizations that have ended.
 const FOLLOW_EVERY: Duration = Duration::from_secs(2);
+/// The interval for each of them, where there are many: a look takes a hundredth of it.
+const LOOK_TIME: Duration = Duration::from_millis(3);
 /// Such a search takes at most one part in this many of the time.
 const FINISH_SHARE: u32 = 20;
 /// For work that outlived its request, at the end.
@@ -176,7 +178,7 @@ pub(crate) fn keep(
     let checked = keyring_check::run(Arc::clone(node), stop.clone());
     supervisor.spawn(format!("{name}: keyring"), checked);
     let followed = follow(Arc::clone(node), stop.clone());
-    supervisor.spawn(format!("{name}: suborganizations"), followed);
+    supervisor.spawn(format!("{name}: suborganizations and ends"), followed);
     supervisor.spawn(format!("{name}: interrupted claims"), finish(Arc::clone(node), stop));
 }
 
@@ -220,25 +222,20 @@ pub(crate) async fn finish(node: Arc<Node>, stop: CancellationToken) -> Result<(
         let begun = Instant::now();
         let finished = tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            finished = finish_all(&node) => finished,
+            finished = org_create::resume(&node) => finished,
         };
         match finished {
             Ok(0) => {}
-            Ok(count) => {
-                tracing::info!(count, "creations and ends of organizations that were interrupted")
-            }
-            Err(error) => return Err(Failure::fault("searching for interrupted claims", error)),
+            Ok(count) => tracing::info!(count, "organizations whose creation was interrupted"),
+            Err(error) => return Err(Failure::fault("searching for interrupted creations", error)),
         }
         searched = Some(applied);
         pause = FINISH_EVERY.max(begun.elapsed() * FINISH_SHARE);
     }
 }
 
-async fn finish_all(node: &Arc<Node>) -> Result<usize, StoreError> {
-    Ok(org_create::resume(node).await? + org_end::resume(node).await?)
-}
-
-/// Keeps suborganizations where their parents are.
+/// On the leaders of home groups: keeps suborganizations where their parents are, and ends the claims of
+/// organizations that have ended.
 pub(crate) async fn follow(node: Arc<Node>, stop: CancellationToken) -> Result<(), Failure> {
     let mut pause = FOLLOW_EVERY;
     loop {
@@ -246,16 +243,29 @@ pub(crate) async fn follow(node: Arc<Node>, stop: CancellationToken) -> Result<(
             () = stop.cancelled() => return Ok(()),
             () = tokio::time::sleep(pause) => {}
         }
-        let begun = Instant::now();
         let followed = tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            followed = suborganization::follow(&node) => followed,
+            followed = follow_all(&node) => followed,
         };
-        if let Err(error) = followed {
-            return Err(Failure::fault("looking for suborganizations", error));
+        match followed {
+            Ok(looked) => pause = FOLLOW_EVERY.max(LOOK_TIME * looked),
+            Err(error) => {
+                return Err(Failure::fault("looking for suborganizations and ends", error));
+            }
         }
-        pause = FOLLOW_EVERY.max(begun.elapsed() * FINISH_SHARE);
     }
+}
+
+/// How many it looked at.
+async fn follow_all(node: &Node) -> Result<u32, StoreError> {
+    let led = node.groups.metrics().groups;
+    let leads = |group: GroupId| led.iter().any(|(led, .., leads)| *led == group && *leads);
+    let mut looked = 0;
+    for group in node.home_groups().into_iter().filter(|group| leads(*group)) {
+        looked += suborganization::follow(node, group).await?;
+        looked += org_end::settle(node, group).await?;
+    }
+    Ok(u32::try_from(looked).unwrap_or(u32::MAX))
 }
 
 fn leads_home(node: &Node) -> bool {

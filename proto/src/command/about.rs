@@ -38,7 +38,8 @@ impl Command {
             | Self::NotePolicies(_)
             | Self::CreateSuborganization { .. }
             | Self::EndOrg { .. }
-            | Self::EndClaim(_) => 3,
+            | Self::EndClaim(_)
+            | Self::SettleEnd(_) => 3,
             Self::Form { .. }
             | Self::RegisterNode(_)
             | Self::ClaimOrg(_)
@@ -117,6 +118,7 @@ impl Command {
             | Self::CreateSuborganization { parent: org, .. }
             | Self::EndOrg { org, .. }
             | Self::EndClaim(org)
+            | Self::SettleEnd(org)
             | Self::NoteLost { org, .. } => Some(*org),
         }
     }
@@ -167,6 +169,7 @@ impl Command {
             Self::CreateSuborganization { .. } => "org.create_suborganization",
             Self::EndOrg { .. } => "org.end",
             Self::EndClaim(_) => "org.end_claim",
+            Self::SettleEnd(_) => "org.settle_end",
         }
     }
 
@@ -212,6 +215,7 @@ impl Command {
                 | Self::ClaimDomain { .. }
                 | Self::EndOrg { by_operator: true, .. }
                 | Self::EndClaim(_)
+                | Self::SettleEnd(_)
         )
     }
 
@@ -260,6 +264,7 @@ impl Command {
             | Self::CreateSuborganization { .. }
             | Self::EndOrg { .. }
             | Self::EndClaim(_)
+            | Self::SettleEnd(_)
             | Self::NoteLost { .. } => false,
         }
     }

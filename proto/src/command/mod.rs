@@ -372,4 +372,6 @@ pub enum Command {
     /// Removes what the system group keeps of an organization that has ended, but for its id: its names, its
     /// data key and its enterprise domain.
     EndClaim(OrgId),
+    /// Nothing is left to be done for the end of an organization: its claim has ended.
+    SettleEnd(OrgId),
 }

@@ -30,9 +30,9 @@ pub struct HomeRecord {
     pub arrival: Option<Arrival>,
     /// The move in progress. Once this is set, nothing of the organization changes in this group.
     pub release: Option<Release>,
-    /// The write that ended the organization. From then on it has no data and takes no writes, and this
-    /// record keeps its id from ever being used again.
-    pub ended: Option<WriteId>,
+    /// The end of the organization. From then on it has no data and takes no writes, and this record keeps
+    /// its id from ever being used again.
+    pub ended: Option<Ended>,
 }
 
 impl HomeRecord {
@@ -82,6 +82,16 @@ impl HomeRecord {
         position.epoch < self.org.epoch
             || past.is_some_and(|past| past.iter().any(|stay| stay.is_of(position)))
     }
+}
+
+/// The end of an organization.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// The write.
+    pub by: WriteId,
+    /// The entry of this group since when it has ended. A failover may void it for as long as not every region
+    /// has applied that.
+    pub index: LogIndex,
 }
 
 /// How an organization came to a group.

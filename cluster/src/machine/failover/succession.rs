@@ -23,7 +23,7 @@ use concordat_proto::{
     id::{GroupId, OrgId, WriteId},
     limits,
     log::LogIndex,
-    movement::{Arrival, HomeRecord, PreviousHome, Release},
+    movement::{Arrival, Ended, HomeRecord, PreviousHome, Release},
     org::Org,
     record::{InheritedNames, KeyRecord, WriteRecord},
     reply::Applied,
@@ -233,6 +233,7 @@ impl SuccessorSpec {
             | Kind::PartitionPolicyRecord
             | Kind::OwnPolicyVersion
             | Kind::Suborganization
+            | Kind::Ended
             | Kind::PolicyRevision
             | Kind::FeatureLevel => out.push((self.renamed(parsed), value.to_vec())),
             Kind::Cluster
@@ -261,6 +262,7 @@ impl SuccessorSpec {
     /// An organization of the closed group in the successor.
     fn at_home(self, home: HomeRecord) -> HomeRecord {
         let HomeRecord { org, arrival, release, ended } = home;
+        let ended = ended.map(|ended| Ended { index: FIRST_INDEX, ..ended });
         let dedup_horizon =
             arrival.as_ref().map(|arrival| arrival.dedup_horizon).unwrap_or_default();
         let mut past = arrival.map(|arrival| arrival.past).unwrap_or_default();

@@ -194,6 +194,7 @@ impl Packer<'_> {
             | Kind::PolicyRevision
             | Kind::Policies
             | Kind::Suborganization
+            | Kind::Ended
             | Kind::Domain
             | Kind::DomainOf
             | Kind::RegionName => {

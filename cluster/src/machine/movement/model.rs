@@ -299,6 +299,7 @@ impl Model {
             Command::ChangeKeys { change, .. } => self.changed_keys(change, answer),
             Command::CreateSuborganization { .. }
             | Command::EndClaim(_)
+            | Command::SettleEnd(_)
             | Command::RemoveCredential { .. }
             | Command::BindCredential { .. }
             | Command::ClaimDomain { .. }

@@ -4,8 +4,10 @@
 //! 1. `EndOrg` in the home group, which is refused while the organization has suborganizations. From here on
 //!    it has no data, takes no writes, and its record says that it has ended. The record stays: a late
 //!    creation, import or move finds it.
-//! 2. `EndClaim` in the system group, by the node that has carried out the first step, or by one that finds
-//!    it missing: the claim loses its data too, and the enterprise domain is free.
+//! 2. `EndClaim` in the system group, by the leader of the home group: the claim loses its data too, and the
+//!    enterprise domain is free. Never before all regions have applied the first step: until then a failover
+//!    may void it, and the organization lives on.
+//! 3. `SettleEnd` in the home group: its leader need not look at it any more.
 //!
 //! What was answered to earlier writes is remembered for as long as before: a repeat of one is answered alike.
 //! The secrets in these answers are sealed by the organization's data key, which is gone.
@@ -14,10 +16,10 @@
 //! receipt of the end, and repeat it.
 
 use concordat_proto::{
-    id::{KeyId, OrgId},
+    id::{GroupId, KeyId, OrgId},
     key::{OrgKey, Replaced},
     limits,
-    movement::HomeRecord,
+    movement::{Ended, HomeRecord},
     org::Org,
     refusal::Refusal,
     reply::Reply,
@@ -29,7 +31,10 @@ use crate::{
         entry::txn::{ApplyResult, ApplyTxn},
         query, registered,
     },
-    store::keys::{self, Kind},
+    store::{
+        Reader, StoreError,
+        keys::{self, Kind},
+    },
 };
 
 /// Ends an organization. `by` is the key that asks for it; none is an operator's word.
@@ -54,10 +59,36 @@ pub(in crate::machine) fn end(
         txn.put_bytes(keys::expiry(txn.group, until, &at), Vec::new());
         txn.put(at, &OrgKey { label: None, replaced, ..key });
     }
-    let ended =
-        HomeRecord { org: home.org.without_data(), ended: Some(txn.write_id), ..(*home).clone() };
-    txn.put(keys::org(txn.group, org), &ended);
+    let ended = Some(Ended { by: txn.write_id, index: txn.index });
+    let record = HomeRecord { org: home.org.without_data(), ended, ..(*home).clone() };
+    txn.put(keys::org(txn.group, org), &record);
+    txn.put_bytes(keys::ended(txn.group, org), Vec::new());
     Ok(Reply::Done)
+}
+
+/// Forgets that the claim is to end. A repeat is answered like the first.
+pub(in crate::machine) fn settle(txn: &mut ApplyTxn<'_>, org: OrgId) -> ApplyResult {
+    txn.remove(keys::ended(txn.group, org));
+    Ok(Reply::Done)
+}
+
+/// The organizations of a group that have ended and whose claims have not yet, in order of id; those after
+/// `after`, at most `limit`.
+///
+/// # Errors
+/// When the store is broken.
+pub fn unsettled(
+    reader: &dyn Reader,
+    group: GroupId,
+    after: Option<OrgId>,
+    limit: usize,
+) -> Result<Vec<OrgId>, StoreError> {
+    let prefix = keys::kind_prefix(group, keys::NO_ORG, Kind::Ended);
+    let after = after.map(|org| keys::ended(group, org));
+    let pairs = reader.scan(&prefix, after.as_deref(), limit)?;
+    let org = |key: &[u8]| Some(OrgId::from_bytes(keys::parse(key)?.name.try_into().ok()?));
+    let broken = || StoreError::new("an end of no organization");
+    pairs.iter().map(|(key, _)| org(key).ok_or_else(broken)).collect()
 }
 
 /// What stays of an organization that ends: its record, and the answers that are remembered.
@@ -73,7 +104,8 @@ pub(in crate::machine) fn end_claim(txn: &mut ApplyTxn<'_>, org: OrgId) -> Apply
     }
     // A suborganization has none.
     if let Some(claim) = query::claim(txn.view(), org)? {
-        let ended = Some(claim.ended.unwrap_or(txn.write_id));
+        let now = Ended { by: txn.write_id, index: txn.index };
+        let ended = Some(claim.ended.unwrap_or(now));
         let org_record: Org = claim.org.without_data();
         txn.put(keys::org(txn.group, org), &HomeRecord { org: org_record, ended, ..claim });
     }

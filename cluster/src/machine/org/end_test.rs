@@ -180,7 +180,8 @@ fn nothing_is_left_of_an_organization_that_has_ended_but_that_it_was_there() {
     left.dedup();
     assert_eq!(left, [Kind::Org, Kind::IdempotencyKey, Kind::IdempotencyCount]);
     let ended = record(&replica, org_id(0));
-    assert_eq!(ended.ended, Some(write_id(4)));
+    let index = LogIndex(replica.next_index() as u64);
+    assert_eq!(ended.ended, Some(Ended { by: write_id(4), index }));
     assert!(ended.org.data_key.bytes.is_empty() && ended.org.first_key_sealed.bytes.is_empty());
     assert_eq!(record(&replica, org_id(1)), before, "no other one is touched");
 }
@@ -291,7 +292,7 @@ fn the_claim_of_one_that_has_ended_frees_its_domain_and_keeps_its_id() {
     assert_eq!(replica.done(5, Command::EndClaim(org_id(0))), Reply::Done);
     assert_eq!(replica.done(6, Command::EndClaim(org_id(0))), Reply::Done, "a repeat");
     let ended = query::claim(&*replica.store, org_id(0)).unwrap().expect("its id stays");
-    assert_eq!(ended.ended, Some(write_id(5)));
+    assert_eq!(ended.ended.map(|ended| ended.by), Some(write_id(5)));
     assert!(ended.org.data_key.bytes.is_empty());
     assert_eq!(replica.done(7, domain(1)), Reply::Done);
     assert_eq!(replica.refused(8, domain(0)), Refusal::OrgNotFound);
@@ -302,6 +303,20 @@ fn the_claim_of_one_that_has_ended_frees_its_domain_and_keeps_its_id() {
     replica.done(11, Command::EndClaim(child_id(5)));
     assert_eq!(registered::domain_of(&*replica.store, child_id(5)).unwrap(), None);
     assert_eq!(query::claim(&*replica.store, child_id(5)).unwrap(), None);
+}
+
+#[test]
+fn a_leader_finds_the_ends_whose_claims_are_to_end() {
+    let replica = home();
+    let unsettled = || unsettled(&*replica.store, HOME, None, 9).unwrap();
+    assert_eq!(replica.refused(1, Command::SettleEnd(org_id(0))), Refusal::OrgNotFound);
+    replica.done(2, end_of(org_id(1)));
+    replica.done(3, end_of(org_id(0)));
+    assert_eq!(unsettled(), [org_id(0), org_id(1)]);
+    for write in [4, 5] {
+        assert_eq!(replica.done(write, Command::SettleEnd(org_id(0))), Reply::Done);
+    }
+    assert_eq!(unsettled(), [org_id(1)]);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use concordat_proto::{
     version,
 };
 
-pub(super) mod end;
+pub mod end;
 pub mod keys;
 pub mod suborganization;
 

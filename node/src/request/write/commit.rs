@@ -30,7 +30,7 @@ use crate::{
         request::Terms,
     },
     auth::Decision,
-    hex,
+    entropy, hex,
     node::Node,
     percent::normalized,
     request::{
@@ -115,6 +115,20 @@ pub(crate) fn proposal(
         idempotency,
         authorized_by,
         policies: policies::stamp(node, &request.decision),
+        command,
+    }
+}
+
+/// A proposal of the cluster itself, which needs no key: what it does follows from the state.
+pub(super) fn of_cluster(node: &Node, group: GroupId, command: Command) -> Proposal {
+    Proposal {
+        write_id: entropy::write_id(&*node.environment.clock, &*node.environment.entropy),
+        stamped: node.now(),
+        not_after: node.groups.log_now(group).after(limits::NOT_AFTER),
+        origin: node.groups.node(),
+        idempotency: None,
+        authorized_by: None,
+        policies: None,
         command,
     }
 }

@@ -32,6 +32,7 @@ use crate::{
     request::{
         entry_view, freshness,
         locate::{self, Waited},
+        org_view::absent,
         unavailable::{broken, unavailable},
     },
 };
@@ -203,6 +204,14 @@ pub(super) async fn claim_domain(
     let command = Command::ClaimDomain { org, domain };
     if node.groups.feature_level() < command.feature_level() {
         return unavailable(Unavailable::FeatureLevel);
+    }
+    // It has no claim, by which the system group would know that it is there.
+    if org.is_of_suborganization() {
+        match locate::living(node, org) {
+            Ok(Some(_)) => {}
+            Ok(None) => return absent(node),
+            Err(error) => return broken("locating an organization", &error),
+        }
     }
     let proposal = proposal(node, request, operator, command);
     match propose(node, GroupId::SYSTEM, proposal, request).await {

@@ -2,26 +2,26 @@
 //!
 //! They live where their parent lives. A parent moves alone, and [`follow`] begins the moves of its
 //! suborganizations once it has arrived. It also removes the parent's record of one that has ended while the
-//! two were apart.
+//! two were apart: never before all regions have applied the end, which a failover may void until then.
 
-use std::time::Duration;
-
-use concordat_cluster::{machine::suborganization, raft::Proposed, store::StoreError};
+use concordat_cluster::{
+    machine::{locate::Located, suborganization},
+    store::StoreError,
+};
 use concordat_proto::{
-    command::{Command, Proposal},
+    command::Command,
     id::{GroupId, OrgId, WriteId},
-    limits,
     org::Org,
     resource::{ResourceChange, ResourceKind},
     version,
 };
 use futures::future::join_all;
-use tokio::time::Instant;
 
 use super::{
     commit::WriteRequest,
     key::of_caller,
     org_create::first_key,
+    org_end::{is_known_everywhere, proposed},
     org_write::{self, Draft},
 };
 use crate::{
@@ -34,14 +34,11 @@ use crate::{
     node::Node,
     request::{
         locate,
-        org_view::home_group,
         unavailable::{no_key, unavailable},
     },
     seal::Field,
 };
 
-/// How long a step of a suborganization is tried. A move that waits longer for its turn is asked for again.
-const STEP_TIME_MAX: Duration = Duration::from_secs(5);
 /// Suborganizations looked at, and at most moved, at a time.
 const PAGE: usize = 64;
 
@@ -93,76 +90,66 @@ fn new_child(node: &Node, parent: &Org, org_name: String, write_id: WriteId) -> 
     }
 }
 
-/// Takes the next step for each suborganization of a parent in the groups that this node leads; how many
-/// steps were taken. Harmless at any time and on any node.
+/// Takes the next step for each suborganization of a parent in a group that this node leads; how many it looked
+/// at. Harmless at any time and on any node.
 ///
 /// # Errors
 /// When the store is broken.
-pub(crate) async fn follow(node: &Node) -> Result<usize, StoreError> {
-    let mut taken = 0;
-    for group in led(node) {
-        let mut after = None;
-        loop {
-            let page = suborganization::page(node.state(), group, after, PAGE)?;
-            let Some(last) = page.last() else { break };
-            after = Some(*last);
-            let steps: Result<Vec<_>, StoreError> = page
-                .iter()
-                .filter_map(|(parent, child)| next_step(node, group, *parent, *child).transpose())
-                .collect();
-            let proposed = steps?.into_iter().map(|(at, command)| proposed(node, at, command));
-            taken += join_all(proposed).await.into_iter().filter(|is_done| *is_done).count();
-            tokio::task::yield_now().await;
-        }
+pub(crate) async fn follow(node: &Node, group: GroupId) -> Result<usize, StoreError> {
+    let (mut looked, mut after) = (0, None);
+    loop {
+        let page = suborganization::page(node.state(), group, after, PAGE)?;
+        let Some(last) = page.last() else { return Ok(looked) };
+        after = Some(*last);
+        looked += page.len();
+        let steps: Result<Vec<_>, StoreError> = page
+            .iter()
+            .filter_map(|(parent, child)| next_step(node, group, *parent, *child).transpose())
+            .collect();
+        let steps = steps?.into_iter().map(|step| carried_out(node, group, step));
+        join_all(steps).await;
+        tokio::task::yield_now().await;
     }
-    Ok(taken)
 }
 
-/// The home groups that this node leads.
-fn led(node: &Node) -> Vec<GroupId> {
-    let led = node.groups.metrics().groups;
-    let leads = |group: GroupId| led.iter().any(|(led, .., leads)| *led == group && *leads);
-    node.home_groups().into_iter().filter(|group| leads(*group)).collect()
+/// What is to be done for a suborganization.
+enum Step {
+    /// It has ended: its parent's record of it goes.
+    Forget { parent: OrgId, child: Located },
+    /// It is elsewhere: it moves here.
+    Fetch { child: Located },
 }
 
-/// What is to be proposed for a suborganization of a parent in a group, and where.
+/// What is to be done for a suborganization of a parent in a group.
 fn next_step(
     node: &Node,
     group: GroupId,
     parent: OrgId,
     child: OrgId,
-) -> Result<Option<(GroupId, Command)>, StoreError> {
+) -> Result<Option<Step>, StoreError> {
     let is_here = locate::now(node, parent)?.is_some_and(|at| at.group == group && at.is_settled());
-    let Some(at) = locate::now(node, child)?.filter(|_| is_here) else { return Ok(None) };
-    if at.home.is_ended() {
-        let (kind, name) = (ResourceKind::Suborganization, suborganization::name(child));
-        let change = Box::new(ResourceChange::Delete { kind, name, is_absent_ok: true });
-        let forget = Command::ChangeResource { org: parent, change, precondition: None };
-        return Ok(Some((group, forget)));
+    let Some(child) = locate::now(node, child)?.filter(|_| is_here) else { return Ok(None) };
+    if child.home.is_ended() {
+        return Ok(Some(Step::Forget { parent, child }));
     }
-    let is_open = node.groups.home_groups().into_iter().any(|(home, region)| {
-        home == group && node.groups.is_open(&region) && home_group(node, &region) == Some(group)
-    });
-    if at.group == group || !at.is_settled() || !is_open {
-        return Ok(None);
-    }
-    let epoch = at.home.org.epoch.saturating_add(1);
-    Ok(Some((at.group, Command::MoveFreeze { org: child, to: group, epoch })))
+    let mut homes = node.groups.home_groups().into_iter();
+    let is_open = homes.any(|(home, region)| home == group && node.groups.is_open(&region));
+    let is_elsewhere = child.group != group && child.is_settled() && is_open;
+    Ok(is_elsewhere.then_some(Step::Fetch { child }))
 }
 
-async fn proposed(node: &Node, group: GroupId, command: Command) -> bool {
-    let (clock, entropy) = (&*node.environment.clock, &*node.environment.entropy);
-    let proposal = Proposal {
-        write_id: entropy::write_id(clock, entropy),
-        stamped: node.now(),
-        not_after: node.groups.log_now(group).after(limits::NOT_AFTER),
-        origin: node.groups.node(),
-        idempotency: None,
-        // Its parent was moved, or its end was authorized.
-        authorized_by: None,
-        policies: None,
-        command,
-    };
-    let until = Instant::now() + STEP_TIME_MAX;
-    matches!(node.groups.propose(group, proposal, until).await, Proposed::Committed { .. })
+async fn carried_out(node: &Node, group: GroupId, step: Step) -> bool {
+    match step {
+        Step::Forget { parent, child } => {
+            let (kind, name) =
+                (ResourceKind::Suborganization, suborganization::name(child.home.org.id));
+            let change = Box::new(ResourceChange::Delete { kind, name, is_absent_ok: true });
+            let forget = Command::ChangeResource { org: parent, change, precondition: None };
+            is_known_everywhere(node, &child) && proposed(node, group, forget).await
+        }
+        Step::Fetch { child } => {
+            let (org, epoch) = (child.home.org.id, child.home.org.epoch.saturating_add(1));
+            proposed(node, child.group, Command::MoveFreeze { org, to: group, epoch }).await
+        }
+    }
 }

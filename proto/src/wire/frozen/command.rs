@@ -195,6 +195,7 @@ mirror_enum! {
         CreateSuborganization { parent: V1Id, child: V1Org, admins: Vec<V1Administrator> },
         EndOrg { org: V1Id, by_operator: bool },
         EndClaim(org: V1Id),
+        SettleEnd(org: V1Id),
     }
 }
 
@@ -251,6 +252,7 @@ fn check_command(command: &Command) -> Result<(), WireError> {
         | Command::NotePolicies(_)
         | Command::EndOrg { .. }
         | Command::EndClaim(_)
+        | Command::SettleEnd(_)
         | Command::NoteLost { .. } => Ok(()),
     }
 }

@@ -12,10 +12,9 @@ use super::{
     resource::V1Resource,
 };
 use crate::{
-    base::id::WriteId,
     limits,
     records::movement::{
-        Arrival, HomeRecord, Import, MovedAwayRecord, MovedRecord, PreviousHome, Release,
+        Arrival, Ended, HomeRecord, Import, MovedAwayRecord, MovedRecord, PreviousHome, Release,
     },
     version,
     wire::{
@@ -30,6 +29,7 @@ mirror_struct! {
         dedup_horizon: u64,
         past: Vec<V1PreviousHome>,
     }
+    V1Ended for Ended { by: V1Id, index: u64 }
     V1PreviousHome for PreviousHome { epoch: u32, group: u32, release: u64 }
     V1Release for Release { to: u32, epoch: u32, index: u64, handed_over: bool }
     V1MovedAwayRecord for MovedAwayRecord { epoch: u32, to: Option<u32>, import: Option<V1Import> }
@@ -69,7 +69,7 @@ struct V2HomeRecord {
 /// The bytes of an organization that has ended.
 #[derive(Debug, Serialize, Deserialize)]
 struct V3HomeRecord {
-    ended: V1Id,
+    ended: V1Ended,
     before: V2HomeRecord,
 }
 
@@ -79,7 +79,7 @@ impl V2HomeRecord {
         Self { org: org.freeze(), arrival: arrival.freeze(), release: release.freeze() }
     }
 
-    fn thaw(self, ended: Option<WriteId>) -> Result<HomeRecord, WireError> {
+    fn thaw(self, ended: Option<Ended>) -> Result<HomeRecord, WireError> {
         Ok(HomeRecord {
             org: Mirror::thaw(self.org)?,
             arrival: Mirror::thaw(self.arrival)?,

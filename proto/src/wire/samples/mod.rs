@@ -25,7 +25,7 @@ use crate::{
     records::{
         lease::{LeaseRecord, LeaseTerms, ReplicaMark},
         movement::{
-            Arrival, HomeRecord, Import, MovedAwayRecord, MovedRecord, PreviousHome, Release,
+            Arrival, Ended, HomeRecord, Import, MovedAwayRecord, MovedRecord, PreviousHome, Release,
         },
         oidc::{AppleOptions, OidcCredential, OidcOptions, OidcPatch, Provider, ProviderOptions},
         org::{
@@ -240,6 +240,7 @@ pub(super) fn moved_records() -> Samples<MovedRecord> {
 }
 
 pub(super) fn home_records() -> Samples<HomeRecord> {
+    let ended = |by| Some(Ended { by: write_id(by), index: LogIndex(70_000) });
     let arrival =
         Arrival { index: LogIndex(4), dedup_horizon: LogTime(1_764_000_000_123), past: past() };
     let release = Release { to: GroupId(2), epoch: 4, index: LogIndex(70_000), handed_over: true };
@@ -249,8 +250,8 @@ pub(super) fn home_records() -> Samples<HomeRecord> {
         ("begun", HomeRecord::begun(org())),
         ("arrived", arrived.clone()),
         ("released", HomeRecord { release: Some(release), ..arrived.clone() }),
-        ("ended", HomeRecord { ended: Some(write_id(0x42)), ..HomeRecord::begun(org()) }),
-        ("ended_after_a_move", HomeRecord { ended: Some(write_id(0x43)), ..arrived }),
+        ("ended", HomeRecord { ended: ended(0x42), ..HomeRecord::begun(org()) }),
+        ("ended_after_a_move", HomeRecord { ended: ended(0x43), ..arrived }),
     ]
 }
 

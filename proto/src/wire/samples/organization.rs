@@ -38,6 +38,7 @@ pub(in crate::wire) fn proposals() -> Samples<Proposal> {
         ("end_org", end(false)),
         ("end_org_by_operator", end(true)),
         ("end_claim", proposal(Command::EndClaim(org().id))),
+        ("settle_end", proposal(Command::SettleEnd(org().id))),
     ]
 }
 
@@ -69,6 +70,7 @@ pub(in crate::wire) fn any_command(
         }),
         (id.clone(), any::<bool>())
             .prop_map(|(org, by_operator)| Command::EndOrg { org, by_operator }),
-        id.prop_map(Command::EndClaim),
+        id.clone().prop_map(Command::EndClaim),
+        id.prop_map(Command::SettleEnd),
     ]
 }
