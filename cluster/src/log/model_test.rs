@@ -291,7 +291,7 @@ fn unequal_load(world: &mut World) {
 }
 
 #[test]
-fn no_operation_of_carrying_over_may_not_be_the_last_before_a_crash() {
+fn a_crash_after_any_operation_of_carrying_over_loses_nothing() {
     let mut crashed = 0;
     for (after, seed) in (0..260).flat_map(|after| (0..4).map(move |seed| (after, seed))) {
         let mut world = World::new();

@@ -43,6 +43,8 @@ bugs! {
     PurgeBeforeStateSync = "purge before state sync",
     /// A log that has failed is read as if it had taken every change.
     FailedLogGoesOn = "failed log goes on",
+    /// Entries beyond the age and the bytes that are kept are not purged.
+    LogNeverGivenBack = "log never given back",
     /// Limits in log time are counted by the wall clock.
     StampsByWallClock = "stamps by wall clock",
     /// Write ids are not remembered.

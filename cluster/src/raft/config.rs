@@ -110,13 +110,29 @@ impl Timings {
 pub struct Retention {
     /// Entries after which the state is synced, so that the log before may go.
     pub snapshot_every: u64,
-    /// Entries that stay before that point, for followers that are a little behind.
+    /// Entries of each group that stay, for followers that are a little behind.
     pub keep: u64,
+    /// The time that entries stay beyond those, for replicas that were away.
+    pub time: Duration,
+    /// Bytes of all groups' entries on this node beyond which the oldest go, whatever their age and
+    /// number. Each entry also takes 24 bytes of memory, and is read when the node starts.
+    pub bytes: u64,
 }
 
 impl Retention {
     /// The default.
-    pub const DEFAULT: Self = Self { snapshot_every: 10_000, keep: 20_000 };
+    pub const DEFAULT: Self = Self {
+        snapshot_every: 10_000,
+        keep: 20_000,
+        time: Duration::from_hours(1),
+        bytes: 1 << 30,
+    };
+
+    /// By number alone: for tests, where followers must soon be behind the log.
+    #[must_use]
+    pub const fn by_entries(snapshot_every: u64, keep: u64) -> Self {
+        Self { snapshot_every, keep, time: Duration::ZERO, bytes: u64::MAX }
+    }
 }
 
 impl Default for Retention {

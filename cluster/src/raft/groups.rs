@@ -42,6 +42,7 @@ use crate::{
         fault::Fault,
         join::{bootstrap, peer_discovery, rollback_check},
         lease::renew,
+        log_retention,
         membership::{apply_step, transfer},
         org_move::drive,
         service::Service,
@@ -85,6 +86,7 @@ impl Groups {
         core.spawn(fencing::run(core.clone()));
         core.spawn(survivors::run(core.clone()));
         core.spawn(rollback_check::run(core.clone()));
+        core.spawn(log_retention::run(core.clone()));
         Ok(Self { core })
     }
 

@@ -57,6 +57,10 @@ pub(crate) mod groups;
 pub(crate) mod join;
 /// Read leases, asked for and granted.
 pub(crate) mod lease;
+/// How much of the groups' logs stays.
+pub(crate) mod log_retention;
+#[cfg(test)]
+mod log_retention_test;
 /// Changes of membership, one safe step at a time.
 pub(crate) mod membership;
 /// Moves of organizations between home groups.
@@ -67,6 +71,8 @@ pub(crate) mod planted;
 pub(crate) mod replica;
 /// The requests of peers.
 pub(crate) mod service;
+#[cfg(test)]
+mod testkit;
 /// How replicas reach one another: the trait, its contract, and the network in one process.
 pub mod transport;
 /// A write: propose, report, wait.

@@ -38,6 +38,12 @@ pub(crate) fn on_log_refusal<E>(refused: Option<E>) -> Option<E> {
     refused.filter(|_| !is(Bug::FailedLogGoesOn))
 }
 
+/// How far the log is purged because of its age or its bytes.
+#[inline(always)]
+pub(crate) fn on_retention(up_to: Option<LogIndex>) -> Option<LogIndex> {
+    up_to.filter(|_| !is(Bug::LogNeverGivenBack))
+}
+
 /// Whether a vote is written at all.
 #[inline(always)]
 pub(crate) fn saves_votes() -> bool {

@@ -108,9 +108,16 @@ pub struct Settings {
     /// deleted
     #[arg(long, env = "CONCORDAT_LOG_COMPACTION_INTERVAL_ENTRIES")]
     pub log_compaction_interval_entries: Option<u64>,
-    /// Log entries that a compaction retains, for followers that are slightly behind
+    /// Log entries of each group that are retained, for followers that are slightly behind
     #[arg(long, env = "CONCORDAT_LOG_RETAINED_ENTRIES")]
     pub log_retained_entries: Option<u64>,
+    /// Time that older log entries are retained too, in seconds; 0 for none
+    #[arg(long, env = "CONCORDAT_LOG_RETAINED_TIME_S", value_parser = whole_seconds)]
+    #[serde(deserialize_with = "seconds_of_file")]
+    pub log_retained_time_s: Option<u64>,
+    /// MiB of log entries of all groups beyond which the oldest are deleted, whatever their age
+    #[arg(long, env = "CONCORDAT_LOG_RETAINED_MIB")]
+    pub log_retained_mib: Option<u64>,
 }
 
 /// Format of log lines.
@@ -274,6 +281,8 @@ impl Settings {
                 .log_compaction_interval_entries
                 .or(other.log_compaction_interval_entries),
             log_retained_entries: self.log_retained_entries.or(other.log_retained_entries),
+            log_retained_time_s: self.log_retained_time_s.or(other.log_retained_time_s),
+            log_retained_mib: self.log_retained_mib.or(other.log_retained_mib),
         }
     }
 
@@ -416,9 +425,13 @@ impl Settings {
         let every =
             self.log_compaction_interval_entries.unwrap_or(default.retention.snapshot_every);
         let keep = self.log_retained_entries.unwrap_or(default.retention.keep);
+        let time = self.log_retained_time_s.unwrap_or(default.retention.time.as_secs());
+        let bytes = self.log_retained_mib.unwrap_or(default.retention.bytes >> 20);
         let retention = Retention {
             snapshot_every: within("log_compaction_interval_entries", every, 10, 1_000_000)?,
             keep: within("log_retained_entries", keep, 0, 1_000_000)?,
+            time: Duration::from_secs(within("log_retained_time_s", time, 0, 7 * 24 * 3600)?),
+            bytes: within("log_retained_mib", bytes, 16, 1 << 20)? << 20,
         };
         Ok(StorageSizes {
             retention,

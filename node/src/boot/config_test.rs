@@ -40,6 +40,8 @@ fn the_unknown_and_the_impossible_are_refused() {
         ("requests_max", "requests_max = 0"),
         ("header_bytes_max", "header_bytes_max = 10"),
         ("segment_mib", "segment_mib = 1"),
+        ("log_retained_mib", "log_retained_mib = 1"),
+        ("log_retained_time_s", "log_retained_time_s = 1000000"),
         ("bootstrap", "bootstrap = true"),
         ("regions", "regions = [\"us-iowa\", \"Asia\"]"),
         ("regions", "regions = [\"us-iowa\", \"\"]"),

@@ -31,7 +31,7 @@ const SIZES: StorageSizes = StorageSizes {
     cache_bytes: 32 << 20,
     write_buffer_bytes: 4 << 20,
     segment_bytes: 8 << 20,
-    retention: Retention::DEFAULT,
+    retention: Retention { bytes: 32 << 20, ..Retention::DEFAULT },
 };
 /// For all nodes to be full members.
 const READY_TIME_MAX: Duration = Duration::from_secs(120);

@@ -157,12 +157,14 @@ fn write_log(text: &mut String, log: &log::LogStats) {
             "Segments created by recycling a file",
             log.recycled,
         ),
+        ("concordat_log_carried_total", "Entries copied forward to free a segment", log.carried),
     ];
     for (name, help, value) in counters {
         head(text, name, "counter", help);
         line(text, &format!("{name} {value}"));
     }
     gauge(text, "concordat_log_segments", "Segments in use", log.segments);
+    gauge(text, "concordat_log_live_bytes", "Bytes of entries in the log", log.live_bytes);
     gauge(text, "concordat_log_queued_bytes", "Bytes waiting to be written", log.queued_bytes);
     gauge(text, "concordat_log_cache_bytes", "Payload bytes cached in memory", log.cache_bytes);
 }

@@ -93,7 +93,7 @@ async fn what_lay_in_a_leader_that_is_none_any_more_is_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_done_and_is_forgotten_is_not_done_again() {
     let _turn = fleet::turn().await;
-    let nine = Nine::start(Retention { snapshot_every: 40, keep: 10 }).await;
+    let nine = Nine::start(Retention::by_entries(40, 10)).await;
     nine.populate(&["a"]).await;
     let first = nine.proposal(5, patch("a", 1));
     let index = nine.propose(5, first.clone()).await;

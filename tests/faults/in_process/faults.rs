@@ -125,7 +125,7 @@ async fn nothing_is_committed_before_a_quorum_has_synced_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_nodes_lose_power_and_come_back() {
     let _turn = fleet::turn().await;
-    let mut nine = Nine::start(Retention { snapshot_every: 40, keep: 10 }).await;
+    let mut nine = Nine::start(Retention::by_entries(40, 10)).await;
     nine.populate(&["a"]).await;
     for round in 1..=5_u64 {
         for (write, via) in (0..30_u64).zip([0, 3, 6].into_iter().cycle()) {
@@ -148,7 +148,7 @@ async fn all_nodes_lose_power_and_come_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wiped_node_comes_back_as_another_by_a_snapshot() {
     let _turn = fleet::turn().await;
-    let mut nine = Nine::start(Retention { snapshot_every: 50, keep: 10 }).await;
+    let mut nine = Nine::start(Retention::by_entries(50, 10)).await;
     nine.populate(&["a"]).await;
     let first = nine.proposal(0, patch("a", 1));
     let first_index = nine.propose(0, first.clone()).await;

@@ -248,7 +248,7 @@ struct Moving {
 
 impl Moving {
     async fn start() -> Self {
-        let nine = Nine::start(Retention { snapshot_every: 500, keep: 200 }).await;
+        let nine = Nine::start(Retention::by_entries(500, 200)).await;
         let names: Vec<&str> = WRITERS.into_iter().chain([UNTOUCHED]).collect();
         nine.populate(&names).await;
         let proposers = Proposers::of(&nine);

@@ -35,7 +35,7 @@ use crate::{
     in_process::{self, LIMIT, Nine, REGIONS},
 };
 
-const RETENTION: Retention = Retention { snapshot_every: 100_000, keep: 100_000 };
+const RETENTION: Retention = Retention::by_entries(100_000, 100_000);
 /// Organizations that move at once.
 const MOVES: usize = 100;
 /// For one write, as the HTTP API has it by default.

@@ -99,6 +99,7 @@ pub(super) fn write_nodes(
             let number = |number: u64| i64::try_from(number).expect("a small number").into();
             set("log_compaction_interval_entries", number(every));
             set("log_retained_entries", number(keep));
+            set("log_retained_time_s", number(0));
         }
         let text = format!("{config}\n{}\n", options.more);
         fs::write(node.directory.join("config.toml"), text).expect("a file");

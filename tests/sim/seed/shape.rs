@@ -90,11 +90,12 @@ impl Shape {
         let drift = (0..=nodes.len()).map(|_| fast()).collect();
         // In a third of the clusters a node that is away for seconds needs a snapshot.
         let retention = if rng.below(3) == 0 {
-            Retention { snapshot_every: 6 + rng.below(20), keep: 0 }
+            Retention::by_entries(6 + rng.below(20), 0)
         } else {
             let snapshot_every = 40 + rng.below(400);
-            Retention { snapshot_every, keep: rng.below(2) * snapshot_every }
+            Retention::by_entries(snapshot_every, rng.below(2) * snapshot_every)
         };
+        let retention = Self::by_bytes(seed).unwrap_or(retention);
         let is_old = rng.below(4) == 0;
         Self {
             feature_level: if is_old { FEATURE_LEVEL_FIRST } else { FEATURE_LEVEL },
@@ -116,6 +117,17 @@ impl Shape {
 }
 
 impl Shape {
+    /// In a third of the clusters the log is kept by age and bytes.
+    fn by_bytes(seed: u64) -> Option<Retention> {
+        let mut rng = Rng::new(seed ^ 0xb_17e5);
+        (rng.below(3) == 0).then(|| Retention {
+            snapshot_every: 40 + rng.below(400),
+            keep: rng.below(3) * 20,
+            time: Duration::from_secs(1 + rng.below(8)),
+            bytes: (24 + rng.below(100)) << 10,
+        })
+    }
+
     /// Three regions of three nodes, 80, 140 and 100 ms apart, with right clocks and nothing in the way.
     pub(crate) fn far_apart() -> Self {
         let regions: Vec<Region> = NAMES[..3].iter().map(|name| region(name)).collect();
@@ -126,7 +138,7 @@ impl Shape {
             within: ms(2),
             between: vec![(0, 1, ms(80)), (0, 2, ms(140)), (1, 2, ms(100))],
             drift: vec![0.0; 10],
-            retention: Retention { snapshot_every: 1000, keep: 1000 },
+            retention: Retention::by_entries(1000, 1000),
             segment_bytes: 1 << 20,
             tick: ms(1),
             lease_ms: None,

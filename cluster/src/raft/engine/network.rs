@@ -3,7 +3,15 @@
 //!
 //! It never waits for one append's answer before it sends the next, and it decides nothing.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use concordat_proto::{
@@ -32,13 +40,18 @@ use crate::{
             types::{Member, RaftTypes, RaftVote, Snapshot, SnapshotData},
         },
         planted,
-        transport::{Channel, FrameStream, PeerTransport, TransportError},
+        transport::{Channel, FrameReceiver, FrameStream, PeerTransport, TransportError},
     },
     store::shadow::ShadowStore,
 };
 
 /// The pause before a failure to open a stream of appends is reported.
 const REOPEN_PAUSE: Duration = Duration::from_millis(20);
+/// The time in which a peer that owes answers to appends must give one; up to twice as much may
+/// pass. The library purges no entry that a peer owes an answer for, so one that takes appends and
+/// never answers (its disk hangs) would hold the leader's log for ever. Once its stream has failed,
+/// the log is purged, and the peer gets a snapshot if it is behind that.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
 type RaftError = RPCError<RaftTypes>;
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -125,6 +138,8 @@ impl Network {
         }
         // One task a stream: it ends, and so closes the sending half, when the library's input
         // does, or when the peer has gone.
+        let owed = Arc::new(AtomicU64::new(0));
+        let owes = Arc::clone(&owed);
         tokio::spawn(async move {
             let mut input = input.fuse();
             loop {
@@ -135,21 +150,43 @@ impl Network {
                     request = input.next() => request,
                 };
                 let Some(request) = request else { break };
+                owed.fetch_add(1, Ordering::AcqRel);
                 if tx.send(convert::encode_append(&request)).await.is_err() {
                     break;
                 }
             }
         });
-        Ok(Box::pin(stream::unfold(Some(rx), |rx| async move {
-            let mut rx = rx?;
-            let frame = rx.recv().await?;
+        Ok(Box::pin(stream::unfold(Some((rx, owes)), |state| async move {
+            let (mut rx, owes) = state?;
+            let frame = next_answer(&mut rx, &owes).await?;
             let answer = frame.map_err(|error| raft_error(&error)).and_then(|frame| {
                 convert::decode_append_answer(&frame)
                     .map_err(|error| RPCError::Network(NetworkError::new(&error)))
             });
-            let rest = answer.is_ok().then_some(rx);
+            let rest = answer.is_ok().then_some((rx, owes));
             Some((answer, rest))
         })))
+    }
+}
+
+/// The next answer of a peer; `owed` counts those that it owes. A stream without one for too long is
+/// given up.
+async fn next_answer(
+    rx: &mut FrameReceiver,
+    owed: &AtomicU64,
+) -> Option<Result<Bytes, TransportError>> {
+    let mut has_owed = false;
+    loop {
+        if let Ok(frame) = tokio::time::timeout(ANSWER_LIMIT, rx.recv()).await {
+            let one_less = |owed: u64| owed.checked_sub(1);
+            let _ = owed.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less);
+            return frame;
+        }
+        let owes = owed.load(Ordering::Acquire) > 0;
+        if has_owed && owes {
+            return Some(Err(TransportError::TimedOut));
+        }
+        has_owed = owes;
     }
 }
 
@@ -239,5 +276,33 @@ impl RaftNetworkV2<RaftTypes> for Network {
     ) -> Result<TransferLeaderResponse<RaftTypes>, RaftError> {
         let wrap = |group, body| PeerRequest::TransferLeader { group, body };
         self.ask(wrap, &request, option.hard_ttl()).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{sync::mpsc, time::Instant};
+
+    use super::*;
+
+    /// A peer that took appends and answered none held the leader's log for ever.
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_owes_an_answer_for_too_long_is_given_up() {
+        let (tx, mut rx) = mpsc::channel(1);
+        let owed = AtomicU64::new(1);
+        let begun = Instant::now();
+        tx.send(Ok(Bytes::new())).await.expect("there is room");
+        assert!(matches!(next_answer(&mut rx, &owed).await, Some(Ok(_))));
+
+        // It owes nothing for a long time, then one answer.
+        let idle = ANSWER_LIMIT * 20;
+        let lends = async {
+            tokio::time::sleep(idle).await;
+            owed.fetch_add(1, Ordering::AcqRel);
+        };
+        let (answer, ()) = tokio::join!(next_answer(&mut rx, &owed), lends);
+        assert!(matches!(answer, Some(Err(TransportError::TimedOut))));
+        let waited = begun.elapsed() - idle;
+        assert!(waited >= ANSWER_LIMIT && waited <= 2 * ANSWER_LIMIT, "{waited:?}");
     }
 }

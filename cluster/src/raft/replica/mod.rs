@@ -48,7 +48,7 @@ const APPEND_ENTRIES_MAX: u64 = 512;
 /// Entries behind which a follower gets a snapshot even though the log still has them.
 const LAG_FOR_SNAPSHOT: u64 = 200_000;
 /// Entries purged at a time.
-const PURGE_BATCH: u64 = 1024;
+pub(crate) const PURGE_BATCH: u64 = 1024;
 /// The time for a stopped replica to release log and state.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// Between two looks whether it has.
@@ -106,7 +106,12 @@ fn raft_config(
         election_timeout_max: millis(timings.election_max),
         max_payload_entries: APPEND_ENTRIES_MAX,
         snapshot_policy: SnapshotPolicy::LogsSinceLast(config.retention.snapshot_every),
-        max_in_snapshot_log_to_keep: config.retention.keep,
+        // By age and bytes it is purged elsewhere: `log_retention.rs`.
+        max_in_snapshot_log_to_keep: if config.retention.time.is_zero() {
+            config.retention.keep
+        } else {
+            u64::MAX
+        },
         purge_batch_size: PURGE_BATCH.min(config.retention.snapshot_every.max(1)),
         replication_lag_threshold: LAG_FOR_SNAPSHOT,
         install_snapshot_timeout: millis(SNAPSHOT_TIMEOUT),

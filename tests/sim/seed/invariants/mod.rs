@@ -10,6 +10,7 @@ mod digests;
 mod disks;
 pub(crate) mod features;
 pub(crate) mod frozen;
+pub(crate) mod growth;
 mod homes;
 pub(crate) mod late;
 pub(crate) mod leaders;
