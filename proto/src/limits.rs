@@ -169,8 +169,10 @@ pub const FRAME_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const SNAPSHOT_CHUNK_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of one record in a store.
 pub const RECORD_BYTES_MAX: usize = 256 * 1024;
-/// Items on a page where no limit is asked for by the operator's lists.
+/// Items on a page of a list, and where no limit is asked for.
 pub const PAGE_ITEMS_MAX: usize = 1000;
+/// Bytes of the records on a page of a list, but for a page of one item.
+pub const PAGE_BYTES_MAX: usize = 1024 * 1024;
 /// Writes of one node that wait for their consistency at once (then 429).
 pub const WAITERS_MAX: usize = 20_000;
 /// Concurrent writes of one organization at one node (then 429): one organization that writes to an

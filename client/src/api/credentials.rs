@@ -34,7 +34,7 @@ pub struct OidcCredentials<'a> {
 impl<'a> OidcCredentials<'a> {
     /// Lists them, ordered by client id.
     pub const fn list(self) -> ListOidc<'a> {
-        ListOidc { core: self.core, provider: None, limit: None, offset: None }
+        ListOidc { core: self.core, provider: None, limit: None, offset: None, cursor: None }
     }
 
     /// Reads one.
@@ -99,16 +99,18 @@ pub struct ListOidc<'a> {
     provider: Option<Provider>,
     limit: Option<u64>,
     offset: Option<u64>,
+    cursor: Option<&'a str>,
 }
 
-impl ListOidc<'_> {
+impl<'a> ListOidc<'a> {
     /// Only those of this provider.
     pub const fn provider(mut self, provider: Provider) -> Self {
         self.provider = Some(provider);
         self
     }
 
-    /// The maximal number of items; all, when it is not set.
+    /// Reads one page of at most this many items; the server has a maximum of its own. When it is not set, all
+    /// pages are read.
     pub const fn limit(mut self, limit: u64) -> Self {
         self.limit = Some(limit);
         self
@@ -120,18 +122,29 @@ impl ListOidc<'_> {
         self
     }
 
+    /// Begins where an earlier page ended ([`Page::cursor`]). Unlike an offset it skips nothing when credentials
+    /// end meanwhile.
+    pub const fn cursor(mut self, cursor: &'a str) -> Self {
+        self.cursor = Some(cursor);
+        self
+    }
+
     /// Reads it.
     ///
     /// # Errors
     /// When there is no answer, or it is a refusal.
     pub async fn send(self) -> Result<Page<OidcCredential>, ClientError> {
+        let provider = ("oauth_provider", self.provider.map(|provider| provider.to_string()));
+        if self.limit.is_none() && self.offset.is_none() && self.cursor.is_none() {
+            return read::whole_list(self.core, Identity::Org, PATH, &[provider]).await;
+        }
         let query = [
-            ("oauth_provider", self.provider.map(|provider| provider.to_string())),
+            provider,
             ("limit", self.limit.map(|limit| limit.to_string())),
             ("offset", self.offset.map(|offset| offset.to_string())),
+            ("cursor", self.cursor.map(str::to_owned)),
         ];
-        let target = read::target(PATH, &query);
-        read::list(self.core, Identity::Org, target).await
+        read::list(self.core, Identity::Org, read::target(PATH, &query)).await
     }
 }
 

@@ -122,11 +122,36 @@ pub(crate) async fn list<T: DeserializeOwned>(
         items.map_err(|_| "its result has not the expected form")
     };
     let (answer, items) = read(core, identity, target, &understand).await?;
+    let pagination = answer.head.pagination();
     Ok(Page {
         items: items.unwrap_or_default(),
-        total_count: answer.head.pagination().total_count,
+        total_count: pagination.total_count,
+        cursor: pagination.cursor,
         freshness: Freshness::of(&answer.headers),
     })
+}
+
+/// Reads all pages of a list. It is as fresh as its least fresh page.
+pub(crate) async fn whole_list<T: DeserializeOwned>(
+    core: &Core,
+    identity: Identity,
+    path: &str,
+    query: &[(&str, Option<String>)],
+) -> Result<Page<T>, ClientError> {
+    let mut whole: Page<T> = list(core, identity, target(path, query)).await?;
+    while let Some(cursor) = whole.cursor.take() {
+        let mut query = query.to_vec();
+        query.push(("cursor", Some(cursor.clone())));
+        let page: Page<T> = list(core, identity, target(path, &query)).await?;
+        whole.items.extend(page.items);
+        whole.total_count = page.total_count;
+        if whole.freshness == Freshness::Current {
+            whole.freshness = page.freshness;
+        }
+        // A server that repeats itself would be asked for ever.
+        whole.cursor = page.cursor.filter(|next| *next != cursor);
+    }
+    Ok(whole)
 }
 
 #[cfg(test)]

@@ -36,12 +36,12 @@ pub struct SamlCredentials<'a> {
 }
 
 impl<'a> SamlCredentials<'a> {
-    /// Lists them: the first 1,000.
+    /// Lists them.
     ///
     /// # Errors
     /// When there is no answer, or it is a refusal.
     pub async fn list(self) -> Result<Page<SamlCredential>, ClientError> {
-        read::list(self.core, Identity::Org, SAML.to_owned()).await
+        read::whole_list(self.core, Identity::Org, SAML, &[]).await
     }
 
     /// Reads one.
@@ -75,12 +75,12 @@ pub struct ExternalCredentials<'a> {
 }
 
 impl<'a> ExternalCredentials<'a> {
-    /// Lists them without their objects: the first 1,000.
+    /// Lists them without their objects.
     ///
     /// # Errors
     /// When there is no answer, or it is a refusal.
     pub async fn list(self) -> Result<Page<ExternalCredential>, ClientError> {
-        read::list(self.core, Identity::Org, EXTERNAL.to_owned()).await
+        read::whole_list(self.core, Identity::Org, EXTERNAL, &[]).await
     }
 
     /// Reads one with its object: the key needs the right `secrets:read`.
@@ -121,12 +121,12 @@ pub struct Attributes<'a> {
 }
 
 impl<'a> Attributes<'a> {
-    /// Lists their names: the first 1,000.
+    /// Lists their names.
     ///
     /// # Errors
     /// When there is no answer, or it is a refusal.
     pub async fn list(self) -> Result<Page<Attribute>, ClientError> {
-        read::list(self.core, Identity::Org, ATTRIBUTES.to_owned()).await
+        read::whole_list(self.core, Identity::Org, ATTRIBUTES, &[]).await
     }
 
     /// Reads one.

@@ -45,7 +45,7 @@ impl Head {
     }
 
     pub(crate) fn pagination(&self) -> Pagination {
-        self.0.meta.as_ref().and_then(|meta| meta.pagination).unwrap_or_default()
+        self.0.meta.as_ref().and_then(|meta| meta.pagination.clone()).unwrap_or_default()
     }
 
     fn errors(&self) -> impl Iterator<Item = &ErrorItem> {
@@ -101,7 +101,7 @@ mod tests {
         let head = Head::parse(body.to_string().as_bytes()).expect("an envelope");
         assert_eq!(head.messages(), ["a", ""]);
         assert!(head.fails_with(400) && !head.fails_with(503));
-        let expected = Pagination { limit: 2, offset: 4, total_count: Some(9) };
+        let expected = Pagination { limit: 2, offset: 4, total_count: Some(9), cursor: None };
         assert_eq!(head.pagination(), expected);
     }
 

@@ -22,6 +22,8 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// The number of all items, if the server gave it.
     pub total_count: Option<u64>,
+    /// Where the next page begins, if there is one and the list has such cursors.
+    pub cursor: Option<String>,
     /// Whether the list is fresh.
     pub freshness: Freshness,
 }

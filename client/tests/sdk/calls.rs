@@ -85,6 +85,35 @@ async fn patch_and_delete() {
 }
 
 #[tokio::test]
+async fn a_whole_list_is_read_page_by_page_and_is_as_fresh_as_the_stalest() {
+    let page = |id: &str, cursor: Option<&str>| {
+        let items = json!([{"client_id": id, "provider": "google", "options": {}}]);
+        let pagination = json!({"limit": 1000, "offset": 0, "total_count": 3, "cursor": cursor});
+        Reply::json(200, &json!({"meta": {"pagination": pagination}, "result": items}))
+    };
+    let fake = Fake::start([
+        page("a", Some("one")).with("concordat-read", "current"),
+        page("b", Some("two")).with("concordat-read", "stale"),
+        page("c", None).with("concordat-read", "current"),
+        page("a", Some("one")).with("concordat-read", "current"),
+        page("b", Some("one")).with("concordat-read", "current"),
+    ])
+    .await;
+    let client = fake.client();
+    let whole = client.oidc().list().provider(Provider::Google).send().await.unwrap();
+    let ids: Vec<_> = whole.items.iter().map(|item| item.client_id.to_string()).collect();
+    assert_eq!((ids.join(""), whole.total_count, whole.cursor), ("abc".to_owned(), Some(3), None));
+    assert!(whole.freshness.is_stale());
+    let repeating = client.oidc().list().send().await.unwrap();
+    assert_eq!(repeating.items.len(), 2, "a server that repeats a cursor ends the list");
+    let seen = fake.seen();
+    let targets: Vec<_> =
+        seen[..3].iter().map(|seen| seen.target.rsplit_once('?').unwrap().1).collect();
+    let first = "oauth_provider=google";
+    assert_eq!(targets, [first, &format!("{first}&cursor=one"), &format!("{first}&cursor=two")]);
+}
+
+#[tokio::test]
 async fn reads_tell_how_current_they_are() {
     let credential = json!({"client_id": "a", "provider": "new-one", "later": 1, "label": null});
     let stale = "stale; as-of=2025-01-02T03:04:05Z";

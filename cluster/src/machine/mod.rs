@@ -34,6 +34,7 @@ pub mod digest;
 mod entry;
 mod failover;
 pub mod home_orgs;
+pub mod list;
 pub mod locate;
 mod membership;
 mod movement;

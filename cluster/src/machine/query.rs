@@ -23,6 +23,7 @@ use concordat_proto::{
     wire::Wire,
 };
 
+use super::list::{Collector, Part, Wanted};
 use crate::store::{
     Reader, StoreError,
     keys::{self, Kind},
@@ -232,49 +233,28 @@ pub fn oidc(
     load(reader, &keys::oidc(group, org, client_id))
 }
 
-/// The requested page of a list.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct OidcFilter {
-    /// Only those of this provider.
-    pub provider: Option<Provider>,
-    /// The number of items to skip.
-    pub offset: usize,
-    /// The maximal number of items; all when absent.
-    pub limit: Option<usize>,
-}
-
-/// A part of a list.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct OidcPage {
-    /// The wanted part, in order of client id.
-    pub items: Vec<OidcCredential>,
-    /// The number of all items that match the filter.
-    pub total_count: usize,
-}
-
-/// An organization's OIDC credentials.
+/// A part of an organization's OIDC credentials, in order of client id; only those of a provider, where one is
+/// given.
 ///
 /// # Errors
 /// When the store is broken.
-pub fn oidc_page(
+pub fn oidc_part(
     reader: &dyn Reader,
     group: GroupId,
     org: OrgId,
-    filter: &OidcFilter,
-) -> Result<OidcPage, StoreError> {
-    let mut page = OidcPage::default();
-    let limit = filter.limit.unwrap_or(usize::MAX);
+    provider: Option<Provider>,
+    wanted: Wanted<'_>,
+) -> Result<Part<OidcCredential>, StoreError> {
+    let mut part = Collector::new(wanted);
     each(reader, &keys::kind_prefix(group, org, Kind::Oidc), |key, value| {
         let credential: OidcCredential = decode(key, value)?;
-        if filter.provider.is_none_or(|provider| provider == credential.provider) {
-            if page.total_count >= filter.offset && page.items.len() < limit {
-                page.items.push(credential);
-            }
-            page.total_count += 1;
+        if provider.is_some_and(|provider| provider != credential.provider) {
+            return Ok(());
         }
-        Ok(())
+        let name = credential.client_id.clone();
+        part.offer(name.as_str(), value.len(), || Ok(credential))
     })?;
-    Ok(page)
+    Ok(part.finish())
 }
 
 /// The cluster, once it is formed.

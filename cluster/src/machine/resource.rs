@@ -19,6 +19,7 @@ use concordat_proto::{
 
 use super::{
     entry::txn::{ApplyError, ApplyResult, ApplyTxn},
+    list::{Collector, Part, Wanted},
     policy, query, registration,
 };
 use crate::store::{Reader, StoreError, keys};
@@ -37,7 +38,7 @@ pub fn get(
     query::load(reader, &keys::resource(group, org, kind, name))
 }
 
-/// A page of the resources of a kind, in order of name, and the number of all.
+/// A part of the resources of a kind, in order of name.
 ///
 /// # Errors
 /// When the store is broken.
@@ -46,17 +47,16 @@ pub fn list(
     group: GroupId,
     org: OrgId,
     kind: ResourceKind,
-    page: std::ops::Range<usize>,
-) -> Result<(Vec<Resource>, usize), StoreError> {
-    let (mut found, mut total) = (Vec::new(), 0);
-    query::each(reader, &keys::resources(group, org, kind), |key, value| {
-        if page.contains(&total) {
-            found.push(query::decode(key, value)?);
-        }
-        total += 1;
-        Ok(())
+    wanted: Wanted<'_>,
+) -> Result<Part<Resource>, StoreError> {
+    let mut part = Collector::new(wanted);
+    let prefix = keys::resources(group, org, kind);
+    query::each(reader, &prefix, |key, value| {
+        let name = key.get(prefix.len()..).and_then(|name| std::str::from_utf8(name).ok());
+        let name = name.ok_or_else(|| StoreError::new("a resource without a name"))?;
+        part.offer(name, value.len(), || query::decode(key, value))
     })?;
-    Ok((found, total))
+    Ok(part.finish())
 }
 
 /// Carries a change out.

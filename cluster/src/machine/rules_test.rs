@@ -15,7 +15,9 @@ use concordat_proto::{
 };
 
 use super::{
-    ADDRESS_IS_NO_NAME, query,
+    ADDRESS_IS_NO_NAME,
+    list::Wanted,
+    query,
     testkit::{
         BEGIN, HOME, KEY_LIFE, Replica, client, credential, form, key_id, keyed, node, options,
         org, org_id, proposal, region, sealed, write_id,
@@ -255,9 +257,9 @@ fn credentials_are_listed_by_client_id_filtered_and_paged() {
     {
         replica.done(number, create(number, provider));
     }
-    let page = |provider, offset, limit| {
-        let filter = query::OidcFilter { provider, offset, limit };
-        let page = query::oidc_page(&*replica.store, HOME, org_id(0), &filter).unwrap();
+    let page = |provider, offset, limit: Option<usize>| {
+        let wanted = Wanted { offset, items_max: limit.unwrap_or(1000), ..Wanted::FIRST };
+        let page = query::oidc_part(&*replica.store, HOME, org_id(0), provider, wanted).unwrap();
         let ids: Vec<_> = page.items.into_iter().map(|item| item.client_id.to_string()).collect();
         (ids.join(" "), page.total_count)
     };

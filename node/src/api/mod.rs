@@ -7,9 +7,11 @@
 //! - [`operation`]: the table of operations, and what is asked of each.
 //! - [`draft`]: credentials that are to be created or changed.
 //! - [`request`]: what a caller may say beside the operation: credentials, consistency, conditions.
+//! - [`page`]: the parts of lists.
 //! - [`outcome`]: what came of it.
 
 pub mod draft;
 pub mod operation;
 pub mod outcome;
+pub mod page;
 pub mod request;

@@ -24,6 +24,8 @@ use concordat_proto::{
     time::LogTime,
 };
 
+pub use super::page::Page;
+
 use super::draft::{ChangeDraft, KeyDraft, OidcDraft, OidcPatchDraft, OwnOrgWrite, ResourceDraft};
 
 /// Every operation, in the order of [`TABLE`].
@@ -103,6 +105,22 @@ pub enum Caller {
     Operator,
     /// Either. An organization's key needs any right.
     Either,
+}
+
+impl Operation {
+    /// Whether an operator may ask for it in an organization's place, in a dialect that lets the organization be
+    /// named beside the key, where a policy permits it: none of these answers with a secret.
+    #[must_use]
+    pub const fn is_open_to_operators(self) -> bool {
+        matches!(
+            self,
+            Self::EntryList
+                | Self::EntryGet
+                | Self::EntryCreate
+                | Self::EntryChange
+                | Self::EntryDelete
+        )
+    }
 }
 
 /// The effect of an operation.
@@ -551,15 +569,6 @@ const fn changing(draft: &ResourceDraft) -> Operation {
             ResourceKind::Policies => Operation::OrgPoliciesPut,
         },
     }
-}
-
-/// A page of a list.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Page {
-    /// At most this many items; `None` is all.
-    pub limit: Option<usize>,
-    /// Skip this many items.
-    pub offset: usize,
 }
 
 /// A request for a receipt.

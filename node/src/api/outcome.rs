@@ -24,7 +24,9 @@ use concordat_proto::{
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::operation::{EntryFilter, Page};
+pub use super::page::List;
+
+use super::operation::EntryFilter;
 
 /// An outcome, and the freshness of the state that it was computed from.
 #[derive(Debug, Clone)]
@@ -125,7 +127,7 @@ pub enum Value {
     /// One credential with its registration.
     Entry(Box<EntryView>),
     /// A page of credentials with their registrations.
-    Entries(Box<OrgFacts>, List<Entry>, EntryFilter),
+    Entries(Box<OrgFacts>, List<Entry>, Box<EntryFilter>),
     /// The credential that a dialect is bound to.
     Binding(Binding, ClientId),
     /// One resource, with its secret where it has one.
@@ -234,17 +236,6 @@ pub struct EntryWritten {
     /// The credential after the write, where it was not deleted; a later write may have changed it
     /// again.
     pub now: Option<EntryView>,
-}
-
-/// A page of a list.
-#[derive(Debug, Clone)]
-pub struct List<T> {
-    /// The items of the page.
-    pub items: Vec<T>,
-    /// The page.
-    pub page: Page,
-    /// The number of items on all pages.
-    pub total_count: usize,
 }
 
 /// An organization as operators see it.

@@ -207,12 +207,13 @@ fn write_outcome(words: &[&str], receipt: Receipt) -> (Operation, Answered) {
 }
 
 fn list<T>(items: Vec<T>, page: Page, total_count: usize) -> List<T> {
-    List { items, page, total_count }
+    let next = page.limit.filter(|limit| items.len() < *limit).map(|_| "line/1".to_owned());
+    List { items, page, total_count, next }
 }
 
 fn plain_outcome(words: &[&str]) -> (Operation, Answered) {
-    let all = Page { limit: None, offset: 0 };
-    let page = Page { limit: Some(2), offset: 4 };
+    let all = Page::default();
+    let page = Page { limit: Some(2), offset: 4, after: None };
     let credentials = |items: Vec<OidcCredential>, page, total| {
         (Operation::OidcList, Answered::Found(Value::Credentials(list(items, page, total))))
     };

@@ -97,8 +97,13 @@ mod tests {
     }
 
     fn list(total_count: usize) -> Outcome {
-        let page = Page { limit: None, offset: 0 };
-        Outcome::Found(Value::Credentials(List { items: Vec::new(), page, total_count }))
+        let page = Page::default();
+        Outcome::Found(Value::Credentials(List {
+            items: Vec::new(),
+            page,
+            total_count,
+            next: None,
+        }))
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub struct Meta {
 }
 
 /// Which part of a list a response holds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Pagination {
     /// The most items that this response may hold.
@@ -61,4 +61,9 @@ pub struct Pagination {
     /// How many items the whole list has; `None` is never written.
     #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub total_count: Option<u64>,
+    /// The `cursor` with which the next page is asked for; none on the last page, and in lists of keys and
+    /// of organizations, which have an `offset` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub cursor: Option<String>,
 }

@@ -17,6 +17,7 @@ use concordat_proto::{
 
 use crate::{
     machine::{
+        list::Wanted,
         org::keys as org_keys,
         query, registered, resource,
         testkit::{api_key, client, credential, org_id, sealed},
@@ -138,7 +139,7 @@ impl Model {
     /// The attributes in a state are those that were written, and counted.
     pub(super) fn check_attributes(&self, store: &dyn Reader, group: GroupId, org: OrgId) {
         let kind = ResourceKind::Attribute;
-        let (found, _) = resource::list(store, group, org, kind, 0..usize::MAX).expect("a list");
+        let found = resource::list(store, group, org, kind, Wanted::FIRST).expect("a list").items;
         let found: BTreeMap<_, _> =
             found.into_iter().map(|it| (it.name, (it.version, it.body))).collect();
         assert_eq!(found, self.attributes, "attributes are not those that were written");

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use concordat_proto::api::envelope::Envelope;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use crate::dialect::describe::{Description, Parameter, whole};
+use crate::dialect::describe::{Description, Parameter, of, whole};
 
 /// Nine digits.
 const ITEMS_MAX: u64 = 999_999_999;
@@ -21,6 +21,13 @@ pub(in crate::dialect) const OFFSET: Parameter = Parameter {
     name: "offset",
     about: "The items that are skipped.",
     schema: whole::<0, ITEMS_MAX>,
+};
+
+/// Where a page begins.
+pub(in crate::dialect) const CURSOR: Parameter = Parameter {
+    name: "cursor",
+    about: "Begins after the page whose meta.pagination had this cursor.",
+    schema: of::<String>(),
 };
 
 impl Description {

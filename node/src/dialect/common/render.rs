@@ -18,11 +18,11 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 use http_body_util::{Either, Full};
 use serde_json::value::RawValue;
 
-use super::{envelope, status};
+use super::{envelope, query, status};
 use crate::{
     api::{
-        operation::{Operation, Page},
-        outcome::{Answer, Malformed, Outcome, Unavailable, Value, Written},
+        operation::Operation,
+        outcome::{Answer, List, Malformed, Outcome, Unavailable, Value, Written},
     },
     clock::Stamp,
     dialect::traits::ResponseBody,
@@ -235,10 +235,14 @@ fn found(values: &dyn Values, status: u16, value: &Value) -> Reply {
     }
 }
 
-/// Without a limit the whole list is the page.
-pub(in crate::dialect) fn pagination(page: Page, total_count: usize) -> Pagination {
-    let limit = page.limit.unwrap_or(total_count) as u64;
-    Pagination { limit, offset: page.offset as u64, total_count: Some(total_count as u64) }
+/// Which page of a list an answer has.
+pub(in crate::dialect) fn pagination<T>(list: &List<T>) -> Pagination {
+    Pagination {
+        limit: list.page.items_max() as u64,
+        offset: list.page.offset as u64,
+        total_count: Some(list.total_count as u64),
+        cursor: list.next.as_deref().map(query::cursor),
+    }
 }
 
 /// A write's receipt, as a result.

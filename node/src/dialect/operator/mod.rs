@@ -86,7 +86,7 @@ impl Values for OperatorApi {
         match value {
             Value::Organization(view) => Some((shown::organization(view), None)),
             Value::Organizations(list) => {
-                let pagination = render::pagination(list.page, list.total_count);
+                let pagination = render::pagination(list);
                 Some((shown::organizations(&list.items), Some(pagination)))
             }
             Value::Receipt(receipt, refusal) => {

@@ -21,7 +21,7 @@ use concordat_proto::{
 use crate::{
     api::operation::Operation,
     dialect::{
-        common::described::{LIMIT, OFFSET},
+        common::described::{CURSOR, LIMIT, OFFSET},
         describe::{Description, Parameter, describe, of},
     },
 };
@@ -45,7 +45,7 @@ const DELETE_ALL: Parameter = Parameter {
 
 pub(super) const OPERATIONS: &[Description] = &[
     describe(Operation::OidcList, "List credentials")
-        .query(&[OF_PROVIDER, LIMIT, OFFSET])
+        .query(&[OF_PROVIDER, LIMIT, OFFSET, CURSOR])
         .result::<Vec<OidcCredential>>(),
     describe(Operation::OidcCreate, "Create a credential")
         .takes::<CredentialCreate>()
@@ -67,13 +67,13 @@ pub(super) const OPERATIONS: &[Description] = &[
         .result::<ClientSecret>(),
     describe(Operation::OwnOrgDelete, "Delete the organization").answers(&[204]),
     describe(Operation::SuborgList, "List suborganizations")
-        .query(&[LIMIT, OFFSET])
+        .query(&[LIMIT, OFFSET, CURSOR])
         .result::<Vec<Suborganization>>(),
     describe(Operation::SuborgCreate, "Create a suborganization")
         .takes::<SuborganizationCreate>()
         .result::<NewSuborganization>(),
     describe(Operation::SamlList, "List SAML credentials")
-        .query(&[LIMIT, OFFSET])
+        .query(&[LIMIT, OFFSET, CURSOR])
         .result::<Vec<SamlCredential>>(),
     describe(Operation::SamlCreate, "Create a SAML credential")
         .takes::<SamlCreate>()
@@ -93,7 +93,7 @@ pub(super) const OPERATIONS: &[Description] = &[
         .of::<ResourceName>()
         .answers(&[204]),
     describe(Operation::ExternalList, "List external credentials")
-        .query(&[LIMIT, OFFSET])
+        .query(&[LIMIT, OFFSET, CURSOR])
         .result::<Vec<ExternalCredential>>(),
     describe(Operation::ExternalCreate, "Create an external credential")
         .takes::<ExternalCreate>()
@@ -113,7 +113,7 @@ pub(super) const OPERATIONS: &[Description] = &[
         .query(&[CREDENTIAL_ID, DELETE_ALL])
         .answers(&[204]),
     describe(Operation::AttributeList, "List the names of attributes")
-        .query(&[LIMIT, OFFSET])
+        .query(&[LIMIT, OFFSET, CURSOR])
         .result::<Vec<Attribute>>(),
     describe(Operation::AttributeGet, "Read an attribute")
         .of::<ResourceName>()

@@ -101,7 +101,7 @@ const fn route(
 }
 
 fn listed(input: &Input<'_>, kind: ResourceKind) -> Result<Action, Malformed> {
-    let page = Query::new(input.query).page()?;
+    let page = Query::new(input.query).page_after()?;
     Ok(Action::CredentialRead(CredentialRead::Resources(kind, page)))
 }
 
@@ -118,7 +118,7 @@ fn ended(input: &Input<'_>, kind: ResourceKind) -> Result<Action, Malformed> {
 
 fn list(input: &Input<'_>) -> Result<Action, Malformed> {
     let query = Query::new(input.query);
-    let (provider, page) = (provider(&query)?, query.page()?);
+    let (provider, page) = (provider(&query)?, query.page_after()?);
     Ok(Action::CredentialRead(CredentialRead::List { provider, page }))
 }
 

@@ -31,7 +31,7 @@ pub(super) fn found(value: &Value) -> Option<(Box<RawValue>, Option<Pagination>)
     match value {
         Value::Credential(found) => Some((credential(found), None)),
         Value::Credentials(list) => {
-            let pagination = render::pagination(list.page, list.total_count);
+            let pagination = render::pagination(list);
             Some((credentials(&list.items), Some(pagination)))
         }
         Value::ClientSecret { client_id, secret, expires_at } => {
@@ -44,11 +44,11 @@ pub(super) fn found(value: &Value) -> Option<(Box<RawValue>, Option<Pagination>)
         }
         Value::Resource(view) => Some((resource(view), None)),
         Value::Resources(org, kind, list) => {
-            let pagination = render::pagination(list.page, list.total_count);
+            let pagination = render::pagination(list);
             Some((resources(*org, *kind, &list.items), Some(pagination)))
         }
         Value::Keys(caller, list) => {
-            let pagination = render::pagination(list.page, list.total_count);
+            let pagination = render::pagination(list);
             let keys: Vec<_> = list.items.iter().map(|item| key::object(*caller, item)).collect();
             Some((raw(&keys), Some(pagination)))
         }

@@ -264,9 +264,9 @@ fn each_provider_has_its_type_and_its_config() {
 fn a_list_counts_all_and_says_how_old_it_is() {
     let list = |part, by_name, items: Vec<Entry>| {
         let total_count = items.len() * 5;
-        let list = List { items, page: Page::default(), total_count };
+        let list = List { items, page: Page::default(), total_count, next: None };
         let filter = EntryFilter { by_name, ..EntryFilter::default() };
-        let value = Value::Entries(Box::new(facts()), list, filter);
+        let value = Value::Entries(Box::new(facts()), list, Box::new(filter));
         render(Service::Management, part, Operation::EntryList, Outcome::Found(value)).1
     };
     let mut shown = list(Part::Legacy, true, vec![full()]);

@@ -104,5 +104,5 @@ fn page(offset: u64, limit: u64) -> Result<Page, Malformed> {
     };
     // Beyond the last one in any case.
     let offset = usize::try_from(offset).unwrap_or(usize::MAX);
-    Ok(Page { limit: usize::try_from(limit).ok(), offset })
+    Ok(Page { limit: usize::try_from(limit).ok(), offset, after: None })
 }

@@ -30,7 +30,7 @@ pub(super) fn answer(
 ) -> Answer {
     match read {
         CredentialRead::List { provider, page } => {
-            of_org(node, org, |at| list(node, at, provider, page))
+            of_org(node, org, |at| list(node, at, provider, &page))
         }
         CredentialRead::Get(client_id) => {
             of_org(node, org, |at| get(node, at, &client_id, terms.if_none_match.as_ref()))
@@ -39,7 +39,7 @@ pub(super) fn answer(
             guarded::answer(node, org, terms, &ClientSecretOf(&client_id))
         }
         CredentialRead::Resources(kind, page) => {
-            of_org(node, org, |at| resources::list(node, at, kind, page))
+            of_org(node, org, |at| resources::list(node, at, kind, &page))
         }
         CredentialRead::Resource(ResourceKind::External, name) => {
             let if_none_match = terms.if_none_match.as_ref();
@@ -56,7 +56,7 @@ pub(super) fn answer(
             let if_none_match = terms.if_none_match.as_ref();
             of_org(node, org, |at| resources::get(node, at, kind, &name, if_none_match))
         }
-        CredentialRead::Keys(page) => of_org(node, org, |at| keys::list(node, org, at, page)),
+        CredentialRead::Keys(page) => of_org(node, org, |at| keys::list(node, org, at, &page)),
         CredentialRead::Entries(filter) => of_org(node, org, |at| entries::list(node, at, &filter)),
         CredentialRead::Entry(query) => {
             of_org(node, org, |at| entries::get(node, at, &query, terms.if_none_match.as_ref()))
@@ -85,13 +85,10 @@ fn of_org(node: &Node, org: &OrgPrincipal, read: impl Fn(&Located) -> Answer) ->
     }
 }
 
-fn list(node: &Node, at: &Located, provider: Option<Provider>, page: Page) -> Answer {
-    let filter = query::OidcFilter { provider, offset: page.offset, limit: page.limit };
-    match query::oidc_page(node.state(), at.group, at.home.org.id, &filter) {
-        Ok(found) => {
-            let list = List { items: found.items, page, total_count: found.total_count };
-            Outcome::Found(Value::Credentials(list)).into()
-        }
+fn list(node: &Node, at: &Located, provider: Option<Provider>, page: &Page) -> Answer {
+    let org = at.home.org.id;
+    match query::oidc_part(node.state(), at.group, org, provider, page.wanted()) {
+        Ok(part) => Outcome::Found(Value::Credentials(List::of(page.clone(), part))).into(),
         Err(error) => broken("listing credentials", &error),
     }
 }

@@ -63,7 +63,7 @@ pub(super) fn list(node: &Node, at: &Located, filter: &EntryFilter) -> Answer {
         (Err(error), _) | (_, Err(error)) => return broken("listing credentials", &error),
     };
     let list = selected(all, filter);
-    Outcome::Found(Value::Entries(Box::new(facts), list, filter.clone())).into()
+    Outcome::Found(Value::Entries(Box::new(facts), list, Box::new(filter.clone()))).into()
 }
 
 /// Those that pass every filter, in order, and of them the page.
@@ -77,9 +77,9 @@ fn selected(all: Vec<Entry>, filter: &EntryFilter) -> List<Entry> {
         found.reverse();
     }
     let total_count = found.len();
-    let limit = filter.page.limit.unwrap_or(total_count);
-    let items = found.into_iter().skip(filter.page.offset).take(limit).collect();
-    List { items, page: filter.page, total_count }
+    let page = filter.page.clone();
+    let items = found.into_iter().skip(page.offset).take(page.items_max()).collect();
+    List { items, page, total_count, next: None }
 }
 
 fn passes(entry: &Entry, filter: &EntryFilter) -> bool {
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(numbers(&descending), (vec![3, 2, 1], 3));
         let by_name = EntryFilter { by_name: true, ..EntryFilter::default() };
         assert_eq!(numbers(&by_name), (vec![3, 2, 1], 3));
-        let page = Page { limit: Some(1), offset: 1 };
+        let page = Page { limit: Some(1), offset: 1, after: None };
         assert_eq!(numbers(&EntryFilter { page, ..EntryFilter::default() }), (vec![2], 3));
         let named = |text: &str, how| EntryFilter {
             names: vec![(text.to_owned(), how)],

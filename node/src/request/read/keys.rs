@@ -18,13 +18,13 @@ use crate::{
 };
 
 /// A page of the keys, the oldest first.
-pub(super) fn list(node: &Node, org: &OrgPrincipal, at: &Located, page: Page) -> Answer {
+pub(super) fn list(node: &Node, org: &OrgPrincipal, at: &Located, page: &Page) -> Answer {
     match living(node, at) {
         Ok(keys) => {
             let total_count = keys.len();
-            let limit = page.limit.unwrap_or(total_count);
-            let items = keys.into_iter().skip(page.offset).take(limit).collect();
-            Outcome::Found(Value::Keys(org.key, List { items, page, total_count })).into()
+            let items = keys.into_iter().skip(page.offset).take(page.items_max()).collect();
+            let list = List { items, page: page.clone(), total_count, next: None };
+            Outcome::Found(Value::Keys(org.key, list)).into()
         }
         Err(error) => broken("listing keys", &error),
     }

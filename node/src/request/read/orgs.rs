@@ -8,7 +8,6 @@ use concordat_cluster::{
 };
 use concordat_proto::{
     id::{GroupId, OrgId},
-    limits,
     movement::HomeRecord,
 };
 
@@ -52,14 +51,12 @@ pub(super) async fn list(node: &Arc<Node>, page: Page) -> Answer {
     let home_groups = node.home_groups();
     let store = Arc::clone(&node.store);
     // It looks at every organization to count them: not on the threads that answer requests.
-    let read = node.aside(move || merged(&*store, &home_groups, page)).await;
+    let wanted = page.clone();
+    let read = node.aside(move || merged(&*store, &home_groups, &wanted)).await;
     match read {
         Ok(Ok((orgs, total_count))) => {
-            // Without a limit the whole list is the page, unless that is longer than any may be.
-            let is_cut = page.limit.is_some() || total_count > limits::PAGE_ITEMS_MAX;
-            let page = Page { limit: is_cut.then_some(page_items(page)), ..page };
             let items = orgs.into_iter().map(|home| view(node, home)).collect();
-            let list = List { items, page, total_count };
+            let list = List { items, page, total_count, next: None };
             freshness::mark(Outcome::Found(Value::Organizations(list)), fresh)
         }
         Ok(Err(error)) => freshness::mark(broken("listing organizations", &error), fresh),
@@ -68,10 +65,6 @@ pub(super) async fn list(node: &Arc<Node>, page: Page) -> Answer {
             freshness::mark(unavailable(Unavailable::Overloaded), fresh)
         }
     }
-}
-
-fn page_items(page: Page) -> usize {
-    page.limit.unwrap_or(limits::PAGE_ITEMS_MAX).min(limits::PAGE_ITEMS_MAX)
 }
 
 /// One group's organizations, a few at a time.
@@ -99,9 +92,9 @@ impl Cursor<'_> {
 fn merged(
     store: &dyn Store,
     home_groups: &[GroupId],
-    page: Page,
+    page: &Page,
 ) -> Result<(Vec<HomeRecord>, usize), StoreError> {
-    let limit = page_items(page);
+    let limit = page.items_max();
     let cursor = |group: &GroupId| Cursor {
         store,
         group: *group,
@@ -177,7 +170,8 @@ mod tests {
         }
         let homes = [GroupId(1), GroupId(2), GroupId(3)];
         let ids = |limit, offset| {
-            let (orgs, total) = merged(&store, &homes, Page { limit, offset }).unwrap();
+            let (orgs, total) =
+                merged(&store, &homes, &Page { limit, offset, after: None }).unwrap();
             assert_eq!(total, 4, "one that moved counts once");
             let shown = |home: &HomeRecord| (home.org.id.to_bytes()[0], home.org.epoch);
             orgs.iter().map(shown).collect::<Vec<_>>()

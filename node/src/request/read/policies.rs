@@ -108,7 +108,10 @@ fn question(trial: &PolicyTrial, of_this: &Circumstances) -> Result<Question, &'
             Asker::Key { key, org, rights: rights.0 }
         }
         (Some(_), _) => return Err("only operators ask for this operation: leave rights out"),
-        (None, _) if matches!(caller, Caller::Organization(_)) => {
+        (None, _)
+            if matches!(caller, Caller::Organization(_))
+                && !trial.operation.is_open_to_operators() =>
+        {
             return Err("only keys of an organization ask for this operation: rights and \
                         organization_id are required");
         }

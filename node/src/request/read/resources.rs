@@ -7,7 +7,6 @@ use concordat_cluster::{
 };
 use concordat_proto::{
     command::Precondition,
-    limits,
     resource::{Resource, ResourceBody, ResourceKind, ResourceName},
 };
 
@@ -27,13 +26,11 @@ use crate::{
 };
 
 /// A page of the resources of a kind.
-pub(super) fn list(node: &Node, at: &Located, kind: ResourceKind, page: Page) -> Answer {
+pub(super) fn list(node: &Node, at: &Located, kind: ResourceKind, page: &Page) -> Answer {
     let (group, org) = (at.group, at.home.org.id);
-    let limit = page.limit.unwrap_or(limits::PAGE_ITEMS_MAX).min(limits::PAGE_ITEMS_MAX);
-    let wanted = page.offset..page.offset.saturating_add(limit);
-    match resource::list(node.state(), group, org, kind, wanted) {
-        Ok((items, total_count)) => {
-            let list = List { items, page, total_count };
+    match resource::list(node.state(), group, org, kind, page.wanted()) {
+        Ok(part) => {
+            let list = List::of(page.clone(), part);
             Outcome::Found(Value::Resources(org, kind, list)).into()
         }
         Err(error) => broken("listing resources", &error),
