@@ -153,6 +153,25 @@ pub fn profile(reader: &dyn Reader, group: GroupId, org: OrgId) -> Result<OrgPro
     Ok(stored.unwrap_or_else(|| OrgProfile::of_earlier(org)))
 }
 
+/// The organization that has a number. None has one that was derived from its id: such organizations were made
+/// before numbers were given.
+///
+/// # Errors
+/// When the store is broken.
+pub fn org_of_number(
+    reader: &dyn Reader,
+    home_groups: &[GroupId],
+    number: Number,
+) -> Result<Option<OrgId>, StoreError> {
+    for group in home_groups {
+        if let Some(bytes) = reader.get(&keys::org_number(*group, number))? {
+            let id = bytes.try_into().map(OrgId::from_bytes);
+            return id.map(Some).map_err(|_| StoreError::new("a number of no organization"));
+        }
+    }
+    Ok(None)
+}
+
 /// The organization that has an enterprise domain.
 ///
 /// # Errors

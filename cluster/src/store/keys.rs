@@ -93,6 +93,9 @@ pub enum Kind {
     /// An organization of this group has ended, and its claim has not yet (no organization in the key, its id is
     /// the name); the value is empty.
     Ended = 36,
+    /// The organization that an entry of this group has given a number, as the bytes of its id, by the number (no
+    /// organization in the key). It stays where the organization moves to another group, or ends.
+    OrgNumber = 37,
     /// The home group's `PartitionPolicyRecord` (no organization, no name).
     PartitionPolicyRecord = 14,
     /// An `OrgSettings` (no name).
@@ -139,6 +142,7 @@ impl Kind {
             34 => Self::OwnPolicyVersion,
             35 => Self::Suborganization,
             36 => Self::Ended,
+            37 => Self::OrgNumber,
             14 => Self::PartitionPolicyRecord,
             15 => Self::OrgSettings,
             _ => return None,
@@ -253,6 +257,12 @@ pub fn policy_revision(group: GroupId) -> Vec<u8> {
 #[must_use]
 pub fn ended(group: GroupId, org: OrgId) -> Vec<u8> {
     key(group, NO_ORG, Kind::Ended, &org.to_bytes())
+}
+
+/// The organization that was given a number in a group.
+#[must_use]
+pub fn org_number(group: GroupId, number: Number) -> Vec<u8> {
+    key(group, NO_ORG, Kind::OrgNumber, &number.0.to_be_bytes())
 }
 
 /// All suborganizations of an organization.

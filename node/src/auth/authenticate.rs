@@ -22,6 +22,7 @@ use concordat_proto::{
     id::{GroupId, KeyId, OrgId, WriteId},
     key::OrgKey,
     org::{KeyHash, Rights},
+    registration::Number,
     time::LogTime,
 };
 use subtle::ConstantTimeEq;
@@ -58,6 +59,9 @@ pub(crate) struct OrgPrincipal {
     /// The write by which another key has taken its place: it opens that write's receipt and a repeat of
     /// it, and nothing else.
     pub(crate) replaced_by: Option<WriteId>,
+    /// Whether the key is an operator's, who acts for the organization: it has none of the rights of keys, and may
+    /// do what a policy permits operators.
+    pub(crate) is_operators: bool,
 }
 
 impl OrgPrincipal {
@@ -66,18 +70,30 @@ impl OrgPrincipal {
         self.at.home.org.id
     }
 
-    /// The record of its key in the state of a group, unless that is over.
+    /// Whether its key still lets it in, by the state of the group that the organization is in. The key that
+    /// `write` has replaced does, for the receipt of that write.
     ///
     /// # Errors
     /// When the store is broken.
-    pub(crate) fn key_at(
+    pub(crate) fn is_let_in(
         &self,
         state: &dyn Reader,
         group: GroupId,
+        write: Option<WriteId>,
         now: LogTime,
-    ) -> Result<Option<OrgKey>, StoreError> {
+    ) -> Result<bool, StoreError> {
+        if self.is_operators {
+            return Ok(query::operator_key(state, &self.hash)?.is_some());
+        }
         let found = query::api_key(state, group, self.id(), &self.hash)?;
-        Ok(found.filter(|key| !key.is_over(now)))
+        let found = found.filter(|key| !key.is_over(now));
+        Ok(found.is_some_and(|key| key.replaced.is_none_or(|it| Some(it.by) == write)))
+    }
+
+    /// The key that a write of the organization names, which is looked up again where the write is applied. An
+    /// operator's is unknown there.
+    pub(crate) const fn authorized_by(&self) -> Option<KeyId> {
+        if self.is_operators { None } else { Some(self.key) }
     }
 }
 
@@ -111,6 +127,11 @@ pub(crate) fn authenticate(
     let hash = hash_key(presented.key);
     let found = match (caller, presented.organization) {
         (Caller::Operator, _) | (Caller::Either, ClaimedOrg::Absent) => operator(state, &hash),
+        (Caller::Organization(_) | Caller::Either, ClaimedOrg::OfKeyAnd(named))
+            if org_of_key(presented.key).is_none() =>
+        {
+            acting(state, home_groups, named, &hash)
+        }
         (
             Caller::Organization(_) | Caller::Either,
             ClaimedOrg::Named(_)
@@ -138,7 +159,7 @@ pub(crate) fn authenticate(
         return Err(Denied::Unauthenticated);
     }
     match found {
-        Ok(Principal::Org(org)) => {
+        Ok(Principal::Org(org)) if !org.is_operators => {
             require_named(state, &org, presented.organization).map(|()| Principal::Org(org))
         }
         found => found,
@@ -169,9 +190,8 @@ fn require_named(
 fn claimed(presented: &Presented<'_>) -> Option<OrgId> {
     match presented.organization {
         ClaimedOrg::Named(text) => parsed(text),
-        ClaimedOrg::OfKey | ClaimedOrg::OfKeyAnd(_) | ClaimedOrg::OfKeyUnnamed => {
-            org_of_key(presented.key)
-        }
+        ClaimedOrg::OfKeyAnd(named) => org_of_key(presented.key).or_else(|| parsed(named)),
+        ClaimedOrg::OfKey | ClaimedOrg::OfKeyUnnamed => org_of_key(presented.key),
         ClaimedOrg::Absent | ClaimedOrg::Ambiguous => None,
     }
 }
@@ -192,6 +212,34 @@ fn operator(state: &dyn Reader, hash: &KeyHash) -> Result<Principal, Denied> {
     }
 }
 
+/// An operator who acts for an organization: named by its UUID or its number, in a dialect that takes the
+/// organization from the key otherwise. Without an operator's key nothing about the organization is looked up.
+fn acting(
+    state: &dyn Reader,
+    home_groups: &[GroupId],
+    named: &[u8],
+    hash: &KeyHash,
+) -> Result<Principal, Denied> {
+    let Principal::Operator { key } = operator(state, hash)? else {
+        return Err(Denied::Unauthenticated);
+    };
+    let id = match parsed(named) {
+        Some(id) => Some(id),
+        None => match std::str::from_utf8(named).ok().and_then(|text| text.parse().ok()) {
+            Some(number) => registered::org_of_number(state, home_groups, Number(number))?,
+            None => None,
+        },
+    };
+    let found = match id {
+        Some(id) if !id.is_reserved() => locate(state, home_groups, id)?,
+        Some(_) | None => None,
+    };
+    let at = found.filter(|at| !at.home.is_ended()).ok_or(Denied::OtherOrganization)?;
+    let (hash, rights) = (*hash, Rights::NONE);
+    let org = OrgPrincipal { at, key, hash, rights, replaced_by: None, is_operators: true };
+    Ok(Principal::Org(Box::new(org)))
+}
+
 fn organization(
     state: &dyn Reader,
     home_groups: &[GroupId],
@@ -208,7 +256,9 @@ fn organization(
         (Some(at), Some(OrgKey { key, replaced, .. })) => {
             let replaced_by = replaced.map(|replaced| replaced.by);
             let (key, hash, rights) = (key.id, key.hash, key.rights);
-            Ok(Principal::Org(Box::new(OrgPrincipal { at, key, hash, rights, replaced_by })))
+            let is_operators = false;
+            let org = OrgPrincipal { at, key, hash, rights, replaced_by, is_operators };
+            Ok(Principal::Org(Box::new(org)))
         }
         _ => Err(Denied::Unauthenticated),
     }

@@ -6,7 +6,7 @@ use concordat_cluster::store::{Pair, Store, WriteBatch, keys, memory::MemoryStor
 use concordat_proto::{
     key::Replaced,
     log::LogIndex,
-    movement::{Import, MovedAwayRecord, PreviousHome},
+    movement::{Ended, HomeRecord, Import, MovedAwayRecord, PreviousHome},
     org::{ApiKey, Org, WrappedKey},
     region::Region,
     secret::Sealed,
@@ -98,6 +98,52 @@ fn all_that_is_wrong_with_a_key_is_one_answer_after_the_same_work() {
     let found = authenticate(&counted, &HOMES, &presented(Some(&one), Some(&key)), ORG, NOW);
     assert!(matches!(found, Ok(Principal::Org(org)) if org.at.group == GroupId(2)));
     assert_eq!(counted.gets.get(), HOMES.len() + 1, "a right key costs as much as a wrong one");
+}
+
+#[test]
+fn an_operator_acts_for_the_organization_that_is_named_beside_the_key() {
+    let store = MemoryStore::default();
+    let (one, ended) = (org_id(&SystemClock, &OsEntropy), org_id(&SystemClock, &OsEntropy));
+    let own_key = add_org(&store, GroupId(2), 1, one);
+    add_org(&store, GroupId(3), 1, ended);
+    let home: HomeRecord = query::home(&store, GroupId(3), ended).unwrap().expect("it is there");
+    let by = Ended { by: WriteId::from_bytes([8; 16]), index: LogIndex(9) };
+    put(&store, keys::org(GroupId(3), ended), HomeRecord { ended: Some(by), ..home }.encode());
+    // It was made in another group.
+    put(&store, keys::org_number(GroupId(1), Number(77)), one.to_bytes().to_vec());
+    let (operator, record) = new_operator_key(&OsEntropy);
+    put(&store, keys::operator_key(&record.hash), record.encode());
+    let by = |key: &str, named: &str| {
+        let organization = ClaimedOrg::OfKeyAnd(named.as_bytes());
+        let presented = Presented { key: key.as_bytes(), organization };
+        authenticate(&store, &HOMES, &presented, ORG, NOW)
+    };
+    for named in [one.to_string(), one.to_string().to_uppercase(), "77".to_owned()] {
+        let Ok(Principal::Org(org)) = by(operator.expose(), &named) else { panic!("{named}") };
+        assert_eq!((org.id(), org.key, org.is_operators), (one, record.id, true));
+        assert_eq!((org.authorized_by(), org.rights), (None, Rights::NONE));
+        assert!(org.is_let_in(&store, GroupId(2), None, NOW).unwrap());
+        put_absent(&store, keys::operator_key(&record.hash));
+        assert!(!org.is_let_in(&store, GroupId(2), None, NOW).unwrap(), "it was revoked");
+        put(&store, keys::operator_key(&record.hash), record.encode());
+    }
+    let absent = org_id(&SystemClock, &OsEntropy).to_string();
+    let nil = "00000000-0000-0000-0000-000000000000";
+    for named in [&absent, &ended.to_string(), "78", "-1", "x", "", nil] {
+        let denied = by(operator.expose(), named);
+        assert!(matches!(denied, Err(Denied::OtherOrganization)), "{named}");
+    }
+    for key in ["op_wrong", "", "x"] {
+        assert!(matches!(by(key, "77"), Err(Denied::Unauthenticated)), "{key}");
+    }
+    assert!(matches!(by(&own_key, "77"), Err(Denied::OtherOrganization)), "no profile has it");
+    let Ok(Principal::Org(own)) = by(&own_key, &one.to_string()) else { panic!("its own key") };
+    assert_eq!((own.is_operators, own.authorized_by()), (false, Some(own.key)));
+}
+
+fn put_absent(store: &MemoryStore, key: Vec<u8>) {
+    let changes = vec![(key, None)];
+    store.write(WriteBatch { changes, ..WriteBatch::default() }).unwrap();
 }
 
 #[test]

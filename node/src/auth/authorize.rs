@@ -118,6 +118,7 @@ pub(crate) fn subject_to(principal: &Principal, operation: Operation) -> (bool, 
 pub(crate) fn asker(principal: &Principal) -> Asker {
     match principal {
         Principal::Operator { key } => Asker::Operator(*key),
+        Principal::Org(org) if org.is_operators => Asker::Operator(org.key),
         Principal::Org(org) => Asker::Key { key: org.key, org: org.id(), rights: org.rights.0 },
     }
 }
@@ -329,8 +330,9 @@ mod tests {
         };
         let home = HomeRecord::begun(org);
         let at = Located { group: GroupId(1), home, is_closed: false };
-        let (hash, replaced_by) = ([0; 32], None);
-        Principal::Org(Box::new(OrgPrincipal { at, key, hash, rights, replaced_by }))
+        let (hash, replaced_by, is_operators) = ([0; 32], None, false);
+        let org = OrgPrincipal { at, key, hash, rights, replaced_by, is_operators };
+        Principal::Org(Box::new(org))
     }
 
     fn operator() -> Principal {
@@ -492,7 +494,7 @@ mod tests {
         let asked = |operation| question(&operator(), operation);
         assert!(permit().grant(cluster.clone(), asked(Operation::ClusterGet)).is_ok());
         assert!(permit().grant(cluster, asked(Operation::NodeList)).is_err());
-        let other = Action::OperatorRead(OperatorRead::Orgs(Page { limit: None, offset: 0 }));
+        let other = Action::OperatorRead(OperatorRead::Orgs(Page::default()));
         assert!(permit().grant(other, asked(Operation::ClusterGet)).is_err());
     }
 

@@ -237,6 +237,9 @@ fn a_decision_by_the_source_holds_for_that_source_only() {
 fn all_questions_fit_the_schema() {
     for row in &TABLE {
         let askers = match row.caller {
+            Caller::Organization(_) if row.operation.is_open_to_operators() => {
+                vec![key(Rights::ALL), Asker::Operator(KEY)]
+            }
             Caller::Organization(_) => vec![key(Rights::ALL)],
             Caller::Operator => vec![Asker::Operator(KEY)],
             Caller::Either => vec![key(Rights::ALL), Asker::Operator(KEY)],
@@ -298,6 +301,24 @@ fn an_operators_permit_never_fits_a_keys_operation() {
     let text = "permit (principal is Operator, action == Action::\"secret_get\", resource);";
     let asked = question(Asker::Operator(KEY), Operation::SecretGet);
     assert!(!with(text, "").verdict(&asked).is_allowed);
+}
+
+#[test]
+fn an_operator_acts_for_organizations_where_a_policy_permits_it() {
+    let text = "permit (principal is Operator, action in [Action::\"read\", Action::\"write\"], resource);";
+    let by_operator = |operation| question(Asker::Operator(KEY), operation);
+    for row in TABLE {
+        let operation = row.operation;
+        let is_open = operation.is_open_to_operators();
+        let may_anyway = with("", "").verdict(&by_operator(operation)).is_allowed;
+        let verdict = with(text, "").verdict(&by_operator(operation));
+        assert_eq!(verdict.is_allowed, may_anyway || is_open, "{}", row.name);
+        // What an organization forbids its own set forbids operators, too.
+        let own = "forbid (principal, action in Action::\"write\", resource);";
+        let is_write = matches!(row.caller, Caller::Organization(Rights::WRITE));
+        let verdict = with(text, own).verdict(&by_operator(operation));
+        assert_eq!(verdict.is_allowed, may_anyway || (is_open && !is_write), "{}", row.name);
+    }
 }
 
 #[test]

@@ -32,10 +32,8 @@ pub(crate) fn read<T>(
     read: impl Fn(&Located) -> Result<T, StoreError>,
 ) -> Result<(T, Freshness), Answer> {
     let with_key = |at: &Located| {
-        let key = org.key_at(node.state(), at.group, node.now())?;
-        let opens =
-            key.is_some_and(|key| key.replaced.is_none_or(|replaced| Some(replaced.by) == write));
-        if opens { read(at).map(Some) } else { Ok(None) }
+        let is_let_in = org.is_let_in(node.state(), at.group, write, node.now())?;
+        if is_let_in { read(at).map(Some) } else { Ok(None) }
     };
     let found = match locate::now(node, org.id()) {
         Ok(Some(at)) => locate::read_consistently(node, at, with_key),

@@ -40,6 +40,12 @@ async fn policies_decide_in_every_dialect() {
     run(DIALECT, "policies.txt").await;
 }
 
+#[tokio::test]
+async fn operators_act_for_organizations_where_policies_permit_it() {
+    let _alone = CLUSTER_WIDE.lock().await;
+    run(DIALECT, "operators.txt").await;
+}
+
 /// Writes while sets change: each is authorized again where it has to be. One that met too many changes is
 /// 503, and a repeat does it.
 #[tokio::test]

@@ -234,6 +234,7 @@ impl SuccessorSpec {
             | Kind::OwnPolicyVersion
             | Kind::Suborganization
             | Kind::Ended
+            | Kind::OrgNumber
             | Kind::PolicyRevision
             | Kind::FeatureLevel => out.push((self.renamed(parsed), value.to_vec())),
             Kind::Cluster

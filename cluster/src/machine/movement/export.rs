@@ -195,6 +195,7 @@ impl Packer<'_> {
             | Kind::Policies
             | Kind::Suborganization
             | Kind::Ended
+            | Kind::OrgNumber
             | Kind::Domain
             | Kind::DomainOf
             | Kind::RegionName => {

@@ -73,11 +73,17 @@ pub(super) fn create(txn: &mut ApplyTxn<'_>, org: &Org) -> ApplyResult {
 fn give_number(txn: &mut ApplyTxn<'_>, org: OrgId) -> Result<(), StoreError> {
     let level = query::feature_level(txn.view(), txn.group)?;
     if level >= version::LEVEL_OF_REGISTRATIONS {
-        let number = planted::on_number(Number::given_by(txn.group, txn.index, txn.write_id));
-        let profile = OrgProfile { number, ..OrgProfile::of_earlier(org) };
-        txn.put(store::keys::org_profile(txn.group, org), &profile);
+        number_of(txn, org, None);
     }
     Ok(())
+}
+
+/// Gives a new organization the number of this entry.
+fn number_of(txn: &mut ApplyTxn<'_>, org: OrgId, parent: Option<OrgId>) {
+    let number = planted::on_number(Number::given_by(txn.group, txn.index, txn.write_id));
+    let profile = OrgProfile { number, parent, ..OrgProfile::of_earlier(org) };
+    txn.put(store::keys::org_profile(txn.group, org), &profile);
+    txn.put_bytes(store::keys::org_number(txn.group, number), org.to_bytes().to_vec());
 }
 
 /// Gives an organization an enterprise domain, in place of the one that it has. A domain belongs to

@@ -13,7 +13,6 @@ use concordat_proto::{
     movement::HomeRecord,
     org::Org,
     refusal::Refusal,
-    registration::{Number, OrgProfile},
     reply::Reply,
     resource::{Administrator, ResourceBody, ResourceKind, ResourceName, Suborganization},
 };
@@ -23,7 +22,6 @@ use crate::{
         entry::txn::{ApplyResult, ApplyTxn},
         query, registered, resource,
     },
-    planted,
     store::{
         Reader, StoreError,
         keys::{self, Kind},
@@ -56,9 +54,7 @@ pub(in crate::machine) fn create(
     txn.put(keys::org(txn.group, org.id), &HomeRecord::begun(org.clone()));
     txn.put(keys::api_key(txn.group, org.id, &org.first_key.hash), &org.first_key);
     // Without asking for the feature level: this command is proof that every member knows profiles.
-    let number = planted::on_number(Number::given_by(txn.group, txn.index, txn.write_id));
-    let profile = OrgProfile { number, parent: Some(parent), ..OrgProfile::of_earlier(org.id) };
-    txn.put(keys::org_profile(txn.group, org.id), &profile);
+    super::number_of(txn, org.id, Some(parent));
     Ok(Reply::Org(Box::new(org)))
 }
 

@@ -154,20 +154,20 @@ impl Draft {
         match self {
             Self::Own { org, write } => {
                 let command = seal_command::command(node, org, write.clone(), request)?;
-                Ok(proposal(node, request, Some(org.key), command))
+                Ok(proposal(node, request, org.authorized_by(), command))
             }
             Self::Keys { org, draft } => {
                 let command = seal_command::keys(node, org, draft, request)?;
-                Ok(proposal(node, request, Some(org.key), command))
+                Ok(proposal(node, request, org.authorized_by(), command))
             }
             Self::Suborganization { org, child, admins } => {
                 let (parent, child, admins) = (org.id(), child.clone(), admins.clone());
                 let command = Command::CreateSuborganization { parent, child, admins };
-                Ok(proposal(node, request, Some(org.key), command))
+                Ok(proposal(node, request, org.authorized_by(), command))
             }
             Self::End { org } => {
                 let command = Command::EndOrg { org: org.id(), by_operator: false };
-                Ok(proposal(node, request, Some(org.key), command))
+                Ok(proposal(node, request, org.authorized_by(), command))
             }
             Self::EndByOperator { org } => {
                 let command = Command::EndOrg { org: *org, by_operator: true };
