@@ -27,7 +27,7 @@ SIM_S ?= 5400
 
 # Debian packages that the machine must have: to link a program without RocksDB, and for all else.
 APT_DEMO := gcc libc6-dev make
-APT_PACKAGES := g++ make libclang1-14 libclang-common-14-dev strace python3-venv
+APT_PACKAGES := g++ make curl libclang1-14 libclang-common-14-dev strace python3-venv
 
 # Installs what is missing of some packages, and looks for Rust.
 define install
@@ -78,15 +78,17 @@ image-root: build ## Pack the built programs for an image without a registry
 	$(PACK)
 
 # A demo without a data directory keeps its state in memory. So where RocksDB has not been compiled yet,
-# it is built without, and in a folder of its own: `debug/concordatd` always has RocksDB.
+# it is built without, unoptimized (a first look shall not wait for the optimizer), and in a folder of its
+# own: `debug/concordatd` always has RocksDB.
 DEMO_HAS_ROCKSDB := $(or $(wildcard $(ROCKSDB)),$(findstring --data-dir,$(ARGS)))
 DEMO_TARGET_DIR := $(CARGO_TARGET_DIR)$(if $(DEMO_HAS_ROCKSDB),,/without-rocksdb)
-DEMO_FEATURES := $(if $(DEMO_HAS_ROCKSDB),,--no-default-features)
+DEMO_FEATURES := $(if $(DEMO_HAS_ROCKSDB),,--no-default-features --profile demo)
+DEMO_BINARY := $(DEMO_TARGET_DIR)/$(if $(DEMO_HAS_ROCKSDB),debug,demo)/concordatd
 
 .PHONY: demo
 demo: $(if $(DEMO_HAS_ROCKSDB),setup $(ROCKSDB),setup-demo) ## A whole cluster in one process, with its tour
 	cargo build --locked --target-dir $(DEMO_TARGET_DIR) -p concordat-node --bin concordatd $(DEMO_FEATURES)
-	$(DEMO_TARGET_DIR)/debug/concordatd demo $(ARGS)
+	$(DEMO_BINARY) demo $(ARGS)
 
 # Nothing is linked against RocksDB here: its C++ need not be compiled.
 .PHONY: check
@@ -122,9 +124,10 @@ $(GRPC_VENV)/installed: tests/api/grpc/requirements.txt | setup
 	@touch $@
 
 .PHONY: grpc-test
-grpc-test: setup $(ROCKSDB) $(GRPC_VENV)/installed ## gRPC, gRPC-Web, reflection and health by clients of another make
+grpc-test: setup $(ROCKSDB) $(GRPC_VENV)/installed ## By clients of another make: gRPC, gRPC-Web, reflection, health, the samples of the dialects' documents
 	cargo build --locked --workspace --all-targets
 	$(GRPC_VENV)/bin/python -B tests/api/grpc/run.py $(CARGO_TARGET_DIR)/debug/concordatd
+	$(GRPC_VENV)/bin/python -B tests/api/samples/run.py $(CARGO_TARGET_DIR)/debug/concordatd
 
 .PHONY: openapi
 openapi: setup $(ROCKSDB) ## Write docs/openapi.json from the code
@@ -227,7 +230,7 @@ lint: setup ## Clippy with all the house's lints
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 
 .PHONY: bench
-bench: setup $(ROCKSDB) ## Writes, reads, CPU and fsyncs, as a table (ARGS=--help for its options)
+bench: setup $(ROCKSDB) ## Writes, reads, CPU and fsyncs, as a table (ARGS=--help for its options; ARGS="--before PROGRAM" compares)
 	cargo build --locked --release -p concordat-node -p concordat-tests --bins
 	$(CARGO_TARGET_DIR)/release/concordat-bench $(ARGS)
 

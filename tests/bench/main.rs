@@ -5,6 +5,7 @@
 //! distance. On a noisy machine compare CPU time, syncs and ratios rather than milliseconds. Peers
 //! measured in the same run are not here yet.
 
+mod compare;
 mod load;
 mod meter;
 mod setup;
@@ -40,6 +41,9 @@ struct Options {
     /// One second a row, and 1 and 64 clients.
     #[arg(long)]
     quick: bool,
+    /// Compare with this earlier program, and measure nothing else.
+    #[arg(long, value_name = "PROGRAM")]
+    before: Option<String>,
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -51,6 +55,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // One thread: the load shares the machine with what it measures.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
+        if let Some(before) = &options.before {
+            let time = Duration::from_secs(options.seconds);
+            return Ok(compare::compare(before, time, &options.clients, options.readers).await?);
+        }
         near(&options).await?;
         idle(&options).await?;
         far(&options).await?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use concordat_tests::{
     connection::{Connection, request},
     demo::{Demo, DemoOptions, Org},
-    process_cluster::{ClusterOptions, ProcessCluster},
+    process_cluster::{ClusterOptions, ProcessCluster, SERVER},
     wait::{LIMIT, within},
     workload::CREDENTIALS,
 };
@@ -68,7 +68,13 @@ pub(crate) struct Target {
 
 /// Three nodes in one region, a process each.
 pub(crate) async fn three() -> (Cluster, Target) {
-    let options = ClusterOptions { regions: vec!["us-iowa"], ..as_by_default() };
+    three_of(SERVER).await
+}
+
+/// The same of another program.
+pub(crate) async fn three_of(program: &str) -> (Cluster, Target) {
+    let program = program.to_owned();
+    let options = ClusterOptions { regions: vec!["us-iowa"], program, ..as_by_default() };
     let (cluster, org) = processes(options).await;
     let target = populate(org, &cluster.urls[cluster.leader]).await;
     (cluster, target)
