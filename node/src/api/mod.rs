@@ -9,7 +9,9 @@
 //! - [`request`]: what a caller may say beside the operation: credentials, consistency, conditions.
 //! - [`page`]: the parts of lists.
 //! - [`outcome`]: what came of it.
+//! - [`blocked`]: why the cluster lets something not begin.
 
+pub mod blocked;
 pub mod draft;
 pub mod operation;
 pub mod outcome;

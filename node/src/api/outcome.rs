@@ -24,7 +24,7 @@ use concordat_proto::{
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-pub use super::page::List;
+pub use super::{blocked::Blocked, page::List};
 
 use super::operation::EntryFilter;
 
@@ -77,8 +77,8 @@ pub enum Outcome {
         /// The regions that have applied the refusal, if a log decided it.
         receipt: Option<Receipt>,
     },
-    /// The cluster is not in a state in which this may be begun; for a person to read.
-    Blocked(String),
+    /// The cluster is not in a state in which this may be begun.
+    Blocked(Blocked),
     /// Nothing was done, or nothing is known; a retry may succeed.
     Unavailable(Unavailable),
     /// It does not exist.

@@ -26,8 +26,8 @@ use super::{
 use crate::api::{
     operation::{Operation, Page},
     outcome::{
-        Document, List, Malformed, NewOrg, OrgView, Outcome as Answered, Unavailable, Value, What,
-        Written,
+        Blocked, Document, List, Malformed, NewOrg, OrgView, Outcome as Answered, Unavailable,
+        Value, What, Written,
     },
 };
 
@@ -247,7 +247,7 @@ fn plain_outcome(words: &[&str]) -> (Operation, Answered) {
         ["not_found"] => get(Answered::NotFound(What::Write)),
         ["read_timed_out"] => get(Answered::PositionPending),
         ["position_lost"] => get(Answered::PositionLost),
-        ["blocked"] => (Operation::NodeDelete, Answered::Blocked("it leads a group".to_owned())),
+        ["blocked"] => (Operation::NodeDelete, Answered::Blocked(Blocked::PoliciesNotEvaluated)),
         ["too_large"] => malformed(Malformed::BodyTooLarge),
         ["unsupported_media_type"] => {
             let message = "content-type must be application/json".to_owned();

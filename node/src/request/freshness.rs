@@ -89,7 +89,7 @@ mod tests {
     use super::*;
     use crate::api::{
         operation::Page,
-        outcome::{List, Value, What},
+        outcome::{Blocked, List, Value, What},
     };
 
     fn stale(as_of: AsOf) -> Freshness {
@@ -113,7 +113,7 @@ mod tests {
             Outcome::Unauthenticated,
             Outcome::Forbidden(Vec::new()),
             Outcome::NotFound(What::Credential),
-            Outcome::Blocked("it".to_owned()),
+            Outcome::Blocked(Blocked::PoliciesNotEvaluated),
             Outcome::refused(Refusal::CredentialExists),
             Outcome::refused(Refusal::VersionMismatch),
             Outcome::refused(Refusal::IdempotencyKeyReused),

@@ -186,7 +186,7 @@ fn described(outcome: &Outcome) -> (u16, String) {
         Outcome::Refused { refusal, .. } => {
             (status::of_refusal(refusal.class()), refusal.to_string())
         }
-        Outcome::Blocked(reason) => (status::CONFLICT, reason.clone()),
+        Outcome::Blocked(reason) => (status::CONFLICT, reason.to_string()),
         Outcome::Unavailable(why) => {
             let status = if why.is_too_many() { status::TOO_MANY } else { status::UNAVAILABLE };
             (status, why.to_string())

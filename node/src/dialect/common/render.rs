@@ -191,7 +191,7 @@ fn reply(values: &dyn Values, operation: Option<Operation>, outcome: &Outcome) -
         Outcome::Pending { receipt, refusal: None } => timed_out(receipt),
         Outcome::Pending { receipt, refusal: Some(refusal) } => refused_late(refusal, receipt),
         Outcome::Refused { refusal, receipt } => refused(refusal, receipt.as_ref()),
-        Outcome::Blocked(reason) => Reply::failure(status::CONFLICT, reason),
+        Outcome::Blocked(reason) => Reply::failure(status::CONFLICT, &reason.to_string()),
         Outcome::Unavailable(why) => unavailable(*why),
         Outcome::NotFound(what) => Reply::failure(status::NOT_FOUND, &format!("no such {what}")),
         Outcome::PositionPending => Reply::failure(status::TIMED_OUT, POSITION_PENDING),

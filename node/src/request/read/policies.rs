@@ -9,7 +9,7 @@ use concordat_proto::{
 use crate::{
     api::{
         operation::{Caller, Operation, PolicyTrial},
-        outcome::{Answer, Document, Malformed, Outcome, PoliciesView, Value, What},
+        outcome::{Answer, Blocked, Document, Malformed, Outcome, PoliciesView, Value, What},
     },
     node::Node,
     policy::{
@@ -73,7 +73,7 @@ pub(super) async fn test(node: &Node, trial: PolicyTrial, of_this: &Circumstance
             return Outcome::Malformed(Malformed::Syntax(problems.join("; "))).into();
         }
         // The evaluation has panicked.
-        Err(_) => return Outcome::Blocked("the policies cannot be evaluated".to_owned()).into(),
+        Err(_) => return Outcome::Blocked(Blocked::PoliciesNotEvaluated).into(),
     };
     freshness::mark(Outcome::Found(Value::Document(Document::of(&shown(verdict)))), fresh)
 }

@@ -4,8 +4,6 @@
 //! consistency; the groups then reconcile toward it, one safe step at a time. A change that would
 //! lose a quorum, or remove a home region with organizations, is refused first, with the reason.
 
-use std::fmt::Display;
-
 use concordat_cluster::{machine::policy, store::StoreError};
 use concordat_proto::{
     api::{
@@ -26,7 +24,7 @@ use super::commit::{
 use crate::{
     api::{
         operation::ClusterWrite,
-        outcome::{Answer, Outcome, Unavailable},
+        outcome::{Answer, Blocked, Outcome, Unavailable},
     },
     node::Node,
     request::{condition, freshness, unavailable::broken},
@@ -117,11 +115,7 @@ fn set_policies(node: &Node, text: String, request: &WriteRequest) -> Result<Com
 fn add_region(node: &Node, region: Region) -> Result<Command, Outcome> {
     let (level, command) = (node.groups.feature_level(), Command::AddRegion(region));
     let needed = command.feature_level();
-    let too_early = format!(
-        "the cluster is at feature level {level}: until every node is upgraded and it has come to level \
-         {needed}, a node of any region joins without this"
-    );
-    refuse_if((level < needed).then_some(too_early))?;
+    refuse_if((level < needed).then_some(Blocked::NoNamesYet { level, needed }))?;
     Ok(command)
 }
 
@@ -146,9 +140,9 @@ fn node_state(node: &Node, id: NodeId, state: NodeState) -> Result<Command, Outc
     Ok(Command::SetNodeState { node: id, state })
 }
 
-fn refuse_if(blocker: Option<impl Display>) -> Result<(), Outcome> {
+fn refuse_if(blocker: Option<impl Into<Blocked>>) -> Result<(), Outcome> {
     match blocker {
         None => Ok(()),
-        Some(reason) => Err(Outcome::Blocked(reason.to_string())),
+        Some(reason) => Err(Outcome::Blocked(reason.into())),
     }
 }
