@@ -19,7 +19,7 @@ use self::{
     zitadel::{Part, Service, Zitadel},
 };
 
-/// All dialects. The first one answers requests without a route.
+/// All dialects. The first one answers requests without a route, but for paths that belong to another one.
 ///
 /// Every other one takes the consistency in the headers of the native one, so that one client
 /// configuration serves all.

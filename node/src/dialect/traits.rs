@@ -62,6 +62,11 @@ pub trait Dialect: Send + Sync {
     /// The response to a method that the path does not know.
     fn method_not_allowed(&self, allowed: &[&str]) -> Response<ResponseBody>;
 
+    /// The response to a path without a route, where the path is below one that belongs to this dialect alone.
+    fn unknown_path(&self, _path: &str) -> Option<Response<ResponseBody>> {
+        None
+    }
+
     /// A response of this dialect in the encoding that the request's head asks for. Most dialects have
     /// only one.
     fn encode(&self, _head: &Parts, response: Response<ResponseBody>) -> Response<ResponseBody> {

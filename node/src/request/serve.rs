@@ -60,11 +60,10 @@ pub(crate) async fn serve(node: &Arc<Node>, call: &mut Call) -> Response<Respons
             return finish(dialect, call, dialect.method_not_allowed(&methods));
         }
         Found::Nothing => {
-            let response = match media::check(&call.head) {
-                Ok(form) => reply::unknown(form, &path),
-                Err(_) => unknown_path(),
+            return match media::check(&call.head) {
+                Ok(form) => finish(REGISTRY[0], call, reply::unknown(form, &path)),
+                Err(_) => no_route(call, &path),
             };
-            return finish(REGISTRY[0], call, response);
         }
     };
     let (dialect, route) = match target {
@@ -128,6 +127,14 @@ fn finish(
 ) -> Response<ResponseBody> {
     let response = dialect.encode(&call.head, response);
     respond::finish(response, &call.head.method, dialect.vary())
+}
+
+/// In the form of the dialect that the path belongs to.
+fn no_route(call: &Call, path: &str) -> Response<ResponseBody> {
+    let own = |dialect: &'static dyn Dialect| Some((dialect, dialect.unknown_path(path)?));
+    let found = REGISTRY.into_iter().find_map(own);
+    let (dialect, response) = found.unwrap_or_else(|| (REGISTRY[0], unknown_path()));
+    finish(dialect, call, response)
 }
 
 /// Plain text, so that clients can distinguish an unknown path from an unknown id.

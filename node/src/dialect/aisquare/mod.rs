@@ -22,6 +22,8 @@ use crate::api::{
     request::{ClaimedOrg, Input, Presented, Terms},
 };
 
+/// All paths below it are this dialect's.
+const OWN: &str = "/api/v1/enterprises";
 const CONFIG: &str = "/api/v1/enterprises/oidc/config/";
 const CONFIG_BARE: &str = "/api/v1/enterprises/oidc/config";
 const CLAIM: &str = "/api/v1/enterprises/claim/";
@@ -82,6 +84,10 @@ impl Dialect for Aisquare {
 
     fn method_not_allowed(&self, allowed: &[&str]) -> Response<ResponseBody> {
         foreign::method_not_allowed(&shown::Enterprise, allowed)
+    }
+
+    fn unknown_path(&self, path: &str) -> Option<Response<ResponseBody>> {
+        foreign::unknown_path(&shown::Enterprise, &[OWN], path)
     }
 
     fn vary(&self) -> &'static str {

@@ -168,6 +168,7 @@ fn detail<'a>(failure: &'a Failure<'_>) -> &'a str {
         return CONFIGURATION_MISSING;
     }
     match failure.outcome {
+        None if failure.status == 404 => "Not found.",
         Some(Outcome::NotFound(What::EnterpriseDomain)) => "Enterprise domain not found",
         Some(Outcome::NotFound(What::Credential)) => CONFIGURATION_MISSING,
         Some(Outcome::KeyMissing) => "Authentication credentials were not provided.",

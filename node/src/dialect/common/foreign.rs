@@ -87,6 +87,21 @@ pub(in crate::dialect) fn method_not_allowed(
     reply.with(header::ALLOW, allowed.join(", ")).into_response()
 }
 
+/// 404 where a path without a route is one of these, or below one; else nothing.
+pub(in crate::dialect) fn unknown_path(
+    bodies: &dyn Bodies,
+    own: &[&str],
+    path: &str,
+) -> Option<Response<ResponseBody>> {
+    let is_below = |own: &&str| {
+        path.strip_prefix(*own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    own.iter().find(|own| is_below(own))?;
+    let message = "no such path".to_owned();
+    let failure = Failure { status: status::NOT_FOUND, message, outcome: None };
+    Some(shown(bodies.failure(None, &failure)).into_response())
+}
+
 fn reply(bodies: &dyn Bodies, operation: Option<Operation>, outcome: &Outcome) -> Reply {
     match outcome {
         Outcome::Found(value) | Outcome::Underway(value) => match bodies.found(value) {

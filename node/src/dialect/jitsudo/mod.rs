@@ -84,6 +84,10 @@ impl Dialect for Jitsudo {
         foreign::method_not_allowed(&shown::Configuration, allowed)
     }
 
+    fn unknown_path(&self, path: &str) -> Option<Response<ResponseBody>> {
+        foreign::unknown_path(&shown::Configuration, &[PATH], path)
+    }
+
     fn vary(&self) -> &'static str {
         "x-api-key, authorization, x-tenant-id, concordat-at-least, concordat-read-mode"
     }

@@ -195,6 +195,9 @@ pub(super) fn status(service: Service, part: Part, failure: &Failure<'_>) -> Sta
     if *http == 405 {
         return plain(Code::Unimplemented, "Method Not Allowed".into());
     }
+    if *http == 404 && outcome.is_none() {
+        return plain(Code::NotFound, "Not Found".into());
+    }
     if matches!(outcome, Some(Outcome::KeyMissing)) {
         return plain(Code::Unauthenticated, "auth header missing".into());
     }

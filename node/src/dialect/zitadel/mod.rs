@@ -109,6 +109,10 @@ impl Dialect for Zitadel {
         foreign::method_not_allowed(self, allowed)
     }
 
+    fn unknown_path(&self, path: &str) -> Option<Response<ResponseBody>> {
+        foreign::unknown_path(self, routes::own(self.service), path)
+    }
+
     fn encode(&self, head: &Parts, response: Response<ResponseBody>) -> Response<ResponseBody> {
         transcode::answer(head, response)
     }

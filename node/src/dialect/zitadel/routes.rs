@@ -24,6 +24,14 @@ pub(super) const fn of(service: Service, part: Part) -> &'static [Route] {
     }
 }
 
+/// The paths below which all are of a service.
+pub(super) const fn own(service: Service) -> &'static [&'static str] {
+    match service {
+        Service::Admin => &["/admin/v1", "/idps"],
+        Service::Management => &["/management/v1"],
+    }
+}
+
 /// The routes of some calls: the method and the path of HTTP, where the fields are besides the path, the name
 /// of the call, the operation, and the action of its fields. Behind a plus: another path of a call.
 macro_rules! routes {
