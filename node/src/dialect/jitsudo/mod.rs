@@ -1,8 +1,8 @@
 //! The dialect of jitsudo: one OpenID provider per tenant, at `/v1/oidc-config` (contract, dialects, C0).
 //!
-//! [`body`] parses the configuration, [`shown`] renders it and the errors. Policy notices are left out:
-//! there are no policies yet. All of it is a function of the request's bytes; nothing here shows a
-//! client secret.
+//! [`body`] parses the configuration, [`shown`] renders it and the errors, with what policies that forbid a
+//! request say to its caller. All of it is a function of the request's bytes; nothing here shows a client
+//! secret.
 
 mod body;
 mod describe;
