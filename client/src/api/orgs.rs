@@ -41,6 +41,8 @@ pub struct CreatedOrganization {
     pub organization: Organization,
     /// Its first key, shown this once.
     pub api_key: Secret,
+    /// The enterprise domain that it was made with: none where another organization took it meanwhile.
+    pub enterprise_domain: Option<String>,
     /// Its receipt.
     pub written: Written,
 }
@@ -55,11 +57,10 @@ impl<'a> Organizations<'a> {
     /// Makes one.
     pub fn create(self, org_name: impl Into<String>) -> Write<'a, CreateOrg> {
         let org_name = org_name.into();
-        let (tenant_name, home_region, id) = (None, None, None);
-        Write::new(
-            self.core,
-            CreateOrg(OrganizationCreate { org_name, tenant_name, home_region, id }),
-        )
+        let (tenant_name, home_region, id, enterprise_domain) = (None, None, None, None);
+        let create =
+            OrganizationCreate { org_name, tenant_name, home_region, id, enterprise_domain };
+        Write::new(self.core, CreateOrg(create))
     }
 
     /// Lists them.
@@ -191,6 +192,12 @@ impl Write<'_, CreateOrg> {
         self.action.0.id = Some(id);
         self
     }
+
+    /// Its enterprise domain. One that another organization has is refused (409), and nothing is made.
+    pub fn enterprise_domain(mut self, domain: impl Into<String>) -> Self {
+        self.action.0.enterprise_domain = Some(domain.into());
+        self
+    }
 }
 
 impl sealed::Action for CreateOrg {
@@ -203,7 +210,8 @@ impl sealed::Action for CreateOrg {
         json_body(&self.0)
     }
     fn done(&self, written: Written, body: &[u8]) -> Option<CreatedOrganization> {
-        let NewOrganization { organization, api_key } = envelope::result(body).ok()??;
-        Some(CreatedOrganization { organization, api_key, written })
+        let NewOrganization { organization, api_key, enterprise_domain } =
+            envelope::result(body).ok()??;
+        Some(CreatedOrganization { organization, api_key, enterprise_domain, written })
     }
 }

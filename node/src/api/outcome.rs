@@ -222,6 +222,8 @@ pub struct NewOrg {
     pub parent: Option<OrgId>,
     /// The text of its first key.
     pub key: Secret,
+    /// The enterprise domain that it was made with.
+    pub domain: Option<String>,
 }
 
 /// A credential that was made, changed or deleted.

@@ -198,8 +198,8 @@ fn write_outcome(words: &[&str], receipt: Receipt) -> (Operation, Answered) {
         }
         ["org_created"] => {
             let key = Secret::new("ck_the_key".to_owned());
-            let value =
-                Written::NewOrganization(Box::new(NewOrg { org: org(), parent: None, key }));
+            let new = NewOrg { org: org(), parent: None, key, domain: None };
+            let value = Written::NewOrganization(Box::new(new));
             (Operation::OrgCreate, written(value, receipt))
         }
         _ => unreachable!("no such write: {words:?}"),

@@ -116,6 +116,10 @@ pub struct NewOrganization {
     #[serde(with = "secret_text")]
     #[cfg_attr(feature = "schema", schemars(with = "Secret"))]
     pub api_key: Secret,
+    /// The enterprise domain that it was made with. Absent where the request has none, and where another
+    /// organization took the domain while this one was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enterprise_domain: Option<String>,
 }
 
 /// The body of `POST /v1/organizations`.
@@ -135,6 +139,9 @@ pub struct OrganizationCreate {
     /// Its id; a new one by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<OrgId>,
+    /// Its enterprise domain: a DNS name, which no other organization has; none by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enterprise_domain: Option<String>,
 }
 
 /// A change of an organization: the body of `PATCH /v1/organizations/{organization_id}`, an object with

@@ -30,6 +30,11 @@ async fn api_keys_live() {
 }
 
 #[tokio::test]
+async fn organizations_are_made_with_a_domain() {
+    run(DIALECT, "organizations.txt").await;
+}
+
+#[tokio::test]
 async fn suborganizations_live_and_end() {
     run(DIALECT, "suborganizations.txt").await;
 }

@@ -202,6 +202,10 @@ async fn the_operators_commands() {
     assert_eq!(made["organization"]["home_region"], "asia-japan", "{made}");
     let id = made["organization"]["id"].clone();
     assert!(made["api_key"].as_str().is_some_and(|key| key.starts_with("ck_")), "a key");
+    let domain = ["--enterprise-domain", "command-line.example"];
+    let with_domain = user.says(&[&["org", "create", "With a domain"], &domain[..]].concat()).await;
+    assert_eq!(with_domain["enterprise_domain"], "command-line.example", "{with_domain}");
+    user.fails(&[&["org", "create", "Without"], &domain[..]].concat(), REFUSED).await;
     let listed = user.says(&["org", "list"]).await;
     let items = listed["items"].as_array().expect("items");
     assert!(items.iter().any(|item| item["id"] == id), "{listed}");

@@ -492,6 +492,9 @@ pub(crate) struct CreateOrg {
     /// The id to use [default: a new UUID]
     #[arg(long, value_parser = values::org_id)]
     pub(crate) id: Option<OrgId>,
+    /// Its enterprise domain, which no other organization has
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) enterprise_domain: Option<String>,
 }
 
 impl Command {

@@ -32,7 +32,8 @@ pub(super) fn parse_create(mut body: Object) -> Result<OrganizationCreate, Malfo
     let tenant_name = organization::name(&mut body, TENANT_NAME)?;
     let home_region = body.parsed("home_region", REGION_FORM)?;
     let id = id(&mut body)?;
-    Ok(OrganizationCreate { org_name, tenant_name, home_region, id })
+    let enterprise_domain = domain(&mut body, ENTERPRISE_DOMAIN)?;
+    Ok(OrganizationCreate { org_name, tenant_name, home_region, id, enterprise_domain })
 }
 
 /// The body of `POST /v1/organizations/{id}/move`: a region, or `cancel`.

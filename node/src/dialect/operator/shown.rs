@@ -43,7 +43,8 @@ pub(super) fn written(org: &Org) -> Box<RawValue> {
 /// The organization that a write created, with its first key.
 pub(super) fn created(new: &NewOrg) -> Box<RawValue> {
     let organization = organization::plain(&new.org);
-    raw(&NewOrganization { organization, api_key: new.key.clone() })
+    let (api_key, enterprise_domain) = (new.key.clone(), new.domain.clone());
+    raw(&NewOrganization { organization, api_key, enterprise_domain })
 }
 
 /// What a dialect is bound to.

@@ -4,36 +4,46 @@
 //! # The life of a creation
 //! 1. The claim, by the operator's key, with everything that makes the organization. A repeat of
 //!    the request returns the first claim.
-//! 2. The creation in the home group, under the same write id, proposed by a task that outlives the
+//! 2. The claim of its enterprise domain, where it was asked for with one. A domain that is taken is refused
+//!    before the first step; taken in between, it stays the other's, and the answer does not show it.
+//! 3. The creation in the home group, under the same write id, proposed by a task that outlives the
 //!    request; and by [`resume`] when its node died in between. After that nothing changes.
 
 use std::{sync::Arc, time::Duration};
 
 use concordat_cluster::{
-    machine::query,
+    machine::{query, registered},
     raft::{Freshness, Proposed},
     store::StoreError,
 };
 use concordat_proto::{
     api::organization::OrganizationCreate,
     command::{Command, Proposal},
+    consistency::Receipt,
     id::{GroupId, KeyId, OrgId, WriteId},
     limits,
     log::LogIndex,
     org::Org,
+    refusal::Refusal,
     reply::{Applied, Reply},
     secret::Secret,
+    version,
 };
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::commit::{
-    Committed, Home, WriteRequest, finish, pending, proposal, propose, replicated, unknown,
+    Committed, Home, WriteRequest, finish, operators_key, pending, proposal, propose, refused_here,
+    repeated, replicated, unknown,
 };
 use crate::{
-    api::outcome::{Answer, NewOrg, Outcome, Written},
+    api::outcome::{Answer, NewOrg, Outcome, Unavailable, Written},
     auth, entropy,
     node::Node,
-    request::{freshness, org_view::home_group, unavailable::no_key},
+    request::{
+        freshness,
+        org_view::home_group,
+        unavailable::{broken, no_key, unavailable},
+    },
     seal::{Field, SealError},
 };
 
@@ -44,6 +54,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Organizations read from a group at a time.
 const PAGE_ORGS: usize = 256;
 
+/// An organization that is claimed.
+struct Claimed {
+    org: Org,
+    /// The write that claims and makes it.
+    write_id: WriteId,
+    /// The claim's place in the system group's log.
+    index: LogIndex,
+}
+
 /// Makes an organization.
 pub(super) async fn create(
     node: &Arc<Node>,
@@ -51,6 +70,10 @@ pub(super) async fn create(
     wanted: OrganizationCreate,
     request: &WriteRequest,
 ) -> Answer {
+    if let Err(answer) = refuse_taken(node, &wanted, request) {
+        return answer;
+    }
+    let domain = wanted.enterprise_domain.clone();
     let claim = Command::ClaimOrg(new_org(node, wanted, request.write_id));
     let claim = proposal(node, request, Some(key), claim);
     let committed = match propose(node, GroupId::SYSTEM, claim, request).await {
@@ -58,9 +81,75 @@ pub(super) async fn create(
         Err(not) => return not.answer(node, GroupId::SYSTEM, request).await,
     };
     let Applied { write_id, index, .. } = committed.applied;
-    match &committed.applied.outcome {
-        Ok(Reply::Org(claimed)) => begin(node, (**claimed).clone(), write_id, index, request).await,
-        Ok(_) | Err(_) => finish(node, Home::SYSTEM, committed, request).await,
+    let claimed = match &committed.applied.outcome {
+        Ok(Reply::Org(claimed)) => Claimed { org: (**claimed).clone(), write_id, index },
+        Ok(_) | Err(_) => return finish(node, Home::SYSTEM, committed, request).await,
+    };
+    let domain = match domain {
+        Some(domain) => claim_domain(node, &claimed, domain, request).await,
+        None => Ok(None),
+    };
+    match domain {
+        Ok(domain) => begin(node, claimed, domain, request).await,
+        Err(NotKnown) => {
+            let until = Instant::now() + BEGIN_TIME_MAX;
+            let Claimed { org, write_id, .. } = claimed;
+            drop(node.detached.spawn(proposed(Arc::clone(node), org, write_id, until)));
+            sleep_until(request.timing.deadline).await;
+            pending(unknown(node, GroupId::SYSTEM, write_id, request))
+        }
+    }
+}
+
+/// Refuses a domain that another organization has, before anything is made. The owner is looked up first: if
+/// this request has made it so, the record of that is there too.
+fn refuse_taken(
+    node: &Node,
+    wanted: &OrganizationCreate,
+    request: &WriteRequest,
+) -> Result<(), Answer> {
+    let Some(domain) = &wanted.enterprise_domain else { return Ok(()) };
+    if node.groups.feature_level() < version::LEVEL_OF_REGISTRATIONS {
+        return Err(unavailable(Unavailable::FeatureLevel));
+    }
+    let fresh = freshness::of_all(node);
+    let owner = registered::domain_owner(node.state(), domain);
+    let owner = owner.map_err(|error| broken("looking for a domain's owner", &error))?;
+    let is_free = owner.is_none_or(|owner| Some(owner) == wanted.id);
+    if is_free || repeated(node, GroupId::SYSTEM, None, request)?.is_some() {
+        return Ok(());
+    }
+    Err(refused_here(Outcome::refused(Refusal::DomainTaken), fresh, request))
+}
+
+/// Whether an organization has its domain is not known in time, or not everywhere that was asked for.
+struct NotKnown;
+
+/// Claims the domain of an organization that is claimed; none where another one has taken it meanwhile. A repeat
+/// of the request gets the first one's result, whatever domain the organization has by then.
+async fn claim_domain(
+    node: &Node,
+    claimed: &Claimed,
+    domain: String,
+    request: &WriteRequest,
+) -> Result<Option<String>, NotKnown> {
+    let write_id = entropy::write_id(&*node.environment.clock, &*node.environment.entropy);
+    let of_domain = WriteRequest { write_id, ..request.clone() };
+    let command = Command::ClaimDomain { org: claimed.org.id, domain: domain.clone() };
+    // The claim of the organization was authorized.
+    let mut proposal = Proposal { policies: None, ..proposal(node, &of_domain, None, command) };
+    if let Some(idempotency) = &mut proposal.idempotency {
+        idempotency.key = operators_key(&format!("the domain of {}", claimed.write_id));
+    }
+    let committed = propose(node, GroupId::SYSTEM, proposal, &of_domain).await;
+    let committed = committed.map_err(|_| NotKnown)?;
+    if !replicated(node, Home::SYSTEM, &committed, &of_domain).await.achieved {
+        return Err(NotKnown);
+    }
+    match committed.applied.outcome {
+        Ok(_) => Ok(Some(domain)),
+        Err(Refusal::DomainTaken | Refusal::OrgNotFound) => Ok(None),
+        Err(_) => Err(NotKnown),
     }
 }
 
@@ -83,15 +172,14 @@ fn new_org(node: &Node, wanted: OrganizationCreate, write_id: WriteId) -> Org {
 
 async fn begin(
     node: &Arc<Node>,
-    claimed: Org,
-    write_id: WriteId,
-    claim_index: LogIndex,
+    Claimed { org: claimed, write_id, index }: Claimed,
+    domain: Option<String>,
     request: &WriteRequest,
 ) -> Answer {
     let deadline = request.timing.deadline;
     let not_known = |group| pending(unknown(node, group, write_id, request));
     // The region may be so new that this node does not know its group yet.
-    node.groups.wait_visible(GroupId::SYSTEM, claim_index, deadline).await;
+    node.groups.wait_visible(GroupId::SYSTEM, index, deadline).await;
     let group = loop {
         match home_group(node, &claimed.home_region) {
             Some(group) => break group,
@@ -110,24 +198,20 @@ async fn begin(
     };
     let committed = Committed { applied, stale_readers };
     match &committed.applied.outcome {
-        Ok(Reply::Org(org)) => created(node, home, org, &committed, request).await,
+        Ok(Reply::Org(org)) => {
+            let receipt = replicated(node, home, &committed, request).await;
+            created(node, org, domain, receipt)
+        }
         Ok(_) | Err(_) => finish(node, home, committed, request).await,
     }
 }
 
-async fn created(
-    node: &Node,
-    home: Home,
-    org: &Org,
-    committed: &Committed,
-    request: &WriteRequest,
-) -> Answer {
-    let receipt = replicated(node, home, committed, request).await;
+fn created(node: &Node, org: &Org, domain: Option<String>, receipt: Receipt) -> Answer {
     let outcome = match first_key(node, org) {
         // Without the key: the repeat under the same idempotency key shows it.
         Ok(_) if !receipt.achieved => Outcome::Pending { receipt, refusal: None },
         Ok(key) => {
-            let new = NewOrg { org: org.clone(), parent: None, key };
+            let new = NewOrg { org: org.clone(), parent: None, key, domain };
             let value = Written::NewOrganization(Box::new(new));
             Outcome::Written { value, follows: false, receipt }
         }

@@ -63,7 +63,7 @@ pub(super) async fn create(
     {
         match first_key(node, made) {
             Ok(key) => {
-                let new = NewOrg { org: (**made).clone(), parent: Some(parent), key };
+                let new = NewOrg { org: (**made).clone(), parent: Some(parent), key, domain: None };
                 *value = Written::NewOrganization(Box::new(new));
             }
             Err(error) => return no_key(error),

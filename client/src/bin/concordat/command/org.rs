@@ -130,6 +130,10 @@ async fn create(client: &Client, args: CreateOrg, course: &Course) -> Result<Sho
     if let Some(id) = args.id {
         write = write.id(id);
     }
+    let is_domain_wanted = args.enterprise_domain.is_some();
+    if let Some(domain) = args.enterprise_domain {
+        write = write.enterprise_domain(domain);
+    }
     let created = write.idempotency_key(course.key()).send().await;
     let created = created.map_err(Failure::OperatorCall)?;
     course.on_done(created.written.write_id);
@@ -137,12 +141,20 @@ async fn create(client: &Client, args: CreateOrg, course: &Course) -> Result<Sho
     let Organization { id, org_name, home_region, .. } = &created.organization;
     let api_key = created.api_key.expose();
     let [org_name, shown_key] = [org_name, api_key].map(printable);
+    let domain = match &created.enterprise_domain {
+        Some(domain) => format!("domain   {}\n", printable(domain)),
+        None if is_domain_wanted => "domain   none: another organization took it\n".to_owned(),
+        None => String::new(),
+    };
     let text = format!(
-        "org      {id} ({org_name})\nhome     {home_region}\napi key  {shown_key}  (shown this once)\n{text}"
+        "org      {id} ({org_name})\nhome     {home_region}\n{domain}api key  {shown_key}  (shown this once)\n{text}"
     );
-    let json = json!({
+    let mut json = json!({
         "organization": created.organization, "api_key": api_key, "written": json,
     });
+    if let Some(domain) = &created.enterprise_domain {
+        json["enterprise_domain"] = json!(domain);
+    }
     let unseen = format!(
         "the organization {id} was made, and its API key was not shown. The same command with the \
          same idempotency key shows it again, within ten minutes; later nothing does"
