@@ -6,7 +6,7 @@ use concordat_cluster::raft::{
     Retention,
     in_process::{DelayMatrix, InProcessNetwork, InProcessTransport},
 };
-use concordat_proto::region::Region;
+use concordat_proto::{region::Region, version};
 use tokio::{
     net::TcpListener,
     time::{Instant, sleep},
@@ -199,6 +199,10 @@ async fn bind(listen: SocketAddr, place: usize) -> Result<(TcpListener, String),
 
 fn ready(node: &Node) -> Result<(), String> {
     node.ready()?;
-    let has_been_current = freshness::of_all(node).knows_absence();
-    if has_been_current { Ok(()) } else { Err("it has not been current yet".to_owned()) }
+    if !freshness::of_all(node).knows_absence() {
+        return Err("it has not been current yet".to_owned());
+    }
+    // Until then the further dialects refuse writes, and no organization has a domain.
+    let knows_all = node.groups.feature_level() >= version::FEATURE_LEVEL;
+    if knows_all { Ok(()) } else { Err("the feature level is still to be raised".to_owned()) }
 }

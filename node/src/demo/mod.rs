@@ -40,6 +40,8 @@ use crate::{
 };
 
 const WORKER_THREADS: usize = 2;
+/// The enterprise domain of the organization to try things with: AISquare's API needs one.
+const DOMAIN: &str = "demo.example";
 
 /// Runs the demo until it is asked to end, or until the tour is over.
 ///
@@ -127,7 +129,8 @@ async fn organization(api: &Api, plan: &Plan, mut saved: Saved) -> Result<SavedO
     if let Some(org) = saved.org {
         return Ok(org);
     }
-    let body = json!({ "org_name": "Demo", "home_region": plan.home().as_str() });
+    let home = plan.home().as_str();
+    let body = json!({ "org_name": "Demo", "home_region": home, "enterprise_domain": DOMAIN });
     let reply = api
         .operator("POST", "/v1/organizations", &body)
         .consistency(RequiredConsistency::AllRegions, 60)

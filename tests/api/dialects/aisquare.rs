@@ -1,6 +1,9 @@
 //! The dialect of one OpenID provider per enterprise: its scripts, and the sample of its documentation.
 
+use concordat_tests::http::Request;
+
 use super::{Player, run, text};
+use crate::world::demo;
 
 const DIALECT: &str = "aisquare";
 
@@ -51,4 +54,15 @@ async fn the_documented_sample_is_taken() {
                     \"token_endpoint\": null, \"userinfo_endpoint\": null, \"created_at\": \
                     \"{{time}}\", \"updated_at\": \"{{time}}\"}";
     player.play(&format!("{}\n---\n{expected}", sample())).await.unwrap();
+}
+
+/// So that the sample works in a demo with nothing but its key.
+#[tokio::test]
+async fn the_demos_organization_has_a_domain() {
+    let demo = demo().await;
+    let key = format!("Bearer {}", demo.org.api_key);
+    let get = Request::new("GET", "/api/v1/enterprises/oidc/config/");
+    let answer = get.header("authorization", &key).send(demo.url(0, 0)).await;
+    let expected = "{\"detail\":\"OIDC configuration not found\"}".to_owned();
+    assert_eq!((answer.status, answer.text()), (404, expected));
 }
