@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The statuses that are counted one by one. All others share the label `other`.
-const STATUSES: [u16; 19] = status::ALL;
+const STATUSES: [u16; 20] = status::ALL;
 
 /// The data of an answered request.
 #[derive(Debug)]

@@ -77,7 +77,9 @@ const GENERIC: &[Description] = &[
         .takes::<GenericOidc>()
         .returns::<Written>()
         .versioned(),
+    // Not of what is known and not served.
     describe(Operation::EntryChange, "Change a generic OpenID Connect provider")
+        .at("/{id}", "")
         .takes::<GenericOidc>()
         .returns::<Written>()
         .versioned(),

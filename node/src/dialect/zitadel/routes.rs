@@ -8,7 +8,13 @@ use super::{
     generic, legacy, search,
     service::{Part, Service},
 };
-use crate::{api::operation::Operation, dialect::traits::Route};
+use crate::{
+    api::{operation::Operation, outcome::Malformed},
+    dialect::traits::Route,
+};
+
+/// As servers of gRPC say it that know a method by its description alone.
+const NOT_MIGRATED: &str = "method MigrateGenericOIDCProvider not implemented";
 
 /// The routes of a part.
 pub(super) const fn of(service: Service, part: Part) -> &'static [Route] {
@@ -33,12 +39,15 @@ pub(super) const fn own(service: Service) -> &'static [&'static str] {
 }
 
 /// The routes of some calls: the method and the path of HTTP, where the fields are besides the path, the name
-/// of the call, the operation, and the action of its fields. Behind a plus: another path of a call.
+/// of the call, the operation, and the action of its fields. Behind a plus: another path of a call. Behind a minus:
+/// the path of one that is known and not served, for those who may do what it would.
 macro_rules! routes {
     ($calls:literal: $(
         $method:ident $path:literal, $place:ident => $call:literal, $operation:ident, $action:expr;
     )* $(
         + $other:ident $alias:literal, $from:ident => $same:literal, $also:ident, $does:expr;
+    )* $(
+        - $refused:ident $known:literal, $would:ident => $why:expr;
     )*) => {
         &[
             $(Route {
@@ -58,6 +67,12 @@ macro_rules! routes {
                 path: $alias,
                 operation: Operation::$also,
                 parse: |input| $does(Fields::$from(input, concat!($calls, $same))?),
+            },)*
+            $(Route {
+                method: Method::$refused,
+                path: $known,
+                operation: Operation::$would,
+                parse: |_| Err(Malformed::Unsupported($why)),
             },)*
         ]
     };
@@ -107,6 +122,7 @@ const ADMIN_GENERIC: &[Route] = admin! {
         |fields| search::get(Service::Admin, Part::Generic, &decode::by_id(fields));
     DELETE "/admin/v1/idps/templates/{id}", of_path => "DeleteProvider", EntryDelete,
         |fields| search::delete(&decode::by_id(fields));
+    - POST "/admin/v1/idps/generic_oidc/{id}/_migrate", EntryChange => NOT_MIGRATED;
 };
 
 const MANAGEMENT_LEGACY: &[Route] = management! {
@@ -142,4 +158,5 @@ const MANAGEMENT_GENERIC: &[Route] = management! {
         |fields| search::get(Service::Management, Part::Generic, &decode::by_id(fields));
     DELETE "/management/v1/idps/templates/{id}", of_path => "DeleteProvider", EntryDelete,
         |fields| search::delete(&decode::by_id(fields));
+    - POST "/management/v1/idps/generic_oidc/{id}/_migrate", EntryChange => NOT_MIGRATED;
 };
