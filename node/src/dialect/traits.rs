@@ -27,6 +27,15 @@ pub struct Route {
     pub parse: fn(&Input<'_>) -> Result<Action, Malformed>,
 }
 
+/// Where a dialect says that the process answers: to anyone, without a key.
+#[derive(Debug)]
+pub struct Health {
+    /// Methods and paths. `HEAD` is known wherever `GET` is.
+    pub paths: &'static [(Method, &'static str)],
+    /// What it says, JSON.
+    pub body: &'static str,
+}
+
 /// An API over the operations.
 pub trait Dialect: Send + Sync {
     /// Its routes. Two dialects never have the same method and path.
@@ -34,6 +43,11 @@ pub trait Dialect: Send + Sync {
 
     /// The description of its routes, for `/openapi.json`.
     fn described(&self) -> Described;
+
+    /// Where it says that the process answers, if its API has that.
+    fn health(&self) -> Option<&'static Health> {
+        None
+    }
 
     /// Checks of a request's head that come before all others.
     ///

@@ -8,7 +8,7 @@ use http::Method;
 use crate::{
     dialect::{
         REGISTRY,
-        traits::{Dialect, Route},
+        traits::{Dialect, Health, Route},
     },
     grpc::builtin::{self, Builtin},
 };
@@ -18,9 +18,11 @@ use crate::{
 pub(crate) enum Target {
     /// An operation, by a route of a dialect.
     Operation(&'static dyn Dialect, &'static Route),
-    /// A page, which needs no key.
+    /// Where a dialect says that the process answers, which needs no key.
+    Health(&'static dyn Dialect, &'static Health),
+    /// A page, which needs no key either.
     Page(Page),
-    /// A call that the node itself answers, which needs no key either.
+    /// A call that the node itself answers, which needs none either.
     Builtin(Builtin),
 }
 
@@ -55,6 +57,7 @@ impl std::fmt::Debug for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Operation(_, route) => route.operation.fmt(f),
+            Self::Health(_, health) => health.fmt(f),
             Self::Page(page) => page.fmt(f),
             Self::Builtin(call) => call.fmt(f),
         }
@@ -93,10 +96,17 @@ fn all() -> impl Iterator<Item = (&'static str, Method, Target)> {
             .iter()
             .map(move |route| (route.path, route.method.clone(), Target::Operation(dialect, route)))
     };
+    let health = |dialect: &'static dyn Dialect| {
+        dialect.health().into_iter().flat_map(move |health| {
+            let target = Target::Health(dialect, health);
+            health.paths.iter().map(move |(method, path)| (*path, method.clone(), target))
+        })
+    };
+    let health = REGISTRY.into_iter().flat_map(health);
     let pages = PAGES.iter().map(|(path, page)| (*path, Method::GET, Target::Page(*page)));
     let calls = builtin::PATHS.iter();
     let calls = calls.map(|(path, call)| (*path, Method::POST, Target::Builtin(*call)));
-    REGISTRY.into_iter().flat_map(of).chain(pages).chain(calls)
+    REGISTRY.into_iter().flat_map(of).chain(health).chain(pages).chain(calls)
 }
 
 fn is_demo(target: &Target) -> bool {
@@ -153,7 +163,7 @@ impl Target {
     /// The dialect in which to answer.
     pub(crate) fn dialect(&self) -> &'static dyn Dialect {
         match self {
-            Self::Operation(dialect, _) => *dialect,
+            Self::Operation(dialect, _) | Self::Health(dialect, _) => *dialect,
             Self::Page(_) | Self::Builtin(_) => REGISTRY[0],
         }
     }
@@ -167,7 +177,7 @@ mod tests {
     fn leads_to(target: &Target) -> Option<Operation> {
         match target {
             Target::Operation(_, route) => Some(route.operation),
-            Target::Page(_) | Target::Builtin(_) => None,
+            Target::Health(..) | Target::Page(_) | Target::Builtin(_) => None,
         }
     }
 

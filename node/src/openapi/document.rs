@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use http::Method;
 use serde_json::{Map, Value, json};
 
 use super::{neutral, page, schemas::Schemas};
@@ -22,6 +23,10 @@ pub(super) fn document(with_demo: bool) -> Value {
     for dialect in REGISTRY {
         let described = dialect.described();
         draft.tag(described.tag, described.about);
+        let health = dialect.health().map_or(&[][..], |health| health.paths);
+        for (_, path) in health.iter().filter(|(method, _)| method == Method::GET) {
+            draft.add(path, "get", page::health(&described));
+        }
         for route in dialect.routes() {
             let is_here = with_demo || !route.operation.spec().is_demo;
             if let Some(description) =

@@ -50,6 +50,12 @@ fn the_described_operations_are_those_that_are_served() {
                 }
             }
         }
+        let health = REGISTRY.into_iter().filter_map(|dialect| dialect.health());
+        for (method, path) in health.flat_map(|health| health.paths) {
+            if !is_undescribed(path) {
+                served.insert((method.to_string(), (*path).to_owned()));
+            }
+        }
         let pages = PAGES.iter().filter(|(_, page)| *page != Page::DocsFile);
         served.extend(pages.map(|(path, _)| ("GET".to_owned(), (*path).to_owned())));
         assert_eq!(described(&document(with_demo)), served);

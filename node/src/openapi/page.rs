@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::{
-    dialect::{common::terms::Names, describe::Credential},
+    dialect::{
+        common::terms::Names,
+        describe::{Credential, Described},
+    },
     http::route::{PAGES, Page},
 };
 
@@ -37,6 +40,18 @@ pub(super) fn native_credentials(names: &Names) -> [Credential; 2] {
         about: "The id of the organization whose key is given.",
     };
     [key, organization]
+}
+
+/// Where a dialect says that the process answers.
+pub(super) fn health(of: &Described) -> Value {
+    let content = json!({ "application/json": { "schema": { "type": "object" } } });
+    json!({
+        "operationId": format!("healthz_{}", of.id),
+        "tags": [of.tag],
+        "summary": "Whether the process answers",
+        "security": [],
+        "responses": { "200": { "description": "It does.", "content": content } },
+    })
 }
 
 /// The pages, by path: each is a `GET`. Files of the viewer are none.

@@ -24,7 +24,7 @@ use crate::{
     auth::{self, Authorized, Denied, Permit, Principal},
     dialect::{
         REGISTRY,
-        traits::{Dialect, ResponseBody, Route},
+        traits::{Dialect, Health, ResponseBody, Route},
     },
     grpc::{self, builtin::Builtin, media, reply},
     http::{
@@ -36,6 +36,8 @@ use crate::{
     observe::{health, metrics::Observed},
     openapi,
 };
+
+const JSON: &str = "application/json";
 
 /// A request as it came in.
 #[derive(Debug)]
@@ -70,6 +72,7 @@ pub(crate) async fn serve(node: &Arc<Node>, call: &mut Call) -> Response<Respons
         Target::Page(page) => {
             return finish(REGISTRY[0], call, self::page(node, call, page, parameter));
         }
+        Target::Health(dialect, health) => return self::health(node, call, dialect, health).await,
         Target::Builtin(builtin) => return self::builtin(node, call, builtin).await,
         Target::Operation(dialect, route) => (dialect, route),
     };
@@ -152,6 +155,34 @@ fn page(node: &Node, call: &Call, page: Page, file: &str) -> Response<ResponseBo
         Page::Docs => openapi::docs(headers),
         Page::DocsFile => openapi::docs_file(file, headers).unwrap_or_else(unknown_path),
     }
+}
+
+/// A dialect's own word that the process answers.
+async fn health(
+    node: &Node,
+    call: &mut Call,
+    dialect: &dyn Dialect,
+    health: &Health,
+) -> Response<ResponseBody> {
+    if let Err(malformed) = asked_for_health(node, call, dialect).await {
+        return rejected(dialect, call, Outcome::Malformed(malformed));
+    }
+    let response = respond::text(StatusCode::OK, JSON, health.body.to_owned());
+    finish(dialect, call, response)
+}
+
+/// Takes the empty message of a call. Another request has none.
+async fn asked_for_health(
+    node: &Node,
+    call: &mut Call,
+    dialect: &dyn Dialect,
+) -> Result<(), Malformed> {
+    dialect.admit(&call.head)?;
+    if call.head.method != Method::POST {
+        return Ok(());
+    }
+    let form = media::check(&call.head)?;
+    grpc::frame::message(form, &read(node, call).await?).map(drop)
 }
 
 /// A call that the node itself answers.
@@ -316,6 +347,10 @@ async fn body(node: &Node, call: &mut Call, route: &Route) -> Result<Bytes, Malf
     if !is_plain(&call.head.headers) {
         return Err(Malformed::ContentCoding);
     }
+    read(node, call).await
+}
+
+async fn read(node: &Node, call: &mut Call) -> Result<Bytes, Malformed> {
     let read = call.body.read(node.limits.body_time).await;
     read.map_err(|error| match error {
         BodyError::TooSlow => Malformed::BodyTooSlow,

@@ -177,6 +177,7 @@ class EveryCall(Case):
                 _, self.key = self.demo.organization(service.name)
                 self.generic(service)
                 self.legacy(service)
+                service.call("Healthz", self.key)
                 file = service.messages.DESCRIPTOR
                 described = file.services_by_name[service.name.rsplit(".", 1)[1]].methods_by_name
                 self.assertEqual(service.called, set(described))
@@ -434,7 +435,7 @@ class Reflection(Case):
 
 
 class Health(Case):
-    """The health of the node, by the client of grpcio."""
+    """The health of the node, by the client of grpcio, and as the services say it."""
 
     def setUp(self):
         super().setUp()
@@ -448,6 +449,16 @@ class Health(Case):
         with self.assertRaises(grpc.RpcError) as caught:
             self.stub.Check(health_pb2.HealthCheckRequest(service="none"), timeout=PATIENCE)
         self.assertEqual(caught.exception.code(), grpc.StatusCode.NOT_FOUND)
+
+    def test_services_say_it_without_a_key(self):
+        for service in self.services:
+            request = service.messages.HealthzRequest()
+            answer = service.stub.Healthz(request, timeout=PATIENCE)
+            self.assertEqual(answer, service.messages.HealthzResponse())
+            answer = service.stub.Healthz(request, metadata=[("authorization", "x")], timeout=PATIENCE)
+            self.assertEqual(answer, service.messages.HealthzResponse())
+            status, document = self.demo.json("GET", f"{service.prefix}/healthz", "none")
+            self.assertEqual((status, document), (200, {}))
 
     def test_watch(self):
         for name, status in [("", "SERVING"), (SERVICES[0], "SERVING"), ("none", "SERVICE_UNKNOWN")]:

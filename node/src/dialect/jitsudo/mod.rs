@@ -17,7 +17,7 @@ use super::{
         terms::{Names, agreed},
     },
     describe::Described,
-    traits::{Dialect, ResponseBody, Route},
+    traits::{Dialect, Health, ResponseBody, Route},
 };
 use crate::api::{
     operation::{Action, CredentialRead, CredentialWrite, EntryNeeds, EntryQuery, Operation},
@@ -32,6 +32,9 @@ const TENANT: &str = "x-tenant-id";
 
 const _: () = assert!(KEY.eq_ignore_ascii_case(describe::KEY_SHOWN), "as it is described");
 const _: () = assert!(TENANT.eq_ignore_ascii_case(describe::TENANT_SHOWN), "as it is described");
+
+/// No tenant is named there.
+const HEALTH: Health = Health { paths: &[(Method::GET, "/healthz")], body: "{\"status\":\"ok\"}" };
 
 const ROUTES: &[Route] = &[
     Route { method: Method::PUT, path: PATH, operation: Operation::EntryChange, parse: put },
@@ -53,6 +56,10 @@ impl Dialect for Jitsudo {
 
     fn described(&self) -> Described {
         describe::DESCRIBED
+    }
+
+    fn health(&self) -> Option<&'static Health> {
+        Some(&HEALTH)
     }
 
     fn credentials<'a>(&self, headers: &'a HeaderMap) -> Presented<'a> {

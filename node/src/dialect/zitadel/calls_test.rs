@@ -75,6 +75,9 @@ fn the_described_calls_are_the_routes() {
         let mut paths: Vec<_> =
             described.methods().map(|method| format!("/{name}/{}", method.name())).collect();
         let mut served: Vec<_> = calls(service).map(|route| route.path.to_owned()).collect();
+        let health = PARTS.into_iter().filter_map(|part| routes::health(service, part));
+        let health = health.flat_map(|health| health.paths);
+        served.extend(health.filter(|it| it.0 == Method::POST).map(|it| it.1.to_owned()));
         paths.sort();
         served.sort();
         assert_eq!(served, paths);

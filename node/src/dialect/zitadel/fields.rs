@@ -331,7 +331,7 @@ mod tests {
         for service in ["zitadel.admin.v1.AdminService", "zitadel.management.v1.ManagementService"]
         {
             let service = schema::service(service).expect("it is described");
-            assert_eq!(service.methods().len(), 13);
+            assert_eq!(service.methods().len(), 14);
             waiting.extend(service.methods().map(|method| method.input()));
         }
         while let Some(message) = waiting.pop() {

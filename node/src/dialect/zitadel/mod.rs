@@ -40,7 +40,7 @@ use super::{
         terms::Names,
     },
     describe::Described,
-    traits::{Dialect, ResponseBody, Route},
+    traits::{Dialect, Health, ResponseBody, Route},
 };
 use crate::{
     api::{
@@ -75,6 +75,10 @@ impl Dialect for Zitadel {
 
     fn described(&self) -> Described {
         describe::described(self.service, self.part)
+    }
+
+    fn health(&self) -> Option<&'static Health> {
+        routes::health(self.service, self.part)
     }
 
     fn admit(&self, head: &Parts) -> Result<(), Malformed> {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     api::{operation::Operation, outcome::Malformed},
-    dialect::traits::Route,
+    dialect::traits::{Health, Route},
 };
 
 /// As servers of gRPC say it that know a method by its description alone.
@@ -37,6 +37,30 @@ pub(super) const fn own(service: Service) -> &'static [&'static str] {
         Service::Management => &["/management/v1"],
     }
 }
+
+/// Where a service says that the process answers. One part says it for all.
+pub(super) const fn health(service: Service, part: Part) -> Option<&'static Health> {
+    match (service, part) {
+        (Service::Admin, Part::Legacy) => Some(&ADMIN_HEALTH),
+        (Service::Management, Part::Legacy) => Some(&MANAGEMENT_HEALTH),
+        (_, Part::Deactivate | Part::Reactivate | Part::Generic) => None,
+    }
+}
+
+const ADMIN_HEALTH: Health = Health {
+    paths: &[
+        (Method::GET, "/admin/v1/healthz"),
+        (Method::POST, "/zitadel.admin.v1.AdminService/Healthz"),
+    ],
+    body: "{}",
+};
+const MANAGEMENT_HEALTH: Health = Health {
+    paths: &[
+        (Method::GET, "/management/v1/healthz"),
+        (Method::POST, "/zitadel.management.v1.ManagementService/Healthz"),
+    ],
+    body: "{}",
+};
 
 /// The routes of some calls: the method and the path of HTTP, where the fields are besides the path, the name
 /// of the call, the operation, and the action of its fields. Behind a plus: another path of a call. Behind a minus:
