@@ -8,6 +8,7 @@ use concordat_proto::{command::RequestDigest, id::KeyId, key::NewKey, secret::Se
 use sha2::{Digest, Sha256};
 
 use super::{
+    audit::Action,
     commit::WriteRequest,
     org_write::{self, Draft},
 };
@@ -25,16 +26,31 @@ use crate::{
     seal::{Field, SealError},
 };
 
-/// Carries a change of keys out.
+/// Carries a change of keys out, with its line in the audit trail.
 pub(super) async fn answer(
+    node: &Node,
+    org: Box<OrgPrincipal>,
+    draft: KeyDraft,
+    request: WriteRequest,
+) -> Answer {
+    if node.groups.feature_level() < version::LEVEL_OF_REGISTRATIONS {
+        return unavailable(Unavailable::FeatureLevel);
+    }
+    let audited = match Action::of_keys(&org, &draft).audited() {
+        Ok(audited) => audited,
+        Err(answer) => return answer,
+    };
+    let answer = changed(node, org, draft, request).await;
+    audited.end(&answer.outcome);
+    answer
+}
+
+async fn changed(
     node: &Node,
     org: Box<OrgPrincipal>,
     draft: KeyDraft,
     mut request: WriteRequest,
 ) -> Answer {
-    if node.groups.feature_level() < version::LEVEL_OF_REGISTRATIONS {
-        return unavailable(Unavailable::FeatureLevel);
-    }
     if let Err(outcome) = check(node, &org, &draft, &request) {
         return freshness::mark(outcome, freshness::of_all(node));
     }

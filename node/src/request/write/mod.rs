@@ -3,6 +3,7 @@
 //! [`commit`] has the steps of every write. The other files have the specifics of a kind of write,
 //! and none of them knows another.
 
+mod audit;
 mod cluster;
 pub(crate) mod commit;
 mod entry;
@@ -93,10 +94,11 @@ pub(crate) async fn answer(
         Allowed::OrgWrite(_, OrgWrite::Move(org, draft)) => {
             org_move::change(node, org, draft, &request).await
         }
-        Allowed::OrgWrite(_, OrgWrite::End(org)) => org_end::by_operator(node, org, request).await,
+        Allowed::OrgWrite(key, OrgWrite::End(org)) => {
+            org_end::by_operator(node, key, org, request).await
+        }
         Allowed::OrgWrite(_, OrgWrite::Patch(org, OrganizationPatch::StaleSecrets(policy))) => {
-            let settings = OrgSettings { stale_secrets: policy };
-            settings_of(node, org, settings, request).await
+            settings_of(node, org, OrgSettings { stale_secrets: policy }, request).await
         }
         Allowed::OrgWrite(
             key,

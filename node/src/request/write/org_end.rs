@@ -19,7 +19,7 @@ use concordat_cluster::{
 };
 use concordat_proto::{
     command::Command,
-    id::{GroupId, OrgId},
+    id::{GroupId, KeyId, OrgId},
     movement::Ended,
     version,
 };
@@ -27,6 +27,7 @@ use futures::future::join_all;
 use tokio::time::Instant;
 
 use super::{
+    audit::Action,
     commit::{Home, WriteRequest, finish, of_cluster, repeated},
     org_write::{self, Draft},
 };
@@ -46,15 +47,41 @@ const STEP_TIME_MAX: Duration = Duration::from_secs(5);
 /// Ends looked at, and at most settled, at a time.
 const PAGE: usize = 64;
 
-/// Ends the organization of a key.
+/// Ends the organization of a key, with a line in the audit trail.
 pub(super) async fn by_own_key(
     node: &Node,
     org: Box<OrgPrincipal>,
     request: WriteRequest,
 ) -> Answer {
+    let action = Action::of_end(&org);
+    audited(node, action, ended_by_own_key(node, org, request)).await
+}
+
+/// Ends an organization for an operator, with a line in the audit trail.
+pub(super) async fn by_operator(
+    node: &Node,
+    key: KeyId,
+    org: OrgId,
+    request: WriteRequest,
+) -> Answer {
+    let action = Action::of_end_by_operator(org, key);
+    audited(node, action, ended_by_operator(node, org, request)).await
+}
+
+async fn audited(node: &Node, action: Action, end: impl Future<Output = Answer>) -> Answer {
     if let Some(answer) = too_early(node) {
         return answer;
     }
+    let audited = match action.audited() {
+        Ok(audited) => audited,
+        Err(answer) => return answer,
+    };
+    let answer = end.await;
+    audited.end(&answer.outcome);
+    answer
+}
+
+async fn ended_by_own_key(node: &Node, org: Box<OrgPrincipal>, request: WriteRequest) -> Answer {
     // All that a key may write after the end is the end once more.
     if org.replaced_by.is_some() && request.terms.idempotency_key.is_none() {
         return freshness::mark(Outcome::Unauthenticated, freshness::of_all(node));
@@ -62,11 +89,7 @@ pub(super) async fn by_own_key(
     org_write::answer(node, Draft::End { org }, request).await
 }
 
-/// Ends an organization for an operator.
-pub(super) async fn by_operator(node: &Node, org: OrgId, request: WriteRequest) -> Answer {
-    if let Some(answer) = too_early(node) {
-        return answer;
-    }
+async fn ended_by_operator(node: &Node, org: OrgId, request: WriteRequest) -> Answer {
     let at = match locate::now(node, org) {
         Ok(Some(at)) => at,
         Ok(None) => return absent(node),
