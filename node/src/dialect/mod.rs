@@ -48,6 +48,8 @@ pub static NATIVE: &Names = &slashid::NAMES;
 #[cfg(test)]
 mod answer_test;
 #[cfg(test)]
+mod answered;
+#[cfg(test)]
 mod request_test;
 #[cfg(test)]
 mod script;

@@ -30,6 +30,21 @@ async fn api_keys_live() {
 }
 
 #[tokio::test]
+async fn a_key_without_a_right_is_refused_in_every_dialect() {
+    run(DIALECT, "rights.txt").await;
+}
+
+#[tokio::test]
+async fn credentials_of_any_openid_provider_live() {
+    run(DIALECT, "generic.txt").await;
+}
+
+#[tokio::test]
+async fn bindings_name_a_credential() {
+    run(DIALECT, "bindings.txt").await;
+}
+
+#[tokio::test]
 async fn organizations_are_made_with_a_domain() {
     run(DIALECT, "organizations.txt").await;
 }

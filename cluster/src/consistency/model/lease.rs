@@ -59,7 +59,7 @@ pub(super) enum Flaw {
     AcknowledgementsAlone,
     /// A new leader starts with an empty table.
     NewLeaderInheritsNothing,
-    /// Without a danger set the origin assumes an empty one.
+    /// Without a set of stale readers the origin assumes an empty one.
     FallbackCountsFromNothing,
 }
 

@@ -1,13 +1,13 @@
-//! The protocol of leases, danger sets and moves as explicit-state models: every state that any
+//! The protocol of leases, stale readers and moves as explicit-state models: every state that any
 //! order of pauses, delays, losses, restarts and elections leads to is looked at, within bounds
 //! that each model states.
 //!
 //! | model | what it has | what it takes for granted |
 //! |---|---|---|
-//! | [`lease`] | votes, logs, leader leases, transfer, restarts, leases, danger sets, fallback | a fixed membership |
+//! | [`lease`] | votes, logs, leader leases, transfer, restarts, leases, stale readers, fallback | a fixed membership |
 //! | [`membership`] | serving, leaving, removal, regions that count, what a leader has applied | that a replaced leader proves nothing |
 //! | [`failover`] | elections, logs, commits, messages of leaders long gone, reports, who founds | that no lease of the closed group is held any more |
-//! | [`home_move`] | `Release`, `Adopt`, late `Adopt`, reads by the newest record, there and back | that a group's danger sets are right |
+//! | [`home_move`] | `Release`, `Adopt`, late `Adopt`, reads by the newest record, there and back | that a group's stale readers are known |
 //!
 //! The scene is two regions of two nodes (of a failover: three voters, and two survivors). The promise is looked at from one replica, one write (or
 //! each write of a few) and one judge: others only keep that judge waiting, so what breaks the

@@ -167,15 +167,19 @@ fn detail<'a>(failure: &'a Failure<'_>) -> &'a str {
     if foreign::refusal(failure.outcome) == Some(&Refusal::CredentialNotFound) {
         return CONFIGURATION_MISSING;
     }
+    if foreign::refusal(failure.outcome) == Some(&Refusal::KeyRevoked) {
+        return KEY_INVALID;
+    }
     match failure.outcome {
         None if failure.status == 404 => "Not found.",
         Some(Outcome::NotFound(What::EnterpriseDomain)) => "Enterprise domain not found",
         Some(Outcome::NotFound(What::Credential)) => CONFIGURATION_MISSING,
         Some(Outcome::KeyMissing) => "Authentication credentials were not provided.",
-        Some(Outcome::Unauthenticated) => "Invalid API key.",
+        Some(Outcome::Unauthenticated) => KEY_INVALID,
         Some(Outcome::Forbidden(_)) => "The API key does not have the right to do this.",
         _ => &failure.message,
     }
 }
 
+const KEY_INVALID: &str = "Invalid API key.";
 const CONFIGURATION_MISSING: &str = "OIDC configuration not found";

@@ -8,6 +8,9 @@ mod body;
 mod describe;
 mod shown;
 
+#[cfg(test)]
+mod answers_test;
+
 use concordat_proto::registration::{Binding, CredentialTarget};
 use http::{HeaderMap, Method, Response};
 

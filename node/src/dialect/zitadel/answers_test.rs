@@ -500,3 +500,26 @@ fn other_errors_have_a_code_and_no_details() {
     let answered = read(dialect.method_not_allowed(&["PUT"]));
     assert_eq!(answered, (405, json!({"code": 12, "message": "Method Not Allowed"})));
 }
+
+#[test]
+fn a_path_that_is_unknown_has_the_form_of_its_service() {
+    let of = |service, path: &str| {
+        let dialect = Zitadel { service, part: Part::Legacy, names: NATIVE };
+        dialect.unknown_path(path).map(read)
+    };
+    let (admin, management) = (Service::Admin, Service::Management);
+    for (service, path) in [
+        (admin, "/admin/v1"),
+        (admin, "/admin/v1/idps/1/more"),
+        (admin, "/idps"),
+        (admin, "/idps/1"),
+        (management, "/management/v1/orgs/me"),
+    ] {
+        let expected = (404, json!({"code": 5, "message": "Not Found"}));
+        assert_eq!(of(service, path), Some(expected), "{path}");
+    }
+    for path in ["/admin", "/admin/v10", "/idps2", "/", "", "/v1/idps", "/management/v1x"] {
+        assert!(SERVICES.into_iter().all(|service| of(service, path).is_none()), "{path}");
+    }
+    assert!(of(admin, "/management/v1/idps").is_none(), "it is the other one's");
+}
