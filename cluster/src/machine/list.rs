@@ -1,7 +1,7 @@
 //! Parts of lists: which items are wanted, and how a scan in order of names collects them.
 //!
 //! A part never takes more than its bytes, but for its first item. It names the item after which the next part
-//! begins: a caller that goes on from there skips nothing, whatever is deleted meanwhile.
+//! begins: a caller that continues there skips nothing, whatever is deleted meanwhile.
 
 use concordat_proto::limits;
 

@@ -107,22 +107,6 @@ pub enum Caller {
     Either,
 }
 
-impl Operation {
-    /// Whether an operator may ask for it in an organization's place, in a dialect that lets the organization be
-    /// named beside the key, where a policy permits it: none of these answers with a secret.
-    #[must_use]
-    pub const fn is_open_to_operators(self) -> bool {
-        matches!(
-            self,
-            Self::EntryList
-                | Self::EntryGet
-                | Self::EntryCreate
-                | Self::EntryChange
-                | Self::EntryDelete
-        )
-    }
-}
-
 /// The effect of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

@@ -21,7 +21,7 @@ pub(super) fn info() -> Value {
         "summary": "A cross-region replicated store for SSO credentials.",
         "description": "Every node serves all of this on one port. `HEAD` is answered wherever `GET` is. \
                         A known path with another method is 405 with `Allow`, an unknown path 404 with \
-                        plain text. Members and enum values may be added: a client must ignore what it \
+                        plain text, or in the form of the dialect whose path it is below. Members and enum values may be added: a client must ignore what it \
                         does not know.",
         "license": { "name": "Apache 2.0", "identifier": env!("CARGO_PKG_LICENSE") },
     })

@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, iter, sync::LazyLock};
 
 use cedar_policy::{Entity, EntityTypeName, Schema};
 
+use crate::api::operation::Operation;
+
 /// The schema, as text.
 pub(crate) const SCHEMA: &str = include_str!("schema.cedarschema");
 /// The default set, as text.
@@ -28,6 +30,19 @@ pub(super) static ACTIONS: LazyLock<BTreeMap<String, Vec<Entity>>> = LazyLock::n
     };
     all.iter().map(with_groups).collect()
 });
+
+/// Whether an operator may ask for an operation in an organization's place, in a dialect that lets the
+/// organization be named beside the key, where a policy permits it. None of these answers with a secret.
+pub(crate) const fn is_open_to_operators(operation: Operation) -> bool {
+    matches!(
+        operation,
+        Operation::EntryList
+            | Operation::EntryGet
+            | Operation::EntryCreate
+            | Operation::EntryChange
+            | Operation::EntryDelete
+    )
+}
 
 /// The types of entities.
 pub(super) struct Types {

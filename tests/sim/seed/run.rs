@@ -26,7 +26,7 @@ use crate::{
     clients::{CREDENTIALS, Client, Gate, Walk, Work},
     faults::{FaultPlan, differ, lost},
     host::End,
-    invariants::{Watch, features, frozen::Frozen, growth, secrets},
+    invariants::{Watch, features, frozen::Frozen, logs, secrets},
     operator,
     trace::Trace,
     world::World,
@@ -488,7 +488,7 @@ impl Run {
     fn finish(&mut self) -> Result<(), String> {
         self.agree()?;
         self.look()?;
-        let bounded = self.world.within(MEND_LIMIT, |world| growth::bounded(world));
+        let bounded = self.world.within(MEND_LIMIT, |world| logs::bounded(world));
         bounded.map_err(|reason| format!("growth: {reason}"))?;
         self.lift_policies()?;
         let work = self.work();

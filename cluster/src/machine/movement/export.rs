@@ -154,10 +154,7 @@ impl Packer<'_> {
                 let registration = query::decode(key, value)?;
                 self.pack(MovedRecord::Registration { client_id, registration });
             }
-            Kind::MovedWrite => {
-                let record: WriteRecord = query::decode(key, value)?;
-                self.write(key, record)?;
-            }
+            Kind::MovedWrite => self.write(key, query::decode(key, value)?)?,
             Kind::IdempotencyKey => {
                 let mut record: KeyRecord = query::decode(key, value)?;
                 let text = String::from_utf8(parsed.name.to_vec())

@@ -110,7 +110,7 @@ fn question(trial: &PolicyTrial, of_this: &Circumstances) -> Result<Question, &'
         (Some(_), _) => return Err("only operators ask for this operation: leave rights out"),
         (None, _)
             if matches!(caller, Caller::Organization(_))
-                && !trial.operation.is_open_to_operators() =>
+                && !schema::is_open_to_operators(trial.operation) =>
         {
             return Err("only keys of an organization ask for this operation: rights and \
                         organization_id are required");

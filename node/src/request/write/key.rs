@@ -40,7 +40,7 @@ pub(super) async fn answer(
         Ok(audited) => audited,
         Err(answer) => return answer,
     };
-    let answer = changed(node, org, draft, request).await;
+    let answer = Box::pin(changed(node, org, draft, request)).await;
     audited.end(&answer.outcome);
     answer
 }

@@ -54,7 +54,7 @@ pub(super) async fn by_own_key(
     request: WriteRequest,
 ) -> Answer {
     let action = Action::of_end(&org);
-    audited(node, action, ended_by_own_key(node, org, request)).await
+    audited(node, action, Box::pin(ended_by_own_key(node, org, request))).await
 }
 
 /// Ends an organization for an operator, with a line in the audit trail.
@@ -65,7 +65,7 @@ pub(super) async fn by_operator(
     request: WriteRequest,
 ) -> Answer {
     let action = Action::of_end_by_operator(org, key);
-    audited(node, action, ended_by_operator(node, org, request)).await
+    audited(node, action, Box::pin(ended_by_operator(node, org, request))).await
 }
 
 async fn audited(node: &Node, action: Action, end: impl Future<Output = Answer>) -> Answer {

@@ -1,5 +1,6 @@
 //! Log matching: an entry of one term and index is the same on every node that has it (Raft, section
-//! 5.3).
+//! 5.3). And the log is given back: once nothing is in the way, the entries of a node's groups take no more
+//! bytes than its settings say. Closed groups do not count: their replicas are gone, and so is what would purge.
 
 use std::collections::BTreeMap;
 
@@ -8,6 +9,8 @@ use crate::world::World;
 const READ_BYTES: usize = 1 << 20;
 /// Looked at again, for they may have been replaced.
 const AGAIN: u64 = 64;
+/// Bytes beyond the settings: the last entries of the groups stay, and a look at the log takes a second.
+const SLACK: u64 = 16 << 10;
 
 /// Group, index and term.
 type Key = (u32, u64, u64);
@@ -58,6 +61,25 @@ impl Logs {
     pub(super) fn snapshots(&self) -> u64 {
         self.snapshots
     }
+}
+
+/// Whether every running node's log is within its bounds; clusters whose logs are bounded by number are not
+/// looked at. The error names the node.
+pub(crate) fn bounded(world: &World) -> Result<(), String> {
+    let bytes_max = world.shape.retention.bytes;
+    if bytes_max == u64::MAX {
+        return Ok(());
+    }
+    for host in &world.hosts {
+        let (Some(node), Some(log)) = (host.node(), host.log()) else { continue };
+        let groups = node.groups().metrics().groups;
+        let bytes: u64 = groups.iter().map(|(group, ..)| log.group_bytes(group.0)).sum();
+        if bytes > bytes_max.saturating_add(SLACK) {
+            let number = host.number;
+            return Err(format!("{number} keeps {bytes} bytes of log, and shall keep {bytes_max}"));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
