@@ -23,5 +23,5 @@ pub mod http;
 pub mod rng;
 pub mod wait;
 
-pub use clients::{connection, history, model, policies, recorded, workload};
+pub use clients::{connection, dialects, history, model, policies, recorded, workload};
 pub use cluster::{archive, demo, disk, links, process, process_cluster};

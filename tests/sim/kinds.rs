@@ -2,13 +2,17 @@
 //! checks that each was hit. A long sweep that misses one tests less than it says.
 
 /// All kinds of faults.
-pub(crate) const KINDS: [&str; 70] = [
+pub(crate) const KINDS: [&str; 74] = [
     "add node",
     "address reused",
     "addresses exchanged",
     "addresses renewed",
     "all nodes down",
     "answers lost",
+    "asked as AISquare",
+    "asked as generic ZITADEL",
+    "asked as jitsudo",
+    "asked as legacy ZITADEL",
     "bit flip",
     "client hangs up",
     "clock drift",

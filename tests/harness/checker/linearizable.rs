@@ -73,12 +73,19 @@ impl<'o, 'a> Decision<'o, 'a> {
     }
 
     fn judge_committed(&self) -> Result<(), Violation> {
-        let is_create = matches!(self.write.write.change, Change::Create(_));
-        if is_create && self.is_there() && !self.may_have_been(Written::is_delete) {
-            return Err(self.wrong("it was created, and was there"));
-        }
-        if !is_create && !self.is_there() && !self.may_have_been(is_creation) {
-            return Err(self.wrong("it was changed, and was not there"));
+        let wrong = match self.write.write.change {
+            Change::Create(_) if self.is_there() && !self.may_have_been(Written::is_delete) => {
+                Some("it was created, and was there")
+            }
+            Change::Patch(_) | Change::Delete
+                if !self.is_there() && !self.may_have_been(is_creation) =>
+            {
+                Some("it was changed, and was not there")
+            }
+            Change::Create(_) | Change::Patch(_) | Change::Put(_) | Change::Delete => None,
+        };
+        if let Some(what) = wrong {
+            return Err(self.wrong(what));
         }
         match &self.write.write.if_match {
             Some(version) => self.judge_match(version),
@@ -110,7 +117,9 @@ impl<'o, 'a> Decision<'o, 'a> {
     }
 
     fn judge_refused(&self, status: u16) -> Result<(), Violation> {
+        let is_put = matches!(self.write.write.change, Change::Put(_));
         match status {
+            404 | 409 if is_put => Err(self.wrong("it makes what is not there, and was refused")),
             404 if self.is_there() && !self.may_have_been(Written::is_delete) => {
                 Err(self.wrong("it was not found, and was there"))
             }
@@ -158,5 +167,5 @@ impl<'o, 'a> Decision<'o, 'a> {
 }
 
 fn is_creation(write: &Written<'_>) -> bool {
-    matches!(write.write.change, Change::Create(_))
+    matches!(write.write.change, Change::Create(_) | Change::Put(_))
 }

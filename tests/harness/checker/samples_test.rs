@@ -2,7 +2,7 @@
 
 use super::{
     Rule,
-    testkit::{REGIONS, Story, at, committed, create, delete, patch, seen},
+    testkit::{REGIONS, Story, at, committed, create, delete, patch, put, seen},
 };
 use crate::clients::history::Outcome;
 
@@ -29,6 +29,22 @@ fn a_plain_history_is_accepted() {
         .accepted();
     assert_eq!((summary.writes, summary.committed, summary.refused), (7, 4, 3));
     assert_eq!((summary.reads, summary.unmarked, summary.bound), (5, 4, 4));
+}
+
+#[test]
+fn a_put_makes_what_is_not_there() {
+    let story = || {
+        Story::begun()
+            .write(0, put("two"), committed("v2", 12, true, &NEAR))
+            .write(1, delete(), committed("v3", 13, true, &NEAR))
+            .write(1, put("three"), committed("v4", 14, true, &NEAR))
+    };
+    story()
+        .write(0, patch("four"), committed("v5", 15, true, &NEAR))
+        .end(0, Some(("v5", "four")))
+        .accepted();
+    let refused = story().write(0, put("four"), refused(404, 15)).end(0, Some(("v4", "three")));
+    refused.rejected(Rule::Decided);
 }
 
 #[test]

@@ -44,6 +44,10 @@ pub(super) fn patch(value: &str) -> Write {
     write(Change::Patch(value.to_owned()))
 }
 
+pub(super) fn put(value: &str) -> Write {
+    write(Change::Put(value.to_owned()))
+}
+
 pub(super) fn delete() -> Write {
     write(Change::Delete)
 }

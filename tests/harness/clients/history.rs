@@ -90,6 +90,8 @@ pub enum Change {
     Create(String),
     /// PATCH, to this value.
     Patch(String),
+    /// A creation or a change to this value, whatever is there: in dialects that know one credential.
+    Put(String),
     /// DELETE.
     Delete,
 }
@@ -99,7 +101,7 @@ impl Change {
     #[must_use]
     pub fn value(&self) -> Option<&str> {
         match self {
-            Self::Create(value) | Self::Patch(value) => Some(value),
+            Self::Create(value) | Self::Patch(value) | Self::Put(value) => Some(value),
             Self::Delete => None,
         }
     }
@@ -229,6 +231,7 @@ impl fmt::Display for Action {
         match &write.change {
             Change::Create(value) => write!(f, "create {value:?}")?,
             Change::Patch(value) => write!(f, "patch {value:?}")?,
+            Change::Put(value) => write!(f, "put {value:?}")?,
             Change::Delete => f.write_str("delete")?,
         }
         if let Some(version) = &write.if_match {

@@ -25,8 +25,10 @@ impl Ban {
     pub fn text(&self) -> String {
         let (action, resource) = match self {
             Self::Changes(credential) => ("in Action::\"write\"", Some(credential)),
-            Self::Deletions => ("== Action::\"oidc_delete\"", None),
-            Self::Reads(credential) => ("== Action::\"oidc_get\"", Some(credential)),
+            Self::Deletions => ("in [Action::\"oidc_delete\", Action::\"entry_delete\"]", None),
+            Self::Reads(credential) => {
+                ("in [Action::\"oidc_get\", Action::\"entry_get\"]", Some(credential))
+            }
         };
         let resource = resource.map(|it| format!(" == Credential::\"{it}\"")).unwrap_or_default();
         format!("forbid (principal is Key, action {action}, resource{resource});")
@@ -37,7 +39,8 @@ impl Ban {
     pub fn forbids(&self, operation: &Operation) -> bool {
         match (self, &operation.action) {
             (Self::Changes(credential), Action::Write(write)) => {
-                operation.credential == *credential && !matches!(write.change, Change::Create(_))
+                operation.credential == *credential
+                    && matches!(write.change, Change::Patch(_) | Change::Delete)
             }
             (Self::Deletions, Action::Write(write)) => write.change == Change::Delete,
             (Self::Reads(credential), Action::Read) => operation.credential == *credential,

@@ -15,10 +15,13 @@ use crate::{
             Action, Change, Denial, Found, Named, Operation, Outcome, PolicyDenial, Position,
             Question, Receipt, Recorder, Write, WriteStatus,
         },
+        receipt::{of_headers, pending, text, write_status},
         workload::CREDENTIALS,
     },
     cluster::demo::Org,
 };
+
+pub use super::receipt::{applied, judge};
 
 /// What every credential is made with; long enough to be looked for.
 pub const CLIENT_SECRET: &str = "q7Zr-4TbN0mVc-kX9_2LwHs";
@@ -91,9 +94,9 @@ pub struct Caller<C = Sockets> {
     recorder: Arc<Recorder>,
     places: Arc<[Place]>,
     client: usize,
-    carrier: C,
+    pub(super) carrier: C,
     /// The last write whose answer had its id.
-    named: Option<Named>,
+    pub(super) named: Option<Named>,
 }
 
 /// Carries over sockets, one connection a node.
@@ -122,13 +125,20 @@ pub enum Told {
         etag: Option<String>,
         /// Its body; null where it is no JSON.
         body: Value,
+        /// The receipt of a write, in the body or in the headers; null without one.
+        receipt: Value,
     },
 }
 
 impl Told {
     /// The content of an answer.
     #[must_use]
-    pub fn answer(status: u16, read: Option<&str>, etag: Option<&str>, body: &[u8]) -> Self {
+    pub fn answer(status: u16, header: impl Fn(&str) -> Option<String>, body: &[u8]) -> Self {
+        let (read, etag) = (header("concordat-read"), header("etag"));
+        let read = read.as_deref();
+        let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+        let inside = &body["meta"]["consistency"];
+        let receipt = if inside.is_null() { of_headers(header) } else { inside.clone() };
         Self::Answer {
             status,
             unmarked: read == Some("current"),
@@ -136,8 +146,9 @@ impl Told {
                 let as_of = mark.split_once("as-of=").map(|(_, as_of)| as_of);
                 mark.starts_with("stale") && as_of.is_none_or(|as_of| as_of.starts_with("1970"))
             }),
-            etag: etag.map(str::to_owned),
-            body: serde_json::from_slice(body).unwrap_or(Value::Null),
+            etag,
+            body,
+            receipt,
         }
     }
 }
@@ -188,24 +199,37 @@ impl<C: Carrier> Caller<C> {
         let mut headers = identity(of.org).to_vec();
         headers.extend(position.map(|position| ("concordat-at-least", position.token())));
         let asked = Asked { method: "GET", target, headers, body: None };
-        let outcome = match self.carrier.exchange(node, &asked, patience).await {
+        let told = self.carrier.exchange(node, &asked, patience).await;
+        let label = |body: &Value| text(&body["result"]["label"]);
+        let outcome = self.seen(&operation, told, position.is_some(), label);
+        self.end(operation, outcome)
+    }
+
+    /// The outcome of a read. `is_bound`: from a position on; `value`: its place in the body.
+    pub(super) fn seen(
+        &self,
+        operation: &Operation,
+        told: Told,
+        is_bound: bool,
+        value: impl Fn(&Value) -> String,
+    ) -> Outcome {
+        match told {
             Told::Nobody | Told::Nothing => Outcome::Failed,
             Told::Answer { status: 200, unmarked, etag, body, .. } => {
-                let found = Found { version: version(etag), value: text(&body["result"]["label"]) };
+                let found = Found { version: version(etag), value: value(&body) };
                 Outcome::Seen { found: Some(found), unmarked }
             }
             Told::Answer { status, is_dated: false, .. } if is_absence(status) => {
-                self.deny(&operation, status)
+                self.deny(operation, status)
             }
-            Told::Answer { status: 403, unmarked, .. } => self.deny_by_policy(&operation, unmarked),
+            Told::Answer { status: 403, unmarked, .. } => self.deny_by_policy(operation, unmarked),
             Told::Answer { status: 404, unmarked, .. } => Outcome::Seen { found: None, unmarked },
             Told::Answer { status: 401, unmarked: false, .. }
             | Told::Answer { status: 429 | 503, .. } => Outcome::Failed,
             // It has not come in time, or went with its region.
-            Told::Answer { status: 408 | 410, .. } if position.is_some() => Outcome::Failed,
+            Told::Answer { status: 408 | 410, .. } if is_bound => Outcome::Failed,
             other @ Told::Answer { .. } => panic!("{operation}: {other:?}"),
-        };
-        self.end(operation, outcome)
+        }
     }
 
     /// Writes a credential through a node.
@@ -221,31 +245,52 @@ impl<C: Carrier> Caller<C> {
     ) -> Outcome {
         let operation = self.begin(of, node, Action::Write(write.clone()));
         let asked = write_request(of, write, patience.timeout_s);
-        let mut write_id = None;
-        let mut lines = None;
-        let outcome = match self.carrier.exchange(node, &asked, patience.cut).await {
+        let told = self.carrier.exchange(node, &asked, patience.cut).await;
+        let (outcome, receipt) = self.decided(&operation, told, judge);
+        self.note_receipt(&operation, &outcome, &receipt);
+        self.end(operation, outcome)
+    }
+
+    /// The outcome of a write, by a judge of statuses and receipts, and the receipt.
+    pub(super) fn decided(
+        &self,
+        operation: &Operation,
+        told: Told,
+        judge: impl Fn(u16, bool, &Value) -> Option<Outcome>,
+    ) -> (Outcome, Value) {
+        let outcome = match told {
             Told::Nobody => Outcome::Failed,
             Told::Nothing => Outcome::Unknown,
             Told::Answer { status, is_dated: false, .. } if is_absence(status) => {
-                self.deny(&operation, status)
+                self.deny(operation, status)
             }
-            Told::Answer { status: 403, unmarked, .. } => self.deny_by_policy(&operation, unmarked),
-            Told::Answer { status, unmarked, body, .. } => {
-                let receipt = &body["meta"]["consistency"];
-                write_id = receipt["write_id"].as_str().map(str::to_owned);
-                lines = receipt.is_object().then(|| (applied(receipt), pending(receipt)));
-                judge(status, unmarked, receipt)
-                    .unwrap_or_else(|| panic!("{operation}: {status}, unmarked {unmarked}: {body}"))
+            Told::Answer { status: 403, unmarked, .. } => self.deny_by_policy(operation, unmarked),
+            Told::Answer { status, unmarked, body, receipt, .. } => {
+                let outcome = judge(status, unmarked, &receipt).unwrap_or_else(|| {
+                    panic!("{operation}: {status}, unmarked {unmarked}: {body}")
+                });
+                return (outcome, receipt);
             }
         };
+        (outcome, Value::Null)
+    }
+
+    /// Keeps what a receipt says of an attempt: the write's id, and the regions.
+    pub(super) fn note_receipt(
+        &mut self,
+        operation: &Operation,
+        outcome: &Outcome,
+        receipt: &Value,
+    ) {
         let attempt = Operation { outcome: outcome.clone(), ..operation.clone() };
-        if let Some((applied, pending)) = lines {
-            let mut attempt = attempt.clone();
-            attempt.completed = self.recorder.now();
+        if receipt.is_object() {
+            let completed = self.recorder.now();
+            let attempt = Operation { completed, ..attempt.clone() };
+            let (applied, pending) = (applied(receipt), pending(receipt));
             self.recorder.record_receipt(Receipt { attempt, applied, pending });
         }
+        let write_id = receipt["write_id"].as_str().map(str::to_owned);
         self.named = write_id.map(|write_id| Named { attempt, write_id });
-        self.end(operation, outcome)
     }
 
     /// The last write, if its answer had its id.
@@ -311,7 +356,7 @@ impl<C: Carrier> Caller<C> {
         Some(question)
     }
 
-    fn begin(&self, of: Subject<'_>, node: usize, action: Action) -> Operation {
+    pub(super) fn begin(&self, of: Subject<'_>, node: usize, action: Action) -> Operation {
         let invoked = self.recorder.now();
         Operation {
             client: self.client,
@@ -340,7 +385,7 @@ impl<C: Carrier> Caller<C> {
         Outcome::Failed
     }
 
-    fn end(&self, mut operation: Operation, outcome: Outcome) -> Outcome {
+    pub(super) fn end(&self, mut operation: Operation, outcome: Outcome) -> Outcome {
         operation.completed = self.recorder.now();
         operation.outcome = outcome.clone();
         self.recorder.record(operation);
@@ -374,20 +419,16 @@ impl Carrier for Sockets {
 }
 
 fn told(answer: &Answer<'_>) -> Told {
-    Told::answer(answer.status, answer.header("concordat-read"), answer.header("etag"), answer.body)
+    Told::answer(answer.status, |name| answer.header(name).map(str::to_owned), answer.body)
 }
 
-fn identity(org: &Org) -> [(&'static str, String); 2] {
+pub(super) fn identity(org: &Org) -> [(&'static str, String); 2] {
     [("slashid-orgid", org.id.clone()), ("slashid-api-key", org.api_key.clone())]
 }
 
 fn write_request(of: Subject<'_>, write: &Write, timeout_s: u64) -> Asked {
-    let if_match = write.if_match.as_ref().map(|version| format!("\"{version}\""));
     let mut headers = identity(of.org).to_vec();
-    headers.push(("slashid-required-consistency", write.required.as_str().to_owned()));
-    headers.push(("slashid-required-consistency-timeout", timeout_s.to_string()));
-    headers.extend(if_match.map(|version| ("if-match", version)));
-    headers.extend(write.key.clone().map(|key| ("idempotency-key", key)));
+    headers.extend(terms(write, timeout_s));
     let one = format!("{CREDENTIALS}/{}", of.credential);
     let (method, target, body) = match &write.change {
         Change::Create(value) => {
@@ -399,9 +440,22 @@ fn write_request(of: Subject<'_>, write: &Write, timeout_s: u64) -> Asked {
         }
         Change::Patch(value) => ("PATCH", one.as_str(), Some(json!({"label": value}))),
         Change::Delete => ("DELETE", one.as_str(), None),
+        Change::Put(_) => panic!("the native API has no such write: {write:?}"),
     };
     let body = body.map(|body| body.to_string());
     Asked { method, target: target.to_owned(), headers, body }
+}
+
+/// The headers of a write, alike in all dialects.
+pub(super) fn terms(write: &Write, timeout_s: u64) -> Vec<(&'static str, String)> {
+    let if_match = write.if_match.as_ref().map(|version| format!("\"{version}\""));
+    let mut headers = vec![
+        ("slashid-required-consistency", write.required.as_str().to_owned()),
+        ("slashid-required-consistency-timeout", timeout_s.to_string()),
+    ];
+    headers.extend(if_match.map(|version| ("if-match", version)));
+    headers.extend(write.key.clone().map(|key| ("idempotency-key", key)));
+    headers
 }
 
 /// Whether a status says that something does not exist.
@@ -409,87 +463,8 @@ const fn is_absence(status: u16) -> bool {
     matches!(status, 401 | 403 | 404 | 409 | 412)
 }
 
-/// The outcome in an answer to a write; nothing when no server may give it.
-#[must_use]
-pub fn judge(status: u16, unmarked: bool, receipt: &Value) -> Option<Outcome> {
-    let position = receipt["position"].as_str().and_then(Position::of_token);
-    let is_committed = receipt["outcome"] == "committed";
-    let is_refused = receipt["outcome"] == "refused";
-    let achieved = receipt["achieved"] == true;
-    match status {
-        200 | 201 | 408 if is_committed => {
-            let is_consistent = achieved == (status != 408);
-            is_consistent.then_some(Outcome::Committed {
-                achieved,
-                version: text(&receipt["write_id"]),
-                position: position?,
-                applied: applied(receipt),
-            })
-        }
-        408 if receipt["outcome"] == "unknown" && applied(receipt).is_empty() => {
-            Some(Outcome::Unknown)
-        }
-        // A refusal has reached the required consistency, like a success.
-        404 | 409 | 412 if is_refused && achieved => {
-            Some(Outcome::Refused { achieved, status, position: position? })
-        }
-        408 if is_refused && !achieved => match refused_as(receipt)? {
-            status @ (404 | 409 | 412) => {
-                Some(Outcome::Refused { achieved, status, position: position? })
-            }
-            // It came too late, or the like; a result that had reached one region only may be void.
-            _ => Some(Outcome::Unknown),
-        },
-        // From a replica that is behind and says so.
-        401 | 404 if !unmarked => Some(Outcome::Failed),
-        429 | 503 => Some(Outcome::Failed),
-        500 => Some(Outcome::Unknown),
-        _ => None,
-    }
-}
-
-/// The status in a receipt; nothing when no server may give it.
-fn write_status(receipt: &Value) -> Option<WriteStatus> {
-    let position = receipt["position"].as_str().and_then(Position::of_token);
-    match (receipt["outcome"].as_str()?, refused_as(receipt)) {
-        ("lost", None) => Some(WriteStatus::Lost),
-        ("unknown", None) if position.is_none() => Some(WriteStatus::Nothing),
-        ("committed", None) => Some(WriteStatus::Committed {
-            version: text(&receipt["write_id"]),
-            position: position?,
-            applied: applied(receipt),
-        }),
-        ("refused", Some(status)) => Some(WriteStatus::Refused { status, position: position? }),
-        _ => None,
-    }
-}
-
-/// The refusal in a receipt.
-fn refused_as(receipt: &Value) -> Option<u16> {
-    u16::try_from(receipt["refused"]["httpcode"].as_u64()?).ok()
-}
-
-/// The regions that a receipt lists as applied.
-#[must_use]
-pub fn applied(receipt: &Value) -> Vec<String> {
-    listed(receipt, "applied")
-}
-
-fn pending(receipt: &Value) -> Vec<String> {
-    listed(receipt, "pending")
-}
-
-fn listed(receipt: &Value, state: &str) -> Vec<String> {
-    let lines = receipt["regions"].as_array().into_iter().flatten();
-    lines.filter(|line| line["state"] == state).map(|line| text(&line["region"])).collect()
-}
-
 fn version(etag: Option<String>) -> String {
     etag.unwrap_or_default().trim_matches('"').to_owned()
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
@@ -498,7 +473,11 @@ mod tests {
 
     #[test]
     fn a_mark_without_a_moment_is_known() {
-        let is_dated = |read| match Told::answer(404, read, None, b"") {
+        let is_dated = |read: Option<&str>| match Told::answer(
+            404,
+            |name| read.filter(|_| name == "concordat-read").map(str::to_owned),
+            b"",
+        ) {
             Told::Answer { is_dated, .. } => is_dated,
             Told::Nobody | Told::Nothing => panic!("an answer"),
         };
@@ -508,37 +487,5 @@ mod tests {
         for read in ["stale", "stale; as-of=1970-01-01T00:00:00Z"] {
             assert!(!is_dated(Some(read)), "{read}");
         }
-    }
-
-    #[test]
-    fn answers_are_told_apart() {
-        let receipt = |outcome, achieved| {
-            json!({
-                "outcome": outcome, "achieved": achieved, "write_id": "w",
-                "position": "AQAAAAEAAAACAAAAAAAAAQM",
-                "regions": [{"region": "a", "state": "applied"}, {"region": "b", "state": "pending"}],
-            })
-        };
-        let done = judge(201, true, &receipt("committed", true)).unwrap();
-        let Outcome::Committed { achieved: true, position, applied, .. } = done else {
-            panic!("{done}")
-        };
-        assert_eq!((position.index, applied), (259, vec!["a".to_owned()]));
-        assert_eq!(judge(408, true, &receipt("committed", true)), None);
-        assert_eq!(judge(200, true, &receipt("committed", false)), None);
-        assert_eq!(judge(200, true, &receipt("unknown", true)), None);
-        assert_eq!(judge(408, true, &receipt("unknown", false)), None, "it names a region");
-        assert_eq!(judge(503, false, &Value::Null), Some(Outcome::Failed));
-        assert_eq!(judge(401, true, &Value::Null), None, "an unmarked 401 to a key that lives");
-        assert_eq!(judge(422, true, &receipt("refused", true)), None);
-        let refused = judge(412, true, &receipt("refused", true)).unwrap();
-        assert!(matches!(refused, Outcome::Refused { achieved: true, status: 412, .. }));
-        assert_eq!(judge(412, true, &receipt("committed", true)), None, "it was not done");
-        assert_eq!(judge(412, true, &receipt("refused", false)), None, "it has not traveled");
-        let mut late = receipt("refused", false);
-        assert_eq!(judge(408, true, &late), None, "it does not say how it was refused");
-        late["refused"] = json!({"httpcode": 404});
-        let late = judge(408, true, &late).unwrap();
-        assert!(matches!(late, Outcome::Refused { achieved: false, status: 404, .. }));
     }
 }

@@ -3,7 +3,9 @@
 //!
 //! A request enters a node as a task on its runtime, and dies with it.
 
+mod dialects;
 mod policies;
+mod work;
 
 use std::{
     sync::{Arc, Mutex},
@@ -14,10 +16,8 @@ use bytes::Bytes;
 use concordat_node::embedded::EmbeddedNode;
 use concordat_proto::{consistency::Position, header, region::Region};
 use concordat_tests::{
-    demo::Org,
-    history::{Change, Named, Outcome, Recorder, Required, Write},
-    policies::PolicyChange,
-    recorded::{self, Asked, Caller, Carrier, Patience, Place, Subject, Told},
+    history::{Change, Named, Outcome, Required, Write},
+    recorded::{self, Asked, Caller, Carrier, Patience, Subject, Told},
     rng::Rng,
 };
 use http::{Request, Response};
@@ -26,7 +26,12 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-pub(crate) use self::policies::Owner;
+use self::dialects::Speaker;
+pub(crate) use self::{
+    dialects::{KINDS as DIALECTS, has_dialects},
+    policies::Owner,
+    work::{Gate, Work},
+};
 use crate::{
     invariants::promise::{self, Reached},
     shape::Shape,
@@ -44,6 +49,8 @@ const ATTEMPTS: usize = 3;
 const WAITS_ON_S: u64 = 60;
 /// The suffix of values of writes that get into two logs of a lost group.
 pub(crate) const WRITTEN_TWICE: &str = "-upon";
+/// The numbers of clients that work beside the faults are below; others have scenes of their own.
+const WORKERS: usize = 1000;
 /// So few attempts are cut off by their client.
 const CUT_ONE_IN: u64 = 8;
 /// Of the writes without an unknown outcome, one in this many is looked up by its id.
@@ -67,6 +74,8 @@ pub(crate) struct Met {
     pub(crate) hung_up: u64,
     pub(crate) elsewhere: u64,
     pub(crate) died: u64,
+    /// Operations in each further dialect that were answered.
+    pub(crate) spoken: [u64; DIALECTS.len()],
 }
 
 /// The way into every node. Clones are the same.
@@ -121,8 +130,8 @@ impl ClientNetwork {
 
     /// Notes a receipt that names no region.
     fn look_at_receipt(&self, asked: &Asked, node: usize, told: &Told) {
-        let Told::Answer { status, body, .. } = told else { return };
-        let lines = &body["meta"]["consistency"]["regions"];
+        let Told::Answer { status, receipt, .. } = told else { return };
+        let lines = &receipt["regions"];
         if lines.as_array().is_some_and(Vec::is_empty) {
             let (method, target) = (asked.method, &asked.target);
             let said = format!("receipts: {method} {target} at {node}: {status} names no region");
@@ -133,8 +142,8 @@ impl ClientNetwork {
     /// Records a client's newest knowledge of a write's progress.
     fn heard(&self, asked: &Asked, node: usize, position: Option<&str>, told: &Told) {
         let Some(position) = position.and_then(|position| position.parse().ok()) else { return };
-        let Told::Answer { status: 200..300, body, .. } = told else { return };
-        if asked.method == "GET" {
+        let Told::Answer { status: 200..300, receipt, .. } = told else { return };
+        if asked.method == "GET" || asked.target.ends_with("/_search") {
             return;
         }
         let header = |name: &str| {
@@ -145,7 +154,7 @@ impl ClientNetwork {
         let region = (!is_all).then(|| self.with(|state| state.regions[node].clone()));
         let org = header(header::ORG_ID).and_then(|id| id.parse().ok());
         let applied = match header("idempotency-key") {
-            None => recorded::applied(&body["meta"]["consistency"]),
+            None => recorded::applied(receipt),
             Some(_) => Vec::new(),
         };
         let applied = applied.iter().filter_map(|region| Region::new(region.as_str()).ok());
@@ -230,9 +239,9 @@ impl Carrier for Walk {
         let told = match timeout(patience, task).await {
             Ok(Ok((answer, knows))) => {
                 sleep(delay).await;
-                let header = |name| answer.headers().get(name).and_then(|it| it.to_str().ok());
-                let (read, etag) = (header("concordat-read"), header("etag"));
-                let mut told = Told::answer(answer.status().as_u16(), read, etag, answer.body());
+                let header = |name: &str| answer.headers().get(name)?.to_str().ok();
+                let owned = |name: &str| header(name).map(str::to_owned);
+                let mut told = Told::answer(answer.status().as_u16(), owned, answer.body());
                 if let Told::Answer { is_dated, unmarked: false, .. } = &mut told {
                     *is_dated &= knows;
                 }
@@ -263,33 +272,6 @@ impl Carrier for Walk {
     }
 }
 
-/// The state that all clients share.
-pub(crate) struct Work {
-    pub(crate) recorder: Arc<Recorder>,
-    pub(crate) places: Arc<[Place]>,
-    pub(crate) orgs: Vec<Org>,
-    pub(crate) client_network: ClientNetwork,
-    pub(crate) trace: Trace,
-    pub(crate) seed: u64,
-    /// Writes whose ids clients have got, with the place of their organization.
-    pub(crate) named: Mutex<Vec<(usize, Named)>>,
-    /// Those of clients that waited on through the loss of a region.
-    pub(crate) waited: Mutex<Vec<(usize, Named)>>,
-    /// Changes of policies, with their outcomes.
-    pub(crate) policies: Mutex<Vec<PolicyChange>>,
-    pub(crate) gate: tokio::sync::watch::Sender<Gate>,
-    /// Clients that hold at the gate.
-    pub(crate) waiting: tokio::sync::watch::Sender<usize>,
-}
-
-/// Whether clients continue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Gate {
-    Open,
-    Held,
-    Over,
-}
-
 /// One client at work.
 pub(crate) struct Client {
     work: Arc<Work>,
@@ -299,6 +281,7 @@ pub(crate) struct Client {
     /// The region that it lives in.
     region: String,
     known: Vec<[Option<String>; CREDENTIALS]>,
+    speaker: Speaker,
 }
 
 pub(crate) fn credential(number: usize) -> String {
@@ -315,6 +298,7 @@ impl Client {
             rng: Rng::new(work.seed.wrapping_mul(977).wrapping_add(number as u64)),
             region: home.region.clone(),
             known: work.orgs.iter().map(|_| [const { None }; CREDENTIALS]).collect(),
+            speaker: Speaker::new(work, number, number < WORKERS),
             work: Arc::clone(work),
             number,
         }
@@ -324,16 +308,8 @@ impl Client {
         sleep(Duration::from_millis(least_ms + self.rng.below(more_ms))).await;
     }
 
-    /// False when the work is over.
     async fn may_go_on(&self) -> bool {
-        let mut gate = self.work.gate.subscribe();
-        if *gate.borrow() == Gate::Held {
-            self.work.waiting.send_modify(|count| *count += 1);
-            let opened = gate.wait_for(|gate| *gate != Gate::Held).await.is_ok();
-            self.work.waiting.send_modify(|count| *count -= 1);
-            return opened && *gate.borrow() == Gate::Open;
-        }
-        *gate.borrow() == Gate::Open
+        self.work.may_go_on().await
     }
 
     fn choose(&mut self) -> (usize, usize) {
@@ -351,7 +327,10 @@ impl Client {
         while self.may_go_on().await {
             let of = self.choose();
             let node = self.rng.place(self.work.places.len());
-            self.read(of, node).await;
+            match self.speech_of_read(of, node).await {
+                Some(speech) => self.read_in(&speech, (of.0, &credential(of.1)), node).await,
+                None => self.read(of, node).await,
+            };
             self.pause(30, 120).await;
         }
     }
@@ -361,6 +340,7 @@ impl Client {
             if !self.may_go_on().await {
                 return;
             }
+            self.asks_the_bound(count).await;
             let of = self.choose();
             let node = self.near();
             if self.rng.below(3) == 0 {
@@ -409,6 +389,7 @@ impl Client {
         let credential = credential(of.1);
         let subject = Subject { org: &work.orgs[of.0], credential: &credential };
         let mut outcome = Outcome::Failed;
+        let speech = self.speech_of_write(of, node, write).await;
         let attempts = if write.key.is_some() { ATTEMPTS } else { 1 };
         for attempt in 0..attempts {
             let through = if attempt == 0 { node } else { self.rng.place(work.places.len()) };
@@ -424,7 +405,15 @@ impl Client {
             if self.rng.below(CUT_ONE_IN) == 0 {
                 patience.cut = Duration::from_millis(self.rng.below(120));
             }
-            outcome = self.caller.write(subject, through, write, patience).await;
+            outcome = match &speech {
+                Some(speech) => {
+                    let asked = (write, patience);
+                    let outcome = self.caller.write_in(speech, subject, through, asked).await;
+                    self.count(speech, &outcome);
+                    outcome
+                }
+                None => self.caller.write(subject, through, write, patience).await,
+            };
             self.ask_for_it(of.0, &outcome).await;
             if !outcome.is_open() {
                 return outcome;

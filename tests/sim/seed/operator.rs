@@ -36,8 +36,19 @@ fn ask_some(
     (method, target, body): (&'static str, &str, Option<&Value>),
     rounds: usize,
 ) -> Option<(u16, Value)> {
-    let nodes = nodes.to_vec();
     let first = usize::try_from(world.drawn(nodes.len() as u64)).unwrap_or(0);
+    ask_from(world, nodes, first, (method, target, body), rounds)
+}
+
+/// Asks some of the nodes, this one first.
+fn ask_from(
+    world: &mut World,
+    nodes: &[usize],
+    first: usize,
+    (method, target, body): (&'static str, &str, Option<&Value>),
+    rounds: usize,
+) -> Option<(u16, Value)> {
+    let nodes = nodes.to_vec();
     let mut walk = Walk::new(&world.client_network, None, &world.trace);
     let asked = asked(world, method, target, body);
     world.ask(async move {
@@ -96,6 +107,13 @@ pub(crate) fn new_org(world: &mut World, name: &str, home: &Region) -> Result<Or
         Some((201, body)) => Ok(Org::of(&body["result"])),
         other => Err(format!("making an organization: {other:?}")),
     }
+}
+
+/// Gives an organization an enterprise domain. Draws nothing.
+pub(crate) fn set_domain(world: &mut World, org: &str, domain: &str) -> bool {
+    let all: Vec<usize> = (0..world.hosts.len()).collect();
+    let (target, body) = (format!("/v1/organizations/{org}"), json!({"enterprise_domain": domain}));
+    is_done(ask_from(world, &all, 0, ("PATCH", &target, Some(&body)), 30).as_ref())
 }
 
 /// Tries to create an organization under the id that the store uses for records without an

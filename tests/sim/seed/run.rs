@@ -23,7 +23,7 @@ use tokio::{sync::watch, task::JoinHandle};
 
 use self::lost_log::Waiting;
 use crate::{
-    clients::{CREDENTIALS, Client, Gate, Walk, Work},
+    clients::{CREDENTIALS, Client, Gate, Work, has_dialects},
     faults::{FaultPlan, differ, lost},
     host::End,
     invariants::{Watch, features, frozen::Frozen, logs, secrets},
@@ -252,6 +252,7 @@ impl Run {
             .iter()
             .map(|region| Place { url: String::new(), region: region.to_string() });
         let places: Arc<[Place]> = places.collect();
+        let has_domains = self.give_domains(&orgs);
         let _here = self.world.clients().enter();
         let work = Arc::new(Work {
             recorder: Arc::new(Recorder::default()),
@@ -260,6 +261,7 @@ impl Run {
             client_network: self.world.client_network.clone(),
             trace: self.world.trace.clone(),
             seed: self.seed,
+            has_domains,
             named: std::sync::Mutex::default(),
             waited: std::sync::Mutex::default(),
             policies: std::sync::Mutex::default(),
@@ -524,6 +526,9 @@ impl Run {
                             }
                         }
                     }
+                    if has_dialects(work.seed) {
+                        client.reads_all_bound(node).await?;
+                    }
                 }
                 Ok(())
             }
@@ -537,16 +542,6 @@ impl Run {
         work.gate.send_replace(Gate::Over);
         let search = secrets::of(&self.world.operator_key, &work.orgs);
         secrets::none_written(&self.world, &search)
-    }
-
-    /// One credential of the first organization lives in every dialect.
-    fn speak_dialects(&mut self) -> Result<(), String> {
-        let work = self.work();
-        let walk = Walk::new(&work.client_network, None, &work.trace);
-        self.world.ask(async move {
-            let (org, nodes) = (&work.orgs[0], work.places.len());
-            dialects::Polyglot { walk, org, nodes, asked: 0, key: None }.live().await
-        })
     }
 
     /// Looks some writes up by their ids: every node knows the outcome of each; those with an
@@ -584,6 +579,7 @@ impl Run {
             (self.world.network_faults.counts(), self.world.client_network.met());
         self.fault_plan.count_disks(&self.world);
         self.count_policies();
+        self.count_dialects();
         self.fault_plan.count("lost messages", network_faults.lost);
         self.fault_plan.count("requests doubled", network_faults.doubled);
         self.fault_plan.count("late messages", network_faults.late);

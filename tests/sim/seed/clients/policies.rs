@@ -169,8 +169,8 @@ impl Client {
         match walk.exchange(node, asked, patience).await {
             Told::Nobody => Outcome::Failed,
             Told::Nothing => Outcome::Unknown,
-            Told::Answer { status, unmarked, body, .. } => {
-                recorded::judge(status, unmarked, &body["meta"]["consistency"])
+            Told::Answer { status, unmarked, body, receipt, .. } => {
+                recorded::judge(status, unmarked, &receipt)
                     .unwrap_or_else(|| panic!("{}: {status}, {unmarked}: {body}", asked.target))
             }
         }

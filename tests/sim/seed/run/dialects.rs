@@ -13,7 +13,11 @@ use concordat_tests::{
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::clients::Walk;
+use super::Run;
+use crate::{
+    clients::{DIALECTS, Walk, has_dialects},
+    operator,
+};
 
 const PATIENCE: Duration = Duration::from_secs(8);
 /// Attempts of a request, at one node after the other.
@@ -25,24 +29,60 @@ const EXTERNAL: &str = "/organizations/config/external-credentials";
 const ATTRIBUTE: &str = "/organizations/attributes/polyglot";
 const KEYS: &str = "/organizations/api-keys";
 const GENERIC: &str = "/management/v1/idps/generic_oidc";
+const LEGACY: &str = "/management/v1/idps";
+const CLAIM: &str = "/api/v1/enterprises/claim/";
+const ENTERPRISE: &str = "/api/v1/enterprises/oidc/config/";
+const DOMAIN: &str = "polyglot.example";
+
+impl Run {
+    /// In seeds with dialects: one of them takes no request of an organization without a domain.
+    pub(super) fn give_domains(&mut self, orgs: &[Org]) -> bool {
+        // The first feature level has no domains.
+        let is_old = self.world.shape.feature_level < self.world.shape.upgraded_to;
+        let mut orgs = orgs.iter().enumerate();
+        let give = |(number, org): (usize, &Org)| {
+            operator::set_domain(&mut self.world, &org.id, &format!("org-{number}.example"))
+        };
+        has_dialects(self.seed) && !is_old && orgs.all(give)
+    }
+
+    /// One credential of the first organization lives in every dialect.
+    pub(super) fn speak_dialects(&mut self) -> Result<(), String> {
+        let work = self.work();
+        let walk = Walk::new(&work.client_network, None, &work.trace);
+        self.world.ask(async move {
+            let (org, nodes) = (&work.orgs[0], work.places.len());
+            Polyglot { walk, org, nodes, asked: 0, key: None }.live().await
+        })
+    }
+
+    pub(super) fn count_dialects(&mut self) {
+        let spoken = self.world.client_network.met().spoken;
+        for (kind, count) in DIALECTS.iter().zip(spoken) {
+            self.fault_plan.count(kind, count);
+        }
+    }
+}
 
 /// A client that speaks every dialect, for one organization.
-pub(super) struct Polyglot<'a> {
-    pub(super) walk: Walk,
-    pub(super) org: &'a Org,
-    pub(super) nodes: usize,
+struct Polyglot<'a> {
+    walk: Walk,
+    org: &'a Org,
+    nodes: usize,
     /// Requests so far: the next one begins at another node, under another key.
-    pub(super) asked: usize,
+    asked: usize,
     /// The key in place of the organization's first.
-    pub(super) key: Option<String>,
+    key: Option<String>,
 }
 
 impl Polyglot<'_> {
     /// One life of a credential.
-    pub(super) async fn live(&mut self) -> Result<(), String> {
+    async fn live(&mut self) -> Result<(), String> {
         let id = self.begin().await?;
         self.rename(&id).await?;
         self.bind_and_change(&id).await?;
+        self.enterprise(&id).await?;
+        self.legacy().await?;
         self.resources().await?;
         self.keys().await?;
         self.ask("DELETE", &format!("{TEMPLATES}/{id}"), None).await?;
@@ -88,6 +128,61 @@ impl Polyglot<'_> {
         let config = &shown["idp"]["config"];
         same("the client id", &config["oidc"]["clientId"], &json!("polyglot-bound"))?;
         same("the options", &config["options"], &json!({"isAutoUpdate": true}))
+    }
+
+    /// Another dialect that knows one credential, under the organization's domain: its discovery URL
+    /// names the issuer for all.
+    async fn enterprise(&mut self, id: &str) -> Result<(), String> {
+        self.ask("POST", CLAIM, Some(&json!({"domain": DOMAIN}))).await?;
+        let bound = json!({"client_id": "polyglot-bound"});
+        self.ask("PUT", "/v1/bindings/aisquare", Some(&bound)).await?;
+        let secret = format!("{CLIENT_SECRET}-3");
+        let discovery = "https://enterprise.example/.well-known/openid-configuration";
+        let config = json!({
+            "client_id": "polyglot-enterprise", "client_secret": secret,
+            "discovery_url": discovery,
+        });
+        self.ask("POST", ENTERPRISE, Some(&config)).await?;
+        self.has_secret("polyglot-enterprise", &secret).await?;
+        let shown = self.ask("GET", ENTERPRISE, None).await?;
+        same("the enterprise's number", &json!(shown["id"].to_string()), &json!(id))?;
+        same("the discovery URL", &shown["discovery_url"], &json!(discovery))?;
+        let shown = self.ask("GET", &format!("{TEMPLATES}/{id}"), None).await?;
+        let issuer = &shown["idp"]["config"]["oidc"]["issuer"];
+        same("the issuer", issuer, &json!("https://enterprise.example"))?;
+        let shown = self.ask("GET", "/v1/oidc-config", None).await?;
+        same("the client id", &shown["client_id"], &json!("polyglot-enterprise"))
+    }
+
+    /// The older calls: one is made, renamed, set aside, taken back, and ended.
+    async fn legacy(&mut self) -> Result<(), String> {
+        let made = json!({
+            "name": "old", "clientId": "polyglot-old", "clientSecret": CLIENT_SECRET,
+            "issuer": ISSUER, "scopes": ["openid"],
+        });
+        let made = self.ask("POST", &format!("{LEGACY}/oidc"), Some(&made)).await?;
+        let id = made["idpId"].as_str().ok_or_else(|| format!("no id: {made}"))?.to_owned();
+        let one = format!("{LEGACY}/{id}");
+        let name = json!({"name": "old-renamed", "stylingType": "STYLING_TYPE_GOOGLE"});
+        self.ask("PUT", &one, Some(&name)).await?;
+        let config = json!({"issuer": ISSUER, "clientId": "polyglot-older"});
+        self.ask("PUT", &format!("{one}/oidc_config"), Some(&config)).await?;
+        self.has_secret("polyglot-older", CLIENT_SECRET).await?;
+        for (call, state) in
+            [("_deactivate", "IDP_STATE_INACTIVE"), ("_reactivate", "IDP_STATE_ACTIVE")]
+        {
+            self.ask("POST", &format!("{one}/{call}"), Some(&json!({}))).await?;
+            let shown = self.ask("GET", &one, None).await?;
+            same("the state", &shown["idp"]["state"], &json!(state))?;
+        }
+        let asked = json!({"queries": [{"idpNameQuery": {"name": "old-renamed"}}]});
+        let found = self.ask("POST", &format!("{LEGACY}/_search"), Some(&asked)).await?;
+        same("the id of the one that is found", &found["result"][0]["id"], &json!(id))?;
+        let client_id = &found["result"][0]["oidcConfig"]["clientId"];
+        same("its client id", client_id, &json!("polyglot-older"))?;
+        self.ask("DELETE", &one, None).await?;
+        let gone = self.attempt("GET", &one, None, |status| status == 404).await?;
+        same("the code of an absent one", &gone["code"], &json!(5))
     }
 
     /// What an organization has beside its credentials: a secret that a change does not name stays.
@@ -212,7 +307,7 @@ impl Polyglot<'_> {
             ("authorization", format!("Bearer {key}")),
             ("x-tenant-id", self.org.id.clone()),
         ];
-        if method == "GET" {
+        if method == "GET" || target.ends_with("/_search") {
             headers.push(("concordat-read-mode", "current".to_owned()));
         } else {
             headers.push(("idempotency-key", format!("polyglot-{}", self.asked)));
