@@ -2,7 +2,7 @@
 //! checks that each was hit. A long sweep that misses one tests less than it says.
 
 /// All kinds of faults.
-pub(crate) const KINDS: [&str; 74] = [
+pub(crate) const KINDS: [&str; 76] = [
     "add node",
     "address reused",
     "addresses exchanged",
@@ -42,6 +42,8 @@ pub(crate) const KINDS: [&str; 74] = [
     "node cut off",
     "one-way cut",
     "organization made while forming",
+    "organizations ended beside faults",
+    "organizations made beside faults",
     "own policies forbid",
     "pause",
     "power failing in a write",

@@ -4,6 +4,7 @@
 //! A request enters a node as a task on its runtime, and dies with it.
 
 mod dialects;
+mod organizations;
 mod policies;
 mod work;
 
@@ -29,6 +30,7 @@ use tokio::{
 use self::dialects::Speaker;
 pub(crate) use self::{
     dialects::{KINDS as DIALECTS, has_dialects},
+    organizations::{Founder, Life, Made, has_ends},
     policies::Owner,
     work::{Gate, Work},
 };
@@ -76,6 +78,9 @@ pub(crate) struct Met {
     pub(crate) died: u64,
     /// Operations in each further dialect that were answered.
     pub(crate) spoken: [u64; DIALECTS.len()],
+    /// Organizations that were made, and ended.
+    pub(crate) made: u64,
+    pub(crate) ended: u64,
 }
 
 /// The way into every node. Clones are the same.

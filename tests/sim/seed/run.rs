@@ -4,6 +4,7 @@ mod dialects;
 pub(crate) mod lost_log;
 mod misspelt;
 mod no_seeds;
+mod organizations;
 mod policies;
 mod put_back;
 mod two_copies;
@@ -265,6 +266,7 @@ impl Run {
             named: std::sync::Mutex::default(),
             waited: std::sync::Mutex::default(),
             policies: std::sync::Mutex::default(),
+            made: std::sync::Mutex::default(),
             gate: watch::Sender::new(Gate::Open),
             waiting: watch::Sender::new(0),
         });
@@ -275,6 +277,7 @@ impl Run {
             self.clients.push(tokio::spawn(Client::new(&work, READERS + number).writes()));
         }
         self.begin_policies(&work);
+        self.begin_organizations(&work);
         self.work = Some(work);
         Ok(())
     }
@@ -493,6 +496,7 @@ impl Run {
         let bounded = self.world.within(MEND_LIMIT, |world| logs::bounded(world));
         bounded.map_err(|reason| format!("growth: {reason}"))?;
         self.lift_policies()?;
+        self.judge_organizations()?;
         let work = self.work();
         let new_client = |number| {
             let _here = self.world.clients().enter();
@@ -580,6 +584,7 @@ impl Run {
         self.fault_plan.count_disks(&self.world);
         self.count_policies();
         self.count_dialects();
+        self.count_organizations();
         self.fault_plan.count("lost messages", network_faults.lost);
         self.fault_plan.count("requests doubled", network_faults.doubled);
         self.fault_plan.count("late messages", network_faults.late);

@@ -9,7 +9,7 @@ use concordat_tests::{
     recorded::Place,
 };
 
-use super::ClientNetwork;
+use super::{ClientNetwork, organizations::Made};
 use crate::trace::Trace;
 
 /// The state that all clients share.
@@ -28,6 +28,8 @@ pub(crate) struct Work {
     pub(crate) waited: Mutex<Vec<(usize, Named)>>,
     /// Changes of policies, with their outcomes.
     pub(crate) policies: Mutex<Vec<PolicyChange>>,
+    /// Organizations that were made beside the faults.
+    pub(crate) made: Mutex<Vec<Made>>,
     pub(crate) gate: tokio::sync::watch::Sender<Gate>,
     /// Clients that hold at the gate.
     pub(crate) waiting: tokio::sync::watch::Sender<usize>,

@@ -4,6 +4,8 @@
 //! Of each group only the furthest replica that was ever seen counts, because replicas lag. It must
 //! not be checked once groups may close: a closed one's state does not count any more.
 
+mod ended;
+
 use std::collections::BTreeMap;
 
 use concordat_cluster::machine::query;
@@ -12,6 +14,7 @@ use concordat_proto::{
     movement::PreviousHome,
 };
 
+pub(super) use self::ended::Ends;
 use crate::world::World;
 
 /// More than a seed makes.

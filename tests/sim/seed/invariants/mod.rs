@@ -27,6 +27,7 @@ use crate::world::World;
 #[derive(Default)]
 pub(crate) struct Watch {
     digests: digests::Digests,
+    ends: homes::Ends,
     homes: homes::Homes,
     /// A group may be closed without its replicas' knowledge: its state does not count any more.
     groups_may_close: bool,
@@ -48,6 +49,7 @@ impl Watch {
         if !self.groups_may_close {
             self.homes.look(world)?;
         }
+        self.ends.look(world, self.groups_may_close)?;
         self.logs.look(world)?;
         self.numbers.look(world)?;
         self.progress.look(world)?;
