@@ -132,15 +132,13 @@ impl World {
         self.values += 1;
         let value = format!("value {}", self.values);
         let known = self.known_version(credential);
-        let change = match self.rng.below(7) {
+        let change = match self.rng.below(6) {
             0 => Change::Create(value),
             1 => Change::Delete,
-            2 => Change::Put(value),
             _ if known.is_none() => Change::Create(value),
             _ => Change::Patch(value),
         };
-        let is_conditional =
-            matches!(change, Change::Patch(_) | Change::Delete) && self.rng.below(2) == 0;
+        let is_conditional = !matches!(change, Change::Create(_)) && self.rng.below(2) == 0;
         Write {
             change,
             if_match: known.filter(|_| is_conditional),

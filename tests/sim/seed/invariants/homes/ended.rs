@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use concordat_cluster::{
-    machine::{org_keys, query, registered, resource},
+    machine::{list::Wanted, org_keys, query, registered, resource},
     store::Reader,
 };
 use concordat_proto::{
@@ -100,7 +100,8 @@ fn has_no_data(state: &dyn Reader, group: GroupId, org: OrgId) -> Result<(), Str
         return Err(format!("ended: {org} has ended in {group}, and has {count} credentials"));
     }
     for kind in KINDS {
-        let (_, count) = resource::list(state, group, org, kind, 0..0).map_err(text)?;
+        let part = resource::list(state, group, org, kind, Wanted::FIRST).map_err(text)?;
+        let count = part.total_count;
         if count > 0 {
             return Err(format!("ended: {org} has ended in {group}, and has {count} of {kind:?}"));
         }
