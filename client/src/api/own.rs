@@ -55,7 +55,7 @@ impl<'a> OwnOrganization<'a> {
     /// # Errors
     /// When there is no answer, or it is a refusal.
     pub async fn suborganizations(self) -> Result<Page<Suborganization>, ClientError> {
-        read::list(self.core, Identity::Org, SUBORGANIZATIONS.to_owned()).await
+        read::whole_list(self.core, Identity::Org, SUBORGANIZATIONS, &[]).await
     }
 
     /// Makes a suborganization: an organization with keys and credentials of its own, which lives where

@@ -6,7 +6,8 @@
 //! part of its log as of any other's. What the synced state does not cover stays in any case.
 //!
 //! Ages are known from looks at the log, so they begin anew when the node does. A closed group has
-//! no replica: what is left of its log is dropped elsewhere (`membership/group_gc.rs`).
+//! no replica: `membership/group_gc.rs` drops its remaining entries. Nothing here may purge an entry
+//! that the synced state does not cover.
 
 use std::{
     collections::{BTreeMap, VecDeque},

@@ -4,6 +4,9 @@
 //! hash, one look-up per home group, one look-up of the key, one comparison. Neither the answer nor
 //! its time shows whether an organization exists.
 //!
+//! An operator's key may act for an organization that is named beside it. Without such a key nothing about
+//! that organization is looked up.
+//!
 //! A key has its times: one that has expired, or whose place another one has taken for so long, is no key.
 //! They are compared with the time that the caller hands in.
 //!

@@ -8,8 +8,8 @@
 //! 1. The default set (`default.cedar`): the rights of keys and operators. Always.
 //! 2. The cluster-wide set, which operators set. It may permit what the default set does not, and forbid
 //!    anything.
-//! 3. The organization's own set, for requests by its keys. It may only forbid: an organization can
-//!    never widen what the cluster gives it.
+//! 3. The organization's own set, for requests by its keys and by operators who act for it. It may only
+//!    forbid: an organization can never widen what the cluster gives it.
 //!
 //! `forbid` wins, and a policy that cannot be evaluated denies the request. While no set but the default
 //! one is in force nothing is evaluated: `auth::authorize` compares the rights, and a test here proves that

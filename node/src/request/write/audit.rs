@@ -49,15 +49,19 @@ impl Action {
         Self { organization, name: "org_delete", key, is_operator: true, about: None }
     }
 
+    /// Whether it must wait while its line would be lost. A revocation never does: a key that has leaked must
+    /// end, even where the line of that is lost.
+    const fn is_held_up(self, takes_audit: bool) -> bool {
+        let is_revocation = self.about.is_some();
+        !takes_audit && !is_revocation
+    }
+
     /// Begins it. The line is written when the value ends, whatever comes in between.
-    ///
-    /// A revocation is never held up: a key that has leaked must end, even where the line of that is lost.
     ///
     /// # Errors
     /// The answer, while the line would be lost.
     pub(super) fn audited(self) -> Result<Audited, Answer> {
-        let is_revocation = self.about.is_some();
-        if !is_revocation && !log::takes_audit() {
+        if self.is_held_up(log::takes_audit()) {
             return Err(unavailable(Unavailable::NotAudited));
         }
         Ok(Audited { action: self, about: self.about, write_id: None, result: UNKNOWN })
@@ -165,6 +169,15 @@ mod tests {
             elapsed: std::time::Duration::ZERO,
             regions: Vec::new(),
         }
+    }
+
+    #[test]
+    fn a_revocation_alone_is_carried_out_while_its_line_would_be_lost() {
+        let (organization, key) = (OrgId::from_bytes([1; 16]), KeyId::from_bytes([2; 16]));
+        let end = Action::of_end_by_operator(organization, key);
+        let revocation = Action { about: Some(key), name: "key_revoke", ..end };
+        assert!(end.is_held_up(false) && !end.is_held_up(true));
+        assert!(!revocation.is_held_up(false) && !revocation.is_held_up(true));
     }
 
     #[test]
