@@ -91,6 +91,31 @@ async fn all_nodes_at_new_addresses_find_each_other_by_their_seeds() {
     }
 }
 
+/// A node whose every address and seed is wrong reaches no other one. The others held their leases, and did not
+/// look for it at their seeds, which named its new address.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_reaches_none_is_found_by_the_seeds_of_the_others() {
+    let _turn = fleet::turn().await;
+    let mut nine = Nine::start(Retention::default()).await;
+    nine.populate(&["a"]).await;
+    let before = ids(&nine);
+    all_off(&mut nine).await;
+    for place in 0..9 {
+        nine.move_to(place, &format!("street-{place}"));
+    }
+    nine.seeds = vec!["street-0".into(), "street-8".into()];
+    for place in 0..8 {
+        nine.run(place).await;
+    }
+    nine.settled().await;
+    nine.seeds = vec!["nowhere".into()];
+    nine.run(8).await;
+    nine.settled().await;
+    all_there(&nine, &before);
+    nine.patch(8, "a", 1).await;
+    nine.agreed().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_that_exchange_their_addresses_stay_who_they_are() {
     let _turn = fleet::turn().await;

@@ -192,6 +192,11 @@ impl Host {
         self.common.seeds = seeds.to_vec();
     }
 
+    /// The seeds in its process's settings.
+    pub(crate) fn started_with(&self) -> &[String] {
+        &self.told
+    }
+
     /// Whether it knows no cluster, and was started before its settings had the present seeds: none
     /// of the nodes it asks may exist any more.
     pub(crate) fn waits_for_old_seeds(&self) -> bool {

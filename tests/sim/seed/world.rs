@@ -137,6 +137,10 @@ impl World {
         let mut common = self.common.clone();
         common.seed ^= (self.taken_away.len() as u64) << 20;
         let mut host = Host::new(number, region.clone(), wall, &common);
+        // Another one may have come to the address that a machine of this number has.
+        while self.hosts.iter().any(|other| other.address == host.address) {
+            host.address.push_str("-b");
+        }
         host.feature_level = self.shape.upgraded_to;
         self.hosts.push(host);
         self.client_network.add(number, region);
@@ -266,7 +270,8 @@ impl World {
                 host.resume(now);
             }
             // An operator gives one that waits for seeds that have moved its new settings.
-            if host.fault().is_some() || host.waits_for_old_seeds() {
+            if host.fault().is_some() || host.waits_for_old_seeds() || self.is_out_of_sight(number)
+            {
                 self.end(number, End::Killed);
             }
             if let Some(damage) = self.hosts[number].damaged.clone() {
@@ -278,6 +283,15 @@ impl World {
                 self.start(number);
             }
         }
+    }
+
+    /// Whether no settings lead from a process to another one, or from another one to it: its seeds have all
+    /// moved since its start, and no process has it for a seed. Where its state is as old, none can find it.
+    fn is_out_of_sight(&self, number: usize) -> bool {
+        let in_use = |seed: &String| self.hosts.iter().any(|host| host.address == *seed);
+        let host = &self.hosts[number];
+        let is_seed = |other: &Host| other.is_up() && other.started_with().contains(&host.address);
+        host.is_up() && !host.started_with().iter().any(in_use) && !self.hosts.iter().any(is_seed)
     }
 
     /// Every process that runs is a full member of the cluster.

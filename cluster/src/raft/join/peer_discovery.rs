@@ -16,7 +16,10 @@
 //!
 //! A node that holds no lease of the system group announces itself to its seeds and to all members
 //! that it can reach, once a second; they note its address and answer with the addresses that they
-//! have. This is safe: only the log decides who is a member, and noted addresses are never stored.
+//! have. A node that holds one and misses a member announces itself to its seeds, too: all addresses
+//! that the missing member has may be wrong, its seeds included, so that it finds no other node, and an
+//! operator may have named its new address in the seeds of this one.
+//! This is safe: only the log decides who is a member, and noted addresses are never stored.
 //! An unknown node may announce a wrong address; the transport checks the identity of the peer
 //! there, and another address is tried.
 
@@ -63,6 +66,8 @@ use crate::{
 
 /// Between looks whether this node is lost, and so between introductions.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Between announcements to the seeds while a member is missing: it may be so for days.
+const SEEDS_EVERY: u32 = 5;
 /// For the answer to an introduction.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 /// For a sign that a node is where it is looked for.
@@ -113,6 +118,11 @@ impl Core {
         planted::on_needs_peers(needs, || {
             (self.membership(), self.leader_of(GroupId::SYSTEM).is_some(), self.known())
         })
+    }
+
+    /// Whether a member has not been heard of for a while.
+    fn misses_member(&self) -> bool {
+        self.peers().into_iter().any(|node| !self.is_heard(node))
     }
 
     /// This node and all nodes that it has an address of.
@@ -232,19 +242,21 @@ impl Logged {
 
 /// Looks for the others until the node stops, whenever they are out of sight.
 pub(crate) async fn run(core: Core) {
+    let mut looks = 0_u32;
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         if core.replica(GroupId::SYSTEM).is_none() {
             continue;
         }
-        if let Err(fault) = look(&core).await {
+        looks = looks.wrapping_add(1);
+        if let Err(fault) = look(&core, looks.is_multiple_of(SEEDS_EVERY)).await {
             core.fail(&fault);
             return;
         }
     }
 }
 
-async fn look(core: &Core) -> Result<(), Fault> {
+async fn look(core: &Core, may_ask_seeds: bool) -> Result<(), Fault> {
     let is_lost = core.needs_peer_discovery();
     if is_lost {
         core.recall()?;
@@ -253,7 +265,9 @@ async fn look(core: &Core) -> Result<(), Fault> {
     core.set_peers();
     find(core).await;
     if is_lost {
-        introduce(core).await?;
+        introduce(core, to_ask(core)).await?;
+    } else if may_ask_seeds && core.misses_member() {
+        introduce(core, Vec::new()).await?;
     }
     Ok(())
 }
@@ -280,14 +294,14 @@ async fn find(core: &Core) {
     core.set_peers();
 }
 
-/// Announces this node's address to its seeds and to members, and notes the addresses in their
+/// Announces this node's address to its seeds and to some members, and notes the addresses in their
 /// answers.
 ///
 /// A node whose state does not contain its own registration asks its seeds to admit it again, as at
 /// first. The node that admitted it may have had the registration in its log only, where a new leader
 /// then overwrote it. To a plain announcement of a stranger seeds would answer that its build is too
 /// old: it does not say which feature level the build knows.
-async fn introduce(core: &Core) -> Result<(), Fault> {
+async fn introduce(core: &Core, members: Vec<NodeId>) -> Result<(), Fault> {
     let body = Bytes::from(PeerRequest::Join(core.own_record()).encode());
     let transport = &core.environment().transport;
     let own = &core.config().peer_address;
@@ -301,7 +315,7 @@ async fn introduce(core: &Core) -> Result<(), Fault> {
             admission(core, seed).boxed()
         });
     }
-    for node in to_ask(core) {
+    for node in members {
         asked.push(transport.request(node, Channel::Control, body.clone(), ANSWER_LIMIT));
     }
     for answer in join_all(asked).await.into_iter().flatten() {
