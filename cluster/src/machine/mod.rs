@@ -57,7 +57,7 @@ mod rules_test;
 #[cfg(test)]
 mod testkit;
 
-pub use entry::{changes::Changes, context::ApplyContext, view::Overlay};
+pub use entry::{changes::Changes, context::ApplyContext, repeated::Repeated, view::Overlay};
 pub use failover::{lost, succession};
 pub use membership::{
     admission,

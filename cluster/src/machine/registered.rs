@@ -207,7 +207,17 @@ pub(super) fn put(
     registration: &Registration,
 ) {
     let (group, number) = (txn.group, registration.number);
-    txn.put(keys::registration(group, org, client_id), registration);
+    put_again(txn, org, client_id, registration);
     let name = client_id.as_str().as_bytes().to_vec();
     txn.put_bytes(keys::credential_number(group, org, number), name);
+}
+
+/// Writes a registration whose number's index is there already, under the same client id.
+pub(super) fn put_again(
+    txn: &mut ApplyTxn<'_>,
+    org: OrgId,
+    client_id: &ClientId,
+    registration: &Registration,
+) {
+    txn.put(keys::registration(txn.group, org, client_id), registration);
 }

@@ -57,10 +57,15 @@ pub(super) fn changed(
     if stored.is_none() && txn.level < version::LEVEL_OF_REGISTRATIONS {
         return Ok(());
     }
+    let has_index = stored.is_some();
     let mut registration = stored.unwrap_or_else(|| Registration::of_earlier(before.version));
     note_new_secrets(&mut registration, before, after);
     note_change(txn, org, &mut registration)?;
-    registered::put(txn, org, &after.client_id, &registration);
+    if has_index {
+        registered::put_again(txn, org, &after.client_id, &registration);
+    } else {
+        registered::put(txn, org, &after.client_id, &registration);
+    }
     Ok(())
 }
 

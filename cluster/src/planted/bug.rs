@@ -129,6 +129,8 @@ bugs! {
     LoggedAddressesUnread = "logged addresses unread",
     /// A node asks its seeds only for addresses that it does not have at all.
     SeedsAskedForMissing = "seeds asked for missing",
+    /// What was read of a key and its organization is used again after that has changed.
+    ChangesNotCounted = "changes not counted",
     /// A node that registers another node's address ends that node.
     AddressIsIdentity = "address is identity",
     /// A replica that cannot report what it shows continues to renew its leases.

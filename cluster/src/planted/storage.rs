@@ -10,6 +10,12 @@ pub(crate) fn on_log_sync<E>(sync: impl FnOnce() -> Result<(), E>) -> Result<(),
     if is(Bug::LogNotSynced) { Ok(()) } else { sync() }
 }
 
+/// Whether a changed record makes what was read of its organization old.
+#[inline(always)]
+pub(crate) fn counts_change() -> bool {
+    !is(Bug::ChangesNotCounted)
+}
+
 /// The emptying of a spare slot.
 #[inline(always)]
 pub(crate) fn on_clear_spare<E>(clear: impl FnOnce() -> Result<(), E>) -> Result<(), E> {

@@ -49,7 +49,7 @@ use crate::{
         transport::PeerService,
         write::{propose::Proposed, relay, report, tracker::Progress},
     },
-    store::{Store, StoreError},
+    store::{Store, StoreError, changes::Stamp},
 };
 
 /// All replicas of a node. Cheap to clone.
@@ -160,6 +160,13 @@ impl Groups {
     /// Stops the replicas and their tasks. Acknowledged entries are on disk already.
     pub async fn shutdown(&self) {
         self.core.shutdown().await
+    }
+
+    /// The present moment in the changes of where an organization is and who may act for it, on this node: what
+    /// is read of that between two equal ones is one state, and that of now. None while it is being changed.
+    #[must_use]
+    pub fn stamp(&self, org: OrgId) -> Option<Stamp> {
+        self.core.shadow_store().stamp(org)
     }
 
     /// Whether a group is closed, as far as this node knows.

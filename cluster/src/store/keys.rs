@@ -11,6 +11,10 @@ use concordat_proto::{
     time::LogTime,
 };
 
+/// Where a key has its organization, and its kind.
+const ORG_AT: usize = 4;
+const KIND_AT: usize = 20;
+
 /// The kind of record that a key holds. The numbers are on disk: never reuse one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -319,6 +323,19 @@ pub fn operator_key(hash: &[u8; 32]) -> Vec<u8> {
 #[must_use]
 pub fn write(group: GroupId, write_id: WriteId) -> Vec<u8> {
     key(group, NO_ORG, Kind::Write, &write_id.to_bytes())
+}
+
+/// The kind of a record by its key.
+#[must_use]
+pub fn kind(key: &[u8]) -> Option<Kind> {
+    key.get(KIND_AT).copied().and_then(Kind::from_u8)
+}
+
+/// The organization in a record's key, [`NO_ORG`] where there is none.
+#[must_use]
+pub fn org_in(key: &[u8]) -> Option<OrgId> {
+    let bytes = key.get(ORG_AT..KIND_AT)?;
+    bytes.try_into().ok().map(OrgId::from_bytes)
 }
 
 /// The record of an organization that is not in this group.

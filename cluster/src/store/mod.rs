@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+pub mod changes;
 #[cfg(test)]
 pub mod contract;
 #[cfg(test)]

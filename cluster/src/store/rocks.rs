@@ -14,6 +14,8 @@ use super::{Pair, Reader, SnapshotVisit, Store, StoreError, WriteBatch, keys};
 
 /// Bits per key of the filters: one look-up in a hundred for an absent key reads a block.
 const BLOOM_BITS: f64 = 10.0;
+/// The part of a write buffer that its filter takes.
+const BUFFER_BLOOM_RATIO: f64 = 0.05;
 /// Background flushes and compactions of one store at a time, and threads of the process for them.
 const BACKGROUND_JOBS: i32 = 2;
 /// Written data is handed to the disk in pieces, so that a sync finds little left.
@@ -74,6 +76,11 @@ impl RocksOptions {
         options.set_compression_type(DBCompressionType::Lz4);
         options.set_write_buffer_size(self.write_buffer_bytes);
         options.set_max_write_buffer_number(2);
+        // A write looks for its own name and finds none: the buffer need not be searched for that.
+        options.set_memtable_prefix_bloom_ratio(BUFFER_BLOOM_RATIO);
+        options.set_memtable_whole_key_filtering(true);
+        // One thread writes at a time, and inserts faster where it need not expect another.
+        options.set_allow_concurrent_memtable_write(false);
         options.set_max_background_jobs(BACKGROUND_JOBS);
         options.set_max_open_files(self.open_files_max);
         options.set_bytes_per_sync(BYTES_PER_SYNC);

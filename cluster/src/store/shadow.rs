@@ -14,9 +14,12 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use concordat_proto::id::GroupId;
+use concordat_proto::id::{GroupId, OrgId};
 
-use super::{Pair, Reader, SnapshotVisit, Store, StoreError, WriteBatch};
+use super::{
+    Pair, Reader, SnapshotVisit, Store, StoreError, WriteBatch,
+    changes::{Changes, Stamp},
+};
 use crate::{locks::locked, planted};
 
 /// The bit of a key's first byte that distinguishes the two slots. Group numbers stay below it.
@@ -49,6 +52,7 @@ type Live = BTreeMap<[u8; 4], Slot>;
 pub struct ShadowStore {
     inner: Arc<dyn Store>,
     live: Mutex<Arc<Live>>,
+    changes: Changes,
 }
 
 fn live_key(group: [u8; 4]) -> Vec<u8> {
@@ -123,7 +127,12 @@ impl ShadowStore {
             };
             live.insert(group, slot);
         }
-        Ok(Self { inner, live: Mutex::new(Arc::new(live)) })
+        Ok(Self { inner, live: Mutex::new(Arc::new(live)), changes: Changes::default() })
+    }
+
+    /// The present moment in the changes of an organization ([`super::changes`]); none while it is being changed.
+    pub fn stamp(&self, org: OrgId) -> Option<Stamp> {
+        self.changes.stamp(org)
     }
 
     fn live(&self) -> Arc<Live> {
@@ -143,6 +152,22 @@ impl ShadowStore {
                 return Ok(result);
             }
         }
+    }
+
+    /// A batch with the keys that it has in the live slots.
+    fn in_live_slots(&self, batch: WriteBatch) -> Result<WriteBatch, StoreError> {
+        let live = self.live();
+        let placed = |key: &[u8]| -> Result<Vec<u8>, StoreError> {
+            Ok(physical(key, live.get(&group_of(key)?).copied().unwrap_or_default()))
+        };
+        let mut inner = WriteBatch::default();
+        for prefix in &batch.cleared_prefixes {
+            inner.cleared_prefixes.push(placed(prefix)?);
+        }
+        for (key, value) in batch.changes {
+            inner.changes.push((placed(&key)?, value));
+        }
+        Ok(inner)
     }
 
     fn shadow(&self, group: GroupId) -> Slot {
@@ -195,14 +220,18 @@ impl ShadowStore {
             Slot::First => vec![0],
             Slot::Second => vec![1],
         };
-        self.inner.write(WriteBatch {
+        let swap = WriteBatch {
             cleared_prefixes: Vec::new(),
             changes: vec![(live_key(key), Some(value))],
-        })?;
-        {
+        };
+        let concerned = self.changes.begin_all();
+        let written = self.inner.write(swap);
+        if written.is_ok() {
             let mut live = locked(&self.live);
             Arc::make_mut(&mut live).insert(key, shadow);
         }
+        self.changes.done(&concerned);
+        written?;
         self.inner.sync()?;
         self.clear_shadow(group)
     }
@@ -225,19 +254,10 @@ impl Reader for ShadowStore {
 
 impl Store for ShadowStore {
     fn write(&self, batch: WriteBatch) -> Result<(), StoreError> {
-        let live = self.live();
-        let slot = |key: &[u8]| -> Result<Slot, StoreError> {
-            Ok(live.get(&group_of(key)?).copied().unwrap_or_default())
-        };
-        let mut inner = WriteBatch::default();
-        for prefix in &batch.cleared_prefixes {
-            inner.cleared_prefixes.push(physical(prefix, slot(prefix)?));
-        }
-        for (key, value) in batch.changes {
-            let slot = slot(&key)?;
-            inner.changes.push((physical(&key, slot), value));
-        }
-        self.inner.write(inner)
+        let concerned = self.changes.begin(&batch);
+        let written = self.in_live_slots(batch).and_then(|batch| self.inner.write(batch));
+        self.changes.done(&concerned);
+        written
     }
 
     fn sync(&self) -> Result<(), StoreError> {

@@ -3,5 +3,6 @@
 
 pub(super) mod changes;
 pub(super) mod context;
+pub(super) mod repeated;
 pub(super) mod txn;
 pub(super) mod view;

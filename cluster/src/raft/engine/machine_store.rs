@@ -30,7 +30,7 @@ use openraft::{
 };
 
 use crate::{
-    machine::{self, ApplyContext, Overlay},
+    machine::{self, ApplyContext, Overlay, Repeated},
     raft::{
         blocking,
         engine::{
@@ -150,7 +150,8 @@ impl MachineStore {
 
     /// Applies the available entries and writes them as one batch.
     fn apply_batch(&mut self, batch: Vec<EntryResponder<RaftTypes>>) -> Result<(), StoreError> {
-        let mut overlay = Overlay::new(&*self.store);
+        let repeated = Repeated::new(&*self.store);
+        let mut overlay = Overlay::new(&repeated);
         let mut record = self.applied.clone();
         let mut replies: Vec<(ApplyResponder<RaftTypes>, Response)> = Vec::new();
         let mut news = News::default();
