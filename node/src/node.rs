@@ -16,7 +16,7 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    boot::config::HttpLimits, environment::Environment, grpc::streams::Streams,
+    auth::Remembered, boot::config::HttpLimits, environment::Environment, grpc::streams::Streams,
     http::route::Routes, keyring::KeyringCheck, observe::metrics::Metrics,
     org_limits::PerOrgLimiter, policy::cache::PolicyCache, seal::Sealer,
 };
@@ -50,6 +50,8 @@ pub(crate) struct Node {
     pub(crate) moves: Semaphore,
     /// Cuts the network; only in the demo.
     pub(crate) cuts: Option<Arc<dyn Cuts>>,
+    /// Keys that were let in.
+    pub(crate) remembered: Remembered,
     /// Compiled sets of policies, and what they decided.
     pub(crate) policies: PolicyCache,
     /// The streams of calls.

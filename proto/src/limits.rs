@@ -91,6 +91,8 @@ pub const POLICY_CACHE_SETS_MAX: usize = 1024;
 pub const POLICY_CACHE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Decisions by policies that one node remembers.
 pub const POLICY_DECISIONS_MAX: usize = 16_384;
+/// Keys that one node remembers to have let in.
+pub const REMEMBERED_KEYS_MAX: usize = 16_384;
 /// How often one write is authorized: again each time that policies change before it is carried out.
 pub const POLICY_AUTHORIZATIONS_MAX: usize = 8;
 /// Bytes of a region's name.

@@ -1,8 +1,8 @@
 //! Format versions: what this build writes, and the oldest it still reads.
 
-/// Version byte of a command in a log entry: 2 where it names the policies that it was authorized under.
-/// Every other one is written as of version 1.
-pub const COMMAND: u8 = 2;
+/// Version byte of a command in a log entry: 2 where it names the policies that it was authorized under, 3
+/// where it names also the credential that these were asked about. Every other one is written as of version 1.
+pub const COMMAND: u8 = 3;
 /// Version byte of a record in a store or snapshot.
 pub const RECORD: u8 = 1;
 /// Version byte of a node's record: 2 since it has a life-cycle.
@@ -40,7 +40,7 @@ pub const POSITION: u8 = 2;
 ///    an organization's first (`ChangeKeys`); suborganizations and ends of organizations
 ///    (`CreateSuborganization`, `EndOrg`, `EndClaim`,
 ///    `SettleEnd`); policies (`SetPolicies`, `NotePolicies`), and proposals that
-///    name those that they were authorized under.
+///    name those that they were authorized under, and for which credential.
 ///
 /// A command states the level that it needs ([`crate::command::Command::feature_level`]). The
 /// cluster's level is raised through the log once every member has reported that it supports it.

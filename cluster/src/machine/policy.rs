@@ -12,18 +12,22 @@
 //! set forbids, nor can two replicas decide differently.
 //!
 //! A refused write leaves no record: it is authorized again, and proposed again under the same name.
+//!
+//! The same holds for a command that names a credential by its number or by a binding: a node that is behind may
+//! have looked another one up, or none, and asked the policies about that ([`DecidedFor`]).
 
 use concordat_proto::{
     command::{Precondition, Proposal},
     id::{GroupId, OrgId, WriteId},
-    policy::{OwnPolicies, PolicySetRecord, PolicyStamp},
+    policy::{DecidedFor, OwnPolicies, PolicySetRecord, PolicyStamp},
     refusal::Refusal,
+    registration::CredentialTarget,
     reply::Reply,
 };
 
 use super::{
     entry::txn::{ApplyResult, ApplyTxn},
-    query,
+    query, registered,
 };
 use crate::{
     planted,
@@ -104,7 +108,8 @@ pub(super) fn mark_own(txn: &mut ApplyTxn<'_>, org: OrgId, version: WriteId) {
 }
 
 /// Why a write has to be authorized again: it was authorized under an earlier cluster-wide set than the last
-/// that this group's log knows, or under another one of the organization than the present one.
+/// that this group's log knows, or under another one of the organization than the present one, or for another
+/// credential than it names here.
 pub(super) fn refuse_stale(
     txn: &ApplyTxn<'_>,
     proposal: &Proposal,
@@ -118,8 +123,35 @@ pub(super) fn refuse_stale(
             asked != version.map_or(OwnPolicies::Empty, OwnPolicies::Of)
         }
     };
-    let refusal = (is_earlier || is_other).then_some(Refusal::PolicyChanged);
+    let refusal =
+        (is_earlier || is_other || names_another(txn, proposal)?).then_some(Refusal::PolicyChanged);
     Ok(planted::on_stale_policies(refusal))
+}
+
+/// Whether a write was authorized for another credential than its command names here.
+fn names_another(txn: &ApplyTxn<'_>, proposal: &Proposal) -> Result<bool, StoreError> {
+    let (Some(decided_for), Some(home)) = (&proposal.decided_for, &txn.home) else {
+        return Ok(false);
+    };
+    let Some(target) = proposal.command.named_credential() else { return Ok(false) };
+    Ok(decided_for_now(txn.view(), txn.group, home.org.id, target)? != *decided_for)
+}
+
+/// The credential that policies are asked about for a command that names one by its number or a binding, by a
+/// group's state.
+///
+/// # Errors
+/// When the store is broken.
+pub fn decided_for_now(
+    reader: &dyn Reader,
+    group: GroupId,
+    org: OrgId,
+    target: &CredentialTarget,
+) -> Result<DecidedFor, StoreError> {
+    let found = registered::target(reader, group, org, target)?;
+    Ok(found.map_or(DecidedFor::NoCredential, |found| {
+        DecidedFor::Credential(found.credential.client_id)
+    }))
 }
 
 #[cfg(test)]

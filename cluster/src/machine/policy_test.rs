@@ -10,8 +10,9 @@ use concordat_proto::{
     movement::PreviousHome,
     oidc::Provider,
     org::Org,
-    policy::{OwnPolicies, PolicyStamp},
+    policy::{DecidedFor, OwnPolicies, PolicyStamp},
     refusal::Refusal,
+    registration::{Binding, CredentialChange, CredentialTarget},
     reply::Reply,
     resource::{ResourceBody, ResourceChange, ResourceKind, ResourceName},
     time::LogTime,
@@ -20,7 +21,7 @@ use concordat_proto::{
 use super::*;
 use crate::machine::{
     export,
-    testkit::{BEGIN, HOME, Replica, credential, org, org_id, proposal, write_id},
+    testkit::{BEGIN, HOME, Replica, client, credential, org, org_id, proposal, write_id},
 };
 
 const TEXT: &str = "forbid (principal, action, resource);";
@@ -183,4 +184,40 @@ fn a_refused_write_keeps_its_idempotency_key_free() {
         done,
         "a repeat is answered by the first, whatever was set since"
     );
+}
+
+#[test]
+fn a_write_is_refused_where_it_names_another_credential_than_was_decided_for() {
+    let replica = home();
+    let binding = Binding::new("a-dialect").expect("a binding");
+    let target = CredentialTarget::Bound(binding.clone());
+    let relabel = |label: &str| {
+        let change =
+            CredentialChange { label: Some(Some(label.to_owned())), ..CredentialChange::default() };
+        let (target, change) = (target.clone(), Box::new(change));
+        Command::ChangeCredential { org: org_id(0), target, change, precondition: None }
+    };
+    let outcome = |write, command, decided_for| {
+        let policies = stamped(write, command, 0, OwnPolicies::Empty);
+        replica.one(&Proposal { decided_for, ..policies }).outcome
+    };
+    let of = |number| Some(DecidedFor::Credential(client(number)));
+    let bind = |number| Command::BindCredential {
+        org: org_id(0),
+        binding: binding.clone(),
+        client_id: client(number),
+    };
+    replica.done(1, create(1));
+    replica.done(2, create(2));
+    replica.done(3, bind(1));
+    let none = Some(DecidedFor::NoCredential);
+    assert_eq!(outcome(10, relabel("none found"), none), Err(Refusal::PolicyChanged));
+    assert!(outcome(10, relabel("this one"), of(1)).is_ok(), "it has left no record");
+    replica.done(4, bind(2));
+    assert_eq!(outcome(11, relabel("bound anew"), of(1)), Err(Refusal::PolicyChanged));
+    let remove =
+        Command::RemoveCredential { org: org_id(0), target: target.clone(), precondition: None };
+    assert_eq!(outcome(12, remove.clone(), of(1)), Err(Refusal::PolicyChanged));
+    assert!(outcome(13, relabel("not asked"), None).is_ok(), "the default set");
+    assert!(outcome(12, remove, of(2)).is_ok());
 }

@@ -237,6 +237,7 @@ pub(super) fn proposal(write: u8, stamped: u64, command: Command) -> Proposal {
         idempotency: None,
         authorized_by: None,
         policies: None,
+        decided_for: None,
         command,
     }
 }

@@ -10,19 +10,21 @@
 //! A key has its times: one that has expired, or whose place another one has taken for so long, is no key.
 //! They are compared with the time that the caller hands in.
 //!
+//! A key that was let in lately is let in again without a look-up, while nothing of its organization has changed
+//! (`remembered.rs`).
+//!
 //! A malformed id is looked up too, under an id that no organization has, and no result of that
 //! look-up authenticates the caller.
 
+use std::sync::Arc;
+
 use concordat_cluster::{
-    machine::{
-        locate::{Located, locate},
-        query, registered,
-    },
+    machine::{locate::locate, policy, query, registered},
     planted,
-    store::{Reader, StoreError, keys},
+    store::{Reader, StoreError, changes::Stamp, keys},
 };
 use concordat_proto::{
-    id::{GroupId, KeyId, OrgId, WriteId},
+    id::{GroupId, OrgId},
     key::OrgKey,
     org::{KeyHash, Rights},
     registration::Number,
@@ -30,75 +32,15 @@ use concordat_proto::{
 };
 use subtle::ConstantTimeEq;
 
-use super::key::{hash_key, org_of_key};
+use super::{
+    key::{hash_key, org_of_key},
+    principal::{OrgPrincipal, Principal, Seen},
+    remembered::Remembered,
+};
 use crate::api::{
     operation::Caller,
     request::{ClaimedOrg, Presented},
 };
-
-/// The caller.
-#[derive(Debug, Clone)]
-pub(crate) enum Principal {
-    /// An organization by one of its keys.
-    Org(Box<OrgPrincipal>),
-    /// An operator.
-    Operator {
-        /// By which key.
-        key: KeyId,
-    },
-}
-
-/// An organization, the location of its record at authentication, and its key.
-#[derive(Debug, Clone)]
-pub(crate) struct OrgPrincipal {
-    /// Its newest record and the home group whose state has it.
-    pub(crate) at: Located,
-    /// The key.
-    pub(crate) key: KeyId,
-    /// Its hash, by which it is looked up again.
-    pub(crate) hash: KeyHash,
-    /// The rights of the key.
-    pub(crate) rights: Rights,
-    /// The write by which another key has taken its place: it opens that write's receipt and a repeat of
-    /// it, and nothing else.
-    pub(crate) replaced_by: Option<WriteId>,
-    /// Whether the key is an operator's, who acts for the organization: it has none of the rights of keys, and may
-    /// do what a policy permits operators.
-    pub(crate) is_operators: bool,
-}
-
-impl OrgPrincipal {
-    /// Its id.
-    pub(crate) const fn id(&self) -> OrgId {
-        self.at.home.org.id
-    }
-
-    /// Whether its key still lets it in, by the state of the group that the organization is in. The key that
-    /// `write` has replaced does, for the receipt of that write.
-    ///
-    /// # Errors
-    /// When the store is broken.
-    pub(crate) fn is_let_in(
-        &self,
-        state: &dyn Reader,
-        group: GroupId,
-        write: Option<WriteId>,
-        now: LogTime,
-    ) -> Result<bool, StoreError> {
-        if self.is_operators {
-            return Ok(query::operator_key(state, &self.hash)?.is_some());
-        }
-        let found = query::api_key(state, group, self.id(), &self.hash)?;
-        let found = found.filter(|key| !key.is_over(now));
-        Ok(found.is_some_and(|key| key.replaced.is_none_or(|it| Some(it.by) == write)))
-    }
-
-    /// The key that a write of the organization names, which is looked up again where the write is applied. An
-    /// operator's is unknown there.
-    pub(crate) const fn authorized_by(&self) -> Option<KeyId> {
-        if self.is_operators { None } else { Some(self.key) }
-    }
-}
 
 /// Why authentication failed.
 #[derive(Debug)]
@@ -119,14 +61,41 @@ impl From<StoreError> for Denied {
     }
 }
 
+/// The present moment of an organization's records.
+type StampOf<'a> = &'a dyn Fn(OrgId) -> Option<Stamp>;
+
+/// What authentication reads.
+pub(crate) struct Look<'a> {
+    /// The state.
+    pub(crate) state: &'a dyn Reader,
+    /// The groups in which organizations are looked for.
+    pub(crate) home_groups: &'a [GroupId],
+    /// The time now.
+    pub(crate) now: LogTime,
+    /// The keys that were let in, and the present moment of an organization's records.
+    pub(crate) memory: Option<(&'a Remembered, StampOf<'a>)>,
+}
+
+impl Look<'_> {
+    fn stamp(&self, org: OrgId) -> Option<Stamp> {
+        self.memory.and_then(|(_, stamp)| stamp(org))
+    }
+
+    fn remembered(&self, org: OrgId, hash: &KeyHash) -> Option<Arc<OrgPrincipal>> {
+        let (remembered, _) = self.memory?;
+        let found = remembered.get(org, hash)?;
+        let holds = found.is_of(self.stamp(org), self.home_groups) && !found.is_over(self.now);
+        holds.then_some(found)
+    }
+}
+
 /// Finds out who asks, from local state.
 pub(crate) fn authenticate(
-    state: &dyn Reader,
-    home_groups: &[GroupId],
+    look: &Look<'_>,
     presented: &Presented<'_>,
     caller: Caller,
-    now: LogTime,
 ) -> Result<Principal, Denied> {
+    let Look { state, home_groups, .. } = *look;
     let hash = hash_key(presented.key);
     let found = match (caller, presented.organization) {
         (Caller::Operator, _) | (Caller::Either, ClaimedOrg::Absent) => operator(state, &hash),
@@ -143,7 +112,7 @@ pub(crate) fn authenticate(
             | ClaimedOrg::OfKeyUnnamed,
         ) => {
             let id = claimed(presented);
-            let found = organization(state, home_groups, id.unwrap_or(NOBODY), &hash, now);
+            let found = organization(look, id.unwrap_or(NOBODY), &hash);
             // A broken store is an error for every caller.
             match (found, id) {
                 (Ok(_), None) if planted::refuses_nil_organization() => {
@@ -239,29 +208,53 @@ fn acting(
     };
     let at = found.filter(|at| !at.home.is_ended()).ok_or(Denied::OtherOrganization)?;
     let (hash, rights) = (*hash, Rights::NONE);
-    let org = OrgPrincipal { at, key, hash, rights, replaced_by: None, is_operators: true };
-    Ok(Principal::Org(Box::new(org)))
+    Ok(Principal::Org(Arc::new(OrgPrincipal {
+        own_policies: None,
+        at,
+        key,
+        hash,
+        rights,
+        replaced_by: None,
+        is_operators: true,
+        over_from: None,
+        // It is looked up each time: what it may do depends on the operator's key, too.
+        seen: None,
+    })))
 }
 
-fn organization(
-    state: &dyn Reader,
-    home_groups: &[GroupId],
-    id: OrgId,
-    hash: &KeyHash,
-    now: LogTime,
-) -> Result<Principal, Denied> {
+fn organization(look: &Look<'_>, id: OrgId, hash: &KeyHash) -> Result<Principal, Denied> {
+    if let Some(known) = look.remembered(id, hash) {
+        return Ok(Principal::Org(known));
+    }
+    let Look { state, home_groups, now, .. } = *look;
+    let stamp = look.stamp(id);
     let found = locate(state, home_groups, id)?;
     let first = home_groups.first().copied().unwrap_or(GroupId::SYSTEM);
     let group = found.as_ref().map_or(first, |found| found.group);
     let key = query::api_key(state, group, id, hash)?;
     let is_same = is_same(key.as_ref().map(|key| &key.key.hash), hash);
     match (found, key.filter(|key| is_same && !key.is_over(now))) {
-        (Some(at), Some(OrgKey { key, replaced, .. })) => {
-            let replaced_by = replaced.map(|replaced| replaced.by);
-            let (key, hash, rights) = (key.id, key.hash, key.rights);
-            let is_operators = false;
-            let org = OrgPrincipal { at, key, hash, rights, replaced_by, is_operators };
-            Ok(Principal::Org(Box::new(org)))
+        (Some(at), Some(found)) => {
+            let own_policies = policy::own_version(state, at.group, id)?;
+            let over_from = found.over_from();
+            let OrgKey { key, replaced, .. } = found;
+            // Unless a record has changed since the first look.
+            let stamp = stamp.filter(|stamp| look.stamp(id) == Some(*stamp));
+            let org = Arc::new(OrgPrincipal {
+                at,
+                key: key.id,
+                hash: key.hash,
+                rights: key.rights,
+                replaced_by: replaced.map(|replaced| replaced.by),
+                is_operators: false,
+                over_from,
+                own_policies,
+                seen: stamp.map(|stamp| Seen { stamp, groups: home_groups.to_vec() }),
+            });
+            if let Some((remembered, _)) = look.memory {
+                remembered.put(&org);
+            }
+            Ok(Principal::Org(org))
         }
         _ => Err(Denied::Unauthenticated),
     }

@@ -2,8 +2,11 @@
 
 use std::cell::Cell;
 
-use concordat_cluster::store::{Pair, Store, WriteBatch, keys, memory::MemoryStore};
+use concordat_cluster::store::{
+    Pair, Store, WriteBatch, keys, memory::MemoryStore, shadow::ShadowStore,
+};
 use concordat_proto::{
+    id::WriteId,
     key::Replaced,
     log::LogIndex,
     movement::{Ended, HomeRecord, Import, MovedAwayRecord, PreviousHome},
@@ -61,6 +64,11 @@ fn add_org(store: &MemoryStore, group: GroupId, epoch: u32, id: OrgId) -> String
 }
 
 const NOW: LogTime = LogTime(1000);
+/// Without a memory.
+fn look(state: &dyn Reader) -> Look<'_> {
+    Look { state, home_groups: &HOMES, now: NOW, memory: None }
+}
+
 const ORG: Caller = Caller::Organization(Rights::READ);
 
 fn presented<'a>(org: Option<&'a str>, key: Option<&'a str>) -> Presented<'a> {
@@ -90,14 +98,53 @@ fn all_that_is_wrong_with_a_key_is_one_answer_after_the_same_work() {
     ];
     for (org, key) in cases {
         let counted = Counted { store: &store, gets: Cell::new(0) };
-        let denied = authenticate(&counted, &HOMES, &presented(Some(org), key), ORG, NOW);
+        let denied = authenticate(&look(&counted), &presented(Some(org), key), ORG);
         assert!(matches!(denied, Err(Denied::Unauthenticated)), "{org} {key:?}");
         assert_eq!(counted.gets.get(), HOMES.len() + 1, "{org} {key:?}");
     }
     let counted = Counted { store: &store, gets: Cell::new(0) };
-    let found = authenticate(&counted, &HOMES, &presented(Some(&one), Some(&key)), ORG, NOW);
+    let found = authenticate(&look(&counted), &presented(Some(&one), Some(&key)), ORG);
     assert!(matches!(found, Ok(Principal::Org(org)) if org.at.group == GroupId(2)));
-    assert_eq!(counted.gets.get(), HOMES.len() + 1, "a right key costs as much as a wrong one");
+    let gets = HOMES.len() + 2;
+    assert_eq!(
+        counted.gets.get(),
+        gets,
+        "of a right key the organization's policies are looked up, too"
+    );
+}
+
+#[test]
+fn a_key_is_remembered_until_what_was_read_of_it_changes() {
+    let inner = Arc::new(MemoryStore::default());
+    let id = org_id(&SystemClock, &OsEntropy);
+    let key = add_org(&inner, GroupId(2), 1, id);
+    let store = ShadowStore::open(inner).unwrap();
+    let (remembered, named) = (Remembered::default(), id.to_string());
+    let stamp = |org| store.stamp(org);
+    let let_in = |state: &dyn Reader, groups: &[GroupId], now, key: &str| {
+        let memory = Some((&remembered, &stamp as &dyn Fn(OrgId) -> _));
+        let look = Look { state, home_groups: groups, now, memory };
+        authenticate(&look, &presented(Some(&named), Some(key)), ORG).is_ok()
+    };
+    assert!(let_in(&store, &HOMES, NOW, &key));
+    // Nothing is read again, for this key in these groups.
+    let empty = MemoryStore::default();
+    assert!(let_in(&empty, &HOMES, NOW, &key));
+    assert!(!let_in(&empty, &HOMES, NOW, &format!("{key}x")));
+    assert!(!let_in(&empty, &HOMES[1..], NOW, &key));
+    // Its record changes: it has an end now.
+    let hash = hash_key(key.as_bytes());
+    let api_key = |reader: &dyn Reader| query::api_key(reader, GroupId(2), id, &hash).unwrap();
+    let over = OrgKey { expires_at: Some(LogTime(NOW.0 + 5)), ..api_key(&store).unwrap() };
+    let changes = vec![(keys::api_key(GroupId(2), id, &hash), Some(over.encode()))];
+    store.write(WriteBatch { changes, ..WriteBatch::default() }).unwrap();
+    assert!(!let_in(&empty, &HOMES, NOW, &key));
+    assert!(let_in(&store, &HOMES, NOW, &key));
+    assert!(let_in(&empty, &HOMES, LogTime(NOW.0 + 4), &key));
+    assert!(!let_in(&empty, &HOMES, LogTime(NOW.0 + 5), &key), "it ends while it is remembered");
+    let gone = vec![(keys::api_key(GroupId(2), id, &hash), None)];
+    store.write(WriteBatch { changes: gone, ..WriteBatch::default() }).unwrap();
+    assert!(!let_in(&store, &HOMES, NOW, &key));
 }
 
 #[test]
@@ -116,7 +163,7 @@ fn an_operator_acts_for_the_organization_that_is_named_beside_the_key() {
     let by = |key: &str, named: &str| {
         let organization = ClaimedOrg::OfKeyAnd(named.as_bytes());
         let presented = Presented { key: key.as_bytes(), organization };
-        authenticate(&store, &HOMES, &presented, ORG, NOW)
+        authenticate(&look(&store), &presented, ORG)
     };
     for named in [one.to_string(), one.to_string().to_uppercase(), "77".to_owned()] {
         let Ok(Principal::Org(org)) = by(operator.expose(), &named) else { panic!("{named}") };
@@ -153,7 +200,7 @@ fn what_is_no_id_is_nobody_even_where_the_store_has_the_nil_organization() {
     let key = add_org(&store, GroupId(2), 1, OrgId::from_bytes([0; 16]));
     let nil = "00000000-0000-0000-0000-000000000000";
     for org in ["not an id", "what'); --", nil, &"f".repeat(32), &nil.replace('0', "f")] {
-        let denied = authenticate(&store, &HOMES, &presented(Some(org), Some(&key)), ORG, NOW);
+        let denied = authenticate(&look(&store), &presented(Some(org), Some(&key)), ORG);
         assert!(matches!(denied, Err(Denied::Unauthenticated)), "{org} was let in");
     }
 }
@@ -165,7 +212,7 @@ fn no_key_is_no_operators_key() {
     let hash = hash_key(b"");
     put(&store, keys::operator_key(&hash), ApiKey { hash, ..record }.encode());
     for key in [None, Some("")] {
-        let denied = authenticate(&store, &HOMES, &presented(None, key), Caller::Operator, NOW);
+        let denied = authenticate(&look(&store), &presented(None, key), Caller::Operator);
         assert!(matches!(denied, Err(Denied::Unauthenticated)));
     }
 }
@@ -192,7 +239,7 @@ fn an_organization_on_its_way_is_known_to_be() {
     let away = MovedAwayRecord { epoch: 1, to: Some(GroupId(3)), import: Some(import) };
     put(&store, keys::away(GroupId(2), id), away.encode());
     assert!(!is_arriving(), "it is here as well, with its keys");
-    assert!(authenticate(&store, &HOMES, &presented(Some(&text), Some(&key)), ORG, NOW).is_ok());
+    assert!(authenticate(&look(&store), &presented(Some(&text), Some(&key)), ORG).is_ok());
     let changes = vec![(keys::org(GroupId(1), id), None)];
     store.write(WriteBatch { changes, ..WriteBatch::default() }).unwrap();
     assert!(is_arriving());
@@ -202,7 +249,7 @@ fn an_organization_on_its_way_is_known_to_be() {
 fn a_missing_organization_is_told_from_a_wrong_one() {
     let store = MemoryStore::default();
     for org in [None, Some("")] {
-        let denied = authenticate(&store, &HOMES, &presented(org, Some("x")), ORG, NOW);
+        let denied = authenticate(&look(&store), &presented(org, Some("x")), ORG);
         assert!(matches!(denied, Err(Denied::OrgIdMissing)));
     }
 }
@@ -213,13 +260,12 @@ fn operators_come_without_an_organization() {
     let (text, record) = new_operator_key(&OsEntropy);
     put(&store, keys::operator_key(&record.hash), record.encode());
     for caller in [Caller::Operator, Caller::Either] {
-        let found =
-            authenticate(&store, &HOMES, &presented(None, Some(text.expose())), caller, NOW);
+        let found = authenticate(&look(&store), &presented(None, Some(text.expose())), caller);
         assert!(matches!(found, Ok(Principal::Operator { key }) if key == record.id));
-        let denied = authenticate(&store, &HOMES, &presented(None, Some("op_wrong")), caller, NOW);
+        let denied = authenticate(&look(&store), &presented(None, Some("op_wrong")), caller);
         assert!(matches!(denied, Err(Denied::Unauthenticated)));
     }
-    let denied = authenticate(&store, &HOMES, &presented(None, Some(text.expose())), ORG, NOW);
+    let denied = authenticate(&look(&store), &presented(None, Some(text.expose())), ORG);
     assert!(matches!(denied, Err(Denied::OrgIdMissing)));
 }
 
@@ -230,10 +276,9 @@ fn the_highest_epoch_says_where_an_organization_stands() {
     let old = add_org(&store, GroupId(1), 1, org);
     let new = add_org(&store, GroupId(3), 2, org);
     let id = org.to_string();
-    let found =
-        authenticate(&store, &HOMES, &presented(Some(&id), Some(&new)), Caller::Either, NOW);
+    let found = authenticate(&look(&store), &presented(Some(&id), Some(&new)), Caller::Either);
     assert!(matches!(found, Ok(Principal::Org(org)) if org.at.group == GroupId(3)));
-    let denied = authenticate(&store, &HOMES, &presented(Some(&id), Some(&old)), ORG, NOW);
+    let denied = authenticate(&look(&store), &presented(Some(&id), Some(&old)), ORG);
     assert!(matches!(denied, Err(Denied::Unauthenticated)), "a key left behind opens nothing");
 }
 
@@ -248,7 +293,7 @@ fn a_key_opens_within_its_times() {
     let let_in = |key: OrgKey| {
         put(&store, keys::api_key(GroupId(2), org, &hash), key.encode());
         let id = org.to_string();
-        match authenticate(&store, &HOMES, &presented(Some(&id), Some(&text)), ORG, NOW) {
+        match authenticate(&look(&store), &presented(Some(&id), Some(&text)), ORG) {
             Ok(Principal::Org(org)) => Some(org.replaced_by),
             Ok(Principal::Operator { .. }) | Err(_) => None,
         }

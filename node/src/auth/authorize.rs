@@ -8,9 +8,14 @@
 
 use std::sync::Arc;
 
-use concordat_proto::{id::KeyId, org::Rights, policy::PolicyStamp};
+use concordat_proto::{
+    id::KeyId,
+    org::Rights,
+    policy::{DecidedFor, PolicyStamp},
+    registration::CredentialTarget,
+};
 
-use super::authenticate::{OrgPrincipal, Principal};
+use super::principal::{OrgPrincipal, Principal};
 use crate::{
     api::{
         draft::{KeyDraft, OwnOrgWrite},
@@ -167,13 +172,34 @@ pub(crate) struct Permit<'a> {
     policies: InForce<'a>,
 }
 
-/// A decision that allowed something: what was asked, and under which sets.
+/// A credential that an action names by its number or by a binding.
+#[derive(Debug, Clone)]
+pub(crate) struct Named {
+    /// The name.
+    pub(crate) target: CredentialTarget,
+    /// Which one that is, where policies are asked about it.
+    pub(crate) found: Option<DecidedFor>,
+}
+
+/// What a decision was made on. It is made again where this has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Basis {
+    /// The sets of policies.
+    pub(crate) stamp: PolicyStamp,
+    /// The credential that they were asked about, where the action names it by its number or a binding; none
+    /// where only the default set is in force, which treats all alike.
+    pub(crate) decided_for: Option<DecidedFor>,
+}
+
+/// A decision that allowed something: what was asked, and on what basis.
 #[derive(Debug, Clone)]
 pub(crate) struct Decision {
-    /// The question. A write whose policies have changed meanwhile is asked about again.
+    /// The question. A request whose basis has changed meanwhile is asked about again.
     pub(crate) question: Question,
-    /// The sets.
-    pub(crate) stamp: PolicyStamp,
+    /// The basis.
+    pub(crate) basis: Basis,
+    /// The credential that the action names by its number or by a binding.
+    pub(crate) named: Option<CredentialTarget>,
     /// What the determining policies say to the caller.
     pub(crate) notices: Vec<String>,
     principal: Principal,
@@ -207,14 +233,22 @@ impl Permit<'_> {
     /// # Errors
     /// When policies deny it; and when it is another operation's, which only a fault of a dialect can bring
     /// about.
-    pub(crate) fn grant(self, action: Action, question: Question) -> Result<Authorized, Forbidden> {
+    pub(crate) fn grant(
+        self,
+        action: Action,
+        question: Question,
+        named: Option<Named>,
+    ) -> Result<Authorized, Forbidden> {
         let is_its = action.operation() == self.operation && question.operation == self.operation;
         if !is_its || question.asker != asker(&self.principal) {
             return Err(Forbidden::default());
         }
         let notices = self.policies.decide(&question)?;
         let stamp = self.policies.stamp();
-        let decision = Decision { question, stamp, notices, principal: self.principal.clone() };
+        let (named, decided_for) = named.map_or((None, None), |it| (Some(it.target), it.found));
+        let basis = Basis { stamp, decided_for };
+        let principal = self.principal.clone();
+        let decision = Decision { question, basis, named, notices, principal };
         let allowed = match (self.principal, action) {
             (Principal::Org(org), Action::CredentialRead(read)) => {
                 Allowed::CredentialRead(org, read)
@@ -272,15 +306,15 @@ impl Authorized {
 #[derive(Debug)]
 pub(crate) enum Allowed {
     /// An organization reads.
-    CredentialRead(Box<OrgPrincipal>, CredentialRead),
+    CredentialRead(Arc<OrgPrincipal>, CredentialRead),
     /// An organization writes.
-    CredentialWrite(Box<OrgPrincipal>, CredentialWrite),
+    CredentialWrite(Arc<OrgPrincipal>, CredentialWrite),
     /// An organization claims an enterprise domain.
-    DomainClaim(Box<OrgPrincipal>, String),
+    DomainClaim(Arc<OrgPrincipal>, String),
     /// An organization changes its keys.
-    KeyWrite(Box<OrgPrincipal>, KeyDraft),
+    KeyWrite(Arc<OrgPrincipal>, KeyDraft),
     /// An organization ends itself, or makes a suborganization.
-    OwnOrgWrite(Box<OrgPrincipal>, OwnOrgWrite),
+    OwnOrgWrite(Arc<OrgPrincipal>, OwnOrgWrite),
     /// Either asks about a write.
     Receipt(Principal, ReceiptQuery),
     /// An operator reads.
@@ -294,276 +328,5 @@ pub(crate) enum Allowed {
 }
 
 #[cfg(test)]
-mod tests {
-    use concordat_cluster::machine::locate::Located;
-    use concordat_proto::{
-        consistency::RequiredConsistency,
-        id::{GroupId, OrgId, WriteId},
-        movement::HomeRecord,
-        org::{ApiKey, Org, WrappedKey},
-        policy::OwnPolicies,
-        region::Region,
-        secret::Sealed,
-        time::LogTime,
-    };
-
-    use super::*;
-    use crate::{
-        api::operation::{Page, TABLE},
-        policy::{
-            cache::Texts,
-            question::{Circumstances, Target},
-        },
-    };
-
-    fn org(rights: Rights) -> Principal {
-        let key = KeyId::from_bytes([1; 16]);
-        let org = Org {
-            id: OrgId::from_bytes([2; 16]),
-            org_name: "an organization".into(),
-            tenant_name: "a tenant".into(),
-            home_region: Region::new("us").unwrap(),
-            epoch: 1,
-            data_key: WrappedKey { keyring_key: 1, bytes: Vec::new() },
-            first_key: ApiKey { id: key, hash: [0; 32], rights },
-            first_key_sealed: Sealed { sealed_by: WriteId::from_bytes([3; 16]), bytes: Vec::new() },
-        };
-        let home = HomeRecord::begun(org);
-        let at = Located { group: GroupId(1), home, is_closed: false };
-        let (hash, replaced_by, is_operators) = ([0; 32], None, false);
-        let org = OrgPrincipal { at, key, hash, rights, replaced_by, is_operators };
-        Principal::Org(Box::new(org))
-    }
-
-    fn operator() -> Principal {
-        Principal::Operator { key: KeyId::from_bytes([1; 16]) }
-    }
-
-    fn allowed(principal: &Principal) -> Vec<Operation> {
-        let all = TABLE.iter().map(|row| row.operation);
-        all.filter(|o| authorize(principal.clone(), *o, policies()).is_ok()).collect()
-    }
-
-    const STAMP: PolicyStamp = PolicyStamp { cluster: 0, organization: OwnPolicies::Empty };
-
-    fn policies() -> InForce<'static> {
-        InForce::default_alone(STAMP)
-    }
-
-    fn question(principal: &Principal, operation: Operation) -> Question {
-        let target = match principal {
-            Principal::Org(org) => Target::Organization(org.id()),
-            Principal::Operator { .. } => Target::Cluster,
-        };
-        let circumstances = Circumstances {
-            region: Region::new("us").unwrap(),
-            required: RequiredConsistency::default(),
-            source: std::net::Ipv4Addr::LOCALHOST.into(),
-            time: LogTime(5),
-        };
-        Question { asker: asker(principal), operation, target, circumstances }
-    }
-
-    #[test]
-    fn rights_open_what_they_say_and_no_more() {
-        let reads = [
-            Operation::OidcList,
-            Operation::OidcGet,
-            Operation::OwnOrgGet,
-            Operation::SuborgList,
-            Operation::KeyRotate,
-            Operation::SamlList,
-            Operation::SamlGet,
-            Operation::ExternalList,
-            Operation::AttributeList,
-            Operation::AttributeGet,
-            Operation::EntryList,
-            Operation::EntryGet,
-            Operation::BindingGet,
-            Operation::ReceiptGet,
-        ];
-        assert_eq!(allowed(&org(Rights::READ)), reads);
-        let writes = [
-            Operation::OidcCreate,
-            Operation::OidcPatch,
-            Operation::OidcDelete,
-            Operation::KeyRotate,
-            Operation::SamlCreate,
-            Operation::SamlPatch,
-            Operation::SamlDelete,
-            Operation::ExternalCreate,
-            Operation::ExternalPatch,
-            Operation::ExternalDelete,
-            Operation::AttributePut,
-            Operation::AttributeDelete,
-            Operation::EntryCreate,
-            Operation::EntryChange,
-            Operation::EntryDelete,
-            Operation::BindingSet,
-            Operation::ReceiptGet,
-        ];
-        assert_eq!(allowed(&org(Rights::WRITE)), writes);
-        assert_eq!(
-            allowed(&org(Rights::SECRETS_READ)),
-            [
-                Operation::SecretGet,
-                Operation::KeyRotate,
-                Operation::ExternalGet,
-                Operation::ReceiptGet
-            ]
-        );
-        let administrates = [
-            Operation::OwnOrgDelete,
-            Operation::SuborgCreate,
-            Operation::KeyList,
-            Operation::KeyIssue,
-            Operation::KeyRotate,
-            Operation::KeyRevoke,
-            Operation::DomainClaim,
-            Operation::ReceiptGet,
-            Operation::OrgPoliciesGet,
-            Operation::OrgPoliciesPut,
-        ];
-        assert_eq!(allowed(&org(Rights::ADMIN)), administrates);
-        assert_eq!(allowed(&org(Rights::ALL)).len(), 39, "never what operators do");
-        assert_eq!(allowed(&org(Rights::NONE)), [Operation::KeyRotate]);
-    }
-
-    #[test]
-    fn operators_never_touch_credentials() {
-        let credentials = [
-            Operation::OidcList,
-            Operation::OidcCreate,
-            Operation::OidcGet,
-            Operation::OidcPatch,
-            Operation::OidcDelete,
-            Operation::SecretGet,
-            Operation::OwnOrgGet,
-            Operation::OwnOrgDelete,
-            Operation::SuborgList,
-            Operation::SuborgCreate,
-            Operation::KeyList,
-            Operation::KeyIssue,
-            Operation::KeyRotate,
-            Operation::KeyRevoke,
-            Operation::SamlList,
-            Operation::SamlCreate,
-            Operation::SamlGet,
-            Operation::SamlPatch,
-            Operation::SamlDelete,
-            Operation::ExternalList,
-            Operation::ExternalCreate,
-            Operation::ExternalGet,
-            Operation::ExternalPatch,
-            Operation::ExternalDelete,
-            Operation::AttributeList,
-            Operation::AttributeGet,
-            Operation::AttributePut,
-            Operation::AttributeDelete,
-            Operation::EntryList,
-            Operation::EntryGet,
-            Operation::EntryCreate,
-            Operation::EntryChange,
-            Operation::EntryDelete,
-            Operation::BindingGet,
-            Operation::BindingSet,
-            Operation::DomainClaim,
-            Operation::OrgPoliciesGet,
-            Operation::OrgPoliciesPut,
-        ];
-        let all = TABLE.iter().map(|row| row.operation);
-        let expected: Vec<_> = all.filter(|it| !credentials.contains(it)).collect();
-        assert_eq!(allowed(&operator()), expected);
-    }
-
-    #[test]
-    fn a_replaced_key_asks_for_its_end_only() {
-        let Principal::Org(mut replaced) = org(Rights::ALL) else { unreachable!("it is one") };
-        replaced.replaced_by = Some(WriteId::from_bytes([4; 16]));
-        let replaced = Principal::Org(replaced);
-        let of_its_end = [Operation::OwnOrgDelete, Operation::KeyRotate, Operation::ReceiptGet];
-        assert_eq!(allowed(&replaced), of_its_end);
-        let refused = authorize(replaced, Operation::OidcList, policies()).map(drop);
-        assert_eq!(refused, Err(NotAllowed::Replaced));
-    }
-
-    #[test]
-    fn a_permit_is_for_its_own_operation() {
-        let cluster = Action::OperatorRead(OperatorRead::Cluster);
-        let permit = || authorize(operator(), Operation::ClusterGet, policies()).unwrap();
-        let asked = |operation| question(&operator(), operation);
-        assert!(permit().grant(cluster.clone(), asked(Operation::ClusterGet)).is_ok());
-        assert!(permit().grant(cluster, asked(Operation::NodeList)).is_err());
-        let other = Action::OperatorRead(OperatorRead::Orgs(Page::default()));
-        assert!(permit().grant(other, asked(Operation::ClusterGet)).is_err());
-    }
-
-    #[test]
-    fn a_question_is_its_callers_own() {
-        let read = Action::CredentialRead(CredentialRead::Organization);
-        let permit =
-            authorize(org(Rights::READ), Operation::OwnOrgGet, policies()).expect("it may");
-        let foreign = question(&org(Rights::ALL), Operation::OwnOrgGet);
-        assert!(permit.grant(read, foreign).is_err());
-    }
-
-    fn in_force<'a>(cache: &'a PolicyCache, cluster: &str, own: &str) -> InForce<'a> {
-        let revisions = Revisions { cluster: 1, organization: None };
-        let texts = Texts { cluster: cluster.to_owned(), organization: Some(own.to_owned()) };
-        let compiled = cache.compiled(revisions, || Ok::<_, ()>(texts)).unwrap();
-        InForce::of(STAMP, cache, revisions, compiled)
-    }
-
-    #[test]
-    fn nothing_is_evaluated_while_only_the_default_set_is_in_force() {
-        let cache = PolicyCache::default();
-        for policies in [policies(), in_force(&cache, "", " // nothing\n")] {
-            assert!(policies.is_default());
-            let allowed = policies.decide(&question(&org(Rights::READ), Operation::OidcList));
-            assert_eq!(allowed, Ok(Vec::new()));
-            let denied = policies.decide(&question(&org(Rights::READ), Operation::SecretGet));
-            assert_eq!(denied, Err(Forbidden::default()));
-        }
-        assert_eq!(cache.evaluations(), 0);
-    }
-
-    #[test]
-    fn a_question_is_evaluated_once_where_the_sets_read_no_more() {
-        let cache = PolicyCache::default();
-        let steady =
-            in_force(&cache, "forbid (principal, action in Action::\"write\", resource);", "");
-        let asked = question(&org(Rights::ALL), Operation::OidcList);
-        for _ in 0..3 {
-            assert!(steady.decide(&asked).is_ok());
-            assert!(steady.decide(&question(&org(Rights::ALL), Operation::OidcCreate)).is_err());
-        }
-        assert_eq!(cache.evaluations(), 2);
-        let begun = tokio::time::Instant::now();
-        for _ in 0..10_000 {
-            assert!(steady.decide(&asked).is_ok());
-        }
-        println!("a remembered decision takes {:?}", begun.elapsed() / 10_000);
-        let cache = PolicyCache::default();
-        let text = "forbid (principal, action, resource) when { context.time < datetime(\"1969-01-01\") };";
-        let timed = in_force(&cache, text, "");
-        for _ in 0..3 {
-            assert!(timed.decide(&asked).is_ok());
-        }
-        assert_eq!(cache.evaluations(), 3, "the time is another each time");
-    }
-
-    #[test]
-    fn what_cannot_be_parsed_denies_everything_but_its_repair() {
-        let cache = PolicyCache::default();
-        let broken = in_force(&cache, "permit (", "");
-        assert!(broken.decide(&question(&org(Rights::ALL), Operation::OidcList)).is_err());
-        for operation in [Operation::PoliciesGet, Operation::PoliciesPut, Operation::PoliciesTest] {
-            assert_eq!(subject_to(&operator(), operation), (false, false));
-        }
-        for operation in [Operation::OrgPoliciesGet, Operation::OrgPoliciesPut] {
-            assert_eq!(subject_to(&org(Rights::ALL), operation), (true, false));
-        }
-        assert_eq!(subject_to(&operator(), Operation::ReceiptGet), (true, false));
-        assert_eq!(subject_to(&org(Rights::ALL), Operation::ReceiptGet), (true, true));
-    }
-}
+#[path = "authorize_test.rs"]
+mod tests;

@@ -6,9 +6,14 @@
 mod authenticate;
 mod authorize;
 mod key;
+mod principal;
+mod remembered;
 
-pub(crate) use authenticate::{Denied, OrgPrincipal, Principal, authenticate, is_arriving};
+pub(crate) use authenticate::{Denied, Look, authenticate, is_arriving};
 pub(crate) use authorize::{
-    Allowed, Authorized, Decision, InForce, NotAllowed, Permit, asker, authorize, subject_to,
+    Allowed, Authorized, Basis, Decision, InForce, Named, NotAllowed, Permit, asker, authorize,
+    subject_to,
 };
 pub(crate) use key::{hash_key, new_operator_key, new_org_key};
+pub(crate) use principal::{OrgPrincipal, Principal};
+pub(crate) use remembered::Remembered;

@@ -13,6 +13,7 @@ use tokio::{net::TcpListener, sync::Semaphore, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    auth::Remembered,
     boot::{
         config::{HttpLimits, StorageSizes},
         failure::Failure,
@@ -153,6 +154,7 @@ pub(crate) fn of_groups(
         writes: PerOrgLimiter::new(limits::ORG_WRITES_MAX),
         moves: Semaphore::new(limits::MOVES_ASKED_MAX),
         cuts,
+        remembered: Remembered::default(),
         policies: PolicyCache::default(),
         streams: Streams::default(),
         detached: TaskTracker::new(),

@@ -31,6 +31,11 @@ pub(crate) fn read<T>(
     write: Option<WriteId>,
     read: impl Fn(&Located) -> Result<T, StoreError>,
 ) -> Result<(T, Freshness), Answer> {
+    let as_read = read_as_before(node, org, write, &read);
+    let as_read = as_read.map_err(|error| broken("reading an organization's records", &error))?;
+    if let Some(found) = as_read {
+        return Ok(found);
+    }
     let with_key = |at: &Located| {
         let is_let_in = org.is_let_in(node.state(), at.group, write, node.now())?;
         if is_let_in { read(at).map(Some) } else { Ok(None) }
@@ -52,6 +57,26 @@ pub(crate) fn read<T>(
             Err(broken("reading an organization's records", &error))
         }
     }
+}
+
+/// The same where nothing of the organization has changed since its key was let in: then that need not be
+/// looked up again, nor where the organization is. None where something has changed, or did during the read.
+fn read_as_before<T>(
+    node: &Node,
+    org: &OrgPrincipal,
+    write: Option<WriteId>,
+    read: impl Fn(&Located) -> Result<T, StoreError>,
+) -> Result<Option<(T, Freshness)>, StoreError> {
+    let is_open = org.replaced_by.is_none_or(|by| Some(by) == write) && !org.is_over(node.now());
+    if !is_open {
+        return Ok(None);
+    }
+    let fresh = locate::freshness(node, &org.at)?;
+    if !locate::is_as_read(node, org) {
+        return Ok(None);
+    }
+    let found = read(&org.at)?;
+    Ok(locate::is_as_read(node, org).then_some((found, fresh)))
 }
 
 /// An answer after a wait, unless the key was revoked during it.

@@ -1,7 +1,8 @@
 //! The location of an organization in this node's own replicas, its freshness, and the waits for
 //! newer state.
 //!
-//! Nothing is cached: every call reads the present state. A read that decides about a fresh answer
+//! Nothing is cached here: every call reads the present state, or proves that it is the one that was read
+//! ([`is_as_read`]). A read that decides about a fresh answer
 //! comes after the freshness was evaluated ([`reading`]), never before.
 
 use std::{pin::Pin, time::Duration};
@@ -25,7 +26,7 @@ use futures::future::select_all;
 use tokio::time::Instant;
 
 use super::freshness;
-use crate::node::Node;
+use crate::{auth::OrgPrincipal, node::Node};
 
 /// Between two looks, however fast a group advances.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -41,6 +42,13 @@ pub(crate) fn now(node: &Node, org: OrgId) -> Result<Option<Located>, StoreError
 /// The same of one that has not ended.
 pub(crate) fn living(node: &Node, org: OrgId) -> Result<Option<Located>, StoreError> {
     Ok(now(node, org)?.filter(|found| !found.home.is_ended()))
+}
+
+/// Whether what was read of an organization when its key was let in is its present state on this node.
+pub(crate) fn is_as_read(node: &Node, org: &OrgPrincipal) -> bool {
+    org.seen.is_some()
+        && org.is_of(node.groups.stamp(org.id()), &node.home_groups())
+        && !node.groups.is_closed(org.at.group)
 }
 
 /// The freshness of an organization's reads: that of its group's replica. If it is moving away and

@@ -3,15 +3,15 @@
 //!
 //! Reads the state, decides nothing: decisions are `auth`'s.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use concordat_cluster::{
-    machine::{locate::Located, policy, registered, resource},
+    machine::{locate::Located, policy, resource},
     store::StoreError,
 };
 use concordat_proto::{
     id::{GroupId, OrgId, WriteId},
-    policy::{OwnPolicies, PolicyStamp},
+    policy::{DecidedFor, OwnPolicies, PolicyStamp},
     refusal::Refusal,
     registration::CredentialTarget,
     reply::Applied,
@@ -28,7 +28,7 @@ use crate::{
         outcome::{Answer, Outcome},
         request::Terms,
     },
-    auth::{self, Decision, InForce, Principal},
+    auth::{self, Basis, Decision, InForce, Named, OrgPrincipal, Principal},
     node::Node,
     policy::{
         cache::{Revisions, Texts},
@@ -48,7 +48,7 @@ pub(crate) fn in_force<'a>(
     let state = node.state();
     let (to_cluster, to_own) = auth::subject_to(principal, operation);
     let home = match principal {
-        Principal::Org(org) if to_own => Some(&org.at),
+        Principal::Org(org) if to_own => Some(org),
         Principal::Org(_) | Principal::Operator { .. } => None,
     };
     // The stamp names the newest revision also where it is not asked.
@@ -56,7 +56,8 @@ pub(crate) fn in_force<'a>(
     let read = || policy::revision(state, GroupId::SYSTEM);
     let cluster = node.policies.revision(applied, read)?;
     let version = match home {
-        Some(at) => policy::own_version(state, at.group, at.home.org.id)?,
+        Some(org) if locate::is_as_read(node, org) => org.own_policies,
+        Some(org) => policy::own_version(state, org.at.group, org.id())?,
         None => None,
     };
     let organization = match (home, version) {
@@ -70,7 +71,8 @@ pub(crate) fn in_force<'a>(
         return Ok(InForce::default_alone(stamp));
     }
     let revisions = Revisions { cluster, organization: version };
-    let compiled = node.policies.compiled(revisions, || texts(node, revisions, home))?;
+    let compiled =
+        node.policies.compiled(revisions, || texts(node, revisions, home.map(|org| &org.at)))?;
     Ok(InForce::of(stamp, &node.policies, revisions, compiled))
 }
 
@@ -130,17 +132,53 @@ pub(crate) fn target_of_unread(principal: &Principal) -> Target {
 }
 
 /// What an action is about. A credential that a dialect names in its own way is looked up, so that policies
-/// see it alike in every dialect; where there is none the action is about its organization.
+/// see it alike in every dialect; where there is none the action is about its organization. The default set
+/// treats all credentials alike: under that alone nothing is looked up.
 ///
 /// # Errors
 /// When the state cannot be read.
-pub(crate) fn target(
+pub(crate) fn subject(
     node: &Node,
     principal: &Principal,
     action: &Action,
-) -> Result<Target, StoreError> {
-    let Principal::Org(org) = principal else { return Ok(target_of_operator(action)) };
-    let (id, at) = (org.id(), &org.at);
+    is_default: bool,
+) -> Result<(Target, Option<Named>), StoreError> {
+    let Principal::Org(org) = principal else { return Ok((target_of_operator(action), None)) };
+    let Some(target) = named(action).cloned() else {
+        return Ok((target_of_org(org.id(), action), None));
+    };
+    if is_default {
+        return Ok((Target::Organization(org.id()), Some(Named { target, found: None })));
+    }
+    let found = policy::decided_for_now(node.state(), org.at.group, org.id(), &target)?;
+    Ok((target_of(org.id(), &found), Some(Named { target, found: Some(found) })))
+}
+
+/// The credential that an action names by its number or by a binding.
+const fn named(action: &Action) -> Option<&CredentialTarget> {
+    if let Action::CredentialRead(CredentialRead::Entry(query)) = action {
+        return query.target.existing();
+    }
+    if let Action::CredentialWrite(
+        CredentialWrite::EntryChange(target, ..) | CredentialWrite::EntryDelete(target),
+    ) = action
+    {
+        return target.existing();
+    }
+    None
+}
+
+fn target_of(org: OrgId, found: &DecidedFor) -> Target {
+    match found {
+        DecidedFor::NoCredential => Target::Organization(org),
+        DecidedFor::Credential(client_id) => {
+            Target::Credential { org, kind: "oidc", name: client_id.as_str().to_owned() }
+        }
+    }
+}
+
+/// What an action of an organization is about, but for credentials that it names in another way ([`named`]).
+fn target_of_org(id: OrgId, action: &Action) -> Target {
     let credential = |kind, name: &str| Target::Credential { org: id, kind, name: name.to_owned() };
     let named = |kind, name: &ResourceName| match kind {
         ResourceKind::Saml => credential("saml", name.as_str()),
@@ -149,12 +187,7 @@ pub(crate) fn target(
             Target::Organization(id)
         }
     };
-    let looked_up = |target: &CredentialTarget| -> Result<Target, StoreError> {
-        let found = registered::target(node.state(), at.group, id, target)?;
-        let client_id = found.map(|found| found.credential.client_id);
-        Ok(client_id.map_or(Target::Organization(id), |it| credential("oidc", it.as_str())))
-    };
-    Ok(match action {
+    match action {
         Action::CredentialRead(
             CredentialRead::Get(client_id) | CredentialRead::Secret(client_id),
         )
@@ -163,10 +196,6 @@ pub(crate) fn target(
             | CredentialWrite::Delete(client_id)
             | CredentialWrite::Bind(_, client_id),
         ) => credential("oidc", client_id.as_str()),
-        Action::CredentialRead(CredentialRead::Entry(query)) => looked_up(&query.target)?,
-        Action::CredentialWrite(
-            CredentialWrite::EntryChange(target, ..) | CredentialWrite::EntryDelete(target),
-        ) => looked_up(target)?,
         Action::CredentialRead(CredentialRead::Resource(kind, name)) => named(*kind, name),
         Action::CredentialWrite(CredentialWrite::Resource(draft)) => match draft {
             ResourceDraft::PatchSaml(name, _) => named(ResourceKind::Saml, name),
@@ -181,13 +210,19 @@ pub(crate) fn target(
         Action::CredentialRead(
             CredentialRead::List { .. }
             | CredentialRead::Organization
+            | CredentialRead::Entry(_)
             | CredentialRead::Entries(_)
             | CredentialRead::Binding(_)
             | CredentialRead::Resources(..)
             | CredentialRead::Keys(_)
             | CredentialRead::Policies,
         )
-        | Action::CredentialWrite(CredentialWrite::Create(_) | CredentialWrite::EntryCreate(..))
+        | Action::CredentialWrite(
+            CredentialWrite::Create(_)
+            | CredentialWrite::EntryCreate(..)
+            | CredentialWrite::EntryChange(..)
+            | CredentialWrite::EntryDelete(_),
+        )
         | Action::KeyWrite(_)
         | Action::OwnOrgWrite(_)
         | Action::Receipt(_)
@@ -196,7 +231,7 @@ pub(crate) fn target(
         | Action::OrgWrite(_)
         | Action::ClusterWrite(_)
         | Action::Demo(_) => Target::Organization(id),
-    })
+    }
 }
 
 fn target_of_operator(action: &Action) -> Target {
@@ -219,22 +254,23 @@ fn target_of_operator(action: &Action) -> Target {
     org.map_or(Target::Cluster, Target::Organization)
 }
 
-/// The stamp of a write, where every member of the cluster knows stamps.
-pub(crate) fn stamp(node: &Node, decision: &Decision) -> Option<PolicyStamp> {
-    (node.groups.feature_level() >= version::LEVEL_OF_POLICIES).then_some(decision.stamp)
+/// What a write was authorized on, where every member of the cluster knows stamps.
+pub(crate) fn basis<'a>(node: &Node, decision: &'a Decision) -> Option<&'a Basis> {
+    (node.groups.feature_level() >= version::LEVEL_OF_POLICIES).then_some(&decision.basis)
 }
 
-/// Decides again on a write that was refused because its policies have changed, once this node sees other
-/// ones than it was authorized under. The new stamp; none where they are not here by the deadline.
+/// Decides again on a write that was refused because its policies have changed, or because it names another
+/// credential than was asked about, once this node sees that. The new basis; none where it is not here by the
+/// deadline.
 ///
 /// # Errors
 /// The answer, when the policies of now deny it.
 pub(crate) async fn decide_again(
     node: &Node,
     decision: &Decision,
-    refused: PolicyStamp,
+    refused: &Basis,
     deadline: Instant,
-) -> Result<Option<PolicyStamp>, Answer> {
+) -> Result<Option<Basis>, Answer> {
     let not_read = |error| broken("reading policies", &error);
     loop {
         let seen = locate::applied_indexes(node);
@@ -252,46 +288,58 @@ pub(crate) async fn decide_again(
 /// has its answer, so that a fresh answer misses no set that it must know: the decision at its beginning may be
 /// old, since a read may wait for its body, for a position or for other regions.
 pub(crate) fn denied_since(node: &Node, decision: &Decision) -> Option<Answer> {
-    match decide_if_changed(node, decision, decision.stamp) {
+    match decide_if_changed(node, decision, &decision.basis) {
         Ok(decided) => decided?.err(),
         Err(error) => Some(broken("reading policies", &error)),
     }
 }
 
-/// What the policies of now say of a request that was allowed under earlier ones, and which these are; none while
-/// they are still those.
+/// What the policies of now say of a request that was allowed on an earlier basis, and the basis of now; none
+/// while it is still that.
 fn decide_if_changed(
     node: &Node,
     decision: &Decision,
-    known: PolicyStamp,
-) -> Result<Option<Result<PolicyStamp, Answer>>, StoreError> {
-    if in_force_now(node, decision)?.stamp() == known {
+    known: &Basis,
+) -> Result<Option<Result<Basis, Answer>>, StoreError> {
+    if basis_now(node, decision)?.1 == *known {
         return Ok(None);
     }
     // Before the sets are read again, as always.
     let fresh = freshness::of_all(node);
-    let policies = in_force_now(node, decision)?;
+    let (policies, basis) = basis_now(node, decision)?;
     let mut question = decision.question.clone();
     question.circumstances.time = node.now();
+    if let (Principal::Org(org), Some(found)) = (decision.principal(), &basis.decided_for) {
+        question.target = target_of(org.id(), found);
+    }
     Ok(Some(match policies.decide(&question) {
-        Ok(_) => Ok(policies.stamp()),
+        Ok(_) => Ok(basis),
         Err(denied) => Err(freshness::mark(Outcome::Forbidden(denied.notices), fresh)),
     }))
 }
 
-fn in_force_now<'a>(node: &'a Node, decision: &Decision) -> Result<InForce<'a>, StoreError> {
+/// The policies in force now, and the basis of a decision by them.
+fn basis_now<'a>(node: &'a Node, decision: &Decision) -> Result<(InForce<'a>, Basis), StoreError> {
     let principal = located_now(node, decision.principal())?;
-    in_force(node, &principal, decision.question.operation)
+    let policies = in_force(node, &principal, decision.question.operation)?;
+    let decided_for = match (&principal, &decision.named) {
+        (Principal::Org(org), Some(target)) if !policies.is_default() => {
+            Some(policy::decided_for_now(node.state(), org.at.group, org.id(), target)?)
+        }
+        (Principal::Org(_) | Principal::Operator { .. }, _) => None,
+    };
+    let basis = Basis { stamp: policies.stamp(), decided_for };
+    Ok((policies, basis))
 }
 
 /// The principal with its organization where it is now.
 fn located_now(node: &Node, principal: &Principal) -> Result<Principal, StoreError> {
     let Principal::Org(org) = principal else { return Ok(principal.clone()) };
-    let mut org = org.clone();
-    if let Some(at) = locate::now(node, org.id())? {
-        org.at = at;
+    if locate::is_as_read(node, org) {
+        return Ok(principal.clone());
     }
-    Ok(Principal::Org(org))
+    let at = locate::now(node, org.id())?.unwrap_or_else(|| org.at.clone());
+    Ok(Principal::Org(Arc::new(OrgPrincipal { at, seen: None, ..OrgPrincipal::clone(org) })))
 }
 
 /// Whether a write was refused because its policies have changed.

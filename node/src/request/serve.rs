@@ -21,7 +21,7 @@ use crate::{
         outcome::{Answer, Malformed, Outcome, Unavailable},
         request::{Input, Presented, Terms},
     },
-    auth::{self, Authorized, Denied, Permit, Principal},
+    auth::{self, Authorized, Denied, Look, Permit, Principal},
     dialect::{
         REGISTRY,
         traits::{Dialect, Health, ResponseBody, Route},
@@ -267,7 +267,14 @@ fn permit<'a>(
     }
     // Repeated after [`freshness::for_not_found`]: an organization that was moving may have arrived
     // since.
-    let who = || auth::authenticate(node.state(), &home_groups, &presented, caller, node.now());
+    let stamp = |org| node.groups.stamp(org);
+    let look = || Look {
+        state: node.state(),
+        home_groups: &home_groups,
+        now: node.now(),
+        memory: Some((&node.remembered, &stamp)),
+    };
+    let who = || auth::authenticate(&look(), &presented, caller);
     let mut principal = who();
     let mut fresh = fresh;
     if matches!(principal, Err(Denied::Unauthenticated)) {
@@ -329,13 +336,11 @@ fn decide(
             return Err(outcome.into());
         }
     };
-    let is_asked = !permit.policies().is_default() || operation.is_write();
-    let target = match is_asked {
-        true => policies::target(node, principal, &action).map_err(not_read)?,
-        false => policies::target_of_unread(principal),
-    };
+    let is_default = permit.policies().is_default();
+    let (target, named) =
+        policies::subject(node, principal, &action, is_default).map_err(not_read)?;
     let question = policies::question(node, principal, operation, target, (terms, source));
-    let granted = permit.grant(action, question);
+    let granted = permit.grant(action, question, named);
     granted.map_err(|denied| Outcome::Forbidden(denied.notices).into())
 }
 

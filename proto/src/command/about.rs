@@ -5,7 +5,7 @@
 use super::{Command, Proposal};
 use crate::{
     base::id::{ClientId, OrgId},
-    records::{movement::MovedRecord, oidc::Provider},
+    records::{movement::MovedRecord, oidc::Provider, registration::CredentialTarget},
     version::LEVEL_OF_POLICIES,
 };
 
@@ -189,6 +189,16 @@ impl Command {
             return change.client_id.as_ref();
         }
         None
+    }
+
+    /// The credential that it names by its number or by a binding.
+    #[must_use]
+    pub const fn named_credential(&self) -> Option<&CredentialTarget> {
+        let (Self::ChangeCredential { target, .. } | Self::RemoveCredential { target, .. }) = self
+        else {
+            return None;
+        };
+        target.existing()
     }
 
     /// The organization that requested it; none for commands of operators and of the cluster, which

@@ -23,7 +23,7 @@ use crate::{
             ApiKey, ClusterRecord, NodeRecord, NodeState, Org, OrgSettings, PartitionPolicy,
             PartitionPolicyRecord, RegionState, SurvivalGoal,
         },
-        policy::PolicyStamp,
+        policy::{DecidedFor, PolicyStamp},
         registration::{Binding, CredentialChange, CredentialTarget},
         resource::{Administrator, ResourceChange},
     },
@@ -52,6 +52,10 @@ pub struct Proposal {
     /// where it knows newer ones. `None` for commands of the cluster itself, and of nodes that evaluate no
     /// policies.
     pub policies: Option<PolicyStamp>,
+    /// For which credential these allowed it (feature level 3): apply refuses the command where it names
+    /// another one. `None` where the command names none by its number or a binding, where no set
+    /// distinguishes credentials, and without a stamp.
+    pub decided_for: Option<DecidedFor>,
     /// The change.
     pub command: Command,
 }

@@ -112,8 +112,14 @@ impl OrgKey {
     /// Whether its record may be dropped: it opens nothing from this time on.
     #[must_use]
     pub fn is_over(&self, now: LogTime) -> bool {
-        let is_expired = self.expires_at.is_some_and(|expires| now >= expires);
-        is_expired || self.replaced.is_some_and(|replaced| now > replaced.until)
+        self.over_from().is_some_and(|from| now >= from)
+    }
+
+    /// The time from which on it opens nothing.
+    #[must_use]
+    pub fn over_from(&self) -> Option<LogTime> {
+        let after = self.replaced.map(|replaced| LogTime(replaced.until.0.saturating_add(1)));
+        self.expires_at.into_iter().chain(after).min()
     }
 }
 

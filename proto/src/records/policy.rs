@@ -1,7 +1,10 @@
 //! The cluster-wide set of policies, and which sets a write was authorized under. The texts are in the language
 //! Cedar; nothing here reads them.
 
-use crate::base::{id::WriteId, time::LogTime};
+use crate::base::{
+    id::{ClientId, WriteId},
+    time::LogTime,
+};
 
 /// The cluster-wide set of policies (system group).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +26,17 @@ pub struct PolicyStamp {
     pub cluster: u64,
     /// The organization's own set.
     pub organization: OwnPolicies,
+}
+
+/// The credential that a write was authorized for, of a command that names one by its number or by a binding.
+/// Where the command is applied that may be another one: the node that authorized it may be behind. Apply refuses the
+/// write there, as it does where the policies have changed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DecidedFor {
+    /// None was found: it was authorized as a write of the organization.
+    NoCredential,
+    /// The one of this client id.
+    Credential(ClientId),
 }
 
 /// The organization's own set, where a write was authorized.

@@ -322,6 +322,17 @@ pub enum CredentialTarget {
     Bound(Binding),
 }
 
+impl CredentialTarget {
+    /// The same, unless it is a new one.
+    #[must_use]
+    pub const fn existing(&self) -> Option<&Self> {
+        match self {
+            Self::New(_) => None,
+            Self::Number(_) | Self::Bound(_) => Some(self),
+        }
+    }
+}
+
 /// A change in the terms of all dialects: what is present is set, what is absent is left as it is. A
 /// dialect whose update replaces everything gives every member that it has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

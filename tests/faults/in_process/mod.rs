@@ -387,6 +387,7 @@ impl Nine {
             idempotency: None,
             authorized_by: None,
             policies: None,
+            decided_for: None,
             command,
         }
     }

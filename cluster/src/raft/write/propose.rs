@@ -102,6 +102,7 @@ impl Core {
             idempotency: None,
             authorized_by: None,
             policies: None,
+            decided_for: None,
             command,
         }
     }

@@ -16,6 +16,7 @@ use concordat_proto::{
     id::{GroupId, KeyId, WriteId},
     limits,
     movement::HomeRecord,
+    policy::{DecidedFor, PolicyStamp},
     refusal::Refusal,
     reply::{Applied, Reply},
     time::LogTime,
@@ -29,7 +30,7 @@ use crate::{
         outcome::{Answer, Outcome, Unavailable, Written},
         request::Terms,
     },
-    auth::Decision,
+    auth::{Basis, Decision},
     entropy, hex,
     node::Node,
     percent::normalized,
@@ -101,6 +102,8 @@ pub(crate) fn proposal(
     command: Command,
 ) -> Proposal {
     let now = node.now();
+    let basis = policies::basis(node, &request.decision).cloned();
+    let (policies, decided_for) = stamps(basis);
     let idempotency = request.terms.idempotency_key.clone().map(|key| Idempotency {
         key,
         digest: request.digest,
@@ -114,9 +117,14 @@ pub(crate) fn proposal(
         origin: node.groups.node(),
         idempotency,
         authorized_by,
-        policies: policies::stamp(node, &request.decision),
+        policies,
+        decided_for,
         command,
     }
+}
+
+fn stamps(basis: Option<Basis>) -> (Option<PolicyStamp>, Option<DecidedFor>) {
+    basis.map_or((None, None), |basis| (Some(basis.stamp), basis.decided_for))
 }
 
 /// A proposal of the cluster itself, which needs no key: what it does follows from the state.
@@ -129,6 +137,7 @@ pub(super) fn of_cluster(node: &Node, group: GroupId, command: Command) -> Propo
         idempotency: None,
         authorized_by: None,
         policies: None,
+        decided_for: None,
         command,
     }
 }
@@ -242,8 +251,9 @@ pub(crate) async fn propose(
     propose_until(node, group, proposal, request).await
 }
 
-/// The same, with its limit in the group's own time. A write whose policies have changed is decided upon again,
-/// and proposed again under the same name: the refused one has left no record.
+/// The same, with its limit in the group's own time. A write whose policies have changed, or that names another
+/// credential than they were asked about, is decided upon again, and proposed again under the same name: the
+/// refused one has left no record.
 pub(super) async fn propose_until(
     node: &Node,
     group: GroupId,
@@ -257,9 +267,13 @@ pub(super) async fn propose_until(
         else {
             return Ok(committed);
         };
-        let decided = policies::decide_again(node, &request.decision, stamp, deadline).await;
-        let Some(stamp) = decided.map_err(NotCommitted::Answered)? else { return Ok(committed) };
-        proposal.policies = Some(stamp);
+        let refused = Basis { stamp, decided_for: proposal.decided_for.take() };
+        let decided = policies::decide_again(node, &request.decision, &refused, deadline).await;
+        let basis = decided.map_err(NotCommitted::Answered)?;
+        if basis.is_none() {
+            return Ok(committed);
+        }
+        (proposal.policies, proposal.decided_for) = stamps(basis);
     }
     propose_once(node, group, proposal, request).await
 }

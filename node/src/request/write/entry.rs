@@ -5,6 +5,8 @@
 //! write may have changed the credential again: the answer then shows that, beside the stamp of its own
 //! write. A write that was committed is answered as that, even where nothing can be shown of it.
 
+use std::sync::Arc;
+
 use concordat_cluster::machine::registered;
 use concordat_proto::{
     command::Command,
@@ -40,7 +42,7 @@ use crate::{
 /// Carries a write of credentials out.
 pub(super) async fn answer(
     node: &Node,
-    org: Box<OrgPrincipal>,
+    org: Arc<OrgPrincipal>,
     write: CredentialWrite,
     request: WriteRequest,
 ) -> Answer {

@@ -4,6 +4,8 @@
 //! sealed, so that a repeat under the same idempotency key shows it again: to the key that asked first, and
 //! to no other one, which may have fewer rights.
 
+use std::sync::Arc;
+
 use concordat_proto::{command::RequestDigest, id::KeyId, key::NewKey, secret::Secret, version};
 use sha2::{Digest, Sha256};
 
@@ -29,7 +31,7 @@ use crate::{
 /// Carries a change of keys out, with its line in the audit trail.
 pub(super) async fn answer(
     node: &Node,
-    org: Box<OrgPrincipal>,
+    org: Arc<OrgPrincipal>,
     draft: KeyDraft,
     request: WriteRequest,
 ) -> Answer {
@@ -47,7 +49,7 @@ pub(super) async fn answer(
 
 async fn changed(
     node: &Node,
-    org: Box<OrgPrincipal>,
+    org: Arc<OrgPrincipal>,
     draft: KeyDraft,
     mut request: WriteRequest,
 ) -> Answer {

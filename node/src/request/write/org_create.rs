@@ -237,6 +237,7 @@ async fn proposed(node: Arc<Node>, org: Org, write_id: WriteId, until: Instant) 
         // The claim was authorized; the home group follows it.
         authorized_by: None,
         policies: None,
+        decided_for: None,
         command: Command::CreateOrg(org.clone()),
     };
     loop {

@@ -9,6 +9,8 @@
 //! The second step never comes before all regions have applied the first: until then a failover may void that,
 //! and an organization that lives on would have lost its domain.
 
+use std::sync::Arc;
+
 use std::time::Duration;
 
 use concordat_cluster::{
@@ -50,7 +52,7 @@ const PAGE: usize = 64;
 /// Ends the organization of a key, with a line in the audit trail.
 pub(super) async fn by_own_key(
     node: &Node,
-    org: Box<OrgPrincipal>,
+    org: Arc<OrgPrincipal>,
     request: WriteRequest,
 ) -> Answer {
     let action = Action::of_end(&org);
@@ -81,7 +83,7 @@ async fn audited(node: &Node, action: Action, end: impl Future<Output = Answer>)
     answer
 }
 
-async fn ended_by_own_key(node: &Node, org: Box<OrgPrincipal>, request: WriteRequest) -> Answer {
+async fn ended_by_own_key(node: &Node, org: Arc<OrgPrincipal>, request: WriteRequest) -> Answer {
     // All that a key may write after the end is the end once more.
     if org.replaced_by.is_some() && request.terms.idempotency_key.is_none() {
         return freshness::mark(Outcome::Unauthenticated, freshness::of_all(node));

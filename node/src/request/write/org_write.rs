@@ -1,5 +1,7 @@
 //! A write of an organization, across its moves and failovers.
 
+use std::sync::Arc;
+
 use concordat_cluster::{
     machine::{locate::Located, query, succession},
     planted,
@@ -126,13 +128,13 @@ fn not_known(node: &Node, group: GroupId, request: &WriteRequest) -> Answer {
 #[allow(clippy::large_enum_variant, reason = "it lives for one call, and a box costs more")]
 pub(super) enum Draft {
     /// By the organization's own key.
-    Own { org: Box<OrgPrincipal>, write: CredentialWrite },
+    Own { org: Arc<OrgPrincipal>, write: CredentialWrite },
     /// Of its keys, by one of them.
-    Keys { org: Box<OrgPrincipal>, draft: KeyDraft },
+    Keys { org: Arc<OrgPrincipal>, draft: KeyDraft },
     /// Of its suborganizations, by one of its keys.
-    Suborganization { org: Box<OrgPrincipal>, child: Box<Org>, admins: Vec<Administrator> },
+    Suborganization { org: Arc<OrgPrincipal>, child: Box<Org>, admins: Vec<Administrator> },
     /// Its end, by one of its keys.
-    End { org: Box<OrgPrincipal> },
+    End { org: Arc<OrgPrincipal> },
     /// Its end, by an operator.
     EndByOperator { org: OrgId },
     /// By an operator.

@@ -4,6 +4,8 @@
 //! suborganizations once it has arrived. It also removes the parent's record of one that has ended while the
 //! two were apart: never before all regions have applied the end, which a failover may void until then.
 
+use std::sync::Arc;
+
 use concordat_cluster::{
     machine::{locate::Located, suborganization},
     store::StoreError,
@@ -45,7 +47,7 @@ const PAGE: usize = 64;
 /// Makes a suborganization.
 pub(super) async fn create(
     node: &Node,
-    org: Box<OrgPrincipal>,
+    org: Arc<OrgPrincipal>,
     wanted: SuborganizationDraft,
     mut request: WriteRequest,
 ) -> Answer {

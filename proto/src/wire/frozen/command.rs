@@ -14,7 +14,7 @@ use super::{
     movement::{V1MovedRecord, V1PreviousHome, check_past},
     oidc::{V1OidcCredential, V1OidcPatch},
     org::{V1ApiKey, V1Org, V1OrgSettings},
-    policy::{V1PolicyStamp, check_text},
+    policy::{V1DecidedFor, V1PolicyStamp, check_text},
     record::check_key,
     registration::{V1CredentialChange, V1CredentialTarget},
     resource::{V1Administrator, V1ResourceChange},
@@ -22,7 +22,10 @@ use super::{
 use crate::{
     command::{Command, Idempotency, Precondition, Proposal},
     limits,
-    records::{policy::PolicyStamp, registration::is_domain},
+    records::{
+        policy::{DecidedFor, PolicyStamp},
+        registration::is_domain,
+    },
     version,
     wire::{
         codec::{self, Wire},
@@ -52,6 +55,7 @@ impl V1Proposal {
             idempotency,
             authorized_by,
             policies: _,
+            decided_for: _,
             command,
         } = proposal;
         Self {
@@ -65,7 +69,11 @@ impl V1Proposal {
         }
     }
 
-    fn thaw(self, policies: Option<PolicyStamp>) -> Result<Proposal, WireError> {
+    fn thaw(
+        self,
+        policies: Option<PolicyStamp>,
+        decided_for: Option<DecidedFor>,
+    ) -> Result<Proposal, WireError> {
         Ok(Proposal {
             write_id: Mirror::thaw(self.write_id)?,
             stamped: Mirror::thaw(self.stamped)?,
@@ -74,6 +82,7 @@ impl V1Proposal {
             idempotency: Mirror::thaw(self.idempotency)?,
             authorized_by: Mirror::thaw(self.authorized_by)?,
             policies,
+            decided_for,
             command: Mirror::thaw(self.command)?,
         })
     }
@@ -86,14 +95,27 @@ struct V2Proposal {
     proposal: V1Proposal,
 }
 
+/// The bytes of a proposal with a stamp of policies, and with the credential that they were asked about.
+#[derive(Debug, Serialize, Deserialize)]
+struct V3Proposal {
+    policies: V1PolicyStamp,
+    decided_for: V1DecidedFor,
+    proposal: V1Proposal,
+}
+
 /// A proposal without a stamp keeps the bytes from before stamps existed, which every build reads.
 impl Wire for Proposal {
     fn encode(&self) -> Vec<u8> {
         let proposal = V1Proposal::of(self);
-        match &self.policies {
-            None => codec::encode(1, &proposal, limits::COMMAND_BYTES_MAX),
-            Some(stamp) => {
+        match (&self.policies, &self.decided_for) {
+            (None, _) => codec::encode(1, &proposal, limits::COMMAND_BYTES_MAX),
+            (Some(stamp), None) => {
                 let stamped = V2Proposal { policies: stamp.freeze(), proposal };
+                codec::encode(2, &stamped, limits::COMMAND_BYTES_MAX)
+            }
+            (Some(stamp), Some(decided_for)) => {
+                let (policies, decided_for) = (stamp.freeze(), decided_for.freeze());
+                let stamped = V3Proposal { policies, decided_for, proposal };
                 codec::encode(version::COMMAND, &stamped, limits::COMMAND_BYTES_MAX)
             }
         }
@@ -101,10 +123,14 @@ impl Wire for Proposal {
 
     fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         match codec::split(bytes, limits::COMMAND_BYTES_MAX)? {
-            (1, payload) => codec::decode::<V1Proposal>(payload)?.thaw(None),
+            (1, payload) => codec::decode::<V1Proposal>(payload)?.thaw(None, None),
             (2, payload) => {
                 let V2Proposal { policies, proposal } = codec::decode(payload)?;
-                proposal.thaw(Some(Mirror::thaw(policies)?))
+                proposal.thaw(Some(Mirror::thaw(policies)?), None)
+            }
+            (3, payload) => {
+                let V3Proposal { policies, decided_for, proposal } = codec::decode(payload)?;
+                proposal.thaw(Some(Mirror::thaw(policies)?), Some(Mirror::thaw(decided_for)?))
             }
             (found, _) => Err(WireError::Version { found }),
         }

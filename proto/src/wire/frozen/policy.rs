@@ -1,9 +1,9 @@
-//! The bytes of the cluster-wide set of policies, and of the stamp of a write.
+//! The bytes of the cluster-wide set of policies, and of what a write was authorized under and for.
 
 use super::mirror::{Text, V1Id, mirror_enum, mirror_struct};
 use crate::{
     limits,
-    records::policy::{OwnPolicies, PolicySetRecord, PolicyStamp},
+    records::policy::{DecidedFor, OwnPolicies, PolicySetRecord, PolicyStamp},
     wire::error::{WireError, ensure},
 };
 
@@ -18,6 +18,7 @@ mirror_struct! {
 }
 
 mirror_enum! {
+    V1DecidedFor for DecidedFor { NoCredential, Credential(client_id: Text) }
     V1OwnPolicies for OwnPolicies { Unasked, Empty, Of(version: V1Id) }
 }
 

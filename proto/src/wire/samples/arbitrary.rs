@@ -346,9 +346,10 @@ fn idempotency() -> impl Strategy<Value = Idempotency> {
 
 pub(in crate::wire) fn proposal() -> impl Strategy<Value = Proposal> {
     let times = (any::<u64>(), any::<u64>(), any::<u64>());
-    let keys = (option::of(any::<[u8; 16]>()), option::of(policy::any_stamp()));
+    let policies = (option::of(policy::any_stamp()), option::of(policy::any_decided_for()));
+    let keys = (option::of(any::<[u8; 16]>()), policies);
     (write_id(), times, option::of(idempotency()), keys, command()).prop_map(
-        |(write_id, times, idempotency, (key, policies), command)| Proposal {
+        |(write_id, times, idempotency, (key, (policies, decided_for)), command)| Proposal {
             write_id,
             stamped: LogTime(times.0),
             not_after: LogTime(times.1),
@@ -356,6 +357,7 @@ pub(in crate::wire) fn proposal() -> impl Strategy<Value = Proposal> {
             idempotency,
             authorized_by: key.map(KeyId::from_bytes),
             policies,
+            decided_for: policies.and(decided_for),
             command,
         },
     )

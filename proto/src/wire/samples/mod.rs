@@ -165,6 +165,7 @@ pub(super) fn proposal(command: Command) -> Proposal {
         idempotency: None,
         authorized_by: Some(KeyId::from_bytes(bytes(0x20))),
         policies: None,
+        decided_for: None,
         command,
     }
 }

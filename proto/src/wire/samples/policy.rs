@@ -3,12 +3,12 @@
 
 use proptest::prelude::*;
 
-use super::{Samples, applied_with, org, proposal, write_id};
+use super::{Samples, applied_with, client_id, org, proposal, write_id};
 use crate::{
     base::{id::WriteId, time::LogTime},
     command::{Command, Precondition, Proposal},
     records::{
-        policy::{OwnPolicies, PolicySetRecord, PolicyStamp},
+        policy::{DecidedFor, OwnPolicies, PolicySetRecord, PolicyStamp},
         resource::{ResourceBody, ResourceChange, ResourceName},
     },
     refusal::Refusal,
@@ -32,6 +32,10 @@ pub(in crate::wire) fn proposals() -> Samples<Proposal> {
         policies: Some(PolicyStamp { cluster: 300, organization }),
         ..proposal(Command::NotePolicies(300))
     };
+    let decided = |decided_for| Proposal {
+        decided_for: Some(decided_for),
+        ..stamped(OwnPolicies::Of(write_id(0x42)))
+    };
     vec![
         ("set_policies", proposal(Command::SetPolicies { text: text(), precondition })),
         ("note_policies", proposal(Command::NotePolicies(300))),
@@ -39,6 +43,8 @@ pub(in crate::wire) fn proposals() -> Samples<Proposal> {
         ("stamped", stamped(OwnPolicies::Unasked)),
         ("stamped_without_own", stamped(OwnPolicies::Empty)),
         ("stamped_with_own", stamped(OwnPolicies::Of(write_id(0x42)))),
+        ("decided_for_none", decided(DecidedFor::NoCredential)),
+        ("decided_for_one", decided(DecidedFor::Credential(client_id("a-client")))),
     ]
 }
 
@@ -53,6 +59,11 @@ pub(in crate::wire) fn any_stamp() -> impl Strategy<Value = PolicyStamp> {
         any::<[u8; 16]>().prop_map(|id| OwnPolicies::Of(WriteId::from_bytes(id))),
     ];
     (any::<u64>(), own).prop_map(|(cluster, organization)| PolicyStamp { cluster, organization })
+}
+
+pub(in crate::wire) fn any_decided_for() -> impl Strategy<Value = DecidedFor> {
+    let one = "[a-z0-9.-]{1,40}[a-z]".prop_map(|text| DecidedFor::Credential(client_id(&text)));
+    prop_oneof![Just(DecidedFor::NoCredential), one]
 }
 
 pub(in crate::wire) fn any_command(
