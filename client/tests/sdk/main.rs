@@ -8,3 +8,4 @@ mod examples;
 mod failures;
 mod fake;
 mod misbehaving;
+mod resources;
