@@ -3,6 +3,11 @@
 use std::process::ExitCode;
 
 use concordat_node::{cli::Cli, observe::log::last_words};
+use mimalloc::MiMalloc;
+
+/// Of a write's processor time a fifth was the C library's allocator.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     match Cli::read().run() {
