@@ -79,7 +79,7 @@ impl RocksOptions {
         // A write looks for its own name and finds none: the buffer need not be searched for that.
         options.set_memtable_prefix_bloom_ratio(BUFFER_BLOOM_RATIO);
         options.set_memtable_whole_key_filtering(true);
-        // One thread writes at a time, and inserts faster where it need not expect another.
+        // Batches are small: inserted one after the other, without waiting for each other's keys.
         options.set_allow_concurrent_memtable_write(false);
         options.set_max_background_jobs(BACKGROUND_JOBS);
         options.set_max_open_files(self.open_files_max);
