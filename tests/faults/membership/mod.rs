@@ -10,6 +10,7 @@ mod misspelt;
 mod moved;
 mod nodes;
 mod regions;
+mod start_and_stop;
 mod two_builds;
 
 use std::process::Output;

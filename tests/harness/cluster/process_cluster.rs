@@ -260,14 +260,21 @@ impl ProcessCluster {
     /// Stops a node in order, and waits until it has ended.
     ///
     /// # Panics
-    /// When it has not within the limit, or reports an error.
+    /// When it has not within the limit, or reports an error, or its log has one since it was asked to
+    /// stop.
     pub async fn stop(&mut self, node: usize, limit: Duration) {
+        let before = self.log(node).len();
         if let Some(process) = &self.nodes[node].process {
             process.terminate();
         }
         let status = self.ends(node, limit).await;
         let log = self.nodes[node].log();
         assert!(status.success(), "node {node}: {status}: {}", process::tail(&log));
+        if self.nodes[node].program == SERVER {
+            let (log, error) = (self.log(node), |line: &&str| line.contains(" ERROR "));
+            let errors: Vec<&str> = log[before..].lines().filter(error).collect();
+            assert!(errors.is_empty(), "node {node} at its stop: {errors:#?}");
+        }
     }
 
     /// The links between the nodes.
