@@ -7,7 +7,8 @@
 //! all voters and are current as this node sees them, and its own disk keeps pace.
 //!
 //! A judgment from one node's view, no promise. It must never call a group led if its leader has
-//! not proved its leadership for longer than a lease.
+//! not proved its leadership for longer than a lease. The proof is a quorum's answers, of which the
+//! oldest may be as old as an election waits.
 
 use std::{fmt, time::Duration};
 
@@ -18,6 +19,7 @@ use concordat_proto::{
 };
 
 use super::LIVE_WINDOW;
+use crate::planted;
 
 /// What a client wants to do through a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,12 +55,8 @@ pub struct Lead {
 impl Lead {
     /// As a replica sees it that asks for leases: by the newest proof.
     #[must_use]
-    pub const fn by_lease(
-        leader: Option<NodeId>,
-        proved: Option<Duration>,
-        lease: Duration,
-    ) -> Self {
-        Self { leader, heard: proved, counts_for: lease }
+    pub fn by_lease(leader: Option<NodeId>, proved: Option<Duration>, lease: Duration) -> Self {
+        Self { leader, heard: planted::on_proof_of_lead(proved), counts_for: lease }
     }
 
     /// As a replica sees it that asks for no leases: also by what it hears of the leader itself, or, where

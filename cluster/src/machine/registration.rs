@@ -244,7 +244,9 @@ fn new_registration(
     org: OrgId,
     owner: Owner,
 ) -> Result<Registration, StoreError> {
-    let number = planted::on_number(Number::given_by(txn.group, txn.index, txn.write_id));
+    let number = Number::given_by(txn.group, txn.index, txn.write_id);
+    let all = || registered::all(txn.view(), txn.group, org);
+    let number = planted::on_number(number, txn.home.as_deref(), all)?;
     let sequence = advance(txn, org, None)?;
     Ok(Registration {
         number,

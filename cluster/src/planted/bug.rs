@@ -135,6 +135,8 @@ bugs! {
     AddressIsIdentity = "address is identity",
     /// A replica that cannot report what it shows continues to renew its leases.
     LateKeepsLease = "late keeps lease",
+    /// A group is called led wherever its leader's name is known.
+    LedByName = "led by name",
     /// A node that has never been current answers that something does not exist.
     NeverCurrentSaysNo = "never current says no",
     /// An organization may have the id that the store uses for records without an organization.
@@ -157,7 +159,7 @@ bugs! {
     AdmissionNotAskedAgain = "admission not asked again",
     /// A change without a secret removes the stored one.
     SecretWiped = "secret wiped",
-    /// The number of a credential does not name the group that gave it.
+    /// After a move the new home gives a credential a number that another one has.
     NumberGivenTwice = "number given twice",
     /// A change resets what its dialect does not know.
     ForeignFieldLost = "foreign field lost",

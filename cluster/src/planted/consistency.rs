@@ -48,6 +48,12 @@ pub(crate) fn on_granted_before(is_before: bool) -> bool {
     is_before && !is(Bug::LeasesForgotten)
 }
 
+/// How long ago a leader has proved its leadership to a replica that knows its name.
+#[inline(always)]
+pub(crate) fn on_proof_of_lead(proved: Option<Duration>) -> Option<Duration> {
+    if is(Bug::LedByName) { Some(Duration::ZERO) } else { proved }
+}
+
 /// What a new leader counts of its predecessors' leases.
 #[inline(always)]
 pub(crate) fn on_inherited(until: Option<Duration>) -> Option<Duration> {

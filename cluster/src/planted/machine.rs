@@ -6,12 +6,16 @@ use std::borrow::Cow;
 
 use concordat_proto::{
     id::{NodeId, WriteId},
+    movement::HomeRecord,
     registration::Number,
     secret::Sealed,
 };
 
 use super::bug::{Bug, is};
-use crate::store::keys::Kind;
+use crate::{
+    machine::registered::Entry,
+    store::{StoreError, keys::Kind},
+};
 
 /// Whether an organization's id is a reserved one.
 #[inline(always)]
@@ -40,11 +44,19 @@ pub(crate) fn on_untouched<T: Default>(stored: T) -> T {
     if is(Bug::ForeignFieldLost) { T::default() } else { stored }
 }
 
-/// The number of a new credential or organization.
+/// The number of a new credential of an organization, of which `all` are the credentials. The bug is
+/// a counter that a move sets back: in a new home numbers begin again with the first one in use.
 #[inline(always)]
-pub(crate) fn on_number(number: Number) -> Number {
-    // As if the group were not part of it: after a move another group gives it again.
-    if is(Bug::NumberGivenTwice) { Number(number.0 & 0xff_ffff_ffff) } else { number }
+pub(crate) fn on_number(
+    number: Number,
+    home: Option<&HomeRecord>,
+    all: impl FnOnce() -> Result<Vec<Entry>, StoreError>,
+) -> Result<Number, StoreError> {
+    if !(is(Bug::NumberGivenTwice) && home.is_some_and(|home| home.arrival.is_some())) {
+        return Ok(number);
+    }
+    let first = all()?.iter().map(|entry| entry.registration.number).min();
+    Ok(first.unwrap_or(number))
 }
 
 /// Whether a condition holds.

@@ -174,7 +174,7 @@ impl World {
         let until = self.clients.base + self.now;
         self.clients.runtime.block_on(async move { sleep_until(until).await });
         self.promise.look(&self.hosts, self.now);
-        self.leaders.look(&self.hosts);
+        self.leaders.look(&self.hosts, &self.network, self.now);
         self.late.look(&self.hosts, self.now);
         self.policies.look(&self.hosts, self.now);
     }

@@ -23,7 +23,6 @@ use crate::{
         entry::txn::{ApplyResult, ApplyTxn},
         query, registered,
     },
-    planted,
     store::{self, StoreError},
 };
 
@@ -80,7 +79,7 @@ fn give_number(txn: &mut ApplyTxn<'_>, org: OrgId) -> Result<(), StoreError> {
 
 /// Gives a new organization the number of this entry.
 fn number_of(txn: &mut ApplyTxn<'_>, org: OrgId, parent: Option<OrgId>) {
-    let number = planted::on_number(Number::given_by(txn.group, txn.index, txn.write_id));
+    let number = Number::given_by(txn.group, txn.index, txn.write_id);
     let profile = OrgProfile { number, parent, ..OrgProfile::of_earlier(org) };
     txn.put(store::keys::org_profile(txn.group, org), &profile);
     txn.put_bytes(store::keys::org_number(txn.group, number), org.to_bytes().to_vec());

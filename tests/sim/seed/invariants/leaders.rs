@@ -1,21 +1,27 @@
 //! No term of a group has two leaders. It is checked in every step: a leader that learns of another
-//! one steps down a moment later.
+//! one steps down a moment later. And no node calls a group led that is not.
 
-use std::collections::BTreeMap;
+mod readiness;
 
+use std::{collections::BTreeMap, time::Duration};
+
+use concordat_cluster::raft::in_process::InProcessNetwork;
 use concordat_proto::id::{GroupId, NodeId};
 
+use self::readiness::Readiness;
 use crate::host::Host;
 
 #[derive(Debug, Default)]
 pub(crate) struct Leaders {
     known: BTreeMap<(GroupId, u64), NodeId>,
+    readiness: Readiness,
     broken: Option<String>,
 }
 
 impl Leaders {
     /// Looks at all nodes that run, at the end of a step.
-    pub(crate) fn look(&mut self, hosts: &[Host]) {
+    pub(crate) fn look(&mut self, hosts: &[Host], network: &InProcessNetwork, now: Duration) {
+        self.readiness.look(hosts, network, now);
         for host in hosts {
             let Some(node) = host.node() else { continue };
             for (group, term) in node.groups().led() {
@@ -34,7 +40,8 @@ impl Leaders {
 
     /// The finding, if there is one.
     pub(crate) fn holds(&self) -> Result<(), String> {
-        self.broken.clone().map_or(Ok(()), Err)
+        self.broken.clone().map_or(Ok(()), Err)?;
+        self.readiness.holds()
     }
 }
 

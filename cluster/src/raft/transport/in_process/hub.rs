@@ -145,6 +145,10 @@ impl Hub {
         state.follow_cuts();
     }
 
+    pub(super) fn read_cuts<T>(&self, read: impl FnOnce(&Cuts) -> T) -> T {
+        read(&self.lock().cuts)
+    }
+
     pub(super) fn counters(&self) -> BTreeMap<(Region, Region), Arc<Counter>> {
         self.lock().counters.clone()
     }

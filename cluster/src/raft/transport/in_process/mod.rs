@@ -127,6 +127,13 @@ impl InProcessNetwork {
         self.hub.change_cuts(|cuts| *cuts = cuts::Cuts::default());
     }
 
+    /// Whether no cut keeps frames from passing from one node to another.
+    #[must_use]
+    pub fn passes(&self, from: (&Region, NodeId), to: (&Region, NodeId)) -> bool {
+        let at = |(region, node)| cuts::Location { region, node: Some(node) };
+        self.hub.read_cuts(|cuts| cuts.passable(at(from), at(to)))
+    }
+
     /// The traffic between all regions so far, including lost frames.
     #[must_use]
     pub fn traffic(&self) -> BTreeMap<(Region, Region), Traffic> {

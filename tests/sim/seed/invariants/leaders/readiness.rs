@@ -1,0 +1,147 @@
+//! No node calls a group led that has no leader: a node says so only while some leader has a quorum
+//! and can be heard at that node. `/readyz?for=writes` and its verbose page repeat what the nodes say.
+//!
+//! The end of a leadership shows when a read lease has run out; a leader grants one by answers of a
+//! quorum that may be as old as an election waits (`raft/lease/grant.rs`).
+//!
+//! A replica that asks for no leases has no proof of its leader, and is not judged: it is not ready
+//! for writes anyhow.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use concordat_cluster::raft::{Timings, in_process::InProcessNetwork};
+use concordat_proto::id::{GroupId, NodeId};
+
+use crate::host::Host;
+
+/// Between looks at who leads.
+const EVERY_MS: u128 = 10;
+/// Between looks at what the nodes say.
+const JUDGED_EVERY_MS: u128 = 100;
+/// How old a leader's voters may be.
+const VOTERS_EVERY_MS: u128 = 500;
+/// A look, a late message, voters that are out of date, and a clock that runs slow.
+const SLACK: Duration = Duration::from_millis(1500);
+
+#[derive(Debug, Default)]
+pub(super) struct Readiness {
+    /// By leader and group: the voters, as the leader had them a moment ago.
+    voters: BTreeMap<(usize, GroupId), Vec<NodeId>>,
+    /// By group and node: when a leader with a quorum could last be heard there.
+    heard: BTreeMap<(GroupId, NodeId), Duration>,
+    /// Since when nodes run without a pause.
+    runs_since: BTreeMap<NodeId, Duration>,
+    broken: Option<String>,
+}
+
+impl Readiness {
+    /// Looks at all nodes that run, at the end of a step.
+    pub(super) fn look(&mut self, hosts: &[Host], network: &InProcessNetwork, now: Duration) {
+        if !now.as_millis().is_multiple_of(EVERY_MS) {
+            return;
+        }
+        let running: BTreeMap<NodeId, &Host> =
+            hosts.iter().filter(|host| host.node().is_some()).map(|host| (host.id, host)).collect();
+        self.runs_since.retain(|id, _| running.contains_key(id));
+        for id in running.keys() {
+            self.runs_since.entry(*id).or_insert(now);
+        }
+        for leader in running.values() {
+            self.note_led(leader, &running, network, now);
+        }
+        if now.as_millis().is_multiple_of(JUDGED_EVERY_MS) {
+            for host in running.values() {
+                self.judge(host, now);
+            }
+        }
+    }
+
+    /// Notes where a leader can be heard, if it has a quorum.
+    fn note_led(
+        &mut self,
+        leader: &Host,
+        running: &BTreeMap<NodeId, &Host>,
+        network: &InProcessNetwork,
+        now: Duration,
+    ) {
+        let Some(node) = leader.node() else { return };
+        let led = node.groups().led();
+        let is_known = |group| self.voters.contains_key(&(leader.number, group));
+        let must_ask = now.as_millis().is_multiple_of(VOTERS_EVERY_MS)
+            || !led.iter().all(|(group, _)| is_known(*group));
+        if must_ask && !led.is_empty() {
+            for status in node.groups().metrics().statuses {
+                self.voters.insert((leader.number, status.group), status.voters);
+            }
+        }
+        let passes = |from: &Host, to: &Host| {
+            from.id == to.id || network.passes((&from.region, from.id), (&to.region, to.id))
+        };
+        let hears: BTreeSet<NodeId> =
+            running.values().filter(|to| passes(leader, to)).map(|to| to.id).collect();
+        for (group, _) in led {
+            let voters = self.voters.get(&(leader.number, group)).map_or(&[][..], Vec::as_slice);
+            let answers = |voter: &&NodeId| {
+                hears.contains(voter) && running.get(voter).is_some_and(|from| passes(from, leader))
+            };
+            // No quorum of a joint membership is smaller than half of all its voters here.
+            if voters.is_empty() || 2 * voters.iter().filter(answers).count() >= voters.len() {
+                self.heard.extend(hears.iter().map(|id| ((group, *id), now)));
+            }
+        }
+    }
+
+    fn judge(&mut self, host: &Host, now: Duration) {
+        // Ages are by its clock.
+        let Some((handle, node)) = host.door() else { return };
+        let _here = handle.enter();
+        for replica in node.groups().health().replicas {
+            let asks = replica.is_open && replica.has_been_current && !replica.is_disk_late;
+            if asks && replica.lead.is_led() {
+                let lease = replica.lead.counts_for;
+                self.hold((replica.group, host.id, host.number), lease, now);
+            }
+        }
+    }
+
+    /// A node says that a group is led.
+    fn hold(&mut self, said: (GroupId, NodeId, usize), lease: Duration, now: Duration) {
+        let (group, id, number) = said;
+        let runs_since = self.runs_since.get(&id).copied().unwrap_or(now);
+        let heard = self.heard.get(&(group, id)).copied().unwrap_or_default().max(runs_since);
+        if now - heard > Timings::wide_area().election_max + lease + SLACK {
+            self.broken.get_or_insert_with(|| {
+                format!(
+                    "led: node {number} says that group {group} is led; no leader with a quorum could \
+                     be heard there for {:?}, and a lease is {lease:?}",
+                    now - heard
+                )
+            });
+        }
+    }
+
+    /// The finding, if there is one.
+    pub(super) fn holds(&self) -> Result<(), String> {
+        self.broken.clone().map_or(Ok(()), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_led_while_a_leader_is_heard_and_a_lease_longer() {
+        let (group, id, lease) = (GroupId(1), NodeId(7), Duration::from_secs(1));
+        let mut readiness = Readiness::default();
+        readiness.runs_since.insert(id, Duration::ZERO);
+        readiness.heard.insert((group, id), Duration::from_secs(10));
+        readiness.hold((group, id, 0), lease, Duration::from_secs(15));
+        assert_eq!(readiness.holds(), Ok(()));
+        readiness.hold((group, id, 0), lease, Duration::from_secs(16));
+        assert!(readiness.holds().is_err_and(|reason| reason.starts_with("led: node 0")));
+    }
+}
