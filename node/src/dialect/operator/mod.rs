@@ -7,7 +7,6 @@
 //! [`Document`]: crate::api::outcome::Document
 
 mod cluster;
-mod describe;
 mod org;
 mod policies;
 mod routes;
@@ -52,7 +51,7 @@ impl Dialect for OperatorApi {
             about: "Writes and their receipts, organizations, bindings and the cluster.",
             credentials: Credentials::Named(self.names),
             failure: of::<Failure>(),
-            operations: describe::OPERATIONS,
+            operations: routes::OPERATIONS,
         }
     }
 

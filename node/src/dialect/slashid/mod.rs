@@ -5,7 +5,6 @@
 //! request's bytes: nothing here knows whether an organization or a credential exists.
 
 mod attribute;
-mod describe;
 mod external;
 mod generic;
 mod key;
@@ -69,7 +68,7 @@ impl Dialect for Slashid {
             about: "An organization's credentials.",
             credentials: Credentials::Named(&NAMES),
             failure: of::<Failure>(),
-            operations: describe::OPERATIONS,
+            operations: routes::OPERATIONS,
         }
     }
 
