@@ -40,7 +40,8 @@ pub const POSITION: u8 = 2;
 ///    an organization's first (`ChangeKeys`); suborganizations and ends of organizations
 ///    (`CreateSuborganization`, `EndOrg`, `EndClaim`,
 ///    `SettleEnd`); policies (`SetPolicies`, `NotePolicies`), and proposals that
-///    name those that they were authorized under, and for which credential.
+///    name those that they were authorized under, and for which credential; segments of the Raft
+///    log of version 2, with entries that were carried over.
 ///
 /// A command states the level that it needs ([`crate::command::Command::feature_level`]). The
 /// cluster's level is raised through the log once every member has reported that it supports it.
@@ -49,5 +50,8 @@ pub const FEATURE_LEVEL: u32 = 3;
 pub const LEVEL_OF_REGISTRATIONS: u32 = 3;
 /// The level from which on writes name the policies that they were authorized under.
 pub const LEVEL_OF_POLICIES: u32 = 3;
+/// The level from which on live entries of the Raft log are carried over. The segments with them stay
+/// on one node; but until the level has risen, that node may be put back to the release before.
+pub const LEVEL_OF_CARRIED_ENTRIES: u32 = 3;
 /// The level of a cluster whose records have none.
 pub const FEATURE_LEVEL_FIRST: u32 = 1;

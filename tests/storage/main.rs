@@ -60,7 +60,8 @@ impl Drop for Guard {
 async fn passes(files: NewFiles, store: NewStore) {
     let fresh = || {
         let directory = tempfile::tempdir().unwrap();
-        let options = LogOptions { segment_bytes: SEGMENT_BYTES, ..LogOptions::default() };
+        let options =
+            LogOptions { segment_bytes: SEGMENT_BYTES, carries: true, ..LogOptions::default() };
         let log = RaftLog::open(files(directory.path()), options).unwrap();
         let store = store(directory.path());
         Fresh { log: log.clone(), store, guard: Guard { log, _directory: directory } }

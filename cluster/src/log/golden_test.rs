@@ -91,10 +91,15 @@ fn check(golden: &str, expected: &RaftLog, slack_segments: u32) -> Vec<u32> {
     for group in GROUPS {
         assert_eq!(dump(&again, group), dump(&log, group), "group {group}");
     }
+    versions(&files)
+}
+
+/// The format versions of the segments.
+fn versions(files: &SimFiles) -> Vec<u32> {
     let version = |name: &String| {
         Header::parse(&files.contents(name).expect("listed")).expect("a header").0.version
     };
-    segments(&files).iter().map(version).collect()
+    segments(files).iter().map(version).collect()
 }
 
 #[test]
@@ -115,6 +120,35 @@ fn a_log_of_version_2_has_the_bytes_that_it_had() {
     assert!(expected.stats().carried >= 3);
     assert_eq!(line(&files), V2);
     assert_eq!(check(V2, &expected, 9), [2]);
+}
+
+/// A node may be put back to a release before carried entries until they are allowed.
+#[test]
+fn a_log_keeps_segments_of_version_1_until_it_may_carry() {
+    let options = LogOptions { carries: false, ..options() };
+    let files = SimFiles::new();
+    let log = open(&files, &options).expect("a new log");
+    log.append(4, vec![record(7, 1, 5)], ignore());
+    let fill = |log: &RaftLog, from: u64| {
+        for index in from..from + 12 {
+            log.append(9, vec![record(1, index, 900)], ignore());
+            log.purge(9, index, Bytes::new(), ignore());
+            run_all(log);
+        }
+    };
+    fill(&log, 1);
+    log.shutdown();
+    let log = open(&files, &options).expect("the log again");
+    fill(&log, 13);
+    assert!(versions(&files).iter().all(|version| *version == 1), "{:?}", versions(&files));
+    assert_eq!((log.stats().format, log.stats().carried), (1, 0));
+    log.allow_carrying();
+    fill(&log, 25);
+    assert!(log.stats().format == 2 && log.stats().carried > 0, "{:?}", log.stats());
+    assert!(!versions(&files).contains(&1), "all that was live has been carried over");
+    log.shutdown();
+    let log = open(&files, &options).expect("a log of the newer version");
+    assert_eq!((log.stats().format, dump(&log, 4).1.len()), (2, 1), "and never back");
 }
 
 /// A build that does not know carried entries never wrote any.

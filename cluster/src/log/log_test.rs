@@ -17,6 +17,7 @@ pub(super) fn small() -> LogOptions {
     LogOptions {
         segment_bytes: 4096,
         slack_segments: 1,
+        carries: true,
         cache_bytes_max: 256,
         mark_idle: None,
         writer: WriterMode::Stepped,

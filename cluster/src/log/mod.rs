@@ -120,6 +120,11 @@ impl RaftLog {
         Ok(RaftLog { owner: Arc::new(owner) })
     }
 
+    /// Entries may be carried over from now on, into segments that an earlier release cannot read.
+    pub fn allow_carrying(&self) {
+        self.owner.shared.allow_carrying();
+    }
+
     /// The state of a group.
     #[must_use]
     pub fn state(&self, group: u32) -> GroupState {

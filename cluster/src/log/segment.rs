@@ -32,11 +32,12 @@ pub(super) const MANIFEST_NEW_NAME: &str = "manifest-new";
 
 const SEGMENT_MAGIC: [u8; 8] = *b"cncdseg\x01";
 const MANIFEST_MAGIC: [u8; 8] = *b"cncdman\x01";
-/// Of a segment that is begun now.
+/// The newest one.
 pub(super) const FORMAT_VERSION: u32 = 2;
 /// The first one with carried entries.
 pub(super) const CARRIED_VERSION: u32 = 2;
-const FORMAT_VERSION_OLDEST: u32 = 1;
+/// Of a segment in which no entry may be carried over.
+pub(super) const FORMAT_VERSION_OLDEST: u32 = 1;
 const MANIFEST_VERSION: u32 = 1;
 const SLOT_BYTES: usize = 4096;
 const SLOT_USED_BYTES: usize = 36;

@@ -6,7 +6,10 @@
 use std::{
     collections::VecDeque,
     fmt,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use super::{
@@ -17,7 +20,7 @@ use super::{
     types::{LogOptions, LogStats, SyncedCallback},
 };
 
-use crate::locks::locked;
+use crate::{locks::locked, planted};
 
 /// Behind the mutex.
 pub(super) struct State {
@@ -35,6 +38,7 @@ pub(super) struct State {
 pub(super) struct Shared {
     pub(super) options: LogOptions,
     pub(super) handles: Handles,
+    carries: AtomicBool,
     state: Mutex<State>,
     wake: Condvar,
     on_synced: Mutex<Option<SyncedCallback>>,
@@ -58,12 +62,22 @@ impl Shared {
             stats: LogStats::default(),
         };
         Shared {
+            carries: AtomicBool::new(options.carries),
             options,
             handles,
             state: Mutex::new(state),
             wake: Condvar::new(),
             on_synced: Mutex::new(None),
         }
+    }
+
+    /// Whether entries may be carried over.
+    pub(super) fn may_carry(&self) -> bool {
+        planted::on_carrying(self.carries.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn allow_carrying(&self) {
+        self.carries.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {

@@ -67,6 +67,10 @@ pub struct LogOptions {
     /// Segments' worth of dead bytes that stay, beyond as many bytes as are live, before live
     /// entries are carried over so that the oldest segments can go.
     pub slack_segments: u32,
+    /// Whether entries may be carried over from the start. Otherwise they may once
+    /// [`RaftLog::allow_carrying`](super::RaftLog::allow_carrying) was called: a release before carried
+    /// entries cannot read a segment with them, nor any of its version.
+    pub carries: bool,
     /// Bytes of newest payloads kept in memory, over all groups (those not yet synced in addition).
     pub cache_bytes_max: usize,
     /// Bytes that may be queued. Rejecting an append is a fault for Raft, so this is far more than
@@ -88,6 +92,7 @@ impl Default for LogOptions {
             segment_bytes: 64 << 20,
             free_segments_max: 2,
             slack_segments: 4,
+            carries: false,
             cache_bytes_max: 32 << 20,
             queue_bytes_max: 256 << 20,
             batch_bytes_max: 4 << 20,
@@ -142,6 +147,8 @@ pub struct LogStats {
     pub recycled: u64,
     /// Entries copied forward, so that the segments that held them could go.
     pub carried: u64,
+    /// Format version of the newest segment.
+    pub format: u32,
     /// Bytes of live entries' records on the disk now.
     pub live_bytes: u64,
     /// Calls queued now.

@@ -17,7 +17,7 @@ use super::{
     job::{Change, Job},
     ledger::Ledger,
     pool::Pool,
-    segment::{FORMAT_VERSION, HEADER_BYTES, Header, segment_name},
+    segment::{CARRIED_VERSION, FORMAT_VERSION_OLDEST, HEADER_BYTES, Header, segment_name},
     shared::Shared,
 };
 use crate::planted;
@@ -48,7 +48,7 @@ impl Tail {
         let file = Arc::new(NoFile);
         Tail {
             sequence: 0,
-            version: FORMAT_VERSION,
+            version: FORMAT_VERSION_OLDEST,
             identity: 0,
             file,
             offset: 0,
@@ -136,15 +136,21 @@ impl Writer {
         Arc::clone(&self.shared)
     }
 
-    /// Begins the first segment of a new log, or one of the present format, or marks what recovery
+    /// Begins the first segment of a new log, or one of the version in use, or marks what recovery
     /// kept.
     pub(super) fn start(&mut self, is_new: bool) -> Result<(), LogError> {
-        if is_new || self.tail.version != FORMAT_VERSION {
+        if is_new || self.tail.version != self.version() {
             self.roll()?
         } else {
             self.write_mark()?
         }
         self.keep_house()
+    }
+
+    /// The format version of a segment that is begun now: the newest one where it is allowed, and none
+    /// older than that of the segment before.
+    fn version(&self) -> u32 {
+        if self.shared.may_carry() { CARRIED_VERSION } else { self.tail.version }
     }
 
     /// Whether an idle moment should be used for a mark.
@@ -327,7 +333,7 @@ impl Writer {
         }
         let taken = self.pool.take()?;
         let sequence = self.pool.span().last + 1;
-        let version = FORMAT_VERSION;
+        let version = self.version();
         let header = Header {
             version,
             capacity,
@@ -389,6 +395,7 @@ impl Writer {
             stats.free_segments = free as u64;
             stats.recycled = recycled;
             stats.fill_syncs = fill_syncs;
+            stats.format = self.tail.version;
         });
     }
 

@@ -121,6 +121,8 @@ bugs! {
     ForgottenPastIgnored = "forgotten past ignored",
     /// A command is proposed before every member knows it.
     NewCommandTooEarly = "new command too early",
+    /// The log is written in a format that the release before cannot read, before the level has risen.
+    NewLogTooEarly = "new log too early",
     /// A secret is kept as it came.
     SecretInClear = "secret in clear",
     /// Moves freeze organizations before their new home has a slot for them.

@@ -10,6 +10,12 @@ pub(crate) fn on_log_sync<E>(sync: impl FnOnce() -> Result<(), E>) -> Result<(),
     if is(Bug::LogNotSynced) { Ok(()) } else { sync() }
 }
 
+/// Whether the log may carry entries over.
+#[inline(always)]
+pub(crate) fn on_carrying(is_allowed: bool) -> bool {
+    is_allowed || is(Bug::NewLogTooEarly)
+}
+
 /// Whether a changed record makes what was read of its organization old.
 #[inline(always)]
 pub(crate) fn counts_change() -> bool {

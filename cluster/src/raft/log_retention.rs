@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use concordat_proto::{id::GroupId, log::LogIndex};
+use concordat_proto::{id::GroupId, log::LogIndex, version};
 use tokio::time::MissedTickBehavior;
 
 use crate::{
@@ -44,6 +44,9 @@ pub(crate) async fn run(core: Core) {
 
 async fn look(core: &Core, ages: &mut BTreeMap<GroupId, Ages>) {
     let (log, now) = (&core.environment().log, core.environment().steady.now());
+    if core.feature_level() >= version::LEVEL_OF_CARRIED_ENTRIES {
+        log.allow_carrying();
+    }
     let retention = core.config().retention;
     let replicas = core.replicas();
     ages.retain(|group, _| replicas.iter().any(|replica| replica.group == *group));

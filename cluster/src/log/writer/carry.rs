@@ -12,6 +12,8 @@
 //! dead again, at most about one byte is copied for each that is written. A batch is followed by at
 //! most one write of copies.
 //!
+//! Nothing is carried over before it is allowed ([`LogOptions::carries`](super::super::LogOptions)).
+//!
 //! An entry that was written when segments were larger, and does not fit into one of today, stays
 //! until it is purged.
 
@@ -23,6 +25,7 @@ use super::{
         frame::{Head, Kind},
         index::{Planned, Source},
         read,
+        segment::CARRIED_VERSION,
         types::LogRecord,
     },
     Copied, Writer,
@@ -32,8 +35,11 @@ impl Writer {
     /// Carries over what is live in the oldest segment, up to a batch; true when there was something.
     pub(super) fn carry_over(&mut self) -> Result<bool, LogError> {
         let span = self.pool.span();
-        if span.first >= span.last || !self.is_wasteful() {
+        if !self.shared.may_carry() || span.first >= span.last || !self.is_wasteful() {
             return Ok(false);
+        }
+        if self.tail.version < CARRIED_VERSION {
+            self.roll()?;
         }
         let mut bytes_left = self.shared.options.batch_bytes_max;
         let mut carried = 0;

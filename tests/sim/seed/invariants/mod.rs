@@ -27,6 +27,7 @@ use crate::world::World;
 #[derive(Default)]
 pub(crate) struct Watch {
     digests: digests::Digests,
+    features: features::Features,
     ends: homes::Ends,
     homes: homes::Homes,
     /// A group may be closed without its replicas' knowledge: its state does not count any more.
@@ -44,7 +45,7 @@ impl Watch {
         world.late.holds()?;
         world.network_faults.has_leaked()?;
         disks::look(world)?;
-        features::look(world)?;
+        self.features.look(world)?;
         regions::look(world)?;
         if !self.groups_may_close {
             self.homes.look(world)?;
