@@ -1,8 +1,7 @@
-//! No node calls a group led that has no leader: a node says so only while some leader has a quorum
-//! and can be heard at that node. `/readyz?for=writes` and its verbose page repeat what the nodes say.
-//!
-//! The end of a leadership shows when a read lease has run out; a leader grants one by answers of a
-//! quorum that may be as old as an election waits (`raft/lease/grant.rs`).
+//! No node calls a group led that has no leader: a node says so only while a leader can be heard there
+//! that has a quorum, or had one no longer ago than an election waits; and for a read lease after
+//! that. A leader grants leases by answers of a quorum that may be as old (`raft/lease/grant.rs`).
+//! `/readyz?for=writes` and its verbose page repeat what the nodes say.
 //!
 //! A replica that asks for no leases has no proof of its leader, and is not judged: it is not ready
 //! for writes anyhow.
@@ -26,11 +25,16 @@ const VOTERS_EVERY_MS: u128 = 500;
 /// A look, a late message, voters that are out of date, and a clock that runs slow.
 const SLACK: Duration = Duration::from_millis(1500);
 
+/// A process that leads a group: which machine, which of its lives, which term.
+type Led = (usize, u64, GroupId, u64);
+
 #[derive(Debug, Default)]
 pub(super) struct Readiness {
     /// By leader and group: the voters, as the leader had them a moment ago.
     voters: BTreeMap<(usize, GroupId), Vec<NodeId>>,
-    /// By group and node: when a leader with a quorum could last be heard there.
+    /// When a leader last had a quorum.
+    proved: BTreeMap<Led, Duration>,
+    /// By group and node: when a leader with a proof could last be heard there.
     heard: BTreeMap<(GroupId, NodeId), Duration>,
     /// Since when nodes run without a pause.
     runs_since: BTreeMap<NodeId, Duration>,
@@ -59,7 +63,7 @@ impl Readiness {
         }
     }
 
-    /// Notes where a leader can be heard, if it has a quorum.
+    /// Notes where a leader can be heard, if it has a proof of its leadership.
     fn note_led(
         &mut self,
         leader: &Host,
@@ -82,13 +86,18 @@ impl Readiness {
         };
         let hears: BTreeSet<NodeId> =
             running.values().filter(|to| passes(leader, to)).map(|to| to.id).collect();
-        for (group, _) in led {
+        for (group, term) in led {
+            let led = (leader.number, leader.lives(), group, term);
             let voters = self.voters.get(&(leader.number, group)).map_or(&[][..], Vec::as_slice);
             let answers = |voter: &&NodeId| {
                 hears.contains(voter) && running.get(voter).is_some_and(|from| passes(from, leader))
             };
             // No quorum of a joint membership is smaller than half of all its voters here.
             if voters.is_empty() || 2 * voters.iter().filter(answers).count() >= voters.len() {
+                self.proved.insert(led, now);
+            }
+            let proved = self.proved.get(&led);
+            if proved.is_some_and(|at| now - *at <= Timings::wide_area().election_max) {
                 self.heard.extend(hears.iter().map(|id| ((group, *id), now)));
             }
         }
@@ -112,11 +121,11 @@ impl Readiness {
         let (group, id, number) = said;
         let runs_since = self.runs_since.get(&id).copied().unwrap_or(now);
         let heard = self.heard.get(&(group, id)).copied().unwrap_or_default().max(runs_since);
-        if now - heard > Timings::wide_area().election_max + lease + SLACK {
+        if now - heard > lease + SLACK {
             self.broken.get_or_insert_with(|| {
                 format!(
-                    "led: node {number} says that group {group} is led; no leader with a quorum could \
-                     be heard there for {:?}, and a lease is {lease:?}",
+                    "led: node {number} says that group {group} is led; no leader that had a quorum \
+                     could be heard there for {:?}, and a lease is {lease:?}",
                     now - heard
                 )
             });
@@ -139,9 +148,9 @@ mod tests {
         let mut readiness = Readiness::default();
         readiness.runs_since.insert(id, Duration::ZERO);
         readiness.heard.insert((group, id), Duration::from_secs(10));
-        readiness.hold((group, id, 0), lease, Duration::from_secs(15));
+        readiness.hold((group, id, 0), lease, Duration::from_secs(12));
         assert_eq!(readiness.holds(), Ok(()));
-        readiness.hold((group, id, 0), lease, Duration::from_secs(16));
+        readiness.hold((group, id, 0), lease, Duration::from_secs(13));
         assert!(readiness.holds().is_err_and(|reason| reason.starts_with("led: node 0")));
     }
 }
