@@ -17,7 +17,10 @@ use concordat_tests::{
     workload::{CREDENTIALS, Plan},
 };
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
 
 /// The limit for anything that must happen by itself in a running cluster.
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);
@@ -31,12 +34,18 @@ pub(crate) const HOME: std::ops::Range<usize> = 0..3;
 /// Those of the region that is furthest away.
 pub(crate) const FAR: std::ops::Range<usize> = 6..9;
 
-/// One of the tests at a time.
-static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+/// Two cores: nine processes take both, a cluster within the test's process takes one.
+static CORES: Semaphore = Semaphore::const_new(2);
 
-/// Waits for the test's turn.
-pub(crate) async fn turn() -> tokio::sync::MutexGuard<'static, ()> {
-    TURN.lock().await
+/// Waits for the test's turn: no other one runs meanwhile. For nine processes, and where times are
+/// compared.
+pub(crate) async fn turn() -> SemaphorePermit<'static> {
+    CORES.acquire_many(2).await.expect("it is never closed")
+}
+
+/// Waits for the test's turn, beside at most one other test that is as modest.
+pub(crate) async fn shared_turn() -> SemaphorePermit<'static> {
+    CORES.acquire().await.expect("it is never closed")
 }
 
 /// An answer.

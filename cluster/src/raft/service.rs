@@ -216,7 +216,8 @@ async fn transfer(core: &Core, group: GroupId, body: &[u8]) -> PeerReply {
 /// Appends of one leader, pipelined: requests in, answers out, in order.
 async fn serve_append(replica: &Replica, stream: FrameStream) {
     let FrameStream { tx, rx } = stream;
-    let mut answers = Box::pin(replica.raft.stream_append(requests(rx)).fuse());
+    let requests = requests(replica.group, rx);
+    let mut answers = Box::pin(replica.raft.stream_append(requests).fuse());
     while let Some(answer) = answers.next().await {
         let Ok(answer) = answer else { return };
         let ends = answer.is_err();
@@ -227,14 +228,15 @@ async fn serve_append(replica: &Replica, stream: FrameStream) {
 }
 
 fn requests(
+    group: GroupId,
     rx: FrameReceiver,
 ) -> impl futures::Stream<Item = openraft::raft::AppendEntriesRequest<RaftTypes>> + Send {
-    stream::unfold(rx, |mut rx| async move {
+    stream::unfold(rx, move |mut rx| async move {
         let frame = rx.recv().await?.ok()?;
-        match convert::decode_append(&frame) {
+        match convert::decode_append(&frame).and_then(convert::readable) {
             Ok(request) => Some((request, rx)),
             Err(error) => {
-                tracing::warn!(%error, "a malformed append");
+                tracing::warn!(%group, %error, "an append is refused");
                 None
             }
         }

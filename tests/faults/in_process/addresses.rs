@@ -51,7 +51,7 @@ fn all_there(nine: &Nine, ids: &[NodeId]) {
 /// were in the synced logs, the addresses in states that were gone, and no leader could be elected.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_whose_states_are_gone_finds_its_members_in_its_logs() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let mut nine = Nine::start(Retention::default()).await;
     nine.populate(&["a"]).await;
     nine.patch(0, "a", 1).await;
@@ -70,7 +70,7 @@ async fn a_cluster_whose_states_are_gone_finds_its_members_in_its_logs() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_nodes_at_new_addresses_find_each_other_by_their_seeds() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let mut nine = Nine::start(Retention::default()).await;
     nine.populate(&["a"]).await;
     let before = ids(&nine);
@@ -95,7 +95,7 @@ async fn all_nodes_at_new_addresses_find_each_other_by_their_seeds() {
 /// look for it at their seeds, which named its new address.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_reaches_none_is_found_by_the_seeds_of_the_others() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let mut nine = Nine::start(Retention::default()).await;
     nine.populate(&["a"]).await;
     let before = ids(&nine);
@@ -118,7 +118,7 @@ async fn a_node_that_reaches_none_is_found_by_the_seeds_of_the_others() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_that_exchange_their_addresses_stay_who_they_are() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let mut nine = Nine::start(Retention::default()).await;
     nine.populate(&["a"]).await;
     let before = ids(&nine);
@@ -153,7 +153,7 @@ async fn nodes_that_exchange_their_addresses_stay_who_they_are() {
 /// A wiped node whose settings still say "bootstrap" began a second cluster when it reached no seed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wiped_first_node_begins_no_cluster_while_a_seed_is_silent() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let mut nine = Nine::start(Retention::default()).await;
     nine.populate(&["a"]).await;
     let old = nine.id(0);
@@ -176,7 +176,7 @@ async fn a_wiped_first_node_begins_no_cluster_while_a_seed_is_silent() {
 /// with itself alone, beside the living one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_has_joined_never_forms_whatever_its_settings_name() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let mut nine = Nine::start(Retention::default()).await;
     nine.populate(&["a"]).await;
     for round in 0..3 {

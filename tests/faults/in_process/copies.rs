@@ -31,7 +31,7 @@ fn others_go_on(nine: &Nine, but: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_directory_that_was_put_back_to_an_older_copy_stops_its_node() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let mut nine = Nine::start(Retention::default()).await;
     nine.populate(&["a"]).await;
     let leader = nine.leader_place().await;
@@ -63,7 +63,7 @@ async fn a_directory_that_was_put_back_to_an_older_copy_stops_its_node() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_copy_of_a_directory_started_beside_its_original_stops() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let mut nine = Nine::start(Retention::default()).await;
     nine.populate(&["a"]).await;
     nine.stop(8).await;

@@ -48,7 +48,7 @@ async fn never_done(nine: &Nine, proposal: &Proposal, name: &str, label: Option<
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_lay_in_a_forwarder_is_refused() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let nine = Nine::start(Retention::default()).await;
     nine.populate(&["a"]).await;
     nine.patch(0, "a", 1).await;
@@ -70,7 +70,7 @@ async fn what_lay_in_a_forwarder_is_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_lay_in_a_leader_that_is_none_any_more_is_refused() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let nine = Nine::start(Retention::default()).await;
     nine.populate(&["a", "b"]).await;
     let leader = nine.leader_place().await;
@@ -92,7 +92,7 @@ async fn what_lay_in_a_leader_that_is_none_any_more_is_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_done_and_is_forgotten_is_not_done_again() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let nine = Nine::start(Retention::by_entries(40, 10)).await;
     nine.populate(&["a"]).await;
     let first = nine.proposal(5, patch("a", 1));

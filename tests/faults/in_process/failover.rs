@@ -161,7 +161,7 @@ async fn watch(groups: Groups, closed: GroupId) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_region_is_failed_over_and_comes_back() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let mut nine = Nine::start(Retention::default()).await;
     nine.populate(&["a", "b"]).await;
     let old = nine.home();
@@ -242,7 +242,7 @@ async fn diverged(nine: &Nine, group: GroupId, alone: WriteId) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_one_survivor_had_applied_lives_on_whoever_is_asked_first() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let mut nine = Nine::start(Retention::default()).await;
     nine.populate(&["a"]).await;
     let old = nine.home();
@@ -296,7 +296,7 @@ async fn position_of(nine: &Nine, via: usize, label: u64) -> Position {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_position_is_kept_with_its_entry_and_lost_without_it() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let mut nine = Nine::start(Retention::default()).await;
     nine.populate(&["a"]).await;
     let old = nine.home();
@@ -349,7 +349,7 @@ async fn a_position_is_kept_with_its_entry_and_lost_without_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_region_that_fences_itself_is_failed_over_on_nobodys_word() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let nine = Nine::start(Retention::default()).await;
     nine.populate(&["a"]).await;
     let old = nine.home();
@@ -421,7 +421,7 @@ async fn a_region_that_fences_itself_is_failed_over_on_nobodys_word() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_seat_is_moved_while_writes_go_on() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let nine = Nine::start(Retention::default()).await;
     nine.populate(&["a"]).await;
     let group = nine.home();
@@ -485,7 +485,7 @@ async fn without_its_founder() -> (Nine, usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_founder_that_loses_its_power_founds_it_all_the_same() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let (mut nine, founder) = without_its_founder().await;
     // Meanwhile the others answer from their state, and mark it as stale.
     for (number, groups) in nine.all_running() {
@@ -503,7 +503,7 @@ async fn a_founder_that_loses_its_power_founds_it_all_the_same() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_region_cut_off_right_after_the_naming_counts_for_the_successor() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let mut nine = Nine::start(Retention::default()).await;
     nine.populate(&["a"]).await;
     let old = nine.home();
@@ -550,7 +550,7 @@ async fn a_region_cut_off_right_after_the_naming_counts_for_the_successor() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_at_a_groups_founding_arrives_and_names_a_region() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let nine = Nine::forming(Retention::default()).await;
     let home = within("the first region has a group", LIMIT, async || {
         let known = nine.groups(0).home_groups();
@@ -572,7 +572,7 @@ async fn a_write_at_a_groups_founding_arrives_and_names_a_region() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_founder_that_never_comes_back_is_succeeded_by_the_next_one() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let (nine, first) = without_its_founder().await;
     let id = nine.places[first].id;
     let via = if first == 8 { 7 } else { 8 };

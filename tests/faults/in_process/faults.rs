@@ -20,7 +20,7 @@ use crate::{
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nine_nodes_form_and_a_write_reaches_all_regions() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let nine = Nine::start(Retention::default()).await;
     nine.populate(&["a"]).await;
     for (via, region) in [(1, 0), (4, 1), (8, 2)] {
@@ -40,7 +40,7 @@ async fn nine_nodes_form_and_a_write_reaches_all_regions() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_leader_is_succeeded_and_nothing_is_lost_or_done_twice() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let mut nine = Nine::start(Retention::default()).await;
     nine.populate(&["a", "b"]).await;
     let first = nine.proposal(4, patch("a", 1));
@@ -69,7 +69,7 @@ async fn a_dead_leader_is_succeeded_and_nothing_is_lost_or_done_twice() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_that_was_cut_off_gives_in_and_what_it_took_happens_once() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let nine = Nine::start(Retention::default()).await;
     nine.populate(&["a", "b"]).await;
     for round in 1..=3 {
@@ -95,7 +95,7 @@ async fn a_leader_that_was_cut_off_gives_in_and_what_it_took_happens_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_committed_before_a_quorum_has_synced_it() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let mut nine = Nine::start(Retention::default()).await;
     nine.populate(&["a"]).await;
     nine.patch(0, "a", 1).await;
@@ -124,7 +124,7 @@ async fn nothing_is_committed_before_a_quorum_has_synced_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_nodes_lose_power_and_come_back() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let mut nine = Nine::start(Retention::by_entries(40, 10)).await;
     nine.populate(&["a"]).await;
     for round in 1..=5_u64 {
@@ -147,7 +147,7 @@ async fn all_nodes_lose_power_and_come_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wiped_node_comes_back_as_another_by_a_snapshot() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let mut nine = Nine::start(Retention::by_entries(50, 10)).await;
     nine.populate(&["a"]).await;
     let first = nine.proposal(0, patch("a", 1));
@@ -204,7 +204,7 @@ async fn a_wiped_node_comes_back_as_another_by_a_snapshot() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_join_with_a_live_nodes_address_does_not_end_that_node() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let mut nine = Nine::start(Retention::default()).await;
     nine.populate(&["a"]).await;
     let mut double = nine.empty_place(8);
@@ -223,7 +223,7 @@ async fn a_join_with_a_live_nodes_address_does_not_end_that_node() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_whose_log_was_lost_does_not_come_back_under_its_id() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let mut nine = Nine::start(Retention::default()).await;
     nine.stop(4).await;
     nine.places[4].files = SimFiles::new();

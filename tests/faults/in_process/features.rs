@@ -35,7 +35,7 @@ fn levels(nine: &Nine) -> Vec<u32> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_command_is_proposed_only_when_every_member_knows_it() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let mut nine = Nine::start_of(Retention::default(), FEATURE_LEVEL_FIRST).await;
     nine.populate(&["a"]).await;
     // Upgraded one by one under writes, one of them rolled back on the way; the last one stays behind.
@@ -79,7 +79,7 @@ async fn a_new_command_is_proposed_only_when_every_member_knows_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_level_is_not_raised_past_a_member_that_did_not_say_that_it_knows_it() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let nine = Nine::start(Retention::default()).await;
     let known_by = (0..8).map(|place| nine.id(place)).collect();
     let raise = Command::RaiseFeatureLevel { level: FEATURE_LEVEL + 1, known_by };

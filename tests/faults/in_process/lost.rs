@@ -64,7 +64,7 @@ async fn copy(nine: &Nine, group: GroupId, via: usize, write: WriteId) -> Applie
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_called_lost_stays_lost_while_who_has_it_is_down() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let mut nine = Nine::start(Retention::default()).await;
     nine.populate(&["a"]).await;
     let old = nine.home();

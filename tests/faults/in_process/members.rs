@@ -119,7 +119,7 @@ fn tenth(nine: &mut Nine) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_is_added_and_the_leader_is_drained_taken_back_and_removed() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let mut nine = Nine::start(Retention::default()).await;
     nine.populate(&["a"]).await;
     let added = tenth(&mut nine);
@@ -163,7 +163,7 @@ async fn a_node_is_added_and_the_leader_is_drained_taken_back_and_removed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_was_down_when_it_was_removed_disturbs_nobody() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let mut nine = Nine::start(Retention::default()).await;
     nine.populate(&["a"]).await;
     let leader = nine.leader_place().await;
@@ -189,7 +189,7 @@ async fn terms(nine: &Nine) -> Vec<(GroupId, u64)> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_removal_goes_on_when_its_leaders_die() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let mut nine = Nine::start(Retention::default()).await;
     nine.populate(&["a"]).await;
     let added = tenth(&mut nine);
@@ -219,7 +219,7 @@ async fn a_removal_goes_on_when_its_leaders_die() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_region_without_organizations_is_removed_with_its_nodes() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let mut nine = Nine::start(Retention::default()).await;
     nine.populate(&["a"]).await;
     within("the home region is not let go", LIMIT, async || {
@@ -263,7 +263,7 @@ async fn a_region_without_organizations_is_removed_with_its_nodes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_region_whose_founder_died_is_founded_by_another_node() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let mut nine = Nine::start(Retention::default()).await;
     let dead = NodeRecord {
         id: NodeId(0xdead),
@@ -321,7 +321,7 @@ fn seats(nine: &Nine, group: &GroupStatus) -> Vec<usize> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn home_groups_outlive_a_region_and_come_back() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let mut nine = Nine::start(Retention::default()).await;
     nine.populate(&["a"]).await;
     let home = nine.home();
@@ -382,7 +382,7 @@ async fn home_groups_outlive_a_region_and_come_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_is_about_to_stop_hands_its_leads_over() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let mut nine = Nine::start(Retention::default()).await;
     nine.populate(&["a"]).await;
     let leader = nine.leader_place().await;

@@ -414,7 +414,7 @@ async fn repeat(moving: &Moving, first: &(Proposal, Applied, Position)) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_moves_there_and_back_while_both_leaders_die() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let mut moving = Moving::start().await;
     let once = remembered(&moving).await;
     moving.writing_goes_on().await;
@@ -443,7 +443,7 @@ async fn it_moves_there_and_back_while_both_leaders_die() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_move_to_a_region_without_a_quorum_is_taken_back() {
-    let _turn = fleet::turn().await;
+    let _turn = fleet::shared_turn().await;
     let mut moving = Moving::start().await;
     moving.writing_goes_on().await;
     for place in [3, 4] {

@@ -6,10 +6,11 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use concordat_proto::{
+    command::Proposal,
     limits,
     log::{LogId, LogIndex, Term},
     version,
-    wire::{WireError, decode_serde, encode_serde},
+    wire::{Wire, WireError, decode_serde, encode_serde},
 };
 use openraft::{
     EntryPayload,
@@ -150,6 +151,19 @@ pub(crate) fn decode_append(
     Ok(AppendEntriesRequest { vote, prev_log_id, entries, leader_commit })
 }
 
+/// The request, if this build can read each command in it: what a follower has appended may be
+/// committed, and a replica that meets a committed entry that it cannot read has to stop for good.
+pub(crate) fn readable(
+    request: AppendEntriesRequest<RaftTypes>,
+) -> Result<AppendEntriesRequest<RaftTypes>, ConvertError> {
+    for entry in &request.entries {
+        if let EntryPayload::Normal(payload) = &entry.payload {
+            Proposal::decode(&payload.0)?;
+        }
+    }
+    Ok(request)
+}
+
 /// An append's answer.
 pub(crate) type AppendAnswer = Result<Option<RaftLogId>, StreamAppendError<RaftTypes>>;
 
@@ -266,6 +280,12 @@ impl<'a> Reader<'a> {
 
 #[cfg(test)]
 mod tests {
+    use concordat_proto::{
+        command::Command,
+        id::{NodeId, WriteId},
+        time::LogTime,
+    };
+
     use super::*;
 
     fn entry(index: u64, payload: &'static [u8]) -> Entry {
@@ -294,6 +314,37 @@ mod tests {
             // No prefix may be taken for something else than it is; a cut between entries is a
             // shorter request, which frames with their checksums rule out.
             drop(decode_append(&bytes.slice(..length)));
+        }
+    }
+
+    #[test]
+    fn an_append_with_a_command_that_cannot_be_read_is_refused() {
+        let request = |entries| AppendEntriesRequest {
+            vote: RaftVote::new_committed(3, 7),
+            prev_log_id: None,
+            leader_commit: None,
+            entries,
+        };
+        let blank = Entry::new(RaftLogId::new_term_index(3, 1), EntryPayload::Blank);
+        let command = Proposal {
+            write_id: WriteId::from_bytes([1; 16]),
+            stamped: LogTime(1),
+            not_after: LogTime(2),
+            origin: NodeId(1),
+            idempotency: None,
+            authorized_by: None,
+            policies: None,
+            decided_for: None,
+            command: Command::RaiseFeatureLevel { level: 2, known_by: vec![NodeId(1)] },
+        };
+        let command = Bytes::from(command.encode());
+        let payload = |bytes: Bytes| EntryPayload::Normal(Payload(bytes));
+        let good = Entry::new(RaftLogId::new_term_index(3, 2), payload(command.clone()));
+        assert!(readable(request(vec![blank.clone(), good.clone()])).is_ok());
+        for bad in [command.slice(..command.len() - 1), Bytes::from_static(b"\xff")] {
+            let bad = Entry::new(RaftLogId::new_term_index(3, 3), payload(bad));
+            let refused = readable(request(vec![blank.clone(), good.clone(), bad]));
+            assert!(matches!(refused, Err(ConvertError::Wire(_))), "{refused:?}");
         }
     }
 

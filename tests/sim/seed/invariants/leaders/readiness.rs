@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use concordat_cluster::raft::{Timings, in_process::InProcessNetwork};
+use concordat_cluster::raft::{Lead, Timings, in_process::InProcessNetwork};
 use concordat_proto::id::{GroupId, NodeId};
 
 use crate::host::Host;
@@ -110,22 +110,21 @@ impl Readiness {
         for replica in node.groups().health().replicas {
             let asks = replica.is_open && replica.has_been_current && !replica.is_disk_late;
             if asks && replica.lead.is_led() {
-                let lease = replica.lead.counts_for;
-                self.hold((replica.group, host.id, host.number), lease, now);
+                self.hold((replica.group, host.id, host.number), replica.lead, now);
             }
         }
     }
 
     /// A node says that a group is led.
-    fn hold(&mut self, said: (GroupId, NodeId, usize), lease: Duration, now: Duration) {
+    fn hold(&mut self, said: (GroupId, NodeId, usize), lead: Lead, now: Duration) {
         let (group, id, number) = said;
         let runs_since = self.runs_since.get(&id).copied().unwrap_or(now);
         let heard = self.heard.get(&(group, id)).copied().unwrap_or_default().max(runs_since);
-        if now - heard > lease + SLACK {
+        if now - heard > lead.counts_for + SLACK {
             self.broken.get_or_insert_with(|| {
                 format!(
                     "led: node {number} says that group {group} is led; no leader that had a quorum \
-                     could be heard there for {:?}, and a lease is {lease:?}",
+                     could be heard there for {:?}: {lead:?}",
                     now - heard
                 )
             });
@@ -144,13 +143,14 @@ mod tests {
 
     #[test]
     fn a_group_is_led_while_a_leader_is_heard_and_a_lease_longer() {
-        let (group, id, lease) = (GroupId(1), NodeId(7), Duration::from_secs(1));
+        let (group, id) = (GroupId(1), NodeId(7));
+        let lead = Lead { counts_for: Duration::from_secs(1), ..Lead::default() };
         let mut readiness = Readiness::default();
         readiness.runs_since.insert(id, Duration::ZERO);
         readiness.heard.insert((group, id), Duration::from_secs(10));
-        readiness.hold((group, id, 0), lease, Duration::from_secs(12));
+        readiness.hold((group, id, 0), lead, Duration::from_secs(12));
         assert_eq!(readiness.holds(), Ok(()));
-        readiness.hold((group, id, 0), lease, Duration::from_secs(13));
+        readiness.hold((group, id, 0), lead, Duration::from_secs(13));
         assert!(readiness.holds().is_err_and(|reason| reason.starts_with("led: node 0")));
     }
 }
