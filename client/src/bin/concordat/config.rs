@@ -27,7 +27,12 @@ use std::{
 use concordat_client::{Client, ClientBuilder, OrgId, RequiredConsistency, Secret};
 use serde::Deserialize;
 
-use crate::{args::Global, failure::Failure, values};
+use crate::{
+    args::Global,
+    environment::{environment, take_line_end},
+    failure::Failure,
+    values,
+};
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -177,32 +182,6 @@ fn default_path() -> Option<PathBuf> {
     let home = || environment("HOME").map(|home| Path::new(&home).join(".config"));
     let base = environment("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home)?;
     Some(base.join("concordat").join("config.toml"))
-}
-
-/// A variable that is set and not empty.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "names that clap does not know: XDG and the caller's"
-)]
-pub(crate) fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-/// A secret of a variable, without the last line's end; nothing where that leaves nothing.
-pub(crate) fn environment_secret(name: &str) -> Option<Secret> {
-    let mut text = environment(name)?;
-    take_line_end(&mut text);
-    (!text.is_empty()).then(|| Secret::new(text))
-}
-
-/// Removes the last line break: an editor or a shell adds it, and no user means it.
-fn take_line_end(text: &mut String) {
-    if text.ends_with('\n') {
-        text.pop();
-        if text.ends_with('\r') {
-            text.pop();
-        }
-    }
 }
 
 /// A secret of a file, or of standard input (`-`), without the last line's end.

@@ -11,7 +11,7 @@ use concordat_client::WriteId;
 
 use crate::{
     args::{Args, Output},
-    config,
+    environment::environment,
 };
 
 /// Flags whose values are secrets.
@@ -32,9 +32,8 @@ impl Invocation {
 
     /// The arguments. An environment variable that is empty counts as unset.
     pub(crate) fn parse(&self) -> Result<Args, clap::Error> {
-        let is_empty = |name: &std::ffi::OsStr| {
-            name.to_str().is_some_and(|name| config::environment(name).is_none())
-        };
+        let is_empty =
+            |name: &std::ffi::OsStr| name.to_str().is_some_and(|name| environment(name).is_none());
         let command = Args::command().mut_args(|arg| {
             if arg.get_env().is_some_and(is_empty) { arg.env(None::<&'static str>) } else { arg }
         });

@@ -5,6 +5,7 @@
 mod args;
 mod command;
 mod config;
+mod environment;
 mod failure;
 mod invocation;
 mod policy_args;

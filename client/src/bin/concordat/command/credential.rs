@@ -12,6 +12,7 @@ use crate::{
         SecretSource,
     },
     config,
+    environment::environment_secret,
     failure::Failure,
     invocation::Course,
     print::{self, Shown, or_dash, printable, table},
@@ -123,7 +124,7 @@ fn secret(source: SecretSource) -> Result<Option<Secret>, Failure> {
     }
     if let Some(variable) = source.client_secret_env {
         let missing = || Failure::usage(format!("the variable {variable} is not set, or empty"));
-        return config::environment_secret(&variable).map(Some).ok_or_else(missing);
+        return environment_secret(&variable).map(Some).ok_or_else(missing);
     }
     Ok(source.client_secret)
 }
