@@ -16,7 +16,7 @@ use std::{
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-use crate::http::{Request, Response};
+use crate::message::{Request, Response};
 
 static DOCUMENT: LazyLock<Document> = LazyLock::new(Document::read);
 /// In these a request may have each member by another name, and enums by number, which no schema says.

@@ -20,8 +20,9 @@ mod clients;
 mod cluster;
 pub mod document;
 pub mod http;
+mod message;
 pub mod rng;
 pub mod wait;
 
 pub use clients::{connection, dialects, history, model, policies, recorded, workload};
-pub use cluster::{archive, demo, disk, links, process, process_cluster};
+pub use cluster::{demo, disk, links, process, process_cluster};

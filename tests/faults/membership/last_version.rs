@@ -7,7 +7,6 @@
 use std::{collections::BTreeMap, env, fs, path::PathBuf};
 
 use concordat_tests::{
-    archive,
     demo::{Org, REGIONS},
     document,
     http::Request,
@@ -212,7 +211,7 @@ async fn record_last_version() {
     for node in 0..REGIONS.len() {
         cluster.stop(node, LIMIT).await;
     }
-    archive::pack(&cluster, &archive_file(), &[ANSWERS]);
+    cluster.pack(&archive_file(), &[ANSWERS]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,7 +5,7 @@
 //! Answers that name a known time are not judged here: they were true then, and marked so. A
 //! refusal that a log has decided has a position in the order, and is judged there.
 
-use super::{Rule, Violation};
+use super::violation::{Rule, Violation};
 use crate::clients::history::History;
 
 /// Judges it.

@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Rule, Summary, Violation,
     order::{Fate, Order, Written},
+    summary::Summary,
+    violation::{Rule, Violation},
 };
 use crate::clients::history::{Change, History};
 

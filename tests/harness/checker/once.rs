@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Rule, Summary, Violation,
     order::{Order, Register, Written, register},
+    summary::Summary,
+    violation::{Rule, Violation},
 };
 use crate::clients::history::{Found, History, Operation, Outcome};
 

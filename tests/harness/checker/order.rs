@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use super::{Rule, Summary, Violation};
+use super::{
+    summary::Summary,
+    violation::{Rule, Violation},
+};
 use crate::clients::history::{
     Action, Change, Found, History, Operation, Outcome, Position, Write,
 };

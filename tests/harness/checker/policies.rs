@@ -14,8 +14,8 @@
 use std::time::Duration;
 
 use super::{
-    Rule, Violation,
     order::{Fate, Order, Written},
+    violation::{Rule, Violation},
 };
 use crate::clients::{
     history::{History, Operation, Outcome, PolicyDenial, Position},

@@ -9,8 +9,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    Rule, Summary, Violation,
     order::{Order, Register, Written, register},
+    summary::Summary,
+    violation::{Rule, Violation},
 };
 use crate::clients::history::{
     Action, Change, Found, History, Operation, Outcome, Position, Required,

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{Rule, Violation};
+use super::violation::{Rule, Violation};
 use crate::clients::history::{Action, History, Outcome, Receipt, Required};
 
 /// Judges it.

@@ -8,7 +8,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{Rule, Violation};
+use super::violation::{Rule, Violation};
 use crate::clients::history::{
     Action, History, Operation, Outcome, Position, Question, Required, WriteStatus,
 };

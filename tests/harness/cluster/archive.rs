@@ -5,13 +5,9 @@
 
 use std::{path::Path, process::Command};
 
-use crate::cluster::process_cluster::ProcessCluster;
-
-/// Writes the archive of a cluster whose nodes have all ended, with more files of its directory.
-///
-/// # Panics
-/// When that fails.
-pub fn pack(cluster: &ProcessCluster, archive: &Path, more: &[&str]) {
+/// Writes the archive of a cluster with this directory and number of nodes, which have all ended, with
+/// more files of the directory.
+pub(super) fn pack(directory: &Path, nodes: usize, archive: &Path, more: &[&str]) {
     let mut arguments = vec![
         "--create".to_owned(),
         "--gzip".to_owned(),
@@ -22,19 +18,16 @@ pub fn pack(cluster: &ProcessCluster, archive: &Path, more: &[&str]) {
         "--exclude=LOG*".to_owned(),
         "--exclude=OPTIONS*".to_owned(),
         format!("--file={}", archive.display()),
-        format!("--directory={}", cluster.directory().display()),
+        format!("--directory={}", directory.display()),
         "keyring.toml".to_owned(),
         "operator.key".to_owned(),
     ];
     arguments.extend(more.iter().map(|file| (*file).to_owned()));
-    arguments.extend((0..cluster.count()).map(|node| format!("node-{node}/data")));
+    arguments.extend((0..nodes).map(|node| format!("node-{node}/data")));
     tar(&arguments);
 }
 
 /// Puts the files of an archive into a cluster's directory, in place of its keyring.
-///
-/// # Panics
-/// When that fails.
 pub(super) fn unpack(archive: &Path, into: &Path) {
     tar(&[
         "--extract".to_owned(),

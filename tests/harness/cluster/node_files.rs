@@ -9,8 +9,8 @@ use std::{
 
 use crate::cluster::{
     disk::SmallDisk,
+    options::ClusterOptions,
     process::{Process, Start},
-    process_cluster::ClusterOptions,
 };
 
 #[derive(Debug)]
