@@ -7,6 +7,7 @@ mod no_seeds;
 mod organizations;
 mod policies;
 mod put_back;
+mod report;
 mod two_copies;
 
 use std::{sync::Arc, time::Duration};
@@ -19,10 +20,9 @@ use concordat_tests::{
     recorded::Place,
     rng::Rng,
 };
-use serde_json::json;
 use tokio::{sync::watch, task::JoinHandle};
 
-use self::lost_log::Waiting;
+use self::report::Report;
 use crate::{
     clients::{CREDENTIALS, Client, Gate, Work, has_dialects},
     faults::{FaultPlan, differ, lost},
@@ -48,45 +48,6 @@ const UNKNOWN_ASKED: usize = 40;
 const ASKED_ONE_IN: usize = 16;
 /// For clients to complete their requests.
 const HOLD_LIMIT: Duration = Duration::from_secs(30);
-
-/// The result of a seed.
-#[derive(Debug)]
-pub(crate) struct Report {
-    seed: u64,
-    pub(crate) violation: Option<String>,
-    simulated: Duration,
-    trace: (u64, u64),
-    kinds: Vec<(&'static str, u64)>,
-    summary: String,
-    counts: [usize; 6],
-    shape: String,
-}
-
-impl Report {
-    /// As one line of JSON.
-    pub(crate) fn line(&self) -> String {
-        let kinds: serde_json::Map<String, serde_json::Value> =
-            self.kinds.iter().map(|(kind, count)| ((*kind).to_owned(), json!(count))).collect();
-        let [writes, committed, reads, unmarked, bound, questions] = self.counts;
-        json!({
-            "seed": self.seed, "violation": self.violation, "shape": self.shape,
-            "simulated_ms": u64::try_from(self.simulated.as_millis()).unwrap_or(u64::MAX),
-            "lines": self.trace.0, "trace": format!("{:016x}", self.trace.1),
-            "cpu_ms": cpu_ms(), "kinds": kinds, "summary": self.summary,
-            "writes": writes, "committed": committed, "reads": reads, "unmarked": unmarked,
-            "bound": bound, "questions": questions,
-        })
-        .to_string()
-    }
-}
-
-/// Processor time of this process so far, by the kernel's books: the clock is the simulation's.
-fn cpu_ms() -> u64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let behind_name = stat.rsplit(')').next().unwrap_or_default();
-    let ticks = behind_name.split_whitespace().skip(11).take(2);
-    10 * ticks.filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>()
-}
 
 /// Runs a seed.
 pub(crate) fn seed(seed: u64, trace: &Trace) -> Report {
@@ -132,6 +93,9 @@ enum Last {
     /// Its successor decides its writes otherwise, and one survivor has the first copy.
     TwoCopies,
 }
+
+/// Clients that wait on.
+type Waiting = Vec<JoinHandle<()>>;
 
 struct Run {
     seed: u64,

@@ -11,70 +11,22 @@ use concordat_tests::{
     dialects::{Dialect, Listed, Shown, Speech},
     history::{Change, Outcome, Required, Write},
     recorded::{Patience, Subject},
-    rng::Rng,
 };
 
-use super::{ATTEMPTS, CREDENTIALS, Client, READ_PATIENCE, Work, credential};
+use super::{
+    client::{ATTEMPTS, CREDENTIALS, Client, READ_PATIENCE, credential},
+    speaker::place,
+};
 
 /// The credentials that only one dialect makes, each bound to it.
 pub(crate) const BOUND: [(Dialect, &str); 2] =
     [(Dialect::Jitsudo, "bound-to-jitsudo"), (Dialect::Aisquare, "bound-to-aisquare")];
-/// Where the seeds with dialects are drawn from.
-const DRAW: u64 = 0xd1a_1ec7;
 /// One in this many operations is in another dialect.
 const SPOKEN_ONE_IN: u64 = 3;
 /// Before one in this many writes a bound credential is read or written.
 const BOUND_ONE_IN: u64 = 4;
 /// One in this many times a number is looked up although one is known.
 const SEARCHED_ONE_IN: u64 = 4;
-
-/// Whether clients ask in other dialects.
-pub(crate) fn has_dialects(seed: u64) -> bool {
-    Rng::new(seed ^ DRAW).below(2) == 0
-}
-
-/// A dialect's place in a table.
-const fn place(dialect: Dialect) -> Option<usize> {
-    match dialect {
-        Dialect::Native => None,
-        Dialect::Generic => Some(0),
-        Dialect::Legacy => Some(1),
-        Dialect::Jitsudo => Some(2),
-        Dialect::Aisquare => Some(3),
-    }
-}
-
-/// The kinds, by that place.
-pub(crate) const KINDS: [&str; 4] = [
-    "asked as generic ZITADEL",
-    "asked as legacy ZITADEL",
-    "asked as jitsudo",
-    "asked as AISquare",
-];
-
-/// What one client draws and knows of other dialects.
-pub(super) struct Speaker {
-    rng: Rng,
-    is_on: bool,
-    /// The credentials of each organization, as the last search listed them.
-    listed: Vec<Vec<Listed>>,
-}
-
-impl Speaker {
-    pub(super) fn new(work: &Work, number: usize, is_worker: bool) -> Self {
-        let drawn = (work.seed ^ DRAW).wrapping_mul(983).wrapping_add(number as u64);
-        let is_on = is_worker && has_dialects(work.seed);
-        Self { rng: Rng::new(drawn), is_on, listed: vec![Vec::new(); work.orgs.len()] }
-    }
-
-    fn is_due(&mut self, one_in: u64) -> bool {
-        self.is_on && self.rng.below(one_in) == 0
-    }
-
-    fn known(&self, org: usize, client_id: &str) -> Option<&Listed> {
-        self.listed[org].iter().find(|it| it.client_id == client_id)
-    }
-}
 
 impl Client {
     /// The dialect of the next read, if it is not the native one.

@@ -16,7 +16,10 @@ use concordat_tests::{
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::{Walk, Work};
+use super::{
+    network::Walk,
+    work::{Life, Made, Work},
+};
 
 /// Where the seeds with such a client are drawn from.
 const DRAW: u64 = 0x00e9_d0f5;
@@ -29,24 +32,6 @@ const PATIENCE: Duration = Duration::from_secs(6);
 /// Whether organizations are made and ended beside the faults.
 pub(crate) fn has_ends(seed: u64) -> bool {
     Rng::new(seed ^ DRAW).below(3) == 0
-}
-
-/// Whether an organization is there, by what its client was answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Life {
-    Lives,
-    /// Its end was asked for.
-    MayHaveEnded,
-    /// Its end was answered 2xx, under `all_regions`.
-    Ended,
-}
-
-/// An organization that was made, in all regions.
-#[derive(Debug, Clone)]
-pub(crate) struct Made {
-    pub(crate) org: Org,
-    pub(crate) parent: Option<String>,
-    pub(crate) life: Life,
 }
 
 /// The result of a request with its repeats.

@@ -15,7 +15,10 @@ use concordat_tests::{
 };
 use serde_json::json;
 
-use super::{Client, READ_PATIENCE, Walk, credential};
+use super::{
+    client::{Client, READ_PATIENCE, credential},
+    network::Walk,
+};
 use concordat_cluster::locks::locked;
 
 /// Attempts of a change before it is left in the unknown.

@@ -9,7 +9,7 @@ use concordat_tests::{
     recorded::Place,
 };
 
-use super::{ClientNetwork, organizations::Made};
+use super::network::ClientNetwork;
 use crate::trace::Trace;
 
 /// The state that all clients share.
@@ -41,6 +41,24 @@ pub(crate) enum Gate {
     Open,
     Held,
     Over,
+}
+
+/// Whether an organization is there, by what its client was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Life {
+    Lives,
+    /// Its end was asked for.
+    MayHaveEnded,
+    /// Its end was answered 2xx, under `all_regions`.
+    Ended,
+}
+
+/// An organization that was made, in all regions.
+#[derive(Debug, Clone)]
+pub(crate) struct Made {
+    pub(crate) org: Org,
+    pub(crate) parent: Option<String>,
+    pub(crate) life: Life,
 }
 
 impl Work {

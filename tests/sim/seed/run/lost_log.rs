@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use concordat_proto::region::Region;
 use concordat_tests::{checker, history::Outcome};
-use tokio::task::JoinHandle;
 
-use super::{Last, Run};
+use super::{Last, Run, Waiting};
 use crate::{
     clients::{Client, WRITTEN_TWICE},
     faults::scenes::leads_a_region,
@@ -31,9 +30,6 @@ const FORGET_TIME: Duration = Duration::from_secs(8);
 
 /// Versions that were read last, which are asked for.
 const VERSIONS_ASKED: usize = 60;
-
-/// Clients that wait on.
-pub(super) type Waiting = Vec<JoinHandle<()>>;
 
 /// The scenario alone, without other faults: a write that was answered is never called lost, and a
 /// lost one is called so, for good, when neither is remembered any more.
