@@ -12,8 +12,20 @@ use syn::{
 
 use crate::source::Files;
 
-/// The crates, by the folder of their sources.
-pub(crate) const CRATES: [&str; 4] = ["proto/src/", "cluster/src/", "node/src/", "client/src/"];
+/// The crates of the product, by the folder of their sources.
+pub(crate) const PRODUCT: [&str; 4] = ["proto/src/", "cluster/src/", "node/src/", "client/src/"];
+/// The CLI's binary, and the crates of tests.
+pub(crate) const OTHERS: [&str; 9] = [
+    "client/src/bin/concordat/",
+    "tests/harness/",
+    "tests/api/",
+    "tests/bench/",
+    "tests/faults/",
+    "tests/sim/runner/",
+    "tests/sim/seed/",
+    "tests/storage/",
+    "tests/tidy/",
+];
 
 /// The imports of each file, by path from the repository's root.
 pub(crate) type Graph = BTreeMap<String, BTreeSet<String>>;

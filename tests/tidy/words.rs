@@ -7,7 +7,7 @@
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 
-use crate::{rules, source::Files};
+use crate::{graph::PRODUCT, rules, source::Files};
 
 /// Names of flags, settings, JSON members, metrics and headers that were renamed (`CHANGELOG.md`).
 const OLD_USER_NAMES: [&str; 27] = [
@@ -233,8 +233,6 @@ const HELP: [&str; 4] = [
     "node/src/boot/config.rs",
     "node/src/demo/args.rs",
 ];
-
-const PRODUCT: [&str; 4] = ["proto/src/", "cluster/src/", "node/src/", "client/src/"];
 
 /// A word that must not be there.
 #[derive(Debug, PartialEq, Eq)]
