@@ -83,6 +83,9 @@ pub(crate) fn folders(files: &Files) -> BTreeMap<&str, usize> {
 pub(crate) struct Row {
     files: Vec<usize>,
     functions: Vec<usize>,
+    comments: usize,
+    /// Calls of `unwrap` and `expect`.
+    unwraps: usize,
 }
 
 impl Row {
@@ -104,9 +107,15 @@ impl Row {
     }
 
     fn of_texts<'a>(texts: impl Iterator<Item = &'a str>) -> Self {
-        let mut row = Self { files: Vec::new(), functions: Vec::new() };
+        let mut row = Self { files: Vec::new(), functions: Vec::new(), comments: 0, unwraps: 0 };
         for text in texts {
             row.files.push(text.lines().count());
+            let is_comment = |line: &&str| line.trim_start().starts_with("//");
+            row.comments += text.lines().filter(is_comment).count();
+            let code = text.lines().filter(|line| !is_comment(line));
+            let unwraps =
+                |line: &str| line.matches(".unwrap()").count() + line.matches(".expect(").count();
+            row.unwraps += code.map(unwraps).sum::<usize>();
             row.functions.extend(functions(text).iter().map(|function| function.lines));
         }
         row.files.sort_unstable();
@@ -121,15 +130,18 @@ impl fmt::Display for Row {
             let at = |percent: usize| sizes.get((sizes.len() * percent).div_ceil(100).max(1) - 1);
             [50, 90, 100].map(|percent| at(percent).copied().unwrap_or(0).to_string()).join(" · ")
         };
+        let lines: usize = self.files.iter().sum();
         let long = self.functions.iter().filter(|lines| **lines > FUNCTION_LINES_MAX).count();
         write!(
             f,
             "{} files | lines/file med · p90 · max {} | {} functions | lines/fn med · p90 · max {} | fns > \
-             {FUNCTION_LINES_MAX}: {long}",
+             {FUNCTION_LINES_MAX}: {long} | comments {} % | unwrap+expect {:.1} /kloc",
             self.files.len(),
             spread(&self.files),
             self.functions.len(),
             spread(&self.functions),
+            (100 * self.comments).checked_div(lines).unwrap_or(0),
+            1000.0 * self.unwraps as f64 / lines as f64,
         )
     }
 }
@@ -160,5 +172,6 @@ mod tests {
         let row = Row::of_texts(texts.into_iter()).to_string();
         assert!(row.contains("3 files | lines/file med · p90 · max 3 · 4 · 4"), "{row}");
         assert!(row.contains("2 functions | lines/fn med · p90 · max 1 · 2 · 2"), "{row}");
+        assert!(row.contains("comments 62 % | unwrap+expect 0.0 /kloc"), "{row}");
     }
 }
