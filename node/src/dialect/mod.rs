@@ -50,6 +50,8 @@ mod answer_test;
 #[cfg(test)]
 mod answered;
 #[cfg(test)]
+mod members_test;
+#[cfg(test)]
 mod request_test;
 #[cfg(test)]
 mod script;

@@ -60,7 +60,7 @@ fn fill(input: &str) -> String {
         let (name, behind) = after.split_once("}}").expect("the end of a placeholder");
         filled.push_str(before);
         filled.push_str(&match name {
-            "p256" => key().to_pkcs8_pem(line_ending()).expect("a key").replace('\n', "\\n"),
+            "p256" => pem().replace('\n', "\\n"),
             "sec1" => key().to_sec1_pem(line_ending()).expect("a key").replace('\n', "\\n"),
             _ => {
                 let (text, times) = name.split_once('*').expect("text and times");
@@ -70,6 +70,11 @@ fn fill(input: &str) -> String {
         rest = behind;
     }
     filled + rest
+}
+
+/// A private key in PKCS#8 PEM.
+pub(super) fn pem() -> String {
+    key().to_pkcs8_pem(line_ending()).expect("a key").to_string()
 }
 
 fn line_ending() -> p256::pkcs8::LineEnding {

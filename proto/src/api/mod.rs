@@ -1,8 +1,9 @@
 //! The documents of Concordat's HTTP APIs: one serde type for each request and response body.
 //!
-//! Nodes render these types, the SDK parses them and re-exports them, the CLI prints them. So the JSON of
-//! a document is described here and nowhere else. What a dialect demands of a request (limits, texts of
-//! errors, which headers it takes) stays with the node; its strict parsers produce the types of requests.
+//! Of responses: nodes render these types, the SDK parses them and re-exports them, the CLI prints them. Of
+//! requests: the SDK builds these types, and nodes describe their API by them. What a dialect demands of a
+//! request (limits, texts of errors, which headers it takes) stays with the node, whose parsers read the
+//! members by hand; a test there holds that they read every member of these types.
 //! A type here is never stored and never sent between nodes: those bytes are frozen in [`crate::wire`].
 //!
 //! # Compatibility
