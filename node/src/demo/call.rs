@@ -6,6 +6,7 @@ use bytes::Bytes;
 use concordat_proto::{consistency::RequiredConsistency, header, region::Region};
 use http::{Request, request::Builder};
 use http_body_util::{BodyExt, Collected};
+use serde::Serialize;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -47,21 +48,21 @@ impl Api {
     }
 
     /// A request of the operator, to the home region.
-    pub(super) fn operator(&self, method: &str, path: &str, body: &Value) -> Sending {
+    pub(super) fn operator(&self, method: &str, path: &str) -> Sending {
         let (_, node) = self.cluster.first().expect("a cluster has a region");
         let head = Request::builder().header(NATIVE.key.lower, &self.operator_key);
-        Sending::new(Arc::clone(node), head, method, path, body)
+        Sending::new(Arc::clone(node), head, method, path)
     }
 
     /// A request of the organization, to a region.
-    pub(super) fn org(&self, region: &Region, method: &str, path: &str, body: &Value) -> Sending {
+    pub(super) fn org(&self, region: &Region, method: &str, path: &str) -> Sending {
         let found = self.cluster.iter().find(|(at, _)| at == region);
         let (_, node) = found.expect("every region of the plan has nodes");
         let org = self.org.as_ref().expect("the organization is made before it asks");
         let head = Request::builder()
             .header(NATIVE.organization.lower, &org.id)
             .header(NATIVE.key.lower, &org.api_key);
-        Sending::new(Arc::clone(node), head, method, path, body)
+        Sending::new(Arc::clone(node), head, method, path)
     }
 }
 
@@ -73,13 +74,16 @@ pub(super) struct Sending {
 }
 
 impl Sending {
-    fn new(node: Arc<Node>, head: Builder, method: &str, path: &str, body: &Value) -> Self {
-        let (head, body) = if body.is_null() {
-            (head, Bytes::new())
-        } else {
-            (head.header("content-type", "application/json"), Bytes::from(body.to_string()))
-        };
-        Self { node, head: head.method(method).uri(path), body }
+    fn new(node: Arc<Node>, head: Builder, method: &str, path: &str) -> Self {
+        Self { node, head: head.method(method).uri(path), body: Bytes::new() }
+    }
+
+    /// The body, a type of [`concordat_proto::api`].
+    pub(super) fn json(mut self, body: &impl Serialize) -> Self {
+        let text = serde_json::to_string(body).expect("the demo's own bodies have JSON");
+        self.body = Bytes::from(text);
+        self.head = self.head.header("content-type", "application/json");
+        self
     }
 
     /// The required consistency, and the timeout in seconds.

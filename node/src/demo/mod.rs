@@ -18,8 +18,7 @@ pub use args::{DemoArgs, Output};
 
 use std::{path::PathBuf, sync::Arc};
 
-use concordat_proto::consistency::RequiredConsistency;
-use serde_json::json;
+use concordat_proto::{api::organization::OrganizationCreate, consistency::RequiredConsistency};
 use tempfile::TempDir;
 
 use self::{
@@ -129,10 +128,16 @@ async fn organization(api: &Api, plan: &Plan, mut saved: Saved) -> Result<SavedO
     if let Some(org) = saved.org {
         return Ok(org);
     }
-    let home = plan.home().as_str();
-    let body = json!({ "org_name": "Demo", "home_region": home, "enterprise_domain": DOMAIN });
+    let body = OrganizationCreate {
+        org_name: "Demo".to_owned(),
+        tenant_name: None,
+        home_region: Some(plan.home().clone()),
+        id: None,
+        enterprise_domain: Some(DOMAIN.to_owned()),
+    };
     let reply = api
-        .operator("POST", "/v1/organizations", &body)
+        .operator("POST", "/v1/organizations")
+        .json(&body)
         .consistency(RequiredConsistency::AllRegions, 60)
         // If the demo stopped before the key was saved, the next start gets the same answer again.
         .idempotency_key("concordatd-demo-organization")

@@ -3,8 +3,17 @@
 //! A write that waits for its own region; one that waits for all; one with a region cut off, whose
 //! answer says which regions have applied it, and which completes when the region is healed.
 
-use concordat_proto::{consistency::RequiredConsistency, region::Region};
-use serde_json::{Value, json};
+use concordat_proto::{
+    api::{
+        credential::{CredentialCreate, CredentialPatch},
+        demo::DemoTarget,
+    },
+    consistency::RequiredConsistency,
+    id::ClientId,
+    oidc::Provider,
+    region::Region,
+    secret::Secret,
+};
 
 use super::{
     args::Plan,
@@ -29,13 +38,13 @@ pub(super) async fn give(api: &Api, plan: &Plan, printer: &mut Printer) -> Resul
 
     printer.scale()?;
     printer.step("A write that waits for its own region (local_region):")?;
-    let body = json!({ "client_secret": "rotated-once" });
-    let reply = api.org(home, "PATCH", &one, &body).consistency(local, 30).send().await;
+    let body = rotation("rotated-once", None);
+    let reply = api.org(home, "PATCH", &one).json(&body).consistency(local, 30).send().await;
     printer.reply("local_region", "PATCH", &reply, reply.receipt()?)?;
 
     printer.step("The same, waiting for every region (all_regions):")?;
-    let body = json!({ "client_secret": "rotated-twice" });
-    let reply = api.org(home, "PATCH", &one, &body).consistency(all, 30).send().await;
+    let body = rotation("rotated-twice", None);
+    let reply = api.org(home, "PATCH", &one).json(&body).consistency(all, 30).send().await;
     printer.reply("all_regions", "PATCH", &reply, reply.receipt()?)?;
 
     match plan.regions.last() {
@@ -44,16 +53,31 @@ pub(super) async fn give(api: &Api, plan: &Plan, printer: &mut Printer) -> Resul
     }
 }
 
+fn rotation(client_secret: &str, label: Option<&str>) -> CredentialPatch {
+    CredentialPatch {
+        client_secret: Some(Secret::new(client_secret.to_owned())),
+        label: label.map(str::to_owned),
+        ..CredentialPatch::default()
+    }
+}
+
 /// A credential to change, made for this tour.
-async fn client_id(api: &Api, home: &Region) -> Result<String, Failure> {
+async fn client_id(api: &Api, home: &Region) -> Result<ClientId, Failure> {
     for number in 1.. {
-        let client_id = format!("tour-{number}.apps.example.com");
-        let body = json!({
-            "client_id": client_id, "client_secret": "the-first", "provider": "google",
-            "label": "created by the tour",
-        });
+        let client_id = ClientId::new(format!("tour-{number}.apps.example.com"))
+            .map_err(|error| Failure::fault("the tour", error))?;
+        let body = CredentialCreate {
+            client_id: client_id.clone(),
+            client_secret: Secret::new("the-first".to_owned()),
+            provider: Provider::Google,
+            label: Some("created by the tour".to_owned()),
+            external_cred_id: None,
+            enable_in_authz_server: None,
+            options: None,
+        };
         let reply = api
-            .org(home, "POST", PATH, &body)
+            .org(home, "POST", PATH)
+            .json(&body)
             .consistency(RequiredConsistency::AllRegions, 30)
             .send()
             .await;
@@ -72,12 +96,13 @@ async fn cut(
     one: &str,
     printer: &mut Printer,
 ) -> Result<(), Failure> {
-    let target = json!({ "region": far.as_str() });
+    let target = DemoTarget::Region(far.clone());
     printer.step(&format!("{far} is cut off. Waiting {PATIENCE_S} s for every region:"))?;
-    expect(&api.operator("POST", "/v1/demo/cut", &target).send().await, OK)?;
-    let body = json!({ "client_secret": "rotated-thrice", "label": "while a region was cut off" });
+    expect(&api.operator("POST", "/v1/demo/cut").json(&target).send().await, OK)?;
+    let body = rotation("rotated-thrice", Some("while a region was cut off"));
     let reply = api
-        .org(home, "PATCH", one, &body)
+        .org(home, "PATCH", one)
+        .json(&body)
         .consistency(RequiredConsistency::AllRegions, PATIENCE_S)
         .send()
         .await;
@@ -88,11 +113,11 @@ async fn cut(
     let path = format!("/v1/writes/{write_id}?wait=60");
     printer
         .step(&format!("{far} is healed. The receipt of that write (GET /v1/writes/{{id}}):"))?;
-    expect(&api.operator("POST", "/v1/demo/heal", &target).send().await, OK)?;
-    let reply = api.org(home, "GET", &path, &Value::Null).send().await;
+    expect(&api.operator("POST", "/v1/demo/heal").json(&target).send().await, OK)?;
+    let reply = api.org(home, "GET", &path).send().await;
     printer.reply("healed", "GET", &reply, reply.result()?)?;
 
-    let reply = api.org(far, "GET", one, &Value::Null).send().await;
+    let reply = api.org(far, "GET", one).send().await;
     let label = reply.result()?["label"].as_str().unwrap_or_default().to_owned();
     printer.read(far, &label)
 }
