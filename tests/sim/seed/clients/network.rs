@@ -128,7 +128,10 @@ impl ClientNetwork {
         let is_all =
             header(header::REQUIRED_CONSISTENCY).is_some_and(|required| required == "all_regions");
         let region = (!is_all).then(|| self.with(|state| state.regions[node].clone()));
-        let org = header(header::ORG_ID).and_then(|id| id.parse().ok());
+        // In a header, or in the path of an operator's request.
+        let in_path = || asked.target.strip_prefix("/v1/organizations/")?.split('/').next();
+        let org = header(header::ORG_ID).map(String::as_str).or_else(in_path);
+        let org = org.and_then(|id| id.parse().ok());
         let applied = match header("idempotency-key") {
             None => recorded::applied(receipt),
             Some(_) => Vec::new(),

@@ -94,7 +94,7 @@ impl Promise {
                 if told.region.as_ref().is_some_and(|only| only != region) {
                     continue;
                 }
-                if let Some(reason) = self.nobody_has(hosts, region, (group, index), now) {
+                if let Some(reason) = self.nobody_has(hosts, region, &told, now) {
                     self.broken.get_or_insert(reason);
                 }
                 if let Some(org) = told.org {
@@ -209,17 +209,24 @@ impl Promise {
     }
 
     /// Why no node of a region can ever have had an entry, if so: all of it has served for long,
-    /// and is behind.
+    /// and is behind. One that has the organization in a later home has all that the earlier one had:
+    /// a repeat under a key is answered there, with the position of the first answer.
     fn nobody_has(
         &self,
         hosts: &[Host],
         region: &Region,
-        (group, index): (GroupId, u64),
+        told: &Reached,
         now: Duration,
     ) -> Option<String> {
+        let (group, index) = (told.position.group, told.position.index.0);
         let of_region: Vec<&Host> = hosts.iter().filter(|host| host.region == *region).collect();
         let lacks = |host: &&Host| {
-            let Some((_, node)) = host.door() else { return false };
+            let Some((handle, node)) = host.door() else { return false };
+            let _here = handle.enter();
+            let epoch = told.org.and_then(|org| node.reading(org).ok().flatten());
+            if epoch.is_some_and(|(epoch, _)| epoch > told.position.epoch) {
+                return false;
+            }
             let is_behind = |(it, _, applied, ..): &(GroupId, u64, u64, u64, bool)| {
                 *it == group && *applied < index
             };

@@ -30,8 +30,8 @@ type Led = (usize, u64, GroupId, u64);
 
 #[derive(Debug, Default)]
 pub(super) struct Readiness {
-    /// By leader and group: the voters, as the leader had them a moment ago.
-    voters: BTreeMap<(usize, GroupId), Vec<NodeId>>,
+    /// The voters, as a leader had them a moment ago.
+    voters: BTreeMap<Led, Vec<NodeId>>,
     /// When a leader last had a quorum.
     proved: BTreeMap<Led, Duration>,
     /// By group and node: when a leader with a proof could last be heard there.
@@ -72,13 +72,17 @@ impl Readiness {
         now: Duration,
     ) {
         let Some(node) = leader.node() else { return };
-        let led = node.groups().led();
-        let is_known = |group| self.voters.contains_key(&(leader.number, group));
+        let led = node.groups().led().into_iter();
+        let led: BTreeMap<GroupId, Led> = led
+            .map(|(group, term)| (group, (leader.number, leader.lives(), group, term)))
+            .collect();
         let must_ask = now.as_millis().is_multiple_of(VOTERS_EVERY_MS)
-            || !led.iter().all(|(group, _)| is_known(*group));
+            || !led.values().all(|led| self.voters.contains_key(led));
         if must_ask && !led.is_empty() {
             for status in node.groups().metrics().statuses {
-                self.voters.insert((leader.number, status.group), status.voters);
+                if let Some(led) = led.get(&status.group) {
+                    self.voters.insert(*led, status.voters);
+                }
             }
         }
         let passes = |from: &Host, to: &Host| {
@@ -86,9 +90,8 @@ impl Readiness {
         };
         let hears: BTreeSet<NodeId> =
             running.values().filter(|to| passes(leader, to)).map(|to| to.id).collect();
-        for (group, term) in led {
-            let led = (leader.number, leader.lives(), group, term);
-            let voters = self.voters.get(&(leader.number, group)).map_or(&[][..], Vec::as_slice);
+        for (group, led) in led {
+            let voters = self.voters.get(&led).map_or(&[][..], Vec::as_slice);
             let answers = |voter: &&NodeId| {
                 hears.contains(voter) && running.get(voter).is_some_and(|from| passes(from, leader))
             };
