@@ -7,8 +7,8 @@
 //! all voters and are current as this node sees them, and its own disk keeps pace.
 //!
 //! A judgment from one node's view, no promise. It must never call a group led if its leader has
-//! not proved its leadership for longer than a lease. The proof is a quorum's answers, of which the
-//! oldest may be as old as an election waits.
+//! not proved its leadership for longer than a lease. The proof is the answers of a
+//! quorum. They may be as old as an election waits.
 
 use std::{fmt, time::Duration};
 

@@ -44,7 +44,7 @@ pub(crate) fn on_untouched<T: Default>(stored: T) -> T {
     if is(Bug::ForeignFieldLost) { T::default() } else { stored }
 }
 
-/// The number of a new credential of an organization, of which `all` are the credentials. The bug is
+/// The number of a new credential of an organization; `all` are those that it has. The bug is
 /// a counter that a move sets back: in a new home numbers begin again with the first one in use.
 #[inline(always)]
 pub(crate) fn on_number(
