@@ -1,18 +1,11 @@
-//! A plain HTTP/1.1 client that sends any request, ill-formed or not, one connection per request.
-//!
-//! Reading continues beside writing: a node may answer, and hang up, before it has read everything.
+//! Any request, ill-formed or not, over a connection of its own. It never repeats one.
 
 use std::{io, time::Duration};
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::timeout,
-};
+use tokio::time::timeout;
 
-use crate::document;
 pub use crate::message::{Request, Response};
-use crate::message::{malformed, parse};
+use crate::{connection::Connection, document};
 
 /// For an answer: longer than the longest consistency timeout that a test asks for.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
@@ -49,27 +42,8 @@ impl Request {
 /// When there is no answer, or none that is understood.
 pub async fn exchange(url: &str, bytes: &[u8], headless: bool) -> io::Result<Response> {
     let work = async {
-        let address = url.strip_prefix("http://").unwrap_or(url).trim_end_matches('/');
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        let (mut reader, mut writer) = stream.into_split();
-        let read = async {
-            let mut buffer = Vec::new();
-            loop {
-                if let Some(response) = parse(&buffer, headless)? {
-                    return Ok(response);
-                }
-                if reader.read_buf(&mut buffer).await? == 0 {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
-                }
-            }
-        };
-        let write = async {
-            // It may have been answered already; only the answer counts.
-            let _ = writer.write_all(bytes).await;
-            std::future::pending::<()>().await;
-        };
-        tokio::select! { response = read => response, () = write => Err(malformed("unreachable")) }
+        let mut connection = Connection::open(url).await?;
+        Response::of(connection.exchange_early(bytes, headless).await?)
     };
     match timeout(ANSWER_LIMIT, work).await {
         Ok(answer) => answer,

@@ -1,8 +1,10 @@
-//! A request and an answer of HTTP/1.1, to bytes and from bytes: any request, ill-formed or not. Sends nothing.
+//! A request of HTTP/1.1 to bytes, ill-formed or not, and an answer with its headers. Sends nothing.
 
 use std::{fmt, io};
 
 use serde_json::Value;
+
+use crate::connection::Answer;
 
 /// A request under construction. Headers are sent in order and as often as they are given.
 #[derive(Clone)]
@@ -129,6 +131,21 @@ impl fmt::Debug for Response {
 }
 
 impl Response {
+    /// An answer with its headers in order.
+    ///
+    /// # Errors
+    /// When its head is not text, or has a line that is no header.
+    pub fn of(answer: Answer<'_>) -> io::Result<Self> {
+        let malformed = |what| io::Error::new(io::ErrorKind::InvalidData, what);
+        let head = std::str::from_utf8(answer.head).map_err(|_| malformed("a head of text"))?;
+        let mut headers = Vec::new();
+        for line in head.trim_end().split("\r\n").skip(1) {
+            let (name, value) = line.split_once(':').ok_or_else(|| malformed("a header"))?;
+            headers.push((name.to_lowercase(), value.trim().to_owned()));
+        }
+        Ok(Self { status: answer.status, headers, body: answer.body.to_vec() })
+    }
+
     /// A header's value.
     ///
     /// # Panics
@@ -157,40 +174,6 @@ impl Response {
     }
 }
 
-pub(crate) fn malformed(what: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, what)
-}
-
-/// The answer, once all of it is there. An interim answer (1xx) is passed over.
-pub(crate) fn parse(buffer: &[u8], headless: bool) -> io::Result<Option<Response>> {
-    let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") else {
-        return Ok(None);
-    };
-    let head = std::str::from_utf8(&buffer[..end]).map_err(|_| malformed("a head of text"))?;
-    let rest = &buffer[end + 4..];
-    let mut lines = head.split("\r\n");
-    let status_line = lines.next().unwrap_or_default();
-    let status = status_line.strip_prefix("HTTP/1.1 ").and_then(|line| line.get(..3)?.parse().ok());
-    let status: u16 = status.ok_or_else(|| malformed("a status line"))?;
-    if status < 200 {
-        return parse(rest, headless);
-    }
-    let mut headers = Vec::new();
-    for line in lines {
-        let (name, value) = line.split_once(':').ok_or_else(|| malformed("a header"))?;
-        headers.push((name.to_lowercase(), value.trim().to_owned()));
-    }
-    let lengths = headers.iter().filter(|(name, _)| name == "content-length");
-    let length = match lengths.map(|(_, value)| value.parse::<usize>()).next() {
-        Some(length) => length.map_err(|_| malformed("a content-length"))?,
-        None if matches!(status, 204 | 304) => 0,
-        None => return Err(malformed("an answer with content-length")),
-    };
-    let length = if headless || status == 304 { 0 } else { length };
-    let body = rest.get(..length);
-    Ok(body.map(|body| Response { status, headers, body: body.to_vec() }))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,19 +186,5 @@ mod tests {
         assert!(text.ends_with("Content-Length: 2\r\nConnection: close\r\n\r\n{}"), "{text}");
         let request = request.with("a", "3").to_bytes();
         assert!(String::from_utf8(request).unwrap().contains("a: 3\r\n"));
-    }
-
-    #[test]
-    fn an_answer_is_read_once_it_is_whole() {
-        let whole =
-            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nX: y\r\nContent-Length: 2\r\n\r\nok";
-        for end in 0..whole.len() {
-            assert_eq!(parse(&whole[..end], false).unwrap(), None);
-        }
-        let response = parse(whole, false).unwrap().unwrap();
-        assert_eq!((response.status, response.text().as_str()), (200, "ok"));
-        assert_eq!(response.header("x"), Some("y"));
-        assert!(parse(b"HTTP/1.1 200 OK\r\n\r\n", false).is_err());
-        assert!(parse(b"SSH-2.0\r\n\r\n", false).is_err());
     }
 }
