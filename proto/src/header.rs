@@ -1,4 +1,5 @@
-//! The names of our headers and the grammar of their values.
+//! The names of Concordat's own headers, which every dialect has, and the grammar of their values.
+//! A dialect's further names are in its folder.
 //!
 //! Names are in lower case, as HTTP/2 sends them and the `http` crate requires. A dialect decides
 //! which header belongs to which request, and how an ill-formed one is answered.
@@ -12,16 +13,6 @@ use crate::{
     limits,
 };
 
-/// The caller's organization.
-pub const ORG_ID: &str = "slashid-orgid";
-/// The caller's key.
-pub const API_KEY: &str = "slashid-api-key";
-/// The prefix of the consistency headers: an unknown header with this prefix is a misspelling.
-pub const REQUIRED_PREFIX: &str = "slashid-required-";
-/// How far a write must be replicated.
-pub const REQUIRED_CONSISTENCY: &str = "slashid-required-consistency";
-/// How long the caller waits for that, in seconds.
-pub const REQUIRED_CONSISTENCY_TIMEOUT: &str = "slashid-required-consistency-timeout";
 /// A client's own name for a write.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// For how many seconds that name is remembered.

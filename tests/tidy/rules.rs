@@ -122,16 +122,22 @@ pub(crate) fn of_pure_source(path: &str, text: &str) -> Vec<String> {
     wrong
 }
 
-/// Outside of its folder only the registry names a dialect, by its module or by the vendor's name.
+/// The one member of the native API's types that has a vendor's name.
+const VENDORS_MEMBER: &str = "enable_in_slashid_oidc_authz_server";
+
+/// Outside of its folder only the registry names a dialect, by its module or by the vendor's name. The
+/// client speaks the native one.
 pub(crate) fn of_neutral_source(path: &str, text: &str) -> Vec<String> {
-    if !path.starts_with("node/src/") || path == REGISTRY {
+    let is_neutral =
+        ["node/src/", "cluster/src/", "proto/src/"].iter().any(|it| path.starts_with(it));
+    if !is_neutral || path == REGISTRY {
         return Vec::new();
     }
     let mut wrong = Vec::new();
     for vendor in ["slashid", "zitadel", "jitsudo", "aisquare"] {
         let own = format!("{DIALECTS}{vendor}/");
         for (number, line) in code_lines(text).filter(|_| !path.starts_with(&own)) {
-            if line.to_lowercase().contains(vendor) {
+            if line.replace(VENDORS_MEMBER, "").to_lowercase().contains(vendor) {
                 wrong.push(format!("{path}:{number}: names the dialect {vendor}"));
             }
         }
@@ -356,6 +362,9 @@ mod tests {
         let line = "let name = \"SlashID-OrgID\";";
         assert_eq!(of_neutral_source("node/src/request/serve.rs", line).len(), 1);
         assert_eq!(of_neutral_source("node/src/dialect/zitadel/mod.rs", line).len(), 1);
+        assert_eq!(of_neutral_source("proto/src/header.rs", line).len(), 1);
+        let member = "#[serde(rename = \"enable_in_slashid_oidc_authz_server\")]";
+        assert!(of_neutral_source("proto/src/api/credential.rs", member).is_empty());
         for allowed in ["node/src/dialect/slashid/mod.rs", REGISTRY, "client/src/call/header.rs"] {
             assert!(of_neutral_source(allowed, line).is_empty(), "{allowed}");
         }

@@ -1,4 +1,5 @@
-//! The headers that this client sends and reads. Names and grammar are `concordat_proto::header`'s.
+//! The headers that this client sends and reads: those of SlashID's API, which it speaks, and
+//! Concordat's own, whose names and grammar are `concordat_proto::header`'s.
 
 use std::time::Duration;
 
@@ -10,12 +11,12 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::error::ClientError;
 
-pub(crate) const ORG_ID: HeaderName = HeaderName::from_static(header::ORG_ID);
-pub(crate) const API_KEY: HeaderName = HeaderName::from_static(header::API_KEY);
+pub(crate) const ORG_ID: HeaderName = HeaderName::from_static("slashid-orgid");
+pub(crate) const API_KEY: HeaderName = HeaderName::from_static("slashid-api-key");
 pub(crate) const REQUIRED_CONSISTENCY: HeaderName =
-    HeaderName::from_static(header::REQUIRED_CONSISTENCY);
+    HeaderName::from_static("slashid-required-consistency");
 pub(crate) const CONSISTENCY_TIMEOUT: HeaderName =
-    HeaderName::from_static(header::REQUIRED_CONSISTENCY_TIMEOUT);
+    HeaderName::from_static("slashid-required-consistency-timeout");
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static(header::IDEMPOTENCY_KEY);
 pub(crate) const IDEMPOTENCY_LIFETIME: HeaderName =
     HeaderName::from_static(header::IDEMPOTENCY_LIFETIME);

@@ -125,12 +125,12 @@ impl ClientNetwork {
         let header = |name: &str| {
             asked.headers.iter().find(|(it, _)| it.eq_ignore_ascii_case(name)).map(|(_, it)| it)
         };
-        let is_all =
-            header(header::REQUIRED_CONSISTENCY).is_some_and(|required| required == "all_regions");
+        let is_all = header("slashid-required-consistency")
+            .is_some_and(|required| required == "all_regions");
         let region = (!is_all).then(|| self.with(|state| state.regions[node].clone()));
         // In a header, or in the path of an operator's request.
         let in_path = || asked.target.strip_prefix("/v1/organizations/")?.split('/').next();
-        let org = header(header::ORG_ID).map(String::as_str).or_else(in_path);
+        let org = header("slashid-orgid").map(String::as_str).or_else(in_path);
         let org = org.and_then(|id| id.parse().ok());
         let applied = match header("idempotency-key") {
             None => recorded::applied(receipt),
