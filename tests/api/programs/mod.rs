@@ -2,6 +2,7 @@
 //! command line and the SDK.
 
 mod command_line;
+mod examples;
 mod hung_endpoint;
 mod readme;
 mod restart;
