@@ -119,6 +119,8 @@ bugs! {
     ReleasedIsCurrent = "released is current",
     /// A node continues although peers know entries that its disk has lost.
     ForgottenPastIgnored = "forgotten past ignored",
+    /// What is applied and not in the log is forgotten when a node looks whether its disk has lost something.
+    StateNotRecalled = "state not recalled",
     /// A command is proposed before every member knows it.
     NewCommandTooEarly = "new command too early",
     /// The log is written in a format that the release before cannot read, before the level has risen.

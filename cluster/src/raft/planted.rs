@@ -209,6 +209,12 @@ pub(crate) fn inherits_members() -> bool {
     !is(Bug::RegionsNotInherited)
 }
 
+/// The position of a group's state, for the question whether the disk has lost what it reported.
+#[inline(always)]
+pub(crate) fn on_state_recalled(applied: LogIndex) -> LogIndex {
+    if is(Bug::StateNotRecalled) { LogIndex(0) } else { applied }
+}
+
 /// Whether a node that peers remember otherwise must stop.
 #[inline(always)]
 pub(crate) fn on_past(is_wrong: bool) -> bool {

@@ -32,6 +32,7 @@ use crate::{
     locks::locked,
     raft::{
         core::Core,
+        engine::applied::read_applied,
         fault::Fault,
         planted,
         transport::{Channel, TransportError},
@@ -109,7 +110,7 @@ async fn ask(core: &Core, peer: NodeId) -> Result<(), Fault> {
 /// A fault when a peer has had reports of entries that this node's log has not got.
 fn require_remembered(core: &Core, peer: NodeId, reported: &[GroupProgress]) -> Result<(), Fault> {
     for GroupProgress { group, applied } in reported {
-        let ends = end_of_log(core, *group);
+        let ends = end_of_log(core, *group)?;
         if planted::on_past(*applied > ends) {
             let reason = format!(
                 "node {peer} has had reports of this node up to entry {applied} of group {group}, \
@@ -123,11 +124,16 @@ fn require_remembered(core: &Core, peer: NodeId, reported: &[GroupProgress]) -> 
     Ok(())
 }
 
-/// The newest entry of a group that this node's disk has, as an entry or within a state.
-fn end_of_log(core: &Core, group: GroupId) -> LogIndex {
+/// The newest entry of a group that this node's disk has, as an entry or within a state. The state is read
+/// from the store: its replica may not be open yet, and a state can be ahead of a log that lost its unsynced
+/// tail.
+fn end_of_log(core: &Core, group: GroupId) -> Result<LogIndex, Fault> {
+    let context = |error| Fault::caused("reading the state's position", error);
+    let applied = read_applied(&**core.shadow_store(), group).map_err(context)?;
+    let applied = planted::on_state_recalled(applied.log_id.map(|id| id.index).unwrap_or_default());
     let state = core.environment().log.state(group.0);
     let last = state.last.map_or(0, |last| last.index);
-    LogIndex(last.max(state.purged_index)).max(core.applied(group))
+    Ok(LogIndex(last.max(state.purged_index)).max(applied))
 }
 
 impl Core {
