@@ -52,6 +52,8 @@ mod golden_test;
 mod log_test;
 #[cfg(test)]
 mod model_test;
+#[cfg(test)]
+mod threads_test;
 
 use std::{
     fmt,

@@ -16,6 +16,8 @@ pub mod memory;
 #[cfg(feature = "rocks")]
 pub mod rocks;
 pub mod shadow;
+#[cfg(test)]
+mod threads_test;
 
 /// The store is broken or refuses: a fault, the replica stops.
 #[derive(Debug, thiserror::Error)]
