@@ -230,19 +230,24 @@ impl<'a> Order<'a> {
         if read.completed < write.invoked {
             return wrong(Rule::Origin, "it was read before it was written");
         }
+        // A region that was failed over may be back, alone, and execute there what its successor never
+        // had: a write that its successor refused, or has under another name since it was repeated there.
+        // What the region shows of it is marked. An answered write with two names still has two positions.
+        let is_lost_copy = !is_unmarked
+            && match write.fate {
+                Fate::Committed(_) => write.version.is_some_and(|it| it != found.version),
+                Fate::Refused(..) => true,
+                Fate::Never | Fate::Unknown => false,
+            };
+        if is_lost_copy {
+            return Ok(());
+        }
         match write.fate {
             Fate::Never => return wrong(Rule::Origin, "it was read, and had failed for certain"),
             Fate::Refused(..) => return wrong(Rule::Once, "it was refused, and was read"),
             Fate::Committed(_) | Fate::Unknown => {}
         }
         if write.version.is_some_and(|version| version != found.version) {
-            // A region that was failed over may be back, alone, and execute there what its successor
-            // never had: a write that was repeated at the successor under another name. What the
-            // region shows of it is marked. An answered write with two names still has two positions.
-            let is_lost_copy = !is_unmarked && matches!(write.fate, Fate::Committed(_));
-            if is_lost_copy {
-                return Ok(());
-            }
             return wrong(Rule::Once, "one write has made two versions");
         }
         write.version = Some(&found.version);

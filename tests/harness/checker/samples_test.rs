@@ -182,6 +182,19 @@ fn a_lost_copy_in_a_marked_read() {
     end(true).rejected(Rule::Once);
 }
 
+/// The successor of a lost region's group refuses a write that the region executes when it is back, alone.
+#[test]
+fn a_lost_copy_of_a_refused_write_in_a_marked_read() {
+    let end = |unmarked| {
+        Story::begun()
+            .write(0, patch("two").upon("v0"), refused(412, 12))
+            .read(2, seen(Some(("v9", "two")), unmarked))
+            .end(0, Some(("v1", "one")))
+    };
+    end(false).accepted();
+    end(true).rejected(Rule::Once);
+}
+
 #[test]
 fn a_doubled_write() {
     let end = |story: Story| story.end(0, Some(("v3", "two")));
@@ -260,7 +273,7 @@ fn what_nobody_wrote_is_not_seen() {
     let story = |outcome| {
         Story::begun()
             .write(0, patch("two"), outcome)
-            .read(0, seen(Some(("v2", "two")), false))
+            .read(0, seen(Some(("v2", "two")), true))
             .end(0, Some(("v2", "two")))
     };
     story(Outcome::Failed).rejected(Rule::Origin);

@@ -276,7 +276,8 @@ impl FaultPlan {
         self.any(world, |world, number| world.hosts[number].node().is_some())
     }
 
-    /// Whether a node may lose its disk's data: all others of its region are whole.
+    /// Whether a node may lose its disk's data: all others of its region are whole, and no group's
+    /// membership is under way. A change that is half done needs a quorum of the voters before it too.
     fn may_lose(&self, world: &World, number: usize) -> bool {
         let region = &world.hosts[number].region;
         // One that joins, leaves or is drained has no vote.
@@ -292,6 +293,7 @@ impl FaultPlan {
                 .iter()
                 .filter(|it| it.number != number)
                 .all(|it| it.node().is_some_and(|node| node.groups().ready().is_ok()))
+            && !is_changing(&world.hosts[number])
     }
 
     fn region(&mut self, world: &World) -> Region {
@@ -566,4 +568,11 @@ impl FaultPlan {
         }
         self.count("all nodes down", 1);
     }
+}
+
+/// Whether a group that this machine leads has a change of membership before it or under way: only its
+/// leader knows of that.
+fn is_changing(host: &Host) -> bool {
+    let health = host.node().map(|node| node.groups().health());
+    health.is_some_and(|health| health.replicas.iter().any(|replica| replica.change.is_some()))
 }

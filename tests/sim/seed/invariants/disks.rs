@@ -1,7 +1,8 @@
-//! A disk that was not altered can be started from, whatever write was interrupted.
+//! A disk that was not altered can be started from, whatever write was interrupted, and its node is never
+//! accused of having lost what it reported.
 //!
-//! It never judges one in which the seed has flipped a bit: that node must report the damage and
-//! not start.
+//! It never judges one in which the seed has flipped a bit, or that it has put back to an older copy: that node
+//! must report the damage and not take part.
 
 use crate::world::World;
 
@@ -10,8 +11,16 @@ pub(super) fn look(world: &World) -> Result<(), String> {
         if let Some(reason) = &host.unexplained {
             return Err(format!("disks: {} does not start: {reason}", host.number));
         }
+        if let Some(fault) = host.fault().filter(|fault| !host.is_harmed && accuses(fault)) {
+            return Err(format!("disks: {}'s was not altered: {fault}", host.number));
+        }
     }
     Ok(())
+}
+
+/// Whether a node stops because its disk has lost something (`raft/join/rollback_check.rs`).
+fn accuses(fault: &str) -> bool {
+    fault.contains("put back to an older copy")
 }
 
 #[cfg(test)]

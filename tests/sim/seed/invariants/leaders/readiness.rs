@@ -32,8 +32,8 @@ type Led = (usize, u64, GroupId, u64);
 pub(super) struct Readiness {
     /// The voters, as a leader had them a moment ago.
     voters: BTreeMap<Led, Vec<NodeId>>,
-    /// When a leader last had a quorum.
-    proved: BTreeMap<Led, Duration>,
+    /// When each voter of a leader could last hear and answer it.
+    answered: BTreeMap<Led, BTreeMap<NodeId, Duration>>,
     /// By group and node: when a leader with a proof could last be heard there.
     heard: BTreeMap<(GroupId, NodeId), Duration>,
     /// Since when nodes run without a pause.
@@ -95,12 +95,10 @@ impl Readiness {
             let answers = |voter: &&NodeId| {
                 hears.contains(voter) && running.get(voter).is_some_and(|from| passes(from, leader))
             };
-            // No quorum of a joint membership is smaller than half of all its voters here.
-            if voters.is_empty() || 2 * voters.iter().filter(answers).count() >= voters.len() {
-                self.proved.insert(led, now);
-            }
-            let proved = self.proved.get(&led);
-            if proved.is_some_and(|at| now - *at <= Timings::wide_area().election_max) {
+            let answered = self.answered.entry(led).or_default();
+            answered.extend(voters.iter().filter(answers).map(|voter| (*voter, now)));
+            let proved = if voters.is_empty() { Some(now) } else { proved(voters, answered) };
+            if proved.is_some_and(|at| now - at <= Timings::wide_area().election_max) {
                 self.heard.extend(hears.iter().map(|id| ((group, *id), now)));
             }
         }
@@ -140,6 +138,15 @@ impl Readiness {
     }
 }
 
+/// Since when a leader's quorum is known to be with it: voters answer one after another, so it is the oldest
+/// of the newest answers of a quorum. No quorum of a joint membership is smaller than half of all its voters here.
+fn proved(voters: &[NodeId], answered: &BTreeMap<NodeId, Duration>) -> Option<Duration> {
+    let mut answers: Vec<Duration> =
+        voters.iter().filter_map(|voter| answered.get(voter)).copied().collect();
+    answers.sort_unstable_by(|one, other| other.cmp(one));
+    answers.get(voters.len().div_ceil(2).checked_sub(1)?).copied()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,5 +162,18 @@ mod tests {
         assert_eq!(readiness.holds(), Ok(()));
         readiness.hold((group, id, 0), lead, Duration::from_secs(13));
         assert!(readiness.holds().is_err_and(|reason| reason.starts_with("led: node 0")));
+    }
+
+    #[test]
+    fn a_quorum_that_answered_one_after_another_is_one() {
+        let voters = [1, 2, 3, 4, 5].map(NodeId);
+        let at = |seconds| seconds_of(&voters, seconds);
+        assert_eq!(proved(&voters, &at(&[9, 8, 7])), Some(Duration::from_secs(7)));
+        assert_eq!(proved(&voters, &at(&[9, 2, 8, 1])), Some(Duration::from_secs(2)));
+        assert_eq!(proved(&voters, &at(&[9, 8])), None);
+    }
+
+    fn seconds_of(voters: &[NodeId], seconds: &[u64]) -> BTreeMap<NodeId, Duration> {
+        voters.iter().copied().zip(seconds.iter().map(|it| Duration::from_secs(*it))).collect()
     }
 }
