@@ -2,7 +2,7 @@
 //! checks that each was hit. A long sweep that misses one tests less than it says.
 
 /// All kinds of faults.
-pub(crate) const KINDS: [&str; 76] = [
+pub(crate) const KINDS: [&str; 78] = [
     "add node",
     "address reused",
     "addresses exchanged",
@@ -27,6 +27,7 @@ pub(crate) const KINDS: [&str; 76] = [
     "drain",
     "fence setting",
     "home move",
+    "hours pass",
     "late messages",
     "leader dies beside a cut",
     "leader handed over",
@@ -72,6 +73,7 @@ pub(crate) const KINDS: [&str; 76] = [
     "sync error",
     "third region cut off after a failover",
     "two copies of a write",
+    "two copies of a write, one carried out",
     "upgraded",
     "vote given before a power loss",
     "voter changes sides",

@@ -36,7 +36,7 @@ pub fn unknown(history: &History) -> Result<(), Violation> {
                     stays_lost(question, questions)?;
                 }
                 (WriteStatus::Nothing, Some(known)) if has_own_place(questions) => {
-                    not_forgotten(&floors, question, (known, history.forgotten))?;
+                    not_forgotten(&floors, question, (known, &history.forgotten))?;
                 }
                 (WriteStatus::Nothing | WriteStatus::Refused { .. }, _) => {}
             }
@@ -225,11 +225,11 @@ const SPREAD: Duration = Duration::from_secs(10);
 fn not_forgotten(
     floors: &[Floor<'_>],
     question: &Question,
-    (position, forgotten): (Position, Option<Duration>),
+    (position, forgotten): (Position, &[Duration]),
 ) -> Result<(), Violation> {
     let of = &question.named.attempt;
     let is_over = question.completed.saturating_sub(of.invoked) >= REMEMBERED
-        || forgotten.is_some_and(|at| of.invoked < at + SPREAD && at < question.completed);
+        || forgotten.iter().any(|at| of.invoked < *at + SPREAD && *at < question.completed);
     if !question.unmarked || is_over {
         return Ok(());
     }

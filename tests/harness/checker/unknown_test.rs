@@ -110,7 +110,7 @@ fn what_was_told_and_is_forgotten() {
     late.accepted();
     // Or once all clocks were put forward.
     let mut forward = end(told(&NEAR).ask(0, "v2", WriteStatus::Nothing));
-    forward.history.forgotten = Some(forward.history.questions[0].completed);
+    forward.history.forgotten = vec![forward.history.questions[0].completed];
     forward.accepted();
 }
 
@@ -135,7 +135,7 @@ fn what_was_told_to_be_lost_stays_lost() {
     end(lost().ask(3, "v2", WriteStatus::Nothing)).rejected(Rule::Told);
     // Nor does it help that everything else was forgotten meanwhile.
     let mut forward = end(lost().ask(0, "v2", WriteStatus::Nothing));
-    forward.history.forgotten = Some(forward.history.questions[1].completed);
+    forward.history.forgotten = vec![forward.history.questions[1].completed];
     forward.rejected(Rule::Told);
     // One who had asked before was answered later.
     let mut at_once = end(lost().ask(3, "v2", WriteStatus::Nothing));
@@ -157,6 +157,6 @@ fn what_was_told_to_be_lost_was_never_there() {
     // Nor does it help that everything else had expired before.
     let mut forward =
         unanswered().ask(0, "v2", there("v2", 12, &[])).ask(0, "v2", WriteStatus::Lost);
-    forward.history.forgotten = Some(forward.history.questions[0].completed);
+    forward.history.forgotten = vec![forward.history.questions[0].completed];
     forward.end(0, Some(("v2", "two"))).rejected(Rule::Told);
 }

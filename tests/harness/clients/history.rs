@@ -395,7 +395,7 @@ pub struct History {
     pub denials: Vec<Denial>,
     /// When all clocks were set forward beyond the lifetime of remembered writes: earlier requests
     /// may have expired since.
-    pub forgotten: Option<Duration>,
+    pub forgotten: Vec<Duration>,
     /// In any order.
     pub receipts: Vec<Receipt>,
     /// In any order.
@@ -409,7 +409,7 @@ pub struct Recorder {
     operations: Mutex<Vec<Operation>>,
     questions: Mutex<Vec<Question>>,
     denials: Mutex<Vec<Denial>>,
-    forgotten: Mutex<Option<Duration>>,
+    forgotten: Mutex<Vec<Duration>>,
     receipts: Mutex<Vec<Receipt>>,
     policy_denials: Mutex<Vec<PolicyDenial>>,
 }
@@ -452,7 +452,7 @@ impl Recorder {
 
     /// All clocks were set forward, beyond the lifetime of remembered writes.
     pub fn forget(&self) {
-        *self.forgotten.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.now());
+        self.forgotten.lock().unwrap_or_else(PoisonError::into_inner).push(self.now());
     }
 
     /// Takes a receipt down.
@@ -493,7 +493,7 @@ impl Recorder {
         let questions = self.questions.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let receipts = self.receipts.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let forgotten = *self.forgotten.lock().unwrap_or_else(PoisonError::into_inner);
+        let forgotten = self.forgotten.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let policy_denials = self.policy_denials.lock().unwrap_or_else(PoisonError::into_inner);
         let policy_denials = policy_denials.clone();
         History { operations, questions, denials, receipts, forgotten, policy_denials }

@@ -31,6 +31,7 @@ use std::{
 };
 
 use clap::Parser;
+use concordat_tests::rng::Rng;
 use rand::{SeedableRng, rngs::StdRng};
 
 use crate::trace::Trace;
@@ -40,6 +41,9 @@ const STACK_BYTES: usize = 64 << 20;
 
 /// Panics of any task, also of those that are caught.
 static PANICS: AtomicU64 = AtomicU64::new(0);
+
+/// One seed in this many plays the scene of a write with two copies.
+const TWO_COPIES_ONE_IN: u64 = 12;
 
 /// Simulates one cluster from a seed.
 #[derive(Debug, Parser)]
@@ -56,6 +60,9 @@ struct Args {
     /// Tell the story of writes that only a lost leader had, instead of a seed
     #[arg(long)]
     lost_log: bool,
+    /// Tell the story of writes of which a lost region has one copy and its successor another one
+    #[arg(long)]
+    two_copies: bool,
     /// Write everything that happens to this file
     #[arg(long)]
     trace: Option<PathBuf>,
@@ -68,6 +75,16 @@ struct Args {
     /// Switch on a planted bug, by its name
     #[arg(long)]
     planted: Option<String>,
+}
+
+/// Runs a seed, and in some the scene of a write with two copies after it.
+fn simulate(seed: u64, trace: &Trace) -> run::Report {
+    let mut report = run::seed(seed, trace);
+    if Rng::new(seed ^ 0x2c0_5ce2e).below(TWO_COPIES_ONE_IN) == 0 {
+        let shown = run::two_copies::play(seed, trace);
+        report.add_scene("two copies of a write, one carried out", shown, trace);
+    }
+    report
 }
 
 fn main() -> ExitCode {
@@ -108,7 +125,12 @@ fn main() -> ExitCode {
         if args.lost_log {
             return run::lost_log::story(&trace).map(|()| None);
         }
-        Ok(Some(run::seed(args.seed, &trace)))
+        if args.two_copies {
+            let is_shown = run::two_copies::play(args.seed, &trace)?;
+            println!("a copy was carried out by the successor: {is_shown}");
+            return Ok(None);
+        }
+        Ok(Some(simulate(args.seed, &trace)))
     });
     let report = simulated.expect("a thread").join();
     match report {

@@ -1,14 +1,16 @@
 //! The phases of one run: form, work, faults, perhaps the loss of a region, repair, judge.
 
 mod dialects;
+mod idle;
 pub(crate) mod lost_log;
 mod misspelt;
 mod no_seeds;
 mod organizations;
+mod overdue;
 mod policies;
 mod put_back;
 mod report;
-mod two_copies;
+pub(crate) mod two_copies;
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,7 +24,7 @@ use concordat_tests::{
 };
 use tokio::{sync::watch, task::JoinHandle};
 
-use self::report::Report;
+pub(crate) use self::report::Report;
 use crate::{
     clients::{CREDENTIALS, Client, Gate, Work, has_dialects},
     faults::{FaultPlan, differ, lost},
@@ -74,7 +76,8 @@ pub(crate) fn seed(seed: u64, trace: &Trace) -> Report {
     Report {
         seed,
         violation,
-        simulated: run.world.now,
+        simulated: run.world.now - run.world.suspended,
+        suspended: run.world.suspended,
         trace: trace.end(),
         kinds: run.fault_plan.counts().iter().map(|(kind, count)| (*kind, *count)).collect(),
         summary,
@@ -146,6 +149,7 @@ impl Run {
         if rng.below(3) == 0 {
             self.misspell_a_region(&mut rng)?;
         }
+        self.idle()?;
         self.hold()?;
         self.finish()?;
         if self.scenes.below(4) == 0 {

@@ -64,6 +64,8 @@ pub(crate) struct World {
     pub(crate) named: BTreeSet<Region>,
     pub(crate) operator_key: String,
     pub(crate) now: Duration,
+    /// The part of it in which all machines were suspended.
+    pub(crate) suspended: Duration,
     common: Common,
     clients: Clients,
     time: TrueTime,
@@ -121,6 +123,7 @@ impl World {
             named: shape.regions.iter().cloned().collect(),
             operator_key,
             now: Duration::ZERO,
+            suspended: Duration::ZERO,
             common,
             clients: Clients { runtime, base },
             time,
@@ -185,6 +188,20 @@ impl World {
         while self.now < until {
             self.step();
         }
+    }
+
+    /// Suspends all machines at this moment, and resumes them after this long: their clocks, wall and steady,
+    /// jump together.
+    pub(crate) fn suspend_all(&mut self, time: Duration) {
+        self.trace.line(format_args!("all are suspended for {time:?}"));
+        self.now += time;
+        self.suspended += time;
+        self.time.set(self.now);
+        self.trace.set_time(self.now);
+        for host in &mut self.hosts {
+            host.resume(self.now);
+        }
+        self.step();
     }
 
     /// Continues until a condition holds; returns the obstacle when it did not in time.

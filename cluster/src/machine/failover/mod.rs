@@ -46,7 +46,10 @@ use super::{
     membership::{cluster::next_group, lifecycle::present_region},
     query,
 };
-use crate::store::{StoreError, keys};
+use crate::{
+    planted,
+    store::{StoreError, keys},
+};
 
 /// Why a write is not put on record as lost, without a trace: its organization is not here, or the
 /// state that this group began with shows that the write was carried over. Whatever was carried out
@@ -63,7 +66,8 @@ pub(super) fn refuse_loss(
         return Ok(Some(Refusal::OrgNotFound));
     }
     let began = succession::began(txn.view(), txn.group, *closed, txn.write_id)?;
-    Ok((began == Began::With).then_some(Refusal::StaleFailover))
+    let is_proved = planted::on_loss_proved(began != Began::With);
+    Ok((!is_proved).then_some(Refusal::StaleFailover))
 }
 
 /// Sets the partition policy.

@@ -63,10 +63,10 @@ impl Run {
     /// The policies of the run, for its judge.
     pub(super) fn policy_history(&self, work: &Work, history: &History) -> PolicyHistory {
         let mut changes = locked(&work.policies).clone();
-        if let Some(forgotten) = history.forgotten {
+        for forgotten in &history.forgotten {
             // A repeat may have been carried out once more: there are two places then, and one is not known.
             for change in &mut changes {
-                if change.invoked <= forgotten && forgotten <= change.completed {
+                if change.invoked <= *forgotten && *forgotten <= change.completed {
                     change.outcome = Outcome::Unknown;
                 }
             }

@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::trace::Trace;
+
 /// The result of a seed.
 #[derive(Debug)]
 pub(crate) struct Report {
     pub(super) seed: u64,
     pub(crate) violation: Option<String>,
     pub(super) simulated: Duration,
+    /// Beside that, the time that was jumped over.
+    pub(super) suspended: Duration,
     pub(super) trace: (u64, u64),
     pub(super) kinds: Vec<(&'static str, u64)>,
     pub(super) summary: String,
@@ -18,6 +22,21 @@ pub(crate) struct Report {
 }
 
 impl Report {
+    /// Adds the result of a scene in a cluster of its own, which follows: whether it showed what it is about.
+    pub(crate) fn add_scene(
+        &mut self,
+        kind: &'static str,
+        shown: Result<bool, String>,
+        trace: &Trace,
+    ) {
+        match shown {
+            Ok(false) => {}
+            Ok(true) => self.kinds.push((kind, 1)),
+            Err(reason) => self.violation = self.violation.take().or(Some(reason)),
+        }
+        self.trace = trace.end();
+    }
+
     /// As one line of JSON.
     pub(crate) fn line(&self) -> String {
         let kinds: serde_json::Map<String, serde_json::Value> =
@@ -26,6 +45,7 @@ impl Report {
         json!({
             "seed": self.seed, "violation": self.violation, "shape": self.shape,
             "simulated_ms": u64::try_from(self.simulated.as_millis()).unwrap_or(u64::MAX),
+            "idle_s": self.suspended.as_secs(),
             "lines": self.trace.0, "trace": format!("{:016x}", self.trace.1),
             "cpu_ms": cpu_ms(), "kinds": kinds, "summary": self.summary,
             "writes": writes, "committed": committed, "reads": reads, "unmarked": unmarked,

@@ -7,11 +7,62 @@
 
 use std::time::Duration;
 
-use super::Run;
-use crate::{clients::Client, faults::scenes::leads_a_region, host::End, world::World};
+use concordat_tests::{
+    checker,
+    history::{Operation, Outcome},
+};
+
+use super::{Last, Run};
+use crate::{
+    clients::{Client, WRITTEN_TWICE},
+    faults::scenes::leads_a_region,
+    host::End,
+    shape::Shape,
+    trace::Trace,
+    world::World,
+};
 
 /// For this long a leader that its voters cannot hear is not deposed yet.
 const BEFORE_ELECTION: Duration = Duration::from_millis(180);
+
+/// The scenario alone, in a cluster of its own; whether the successor has carried out a copy of a write of
+/// which the lost region has another one.
+///
+/// # Errors
+/// When what was said of any write does not hold.
+pub(crate) fn play(seed: u64, trace: &Trace) -> Result<bool, String> {
+    let shape = Shape { tick: Duration::from_millis(2), orgs: 3, ..Shape::far_apart() };
+    let mut run = Run::of(seed, World::of(shape, seed ^ 0x2c0_b1e5, trace.clone()));
+    run.form()?;
+    run.populate()?;
+    run.run(Duration::from_secs(2))?;
+    let regions = run.world.shape.regions.clone();
+    let [lost, to, _] = &regions[..] else { return Err("it takes three regions".into()) };
+    let waiting = run.lose(lost.clone(), to.clone(), Last::TwoCopies)?;
+    run.repair("after a failover")?;
+    let Some((_, waiting)) = waiting else { return Ok(false) };
+    run.forget_and_ask(lost, waiting)?;
+    run.hold()?;
+    run.finish()?;
+    let work = run.work();
+    let history = work.recorder.history();
+    let judged =
+        checker::check_under(&run.policy_history(&work, &history), &history, &run.final_reads);
+    judged.map_err(|broken| format!("history: {broken}"))?;
+    // The first organization is at home in the region that was lost.
+    let home = &work.orgs[0].id;
+    let is_twice = |it: &Operation| match &it.outcome {
+        Outcome::Seen { found: Some(found), unmarked: true } => {
+            it.org == *home && found.value.ends_with(WRITTEN_TWICE)
+        }
+        Outcome::Seen { .. }
+        | Outcome::Committed { .. }
+        | Outcome::Refused { .. }
+        | Outcome::Unknown
+        | Outcome::Failed => false,
+    };
+    Ok(history.operations.iter().any(is_twice))
+}
 
 impl Run {
     /// Whether it could be done.
