@@ -20,7 +20,7 @@ ROCKSDB := $(ROCKSDB_LIB_DIR)/librocksdb.a
 # finding of a fresh one is printed and kept in the ledger, so that no change fails by chance.
 GATE := $(if $(or $(COUNT),$(FROM)),,--gate --ledger tests/sim/ledger.tsv \
   --commit $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown))
-COUNT ?= 200
+COUNT ?= 140
 # Every commit has seeds of its own, so that what one run of it has found the next one finds too.
 FROM ?= $(shell git rev-parse --short=8 HEAD 2>/dev/null | sed 's/^/0x/' | xargs -r printf '%d')
 SIM_S ?= 5400
@@ -158,7 +158,7 @@ ifdef SEED
 else
 	$(CARGO_TARGET_DIR)/debug/concordat-sim-seed --latency
 	$(CARGO_TARGET_DIR)/debug/concordat-sim-seed --lost-log
-	$(CARGO_TARGET_DIR)/debug/concordat-sim twice --count 20 $(if $(GATE),--from 1,$(if $(FROM),--from $(FROM)))
+	$(CARGO_TARGET_DIR)/debug/concordat-sim twice --count 10 $(if $(GATE),--from 1,$(if $(FROM),--from $(FROM)))
 	$(CARGO_TARGET_DIR)/debug/concordat-sim sweep --count $(COUNT) --simulated-s $(SIM_S) $(if $(FROM),--from $(FROM)) $(GATE) $(ARGS)
 endif
 

@@ -182,7 +182,7 @@ pub(super) fn forget(txn: &mut ApplyTxn<'_>) -> Result<(), StoreError> {
     for (entry, _) in found {
         let (expires, target) = keys::parse_expiry(&entry)
             .ok_or_else(|| StoreError::new("an expiry cannot be read"))?;
-        if expires >= txn.log_time {
+        if planted::on_not_due(expires >= txn.log_time) {
             break;
         }
         forget_one(txn, expires, target)?;

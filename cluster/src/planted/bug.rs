@@ -121,6 +121,8 @@ bugs! {
     ForgottenPastIgnored = "forgotten past ignored",
     /// What is applied and not in the log is forgotten when a node looks whether its disk has lost something.
     StateNotRecalled = "state not recalled",
+    /// Records that have expired stay in the state.
+    ExpiredKept = "expired kept",
     /// A command is proposed before every member knows it.
     NewCommandTooEarly = "new command too early",
     /// The log is written in a format that the release before cannot read, before the level has risen.

@@ -137,6 +137,12 @@ pub(crate) fn on_raise(raised: Option<u32>, level: u32) -> Option<u32> {
     raised.or_else(|| is(Bug::NewCommandTooEarly).then_some(level + 1))
 }
 
+/// Whether a record is not due yet.
+#[inline(always)]
+pub(crate) fn on_not_due(is_not_due: bool) -> bool {
+    is_not_due || is(Bug::ExpiredKept)
+}
+
 /// Whether a write that a closed group's replica has is proved to be lost.
 #[inline(always)]
 pub(crate) fn on_loss_proved(is_proved: bool) -> bool {
