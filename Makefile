@@ -20,7 +20,7 @@ ROCKSDB := $(ROCKSDB_LIB_DIR)/librocksdb.a
 # finding of a fresh one is printed and kept in the ledger, so that no change fails by chance.
 GATE := $(if $(or $(COUNT),$(FROM)),,--gate --ledger tests/sim/ledger.tsv \
   --commit $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown))
-COUNT ?= 140
+COUNT ?= 99
 # Every commit has seeds of its own, so that what one run of it has found the next one finds too.
 FROM ?= $(shell git rev-parse --short=8 HEAD 2>/dev/null | sed 's/^/0x/' | xargs -r printf '%d')
 SIM_S ?= 5400
