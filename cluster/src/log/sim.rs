@@ -529,11 +529,11 @@ fn sector_range(sector: usize, length: usize) -> std::ops::Range<usize> {
     start..(start + SECTOR_BYTES).min(length)
 }
 
-/// A small generator (splitmix64): enough for a fault model, nothing else.
-struct Rng(u64);
+/// A small generator (splitmix64): enough for a fault model and tests, nothing else.
+pub(super) struct Rng(pub(super) u64);
 
 impl Rng {
-    fn below(&mut self, bound: usize) -> usize {
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,6 +1,6 @@
 //! The log with its writer's thread: groups that append, truncate and purge from threads of their own, and
 //! readers beside them. What a reader gets is always one stretch of entries as they were written; in the end,
-//! and after a restart, each group has exactly what its own calls left.
+//! and after a restart, each group has exactly what its own calls left. It must never judge by a time.
 
 use std::{
     sync::{
@@ -15,6 +15,7 @@ use bytes::Bytes;
 use super::{
     LogError, LogOptions, LogRecord, RaftLog, RecordId, SimFiles, WriterMode,
     log_test::{ignore, open, record, small},
+    sim::Rng,
 };
 
 /// Groups, each with a thread that writes and one that reads.
@@ -22,19 +23,7 @@ const GROUPS: u32 = 3;
 /// Calls of each writing thread.
 const CALLS: u64 = 3000;
 /// Entries that a group keeps at most.
-const KEPT: u64 = 60;
-
-/// A generator of numbers, of a group's own (Marsaglia, "Xorshift RNGs", 2003).
-struct Draw(u64);
-
-impl Draw {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
-}
+const KEPT: usize = 60;
 
 /// An entry whose bytes follow from its id.
 fn entry(id: RecordId) -> LogRecord {
@@ -44,7 +33,7 @@ fn entry(id: RecordId) -> LogRecord {
 
 /// Writes, and returns what the group must have.
 fn write(log: &RaftLog, group: u32) -> Vec<LogRecord> {
-    let mut draw = Draw(0x9e37_79b9 + u64::from(group));
+    let mut draw = Rng(u64::from(group));
     let (mut term, mut first) = (1, 1);
     let mut kept: Vec<LogRecord> = Vec::new();
     for call in 0..CALLS {
@@ -52,31 +41,24 @@ fn write(log: &RaftLog, group: u32) -> Vec<LogRecord> {
         match draw.below(8) {
             0 if !kept.is_empty() => {
                 // A new leader replaces some of the last entries.
-                let keep = kept.len() - usize::try_from(draw.below(4)).unwrap_or(0).min(kept.len());
+                let keep = kept.len().saturating_sub(draw.below(4));
                 kept.truncate(keep);
                 let last_kept = (keep > 0).then(|| first + keep as u64 - 1);
                 assert!(log.truncate_after(group, last_kept, ignore()).is_none());
                 term += 1;
             }
             1 if kept.len() > 1 => {
-                let drop = 1 + draw.below(kept.len() as u64 - 1);
-                assert!(log.purge(group, first + drop - 1, Bytes::new(), ignore()).is_none());
-                kept.drain(..usize::try_from(drop).expect("it is small"));
-                first += drop;
+                let count = 1 + draw.below(kept.len() - 1);
+                purge(log, group, (&mut first, &mut kept), count);
             }
             _ => {
-                let new: Vec<LogRecord> = (1..=1 + draw.below(6))
+                let new: Vec<LogRecord> = (1..=1 + draw.below(6) as u64)
                     .map(|more| entry(RecordId { term, index: last + more }))
                     .collect();
                 assert!(log.append(group, new.clone(), ignore()).is_none());
                 kept.extend(new);
-                let surplus = (kept.len() as u64).saturating_sub(KEPT);
-                if surplus > 0 {
-                    let up_to = first + surplus - 1;
-                    assert!(log.purge(group, up_to, Bytes::new(), ignore()).is_none());
-                    kept.drain(..usize::try_from(surplus).expect("it is small"));
-                    first += surplus;
-                }
+                let surplus = kept.len().saturating_sub(KEPT);
+                purge(log, group, (&mut first, &mut kept), surplus);
             }
         }
         if call.is_multiple_of(64) {
@@ -89,9 +71,17 @@ fn write(log: &RaftLog, group: u32) -> Vec<LogRecord> {
     kept
 }
 
-/// Reads until all is over; returns how often.
-fn read(log: &RaftLog, group: u32, is_over: &AtomicBool) -> u64 {
-    let mut reads = 0;
+/// Purges this many of the oldest entries.
+fn purge(log: &RaftLog, group: u32, (first, kept): (&mut u64, &mut Vec<LogRecord>), count: usize) {
+    if count > 0 {
+        *first += count as u64;
+        assert!(log.purge(group, *first - 1, Bytes::new(), ignore()).is_none());
+        kept.drain(..count);
+    }
+}
+
+/// Reads until all is over, and checks what it gets.
+fn read(log: &RaftLog, group: u32, is_over: &AtomicBool) {
     while !is_over.load(Ordering::SeqCst) {
         let state = log.state(group);
         let Some(last) = state.last else { continue };
@@ -107,9 +97,7 @@ fn read(log: &RaftLog, group: u32, is_over: &AtomicBool) -> u64 {
         for one in &found {
             assert_eq!(*one, entry(one.id), "of group {group}");
         }
-        reads += 1;
     }
-    reads
 }
 
 fn all(log: &RaftLog, group: u32) -> Vec<LogRecord> {
@@ -145,7 +133,7 @@ fn readers_beside_writing_threads_see_entries_as_they_were_written() {
             writers.into_iter().map(|writer| writer.join().expect("no call fails")).collect();
         is_over.store(true, Ordering::SeqCst);
         for reader in readers {
-            assert!(reader.join().expect("no read fails") > 0, "nothing was read");
+            reader.join().expect("no read fails");
         }
         kept
     });

@@ -57,10 +57,10 @@ struct Args {
     /// Measure what a write from far away costs, instead of a seed
     #[arg(long)]
     latency: bool,
-    /// Tell the story of writes that only a lost leader had, instead of a seed
+    /// Play the scene of writes that only a lost leader had, instead of a seed
     #[arg(long)]
     lost_log: bool,
-    /// Tell the story of writes of which a lost region has one copy and its successor another one
+    /// Play the scene of a write with two copies, one in a lost region and one at its successor
     #[arg(long)]
     two_copies: bool,
     /// Write everything that happens to this file

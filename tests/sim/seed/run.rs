@@ -18,7 +18,7 @@ use concordat_proto::region::Region;
 use concordat_tests::{
     checker,
     demo::Org,
-    history::{Operation, Outcome, Recorder},
+    history::{History, Operation, Outcome, Recorder},
     recorded::Place,
     rng::Rng,
 };
@@ -31,6 +31,7 @@ use crate::{
     host::End,
     invariants::{Watch, features, frozen::Frozen, logs, secrets},
     operator,
+    shape::Shape,
     trace::Trace,
     world::World,
 };
@@ -126,6 +127,23 @@ impl Run {
             rng: Rng::new(seed ^ 0x0c0_75e),
             scenes: Rng::new(seed ^ 0x5ce_2e5),
         }
+    }
+
+    /// A cluster of three far regions with clients at work, and no fault, for a scene of its own.
+    fn alone(seed: u64, world_seed: u64, trace: &Trace) -> Result<Self, String> {
+        let shape = Shape { tick: Duration::from_millis(2), orgs: 3, ..Shape::far_apart() };
+        let mut run = Self::of(seed, World::of(shape, world_seed, trace.clone()));
+        run.form()?;
+        run.populate()?;
+        run.run(Duration::from_secs(2))?;
+        Ok(run)
+    }
+
+    /// Whether the history of a scene holds.
+    fn judged(&self, history: &History) -> Result<(), String> {
+        let policies = self.policy_history(&self.work(), history);
+        let judged = checker::check_under(&policies, history, &self.final_reads);
+        judged.map(drop).map_err(|broken| format!("history: {broken}"))
     }
 
     fn run_phases(&mut self) -> Result<(), String> {

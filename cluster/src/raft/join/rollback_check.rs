@@ -30,6 +30,7 @@ use futures::future;
 
 use crate::{
     locks::locked,
+    log::RaftLog,
     raft::{
         core::Core,
         engine::applied::read_applied,
@@ -37,6 +38,7 @@ use crate::{
         planted,
         transport::{Channel, TransportError},
     },
+    store::Reader,
 };
 
 /// Between two rounds of questions, once every peer has answered.
@@ -110,7 +112,8 @@ async fn ask(core: &Core, peer: NodeId) -> Result<(), Fault> {
 /// A fault when a peer has had reports of entries that this node's log has not got.
 fn require_remembered(core: &Core, peer: NodeId, reported: &[GroupProgress]) -> Result<(), Fault> {
     for GroupProgress { group, applied } in reported {
-        let ends = end_of_log(core, *group)?;
+        let environment = core.environment();
+        let ends = end_of_disk(&**core.shadow_store(), &environment.log, *group)?;
         if planted::on_past(*applied > ends) {
             let reason = format!(
                 "node {peer} has had reports of this node up to entry {applied} of group {group}, \
@@ -127,11 +130,11 @@ fn require_remembered(core: &Core, peer: NodeId, reported: &[GroupProgress]) -> 
 /// The newest entry of a group that this node's disk has, as an entry or within a state. The state is read
 /// from the store: its replica may not be open yet, and a state can be ahead of a log that lost its unsynced
 /// tail.
-fn end_of_log(core: &Core, group: GroupId) -> Result<LogIndex, Fault> {
+fn end_of_disk(store: &dyn Reader, log: &RaftLog, group: GroupId) -> Result<LogIndex, Fault> {
     let context = |error| Fault::caused("reading the state's position", error);
-    let applied = read_applied(&**core.shadow_store(), group).map_err(context)?;
+    let applied = read_applied(store, group).map_err(context)?;
     let applied = planted::on_state_recalled(applied.log_id.map(|id| id.index).unwrap_or_default());
-    let state = core.environment().log.state(group.0);
+    let state = log.state(group.0);
     let last = state.last.map_or(0, |last| last.index);
     Ok(LogIndex(last.max(state.purged_index)).max(applied))
 }
@@ -157,5 +160,39 @@ impl Core {
             Some(GroupProgress { group, applied })
         });
         PeerReply::Recalled { reported: reported.collect(), is_twice }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use concordat_proto::{
+        log::{LogId, Term},
+        record::AppliedRecord,
+    };
+
+    use super::*;
+    use crate::{
+        log::{LogOptions, LogRecord, RecordId, SimFiles},
+        store::{Store, WriteBatch, keys, memory::MemoryStore},
+    };
+
+    /// A node was killed while its disk hung: its state is ahead of its log.
+    #[test]
+    fn a_state_that_is_ahead_of_its_log_has_lost_nothing() {
+        let (store, group) = (MemoryStore::default(), GroupId(2));
+        let log = RaftLog::open(Arc::new(SimFiles::new()), LogOptions::default());
+        let log = log.expect("a new log");
+        let end = |store: &MemoryStore| end_of_disk(store, &log, group).expect("it reads");
+        assert_eq!(end(&store), LogIndex(0));
+        let record = |index| LogRecord { id: RecordId { term: 1, index }, payload: Bytes::new() };
+        log.append(group.0, (1..=44).map(record).collect(), Box::new(drop));
+        assert_eq!(end(&store), LogIndex(44));
+        let log_id = Some(LogId { term: Term(1), index: LogIndex(49) });
+        let applied = AppliedRecord { log_id, ..AppliedRecord::default() };
+        let changes = vec![(keys::applied(group), Some(applied.encode()))];
+        store.write(WriteBatch { changes, ..WriteBatch::default() }).expect("it writes");
+        assert_eq!(end(&store), LogIndex(49));
     }
 }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use concordat_proto::region::Region;
-use concordat_tests::{checker, history::Outcome};
+use concordat_tests::history::Outcome;
 
 use super::{Last, Run, Waiting};
 use crate::{
@@ -14,7 +14,6 @@ use crate::{
     faults::scenes::leads_a_region,
     host::End,
     operator,
-    shape::Shape,
     trace::Trace,
     world::World,
 };
@@ -34,11 +33,7 @@ const VERSIONS_ASKED: usize = 60;
 /// The scenario alone, without other faults: a write that was answered is never called lost, and a
 /// lost one is called so, for good, when neither is remembered any more.
 pub(crate) fn story(trace: &Trace) -> Result<(), String> {
-    let shape = Shape { tick: Duration::from_millis(2), orgs: 3, ..Shape::far_apart() };
-    let mut run = Run::of(1, World::of(shape, 1, trace.clone()));
-    run.form()?;
-    run.populate()?;
-    run.run(Duration::from_secs(2))?;
+    let mut run = Run::alone(1, 1, trace)?;
     let regions = run.world.shape.regions.clone();
     let [lost, to, _] = &regions[..] else { return Err("it takes three regions".into()) };
     let waiting = run.lose(lost.clone(), to.clone(), Last::LostLog)?;
@@ -64,9 +59,7 @@ pub(crate) fn story(trace: &Trace) -> Result<(), String> {
     run.bring_back(down)?;
     run.finish()?;
     let history = work.recorder.history();
-    let judged =
-        checker::check_under(&run.policy_history(&work, &history), &history, &run.final_reads);
-    judged.map(drop).map_err(|broken| format!("history: {broken}"))
+    run.judged(&history)
 }
 
 impl Run {

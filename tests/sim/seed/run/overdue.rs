@@ -1,6 +1,6 @@
 //! What has expired is removed by the entries that follow: each removes some of it, so that a group with
 //! enough entries keeps nothing that was due before them. A group without entries is not judged: its log
-//! time does not advance.
+//! time does not advance. It must change nothing.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -7,17 +7,13 @@
 
 use std::time::Duration;
 
-use concordat_tests::{
-    checker,
-    history::{Operation, Outcome},
-};
+use concordat_tests::history::{Operation, Outcome};
 
 use super::{Last, Run};
 use crate::{
     clients::{Client, WRITTEN_TWICE},
     faults::scenes::leads_a_region,
     host::End,
-    shape::Shape,
     trace::Trace,
     world::World,
 };
@@ -31,11 +27,7 @@ const BEFORE_ELECTION: Duration = Duration::from_millis(180);
 /// # Errors
 /// When what was said of any write does not hold.
 pub(crate) fn play(seed: u64, trace: &Trace) -> Result<bool, String> {
-    let shape = Shape { tick: Duration::from_millis(2), orgs: 3, ..Shape::far_apart() };
-    let mut run = Run::of(seed, World::of(shape, seed ^ 0x2c0_b1e5, trace.clone()));
-    run.form()?;
-    run.populate()?;
-    run.run(Duration::from_secs(2))?;
+    let mut run = Run::alone(seed, seed ^ 0x2c0_b1e5, trace)?;
     let regions = run.world.shape.regions.clone();
     let [lost, to, _] = &regions[..] else { return Err("it takes three regions".into()) };
     let waiting = run.lose(lost.clone(), to.clone(), Last::TwoCopies)?;
@@ -46,9 +38,7 @@ pub(crate) fn play(seed: u64, trace: &Trace) -> Result<bool, String> {
     run.finish()?;
     let work = run.work();
     let history = work.recorder.history();
-    let judged =
-        checker::check_under(&run.policy_history(&work, &history), &history, &run.final_reads);
-    judged.map_err(|broken| format!("history: {broken}"))?;
+    run.judged(&history)?;
     // The first organization is at home in the region that was lost.
     let home = &work.orgs[0].id;
     let is_twice = |it: &Operation| match &it.outcome {
