@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use concordat_tests::{
     checker,
     demo::{Org, REGIONS},
-    history::{Change, History, Operation, Outcome, Recorder, Required, Write},
+    history::{Change, History, Operation, Outcome, Position, Recorder, Required, Write},
     recorded::{Caller, Patience, Place, Subject},
     rng::Rng,
     wait::within,
@@ -32,6 +32,10 @@ const READ_PATIENCE: Duration = Duration::from_secs(8);
 const ATTEMPTS: usize = 3;
 /// So few attempts are cut off by their client.
 const CUT_ONE_IN: u64 = 8;
+/// Of the writes, one in this many is followed by a read from its position on, at any node.
+const BOUND_ONE_IN: u64 = 8;
+/// For such a read: it may have to wait for the write.
+const BOUND_PATIENCE: Duration = Duration::from_secs(3);
 /// Between questions to a paused node.
 const PROBE_EVERY: Duration = Duration::from_millis(15);
 /// The number of the client that looks when all is over.
@@ -121,6 +125,15 @@ impl Client {
         self.caller.read(subject, node, READ_PATIENCE).await
     }
 
+    /// Asks any node for a state that has the write at a position.
+    async fn read_at_least(&mut self, of: Register, position: Position) {
+        let shared = Arc::clone(&self.shared);
+        let credential = shared.credential(of.1);
+        let subject = Subject { org: &shared.orgs[of.0], credential: &credential };
+        let node = self.rng.place(NODES);
+        self.caller.read_at_least(subject, node, Some(position), BOUND_PATIENCE).await;
+    }
+
     async fn pause(&mut self, least_ms: u64, more_ms: u64) {
         sleep(Duration::from_millis(least_ms + self.rng.below(more_ms))).await;
     }
@@ -151,6 +164,11 @@ impl Client {
             let write = self.draft(count, known[of.0][of.1].as_deref());
             let outcome = self.write(of, node, &write).await;
             learn(&mut known[of.0][of.1], &outcome);
+            if let Outcome::Committed { position, .. } = outcome
+                && self.rng.below(BOUND_ONE_IN) == 0
+            {
+                self.read_at_least(of, position).await;
+            }
             if write.change == Change::Delete && outcome.committed().is_some() {
                 known[of.0][of.1] = None;
             }

@@ -1,9 +1,10 @@
 //! The promises of an answer to later reads: after 2xx to `all_regions` every fresh read anywhere,
 //! after 2xx to `local_region` every one in the caller's region, after a receipt every one in a
 //! region that it lists as applied, sees the write or something newer. A refusal promises the same
-//! for the state that it was decided on. And fresh reads of one node never go back.
+//! for the state that it was decided on. A read that asks for a state from a position on gets it, marked or
+//! not. And fresh reads of one node never go back.
 //!
-//! Stale reads promise only to show a value that was once true; `order.rs` checks the origin of
+//! Other stale reads promise only to show a value that was once true; `order.rs` checks the origin of
 //! values.
 
 use std::{collections::BTreeMap, time::Duration};
@@ -14,7 +15,7 @@ use super::{
     violation::{Rule, Violation},
 };
 use crate::clients::history::{
-    Action, Change, Found, History, Operation, Outcome, Position, Required,
+    Action, BoundedRead, Change, Found, History, Operation, Outcome, Position, Required,
 };
 
 /// The reads that a promise covers.
@@ -70,7 +71,26 @@ pub fn broken_promises(history: &History) -> Result<(Summary, Vec<Violation>), V
         summary.bound += usize::from(!over.is_empty());
         broken.extend(over.into_iter().find_map(|floor| judge(&order, floor, read, found).err()));
     }
+    broken.extend(history.bounded_reads.iter().filter_map(|it| judge_bound(&order, it).err()));
     Ok((summary, broken))
+}
+
+/// Judges a read from a position on, marked or not: the newest write up to there is the least.
+fn judge_bound(order: &Order<'_>, bounded: &BoundedRead) -> Result<(), Violation> {
+    let by = &bounded.read;
+    let Outcome::Seen { found, .. } = &by.outcome else { return Ok(()) };
+    let committed = order.placed(register(by)).rev().filter(|it| it.is_committed());
+    let mut committed = committed.filter_map(|it| it.fate.position());
+    let Some(position) = committed.find(|it| *it <= bounded.at_least) else { return Ok(()) };
+    let floor = Floor {
+        register: register(by),
+        scope: Scope::Node(by.node),
+        since: by.invoked,
+        position,
+        rule: Rule::AtLeast,
+        by,
+    };
+    judge(order, &floor, by, found.as_ref())
 }
 
 /// Unmarked reads in order of their beginning.
@@ -147,6 +167,7 @@ fn judge(
         Rule::LocalRegion => "it was applied in this region, and then an unmarked read missed it",
         Rule::Receipt => "a receipt lists the region as applied, and an unmarked read missed it",
         Rule::NodeOrder => "this node has answered unmarked with something newer before",
+        Rule::AtLeast => "it was asked for from a position on, and shows what was before that",
         Rule::History
         | Rule::Once
         | Rule::Kept

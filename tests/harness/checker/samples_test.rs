@@ -32,6 +32,24 @@ fn a_plain_history_is_accepted() {
 }
 
 #[test]
+fn a_read_from_a_position_on_shows_what_was_before_it() {
+    let story = || {
+        Story::begun().write(0, patch("two"), committed("v2", 12, true, &NEAR)).write(
+            0,
+            patch("three"),
+            committed("v3", 14, true, &NEAR),
+        )
+    };
+    let end = |story: Story| story.end(0, Some(("v3", "three")));
+    end(story().read_at_least(3, 13, seen(Some(("v2", "two")), false))).accepted();
+    end(story().read_at_least(3, 12, seen(Some(("v3", "three")), true))).accepted();
+    end(story().read_at_least(3, 9, seen(Some(("v1", "one")), false))).accepted();
+    let early = end(story().read_at_least(3, 12, seen(Some(("v1", "one")), false)));
+    early.rejected(Rule::AtLeast);
+    end(story().read_at_least(3, 14, seen(None, false))).rejected(Rule::AtLeast);
+}
+
+#[test]
 fn a_put_makes_what_is_not_there() {
     let story = || {
         Story::begun()

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{Rule, Summary, Violation, check};
 use crate::clients::history::{
-    Action, Change, Denial, Found, History, Named, Operation, Outcome, Position, Question, Receipt,
-    Required, Write, WriteStatus,
+    Action, BoundedRead, Change, Denial, Found, History, Named, Operation, Outcome, Position,
+    Question, Receipt, Required, Write, WriteStatus,
 };
 
 /// Two regions of two nodes.
@@ -112,6 +112,15 @@ impl Story {
         let [applied, pending] = [applied, pending]
             .map(|regions| regions.iter().map(|region| (*region).to_owned()).collect());
         self.history.receipts.push(Receipt { attempt, applied, pending });
+        self
+    }
+
+    /// A read of a state from a place on, after all before it.
+    pub(super) fn read_at_least(mut self, node: usize, index: u64, outcome: Outcome) -> Self {
+        let read = self.operation(node, Action::Read, outcome);
+        let at_least = at(index);
+        self.history.bounded_reads.push(BoundedRead { read: read.clone(), at_least });
+        self.history.operations.push(read);
         self
     }
 

@@ -38,6 +38,8 @@ pub enum Rule {
     Receipt,
     /// Unmarked reads of one node do not go back.
     NodeOrder,
+    /// A read from a position on shows that position's state or a later one.
+    AtLeast,
     /// A reported outcome of a write is never contradicted.
     Told,
     /// No no of a state that has never been current.

@@ -373,6 +373,15 @@ pub struct PolicyDenial {
     pub unmarked: bool,
 }
 
+/// A read that asked for a state from a position on (`Concordat-At-Least`), beside its operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoundedRead {
+    /// What was asked, with its outcome.
+    pub read: Operation,
+    /// The position.
+    pub at_least: Position,
+}
+
 /// The regions in the receipt of an attempt of a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
@@ -400,6 +409,8 @@ pub struct History {
     pub receipts: Vec<Receipt>,
     /// In any order.
     pub policy_denials: Vec<PolicyDenial>,
+    /// In any order.
+    pub bounded_reads: Vec<BoundedRead>,
 }
 
 /// Takes operations down while clients work.
@@ -412,6 +423,7 @@ pub struct Recorder {
     forgotten: Mutex<Vec<Duration>>,
     receipts: Mutex<Vec<Receipt>>,
     policy_denials: Mutex<Vec<PolicyDenial>>,
+    bounded_reads: Mutex<Vec<BoundedRead>>,
 }
 
 impl Default for Recorder {
@@ -423,6 +435,7 @@ impl Default for Recorder {
             denials: Mutex::default(),
             receipts: Mutex::default(),
             policy_denials: Mutex::default(),
+            bounded_reads: Mutex::default(),
             forgotten: Mutex::default(),
         }
     }
@@ -465,6 +478,11 @@ impl Recorder {
         self.policy_denials.lock().unwrap_or_else(PoisonError::into_inner).push(denial);
     }
 
+    /// Takes a read from a position on down, beside its operation.
+    pub fn record_bounded_read(&self, read: BoundedRead) {
+        self.bounded_reads.lock().unwrap_or_else(PoisonError::into_inner).push(read);
+    }
+
     /// When the first write of an organization that began after `since` was answered 2xx, if one
     /// was.
     #[must_use]
@@ -496,7 +514,17 @@ impl Recorder {
         let forgotten = self.forgotten.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let policy_denials = self.policy_denials.lock().unwrap_or_else(PoisonError::into_inner);
         let policy_denials = policy_denials.clone();
-        History { operations, questions, denials, receipts, forgotten, policy_denials }
+        let bounded_reads = self.bounded_reads.lock().unwrap_or_else(PoisonError::into_inner);
+        let bounded_reads = bounded_reads.clone();
+        History {
+            operations,
+            questions,
+            denials,
+            receipts,
+            forgotten,
+            policy_denials,
+            bounded_reads,
+        }
     }
 }
 

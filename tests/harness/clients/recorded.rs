@@ -12,8 +12,8 @@ use crate::{
     clients::{
         connection::{Answer, Connection, request},
         history::{
-            Action, Change, Denial, Found, Named, Operation, Outcome, PolicyDenial, Position,
-            Question, Receipt, Recorder, Write, WriteStatus,
+            Action, BoundedRead, Change, Denial, Found, Named, Operation, Outcome, PolicyDenial,
+            Position, Question, Receipt, Recorder, Write, WriteStatus,
         },
         receipt::{of_headers, pending, text, write_status},
         workload::CREDENTIALS,
@@ -202,6 +202,11 @@ impl<C: Carrier> Caller<C> {
         let told = self.carrier.exchange(node, &asked, patience).await;
         let label = |body: &Value| text(&body["result"]["label"]);
         let outcome = self.seen(&operation, told, position.is_some(), label);
+        if let Some(at_least) = position {
+            let completed = self.recorder.now();
+            let read = Operation { completed, outcome: outcome.clone(), ..operation.clone() };
+            self.recorder.record_bounded_read(BoundedRead { read, at_least });
+        }
         self.end(operation, outcome)
     }
 
