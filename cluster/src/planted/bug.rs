@@ -57,6 +57,8 @@ bugs! {
     SnapshotLeavesOut = "snapshot leaves out",
     /// A snapshot is received on top of an older one.
     ShadowNotCleared = "spare not cleared",
+    /// What was not installed, or a crash left in a spare slot, stays there.
+    SpareLeft = "spare left",
     /// A follower passes an entry over now and then.
     EntrySkipped = "entry skipped",
     /// all_regions is answered at the first region.

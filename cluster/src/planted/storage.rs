@@ -22,6 +22,18 @@ pub(crate) fn counts_change() -> bool {
     !is(Bug::ChangesNotCounted)
 }
 
+/// The spare slots that are in use at a start.
+#[inline(always)]
+pub(crate) fn on_spares_found<T>(found: Vec<T>) -> Vec<T> {
+    if is(Bug::SpareLeft) { Vec::new() } else { found }
+}
+
+/// Whether what came of a snapshot that was not installed goes.
+#[inline(always)]
+pub(crate) fn on_spare_left(is_left: bool) -> bool {
+    is_left && !is(Bug::SpareLeft)
+}
+
 /// The emptying of a spare slot.
 #[inline(always)]
 pub(crate) fn on_clear_spare<E>(clear: impl FnOnce() -> Result<(), E>) -> Result<(), E> {

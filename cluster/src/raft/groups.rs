@@ -132,6 +132,14 @@ impl Groups {
         self.core.store()
     }
 
+    /// The groups of which a snapshot is being received: nothing else is in a spare slot.
+    ///
+    /// # Errors
+    /// When the store is broken.
+    pub fn used_spares(&self) -> Result<Vec<GroupId>, StoreError> {
+        self.core.shadow_store().used_spares()
+    }
+
     /// The home groups and their regions, in order of region.
     #[must_use]
     pub fn home_groups(&self) -> Vec<(GroupId, Region)> {

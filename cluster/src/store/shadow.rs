@@ -19,6 +19,7 @@ use concordat_proto::id::{GroupId, OrgId};
 use super::{
     Pair, Reader, SnapshotVisit, Store, StoreError, WriteBatch,
     changes::{Changes, Stamp},
+    keys,
 };
 use crate::{locks::locked, planted};
 
@@ -127,7 +128,40 @@ impl ShadowStore {
             };
             live.insert(group, slot);
         }
-        Ok(Self { inner, live: Mutex::new(Arc::new(live)), changes: Changes::default() })
+        let store = Self { inner, live: Mutex::new(Arc::new(live)), changes: Changes::default() };
+        // A crash left them: while a snapshot was received, or between a swap and the clearing of the
+        // old slot. They would stay for as long as no further snapshot comes.
+        for group in planted::on_spares_found(store.used_spares()?) {
+            store.clear_shadow(group)?;
+        }
+        Ok(store)
+    }
+
+    /// The groups whose spare slot holds anything: what a snapshot brings at present.
+    ///
+    /// # Errors
+    /// When the store is broken.
+    pub fn used_spares(&self) -> Result<Vec<GroupId>, StoreError> {
+        let live = self.live();
+        let mut used = Vec::new();
+        let mut from = Some(vec![0; 4]);
+        // One look for each slot in use. The slots' own keys come last.
+        while let Some(after) = from {
+            let found = self.inner.scan(&[], Some(&after), 1)?;
+            let Some((key, _)) = found.first().filter(|(key, _)| !key.starts_with(&LIVE_PREFIX))
+            else {
+                break;
+            };
+            let mut group: [u8; 4] =
+                *key.first_chunk().ok_or_else(|| StoreError::new("a key without a group"))?;
+            from = keys::successor(&group);
+            let slot = if group[0] & SLOT_BIT == 0 { Slot::First } else { Slot::Second };
+            group[0] &= !SLOT_BIT;
+            if slot != live.get(&group).copied().unwrap_or_default() {
+                used.push(GroupId(u32::from_be_bytes(group)));
+            }
+        }
+        Ok(used)
     }
 
     /// The present moment in the changes of an organization ([`super::changes`]); none while it is being changed.
@@ -319,6 +353,27 @@ mod tests {
             let reopened = ShadowStore::open(Arc::clone(&inner)).unwrap();
             assert_eq!(all(&reopened), all(&store), "a restart shows another slot");
         }
+    }
+
+    #[test]
+    fn what_a_crash_left_in_a_spare_slot_is_cleared_at_the_next_start() {
+        let inner = Arc::new(MemoryStore::default());
+        let open = || ShadowStore::open(Arc::clone(&inner) as Arc<dyn Store>).unwrap();
+        let physical_keys = || inner.scan(&[], None, usize::MAX).unwrap().len();
+        // While a snapshot was received, which no slot is known of yet.
+        open().write_shadow(GROUP, vec![(key(b"part"), Vec::new())]).unwrap();
+        let store = open();
+        assert_eq!((store.used_spares().unwrap(), physical_keys()), (Vec::new(), 0));
+        // Between a swap and the clearing of the old slot.
+        set(&store, b"old", b"1");
+        store.write_shadow(GROUP, vec![(key(b"new"), Vec::new())]).unwrap();
+        assert_eq!(store.used_spares().unwrap(), [GROUP]);
+        let swap = vec![(live_key(GROUP.0.to_be_bytes()), Some(vec![1]))];
+        inner.write(WriteBatch { cleared_prefixes: Vec::new(), changes: swap }).unwrap();
+        let store = open();
+        assert_eq!(all(&store), vec![(key(b"new"), Vec::new())]);
+        assert_eq!(physical_keys(), 2, "the new state and its slot");
+        assert_eq!(store.used_spares().unwrap(), []);
     }
 
     #[test]

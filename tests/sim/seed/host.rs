@@ -241,11 +241,6 @@ impl Host {
         self.process.as_ref().map(|process| &process.log)
     }
 
-    /// Its state.
-    pub(crate) fn store(&self) -> &CrashStore {
-        &self.store
-    }
-
     /// All disks that it ever had.
     pub(crate) fn disks(&self) -> impl Iterator<Item = Disk> {
         let now = (self.files.clone(), Arc::clone(&self.store));

@@ -479,7 +479,10 @@ impl Run {
     fn finish(&mut self) -> Result<(), String> {
         self.agree()?;
         self.look()?;
-        let bounded = self.world.within(MEND_LIMIT, |world| logs::bounded(world));
+        let bounded = self.world.within(MEND_LIMIT, |world| {
+            logs::bounded(world)?;
+            overdue::no_spare_state(world)
+        });
         bounded.map_err(|reason| format!("growth: {reason}"))?;
         self.lift_policies()?;
         self.judge_organizations()?;

@@ -140,8 +140,27 @@ pub(crate) async fn receive(
     vote: RaftVote,
     stream: FrameStream,
 ) -> Result<(), SnapshotError> {
-    let FrameStream { tx, mut rx } = stream;
     store.clear_shadow(group)?;
+    let received = receive_and_install((raft, store), group, vote, stream).await;
+    // The replica answers after the swap, or has refused it: what came in part, or for nothing, would stay
+    // until the next snapshot. One that stops may swap yet; then the next start clears what is left.
+    let is_left = match &received {
+        Ok(()) => store.get_shadow(group, &keys::applied(group))?.is_some(),
+        Err(error) => !matches!(error, SnapshotError::Stopped),
+    };
+    if crate::planted::on_spare_left(is_left) {
+        store.clear_shadow(group)?;
+    }
+    received
+}
+
+async fn receive_and_install(
+    (raft, store): (&Raft, &Arc<ShadowStore>),
+    group: GroupId,
+    vote: RaftVote,
+    stream: FrameStream,
+) -> Result<(), SnapshotError> {
+    let FrameStream { tx, mut rx } = stream;
     receive_chunks(store, group, &mut rx).await?;
     let staged = store.get_shadow(group, &keys::applied(group))?;
     let staged = staged.ok_or_else(|| SnapshotError::Malformed("no position in it".into()))?;

@@ -1,6 +1,7 @@
-//! What has expired is removed by the entries that follow: each removes some of it, so that a group with
-//! enough entries keeps nothing that was due before them. A group without entries is not judged: its log
-//! time does not advance. It must change nothing.
+//! What is kept without need. What has expired is removed by the entries that follow: each removes some of
+//! it, so that a group with enough entries keeps nothing that was due before them. A group without entries is
+//! not judged: its log time does not advance. And no node keeps a state that nothing reads: of a snapshot that
+//! did not arrive, or from before one that did. It must change nothing.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -25,27 +26,32 @@ impl Overdue {
         for host in &world.hosts {
             let Some(node) = host.node() else { continue };
             let due = host.wall.now().0.saturating_sub(SLACK.as_millis().try_into().unwrap_or(0));
-            let mut overdue: BTreeMap<GroupId, usize> = BTreeMap::new();
-            for (key, _) in host.store().pairs() {
-                let (Some((expires, _)), Some(parsed)) =
-                    (keys::parse_expiry(&key), keys::parse(&key))
-                else {
-                    continue;
-                };
-                if expires.0 < due {
-                    *overdue.entry(parsed.group).or_default() += 1;
-                }
-            }
+            let store = node.groups().store();
             for (group, _, applied, ..) in node.groups().metrics().groups {
                 let place = (host.number, host.lives(), group);
                 let began = *self.0.entry(place).or_insert(applied);
-                let left = overdue.get(&group).copied().unwrap_or_default();
+                let prefix = keys::kind_prefix(group, keys::NO_ORG, keys::Kind::Expiry);
+                let records = store.scan(&prefix, None, usize::MAX);
+                let records = records.map_err(|error| format!("growth: {error}"))?;
+                let times = records.iter().filter_map(|(key, _)| keys::parse_expiry(key));
+                let left = times.filter(|(expires, _)| expires.0 < due).count();
                 judge(applied - began, left)
                     .map_err(|reason| format!("node {}, group {group}: {reason}", host.number))?;
             }
         }
         Ok(())
     }
+}
+
+/// Whether no node has anything in a spare slot, once no snapshot is under way.
+pub(super) fn no_spare_state(world: &World) -> Result<(), String> {
+    for (number, node) in world.nodes() {
+        let used = node.groups().used_spares().map_err(|error| error.to_string())?;
+        if let Some(group) = used.first() {
+            return Err(format!("node {number} keeps a state of group {group} that nothing reads"));
+        }
+    }
+    Ok(())
 }
 
 /// Judges a replica that has had this many entries since the first look, and this much that is overdue.
