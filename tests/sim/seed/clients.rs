@@ -4,6 +4,7 @@
 mod client;
 mod dialects;
 mod network;
+mod odd;
 mod organizations;
 mod policies;
 mod speaker;
@@ -11,7 +12,8 @@ mod work;
 
 pub(crate) use self::{
     client::{CREDENTIALS, Client, WRITTEN_TWICE, credential},
-    network::{ClientNetwork, Walk},
+    network::{ClientNetwork, ODD, Walk},
+    odd::has_odd_client,
     organizations::{Founder, has_ends},
     policies::Owner,
     speaker::{KINDS as DIALECTS, has_dialects},

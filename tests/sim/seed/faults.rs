@@ -53,6 +53,8 @@ pub(crate) struct FaultPlan {
     /// The organization whose move was begun last.
     moved: Option<String>,
     weights: [u64; CLASSES.len()],
+    /// In a quarter of the seeds a clock that has jumped is set right with all else only.
+    is_clock_left_wrong: bool,
 }
 
 /// One injection.
@@ -98,6 +100,7 @@ impl FaultPlan {
             rng,
             moved: None,
             weights,
+            is_clock_left_wrong: Rng::new(seed ^ 0xc10_cc5).below(4) == 0,
             counts: BTreeMap::new(),
             due: Vec::new(),
             recovering: None,
@@ -449,6 +452,10 @@ impl FaultPlan {
         world.hosts[number].wall.jump(by);
         self.count("clock jump", 1);
         let after = self.ms(500, 5000);
+        if self.is_clock_left_wrong {
+            self.count("clock that stays wrong", 1);
+            return self.later(world, world.shape.fault_plan, Repair::Clock(number));
+        }
         self.later(world, after, Repair::Clock(number));
     }
 

@@ -5,6 +5,7 @@ mod idle;
 pub(crate) mod lost_log;
 mod misspelt;
 mod no_seeds;
+mod odd;
 mod organizations;
 mod overdue;
 mod policies;
@@ -264,6 +265,7 @@ impl Run {
         }
         self.begin_policies(&work);
         self.begin_organizations(&work);
+        self.begin_odd_client(&work);
         self.work = Some(work);
         Ok(())
     }
@@ -574,6 +576,7 @@ impl Run {
         self.count_policies();
         self.count_dialects();
         self.count_organizations();
+        self.count_odd_client();
         self.fault_plan.count("lost messages", network_faults.lost);
         self.fault_plan.count("requests doubled", network_faults.doubled);
         self.fault_plan.count("late messages", network_faults.late);

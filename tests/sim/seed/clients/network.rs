@@ -29,6 +29,15 @@ use crate::{
     trace::Trace,
 };
 
+/// What a client does that the others do not, by the names in the table of kinds.
+pub(crate) const ODD: [&str; 5] = [
+    "read from a position on",
+    "key of another request",
+    "another organization's write",
+    "mistyped command",
+    "lease terms far apart",
+];
+
 pub(crate) type Door = (Handle, EmbeddedNode);
 
 pub(super) struct State {
@@ -52,6 +61,8 @@ pub(crate) struct Met {
     /// Organizations that were made, and ended.
     pub(crate) made: u64,
     pub(crate) ended: u64,
+    /// What the odd client did, and was answered.
+    pub(crate) odd: [u64; ODD.len()],
 }
 
 /// The way into every node. Clones are the same.
