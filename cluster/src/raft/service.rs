@@ -114,17 +114,17 @@ fn refused(reason: impl Into<String>) -> PeerReply {
 async fn answer(core: &Core, from: NodeId, body: &[u8]) -> PeerReply {
     match PeerRequest::decode(body) {
         Err(error) => refused(error.to_string()),
-        Ok(PeerRequest::Propose { group, proposal }) => match Proposal::decode(&proposal) {
+        Ok(PeerRequest::Propose { group, proposal }) => match forwarded(from, group, &proposal) {
             Ok(proposal) => PeerReply::Proposed(core.propose_here(group, proposal).await),
-            Err(error) => refused(error.to_string()),
+            Err(refused) => refused,
         },
         Ok(PeerRequest::ProposeInTurn { group, proposal, wait_ms }) => {
-            match Proposal::decode(&proposal) {
+            match forwarded(from, group, &proposal) {
                 Ok(proposal) => {
                     let wait = Duration::from_millis(wait_ms.into());
                     PeerReply::Proposed(core.propose_in_turn(group, proposal, wait).await)
                 }
-                Err(error) => refused(error.to_string()),
+                Err(refused) => refused,
             }
         }
         Ok(PeerRequest::Vote { group, body }) => {
@@ -172,6 +172,17 @@ async fn answer(core: &Core, from: NodeId, body: &[u8]) -> PeerReply {
             | PeerRequest::Progress { .. },
         ) => refused("not a request of this version"),
     }
+}
+
+/// A proposal of another node. What only the group's leader proposes is refused.
+fn forwarded(from: NodeId, group: GroupId, proposal: &[u8]) -> Result<Proposal, PeerReply> {
+    let proposal = Proposal::decode(proposal).map_err(|error| refused(error.to_string()))?;
+    let command = &proposal.command;
+    if command.may_be_forwarded_to(group) {
+        return Ok(proposal);
+    }
+    tracing::warn!(%from, %group, command = command.name(), "a forwarded proposal is refused");
+    Err(refused("only the leader of the group proposes this"))
 }
 
 /// A vote or a pre-vote. A voter that has just been started does not answer: it has forgotten which

@@ -4,7 +4,7 @@
 
 use super::{Command, Proposal};
 use crate::{
-    base::id::{ClientId, OrgId},
+    base::id::{ClientId, GroupId, OrgId},
     records::{movement::MovedRecord, oidc::Provider, registration::CredentialTarget},
     version::LEVEL_OF_POLICIES,
 };
@@ -227,6 +227,60 @@ impl Command {
                 | Self::EndClaim(_)
                 | Self::SettleEnd(_)
         )
+    }
+
+    /// Whether a node that does not lead a group may propose it there: what clients and operators ask for, and
+    /// what any member may have to say. The rest is proposed by the group's leader only: the formation, the
+    /// steps of a move behind its request, and what a group notes of itself and its replicas. A member that
+    /// was taken over can then not mark a replica of its choice, or adopt an organization.
+    #[must_use]
+    pub const fn may_be_forwarded_to(&self, group: GroupId) -> bool {
+        match self {
+            // In a home group these are the terms by which its leader grants.
+            Self::SetLeases(_) => group.0 == GroupId::SYSTEM.0,
+            Self::Form { .. }
+            | Self::FormWithRegions { .. }
+            | Self::MarkReplicas { .. }
+            | Self::MoveCommit { .. }
+            | Self::ImportBegin { .. }
+            | Self::ImportChunk { .. }
+            | Self::ImportFinish { .. }
+            | Self::MoveCleanup { .. }
+            | Self::NotePartitionPolicy(_)
+            | Self::RaiseFeatureLevel { .. }
+            | Self::NoteFeatureLevel(_)
+            | Self::NotePolicies(_) => false,
+            Self::RegisterNode(_)
+            | Self::ClaimOrg(_)
+            | Self::CreateOrg(_)
+            | Self::CreateOidc { .. }
+            | Self::PatchOidc { .. }
+            | Self::DeleteOidc { .. }
+            | Self::SetNodeState { .. }
+            | Self::SetRegionState { .. }
+            | Self::RefoundRegion { .. }
+            | Self::SetSurvivalGoal(_)
+            | Self::MoveFreeze { .. }
+            | Self::MoveAbort { .. }
+            | Self::SetPartitionPolicy(_)
+            | Self::SetVoterRegion { .. }
+            | Self::CloseGroup { .. }
+            | Self::FoundSuccessor { .. }
+            | Self::SetOrgSettings { .. }
+            | Self::AddRegion(_)
+            | Self::NoteLost { .. }
+            | Self::ChangeCredential { .. }
+            | Self::RemoveCredential { .. }
+            | Self::BindCredential { .. }
+            | Self::ClaimDomain { .. }
+            | Self::ChangeResource { .. }
+            | Self::ChangeKeys { .. }
+            | Self::SetPolicies { .. }
+            | Self::CreateSuborganization { .. }
+            | Self::EndOrg { .. }
+            | Self::EndClaim(_)
+            | Self::SettleEnd(_) => true,
+        }
     }
 
     /// Whether it is a step of a move, which is executed in every state of the organization.

@@ -7,8 +7,9 @@ use std::time::Duration;
 use concordat_cluster::raft::{Proposed, Retention};
 use concordat_proto::{
     command::Command,
-    id::GroupId,
+    id::{ClientId, GroupId},
     refusal::Refusal,
+    registration::Binding,
     version::{FEATURE_LEVEL, FEATURE_LEVEL_FIRST},
 };
 use concordat_tests::wait::within;
@@ -16,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::{
     fleet,
-    in_process::{LIMIT, Nine, WRITE_LIMIT},
+    in_process::{LIMIT, Nine, ORG, WRITE_LIMIT},
 };
 
 /// Long enough for some rounds of questions.
@@ -31,6 +32,17 @@ async fn restart(nine: &mut Nine, place: usize, feature_level: u32) {
 
 fn levels(nine: &Nine) -> Vec<u32> {
     nine.all_running().map(|(_, groups)| groups.feature_level()).collect()
+}
+
+/// A command of the newest level.
+fn bind() -> Command {
+    let command = Command::BindCredential {
+        org: ORG,
+        binding: Binding::new("jitsudo").expect("a good binding"),
+        client_id: ClientId::new("a").expect("a good id"),
+    };
+    assert_eq!(command.feature_level(), FEATURE_LEVEL);
+    command
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -48,7 +60,7 @@ async fn a_new_command_is_proposed_only_when_every_member_knows_it() {
         }
     }
     // A node of the new release proposes it all the same: no leader appends it.
-    let early = nine.proposal(1, Command::NoteFeatureLevel(FEATURE_LEVEL));
+    let early = nine.proposal(1, bind());
     let ended = nine.try_propose(1, early, ROUNDS).await;
     assert_eq!(ended, Proposed::NotProposed, "while a member does not know it");
     assert!(levels(&nine).iter().all(|level| *level == FEATURE_LEVEL_FIRST), "{:?}", levels(&nine));
@@ -61,8 +73,8 @@ async fn a_new_command_is_proposed_only_when_every_member_knows_it() {
         is_raised.then_some(()).ok_or_else(|| format!("{levels:?}"))
     })
     .await;
-    let noted = nine.proposal(1, Command::NoteFeatureLevel(FEATURE_LEVEL));
-    nine.propose(1, noted).await;
+    let bound = nine.proposal(1, bind());
+    nine.propose(1, bound).await;
     nine.patch(0, "a", 99).await;
     nine.settled().await;
     nine.agreed().await;
@@ -84,8 +96,10 @@ async fn a_level_is_not_raised_past_a_member_that_did_not_say_that_it_knows_it()
     let known_by = (0..8).map(|place| nine.id(place)).collect();
     let raise = Command::RaiseFeatureLevel { level: FEATURE_LEVEL + 1, known_by };
     let deadline = Instant::now() + WRITE_LIMIT;
-    let proposal = nine.proposal(0, raise);
-    match nine.groups(0).propose(GroupId::SYSTEM, proposal, deadline).await {
+    // The leader's own: no other node may propose it.
+    let leader = nine.leader_of(GroupId::SYSTEM).await;
+    let proposal = nine.proposal(leader, raise);
+    match nine.groups(leader).propose(GroupId::SYSTEM, proposal, deadline).await {
         Proposed::Committed { applied, .. } => {
             let node = nine.id(8);
             assert_eq!(applied.outcome, Err(Refusal::FeatureLevelUnknown { node }));

@@ -11,6 +11,7 @@ mod expired;
 mod failover;
 mod faults;
 mod features;
+mod forwarded;
 mod leases;
 mod lost;
 mod members;
