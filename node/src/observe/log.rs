@@ -43,6 +43,9 @@ const HELD: &[&str] =
 
 /// The library whose lines are meaningless once replicas are being stopped.
 const ENDS_WITH_THE_STOP: &str = "openraft";
+/// Where that library reports, as errors, what it returns to its caller too: that this node leads no longer, or
+/// that a replica is being reopened. The caller says what matters of it.
+const ALSO_RETURNED: &str = "openraft::raft::";
 /// Whether the process is shutting down in order.
 static STOPPING: AtomicBool = AtomicBool::new(false);
 
@@ -52,7 +55,10 @@ fn crate_name<'a>(metadata: &Metadata<'a>) -> &'a str {
 
 /// Whether a line may be written at all.
 fn harmless(metadata: &Metadata<'_>) -> bool {
-    !HELD.contains(&crate_name(metadata)) || *metadata.level() <= LevelFilter::INFO
+    let is_returned =
+        *metadata.level() == tracing::Level::ERROR && metadata.target().starts_with(ALSO_RETURNED);
+    !is_returned
+        && (!HELD.contains(&crate_name(metadata)) || *metadata.level() <= LevelFilter::INFO)
 }
 
 /// The lines that are written, by the configured levels.
@@ -151,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn libraries_that_see_bytes_are_held_at_info() {
+    fn libraries_that_see_bytes_are_held_at_info_and_refusals_are_no_errors() {
         let captured = Captured::default();
         let writer = captured.clone();
         let lines = fmt::layer().with_writer(move || writer.clone());
@@ -160,6 +166,8 @@ mod tests {
         let subscriber = tracing_subscriber::registry().with(lines.with_filter(filter));
         tracing::subscriber::with_default(subscriber, || {
             tracing::trace!(target: "hyper", "canary-one");
+            tracing::error!(target: "openraft::raft::api::management", "canary-three");
+            tracing::info!(target: "openraft::raft::api::management", "kept-four");
             tracing::debug!(target: "h2", "canary-two");
             tracing::warn!(target: "hyper", "kept-one");
             tracing::trace!(target: "concordat_node", "kept-two");
@@ -167,7 +175,7 @@ mod tests {
         });
         let text = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
         assert!(!text.contains("canary"), "{text}");
-        for kept in ["kept-one", "kept-two", "kept-three"] {
+        for kept in ["kept-one", "kept-two", "kept-three", "kept-four"] {
             assert!(text.contains(kept), "{text}");
         }
     }
@@ -181,7 +189,7 @@ mod tests {
         let filter = filter("info".parse::<Targets>().unwrap(), &STOPS);
         let subscriber = tracing_subscriber::registry().with(lines.with_filter(filter));
         let say = |text: &str| {
-            tracing::error!(target: "openraft::raft", "library-{text}");
+            tracing::error!(target: "openraft::core", "library-{text}");
             tracing::error!(target: "concordat_cluster", "own-{text}");
         };
         tracing::subscriber::with_default(subscriber, || {
