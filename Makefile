@@ -178,12 +178,12 @@ compose-test: setup $(ROCKSDB) ## docker-compose.yml as users run it, where a Do
 	$(PACK); \
 	CONCORDAT_COMPOSE_TEST=1 cargo test --locked --workspace --test compose -- --nocapture
 
-FAULTS := soak::long_run::nothing_is_lost_whatever_breaks crashes::damage::a_damaged_node_refuses_or_is_right \
+FAULTS := soak::at_once::nothing_is_lost_when_all_happens_at_once soak::long_run::nothing_is_lost_whatever_breaks crashes::damage::a_damaged_node_refuses_or_is_right \
 	crashes::leader_killed::no_acknowledged_write_is_lost_with_the_leader \
 	crashes::recovery::a_region_catches_up_and_a_full_cluster_comes_back
 
 .PHONY: faults
-faults: setup $(ROCKSDB) ## Break nine processes for MINUTES=n (10), in the order of SEED=n; recovery times
+faults: setup $(ROCKSDB) ## Break nine processes for MINUTES=n (10), by faults and commands that SEED=n draws; recovery times
 	cargo build --locked -p concordat-node -p concordat-tests --bins --tests
 	CONCORDAT_FAULTS_MINUTES=$(or $(MINUTES),10) CONCORDAT_FAULTS_KILLS=20 \
 	  $(if $(SEED),CONCORDAT_SEED=$(SEED)) \

@@ -322,31 +322,7 @@ impl Scene<'_> {
     }
 
     async fn damage(&mut self) -> Done {
-        // Not the first one, which would begin another cluster when it has lost everything.
-        let node = 1 + self.rng.place(NODES - 1);
-        let id = self.fleet.cluster.node_id(node).expect("it has run");
-        self.fleet.cluster.kill(node).await;
-        let files = damage::files(&self.fleet.cluster.data_dir(node));
-        let spoilt = damage::Spoilt::choose(&files, self.rng);
-        spoilt.apply();
-        self.fleet.cluster.restart(node).await;
-        let came_of_it = match self.fleet.cluster.settles(node, NOTICE_LIMIT).await {
-            Some(status) => {
-                self.fleet.judge_end(node, status, &damage::REFUSALS);
-                "it refused to start"
-            }
-            None => {
-                // All of its clients' reads are judged.
-                self.hold(1000, 2000).await;
-                "it started, and was right"
-            }
-        };
-        // In either case this disk is not trusted any more.
-        self.fleet.cluster.kill(node).await;
-        self.fleet.cluster.wipe(node);
-        self.fleet.cluster.restart(node).await;
-        self.fleet.remove((node + 1) % NODES, &id).await;
-        Done::Hit(format!("of node {node}: {spoilt}: {came_of_it}"))
+        Done::Hit(damage(self.fleet, self.rng).await)
     }
 
     async fn storm(&mut self) -> Done {
@@ -356,6 +332,36 @@ impl Scene<'_> {
         crowd.disperse().await;
         Done::Hit(format!("{STORM} times as many for {time:?}"))
     }
+}
+
+/// Damages a file of a node that was killed: it refuses to start with a reason, or is right. Then its disk is
+/// replaced, and its old self removed.
+pub(super) async fn damage(fleet: &mut Fleet, rng: &mut Rng) -> String {
+    // Not the first one, which would begin another cluster when it has lost everything.
+    let node = 1 + rng.place(NODES - 1);
+    let id = fleet.cluster.node_id(node).expect("it has run");
+    fleet.cluster.kill(node).await;
+    let files = damage::files(&fleet.cluster.data_dir(node));
+    let spoilt = damage::Spoilt::choose(&files, rng);
+    spoilt.apply();
+    fleet.cluster.restart(node).await;
+    let came_of_it = match fleet.cluster.settles(node, NOTICE_LIMIT).await {
+        Some(status) => {
+            fleet.judge_end(node, status, &damage::REFUSALS);
+            "it refused to start"
+        }
+        None => {
+            // All of its clients' reads are judged.
+            sleep(Duration::from_millis(1000 + rng.below(1000))).await;
+            "it started, and was right"
+        }
+    };
+    // In either case this disk is not trusted any more.
+    fleet.cluster.kill(node).await;
+    fleet.cluster.wipe(node);
+    fleet.cluster.restart(node).await;
+    fleet.remove((node + 1) % NODES, &id).await;
+    format!("of node {node}: {spoilt}: {came_of_it}")
 }
 
 fn all() -> Vec<usize> {

@@ -8,12 +8,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use concordat_tests::{checker, demo::REGIONS, rng};
+use concordat_tests::{demo::REGIONS, rng};
 use tokio::time::sleep;
 
 use crate::{
-    clients::{self, Crowd, Shared, count_broken, last_reads},
+    clients::{self, Crowd, Shared},
     fleet::{self, FAR, Fleet, HOME},
+    soak::judged,
 };
 
 /// Longer than any lease at home, and than the window in which a silent node counts as there.
@@ -63,18 +64,7 @@ async fn every_promise_is_kept_through_kills_and_pauses() {
     let crowd = Crowd::gather(&shared, 0, 1);
     break_things(&mut fleet, &shared).await;
     crowd.disperse().await;
-    fleet.cluster.ready().await;
-    fleet.agree().await;
-    let history = shared.recorder.history();
-    let final_reads = last_reads(&shared).await;
-    match checker::check(&history, &final_reads) {
-        Ok(summary) => {
-            println!("promises: {summary}");
-            assert!(summary.bound >= BOUND_MIN, "too few reads to prove anything");
-        }
-        Err(violation) => {
-            count_broken("promises", &history);
-            panic!("CONCORDAT_SEED={seed}: {violation}")
-        }
-    }
+    let summary = judged(&mut fleet, &shared, "promises").await;
+    println!("promises: {summary}");
+    assert!(summary.bound >= BOUND_MIN, "too few reads to prove anything");
 }

@@ -25,6 +25,23 @@ pub struct Summary {
     pub questions: usize,
 }
 
+impl Summary {
+    /// Counts another history too.
+    pub const fn add(&mut self, other: &Self) {
+        let Self { writes, committed, refused, unknown, attempts, .. } = *other;
+        let Self { reads, unmarked, bound, questions, .. } = *other;
+        self.writes += writes;
+        self.committed += committed;
+        self.refused += refused;
+        self.unknown += unknown;
+        self.attempts += attempts;
+        self.reads += reads;
+        self.unmarked += unmarked;
+        self.bound += bound;
+        self.questions += questions;
+    }
+}
+
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { writes, committed, refused, unknown, attempts, reads, unmarked, .. } = self;
