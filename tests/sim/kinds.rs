@@ -2,7 +2,7 @@
 //! checks that each was hit. A long sweep that misses one tests less than it says.
 
 /// All kinds of faults.
-pub(crate) const KINDS: [&str; 84] = [
+pub(crate) const KINDS: [&str; 85] = [
     "add node",
     "address reused",
     "addresses exchanged",
@@ -83,6 +83,7 @@ pub(crate) const KINDS: [&str; 84] = [
     "upgraded",
     "vote given before a power loss",
     "voter changes sides",
+    "voters moved",
     "wiped first node",
     "wiped node",
     "write error",

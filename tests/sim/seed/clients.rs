@@ -13,7 +13,7 @@ mod work;
 pub(crate) use self::{
     client::{CREDENTIALS, Client, WRITTEN_TWICE, credential},
     network::{ClientNetwork, ODD, Walk},
-    odd::has_odd_client,
+    odd::{MANY_MOVES, has_odd_client},
     organizations::{Founder, has_ends},
     policies::Owner,
     speaker::{KINDS as DIALECTS, has_dialects},

@@ -16,6 +16,8 @@ use tokio::time::sleep;
 use crate::{clients::Walk, host, world::World};
 
 const PATIENCE: Duration = Duration::from_secs(6);
+/// Organizations that are made until one is answered.
+const NEW_ORG_ATTEMPTS: usize = 3;
 
 /// Asks one node after the other until one gives an answer that is no 408, 429 or 503.
 fn ask(
@@ -99,14 +101,19 @@ fn is_done(answer: Option<&(u16, Value)>) -> bool {
 
 /// Makes an organization.
 pub(crate) fn new_org(world: &mut World, name: &str, home: &Region) -> Result<Org, String> {
-    // Asked again under an id of its own, it is made once.
-    let id = format!("00000000-0000-4000-8000-{:012x}", 1 + world.drawn(1 << 40));
-    let body = json!({"org_name": name, "home_region": home.as_str(), "id": id});
-    let answer = ask(world, "POST", "/v1/organizations", Some(&body), 30);
-    match answer {
-        Some((201, body)) => Ok(Org::of(&body["result"])),
-        other => Err(format!("making an organization: {other:?}")),
+    let mut last = None;
+    for _ in 0..NEW_ORG_ATTEMPTS {
+        // Asked again under an id of its own, it is made once.
+        let id = format!("00000000-0000-4000-8000-{:012x}", 1 + world.drawn(1 << 40));
+        let body = json!({"org_name": name, "home_region": home.as_str(), "id": id});
+        match ask(world, "POST", "/v1/organizations", Some(&body), 30) {
+            Some((201, body)) => return Ok(Org::of(&body["result"])),
+            // It was made without an answer, and with a key that was lost with it.
+            Some((409, body)) => last = Some((409, body)),
+            other => return Err(format!("making an organization: {other:?}")),
+        }
     }
+    Err(format!("making an organization: {last:?}"))
 }
 
 /// Gives an organization an enterprise domain. Draws nothing.

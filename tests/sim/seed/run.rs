@@ -27,7 +27,7 @@ use tokio::{sync::watch, task::JoinHandle};
 
 pub(crate) use self::report::Report;
 use crate::{
-    clients::{CREDENTIALS, Client, Gate, Work, has_dialects},
+    clients::{CREDENTIALS, Client, Gate, MANY_MOVES, Work, has_dialects},
     faults::{FaultPlan, differ, lost},
     host::End,
     invariants::{Watch, features, frozen::Frozen, logs, secrets},
@@ -154,7 +154,7 @@ impl Run {
         self.repair("after the trouble")?;
         self.upgrade()?;
         self.put_back()?;
-        if self.seed.is_multiple_of(4) {
+        if self.seed.is_multiple_of(MANY_MOVES) {
             self.move_many()?;
         }
         if self.rng.below(4) == 0 && self.world.shape.regions.len() >= 3 {

@@ -30,12 +30,13 @@ use crate::{
 };
 
 /// What a client does that the others do not, by the names in the table of kinds.
-pub(crate) const ODD: [&str; 5] = [
+pub(crate) const ODD: [&str; 6] = [
     "read from a position on",
     "key of another request",
     "another organization's write",
     "mistyped command",
     "lease terms far apart",
+    "voters moved",
 ];
 
 pub(crate) type Door = (Handle, EmbeddedNode);

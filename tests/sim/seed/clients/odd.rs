@@ -1,6 +1,6 @@
 //! A client that does what the others do not, in a third of the seeds: it asks for reads from a position on,
 //! uses a key again for another request, asks for another organization's write, mistypes an operator's
-//! commands, and sets leases of very unlike lengths.
+//! commands, moves the voters of groups, and sets leases of very unlike lengths.
 //!
 //! It must not judge histories: an answer that no server may give to one of these ends it. The draws are from
 //! a generator of their own.
@@ -25,6 +25,8 @@ use super::{
 /// Where the seeds with such a client are drawn from.
 const DRAW: u64 = 0x0dd_c11e;
 const PATIENCE: Duration = Duration::from_secs(6);
+/// In one seed of this many a lot of organizations move at once.
+pub(crate) const MANY_MOVES: u64 = 4;
 /// No organization and no node has this id.
 const UNKNOWN: &str = "00000000-0000-4000-8000-00000000dead";
 /// Lengths at home and away that lie far apart, or are the shortest or the longest.
@@ -54,7 +56,8 @@ impl Client {
                 1 => self.uses_a_key_again(count).await,
                 2 => self.asks_for_anothers_write().await,
                 3 => self.mistypes(&operator_key).await,
-                _ => self.sets_leases(&operator_key).await,
+                4 => self.sets_leases(&operator_key).await,
+                _ => self.moves_voters(&operator_key).await,
             };
             self.work.client_network.with(|state| state.met.odd[kind] += u64::from(is_done));
             self.pause(50, 700).await;
@@ -187,6 +190,27 @@ impl Client {
         let node = self.rng.place(self.work.places.len());
         let told = self.told(node, &asked).await;
         told.is_some_and(|(status, ..)| status == 200 && local * 3 <= remote)
+    }
+
+    /// The voters of a region's group go to another region, or home again. Not where it is judged how long a
+    /// move takes without a change of leaders.
+    async fn moves_voters(&mut self, operator_key: &str) -> bool {
+        if self.work.seed.is_multiple_of(MANY_MOVES) {
+            return false;
+        }
+        let regions: Vec<String> = {
+            let places = self.work.places.iter().map(|place| place.region.clone());
+            places.collect()
+        };
+        let of = self.rng.place(regions.len());
+        let to = if self.rng.below(2) == 0 { of } else { self.rng.place(regions.len()) };
+        let body = json!({"voter_region": regions[to]}).to_string();
+        let target = format!("/v1/cluster/regions/{}", regions[of]);
+        let headers = vec![("slashid-api-key", operator_key.to_owned())];
+        let asked = Asked { method: "PATCH", target, headers, body: Some(body) };
+        let node = self.rng.place(self.work.places.len());
+        let told = self.told(node, &asked).await;
+        told.is_some_and(|(status, ..)| status == 200 && regions[of] != regions[to])
     }
 
     /// Status, whether it is current, and body, if there is an answer.
