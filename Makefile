@@ -178,7 +178,8 @@ compose-test: setup $(ROCKSDB) ## docker-compose.yml as users run it, where a Do
 	$(PACK); \
 	CONCORDAT_COMPOSE_TEST=1 cargo test --locked --workspace --test compose -- --nocapture
 
-FAULTS := soak::at_once::nothing_is_lost_when_all_happens_at_once soak::long_run::nothing_is_lost_whatever_breaks crashes::damage::a_damaged_node_refuses_or_is_right \
+FAULTS := soak::at_once::nothing_is_lost_when_all_happens_at_once \
+	soak::long_run::nothing_is_lost_whatever_breaks crashes::damage::a_damaged_node_refuses_or_is_right \
 	crashes::leader_killed::no_acknowledged_write_is_lost_with_the_leader \
 	crashes::recovery::a_region_catches_up_and_a_full_cluster_comes_back
 
