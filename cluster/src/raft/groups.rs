@@ -132,7 +132,7 @@ impl Groups {
         self.core.store()
     }
 
-    /// The groups of which a snapshot is being received: nothing else is in a spare slot.
+    /// The groups that receive a snapshot: nothing else is in a spare slot.
     ///
     /// # Errors
     /// When the store is broken.
