@@ -23,11 +23,11 @@ use crate::{
 };
 
 /// The exit code of a node whose disk cannot be written.
-const FAULT: i32 = 1;
+pub(super) const FAULT: i32 = 1;
 /// For a node to notice its broken disk: it must be written to.
 const NOTICE_LIMIT: Duration = Duration::from_secs(120);
 /// For a node to end when it is asked to.
-const STOP_LIMIT: Duration = Duration::from_secs(60);
+pub(super) const STOP_LIMIT: Duration = Duration::from_secs(60);
 /// For a cluster that heals to take a write for all regions.
 const HEAL_LIMIT: Duration = Duration::from_secs(90);
 /// How many times as many clients a storm has.
@@ -224,16 +224,7 @@ impl Scene<'_> {
     }
 
     async fn cut_one_way(&mut self) -> Done {
-        let node = self.rng.place(NODES);
-        let (from, to) = match self.rng.below(3) {
-            0 => (vec![node], all()),
-            1 => (all(), vec![node]),
-            _ => {
-                let region = self.rng.place(3);
-                let other = (region + 1 + self.rng.place(2)) % 3;
-                (nodes_of(region), nodes_of(other))
-            }
-        };
+        let (from, to) = one_way(self.rng);
         self.fleet.cluster.links().set(&from, &to, Way::CUT);
         let time = self.hold(1000, 8000).await;
         self.fleet.cluster.links().heal();
@@ -364,10 +355,24 @@ pub(super) async fn damage(fleet: &mut Fleet, rng: &mut Rng) -> String {
     format!("of node {node}: {spoilt}: {came_of_it}")
 }
 
-fn all() -> Vec<usize> {
+/// From which nodes to which: one to all, all to one, or a region to another.
+pub(super) fn one_way(rng: &mut Rng) -> (Vec<usize>, Vec<usize>) {
+    let node = rng.place(NODES);
+    match rng.below(3) {
+        0 => (vec![node], all()),
+        1 => (all(), vec![node]),
+        _ => {
+            let region = rng.place(3);
+            let other = (region + 1 + rng.place(2)) % 3;
+            (nodes_of(region), nodes_of(other))
+        }
+    }
+}
+
+pub(super) fn all() -> Vec<usize> {
     (0..NODES).collect()
 }
 
-fn nodes_of(region: usize) -> Vec<usize> {
+pub(super) fn nodes_of(region: usize) -> Vec<usize> {
     (3 * region..3 * region + 3).collect()
 }

@@ -10,7 +10,6 @@ use std::{collections::BTreeMap, time::Duration};
 use concordat_tests::{
     checker::Summary,
     demo::REGIONS,
-    process_cluster::ClusterOptions,
     rng::{self, Rng},
     wait::within,
 };
@@ -21,13 +20,11 @@ use crate::{
     figures::Spread,
     fleet::{self, Fleet, LIMIT},
     soak::{
-        judged,
-        kinds::{Done, Kind, SMALL_DISKS, Scene},
+        breakable, judged,
+        kinds::{Done, Kind, Scene},
     },
 };
 
-/// So low that states are synced, logs purged and snapshots sent all the time.
-const RETENTION: (u64, u64) = (500, 100);
 /// Between faults.
 const CALM: Duration = Duration::from_secs(1);
 /// Fewer reads under a promise in a round than this prove nothing.
@@ -129,13 +126,7 @@ async fn nothing_is_lost_whatever_breaks() {
     let seed = rng::seed();
     println!("faults: CONCORDAT_SEED={seed}");
     let mut rng = Rng::new(seed);
-    let options = ClusterOptions {
-        retention: Some(RETENTION),
-        has_links: true,
-        small_disks: SMALL_DISKS.to_vec(),
-        ..ClusterOptions::default()
-    };
-    let mut fleet = Fleet::start_with(options).await;
+    let mut fleet = breakable().await;
     links_are_used(&fleet).await;
     let began = Instant::now();
     let mut tally = Tally::default();

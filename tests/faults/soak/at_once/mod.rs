@@ -18,7 +18,6 @@ use std::time::Duration;
 
 use concordat_tests::{
     demo::REGIONS,
-    process_cluster::ClusterOptions,
     rng::{self, Rng},
 };
 use tokio::time::{Instant, sleep};
@@ -27,15 +26,13 @@ use self::{
     act::{Act, Fault, NotNow, Scene},
     driver::{Driver, Tally},
 };
-use super::{judged, kinds::SMALL_DISKS};
+use super::{breakable, judged};
 use crate::{
     clients::Shared,
     figures::minutes,
     fleet::{self, Fleet},
 };
 
-/// So low that states are synced, logs purged and snapshots sent all the time.
-const RETENTION: (u64, u64) = (500, 100);
 /// Of things happening at once, before and after a scene.
 const DISORDER: Duration = Duration::from_secs(25);
 /// Between one act and the next.
@@ -158,13 +155,7 @@ async fn nothing_is_lost_when_all_happens_at_once() {
     let seed = rng::seed();
     println!("at once: CONCORDAT_SEED={seed}");
     let mut rng = Rng::new(seed);
-    let options = ClusterOptions {
-        retention: Some(RETENTION),
-        has_links: true,
-        small_disks: SMALL_DISKS.to_vec(),
-        ..ClusterOptions::default()
-    };
-    let mut fleet = Fleet::start_with(options).await;
+    let mut fleet = breakable().await;
     let (began, time) = (Instant::now(), minutes());
     let mut tally = Tally::default();
     for number in 1.. {

@@ -2,7 +2,7 @@
 //! one at a time, links have any number. A node that ends by itself without a fault of its disk
 //! fails the run; nothing else is judged here.
 
-use std::{process::ExitStatus, time::Duration};
+use std::process::ExitStatus;
 
 use concordat_tests::{
     demo::REGIONS,
@@ -16,18 +16,17 @@ use super::{
     broken::{Broken, How, Trouble},
     driver::Driver,
 };
-use crate::{fleet::NODES, soak::kinds::SMALL_DISKS};
+use crate::{
+    fleet::NODES,
+    soak::kinds::{FAULT, SMALL_DISKS, STOP_LIMIT, all, nodes_of, one_way},
+};
 
-/// The exit code of a node whose disk cannot be written.
-const FAULT: i32 = 1;
 /// This many nodes may have a fault of their own, but when all are killed.
 const BROKEN_MAX: usize = 3;
 /// How many times as many clients a storm has.
 const STORM: usize = 4;
 /// Crowds at once, beside the usual one.
 const STORMS_MAX: usize = 1;
-/// For a node to end when it is asked to.
-const STOP_LIMIT: Duration = Duration::from_secs(60);
 
 impl Driver<'_> {
     /// A node without a fault of its own.
@@ -149,16 +148,7 @@ impl Driver<'_> {
     }
 
     pub(super) fn cut_one_way(&mut self) -> String {
-        let node = self.rng.place(NODES);
-        let (from, to) = match self.rng.below(3) {
-            0 => (vec![node], all()),
-            1 => (all(), vec![node]),
-            _ => {
-                let region = self.rng.place(3);
-                let other = (region + 1 + self.rng.place(2)) % 3;
-                (nodes_of(region), nodes_of(other))
-            }
-        };
+        let (from, to) = one_way(self.rng);
         let what = format!("from {from:?} to {to:?}");
         self.trouble(vec![(from, to, Way::CUT)], (500, 8000));
         what
@@ -304,12 +294,4 @@ impl Driver<'_> {
         }
         self.fleet.cluster.restart(node).await;
     }
-}
-
-pub(super) fn all() -> Vec<usize> {
-    (0..NODES).collect()
-}
-
-pub(super) fn nodes_of(region: usize) -> Vec<usize> {
-    (3 * region..3 * region + 3).collect()
 }

@@ -8,10 +8,10 @@ use concordat_tests::{connection::request, demo::REGIONS, wait::within};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::{driver::Driver, nodes::nodes_of};
+use super::driver::Driver;
 use crate::{
     fleet::{LIMIT, NODES},
-    soak::kinds,
+    soak::kinds::{self, nodes_of},
 };
 
 /// How long an operator tries: where the voters of the system group, or of the lost one, were in the
@@ -88,7 +88,7 @@ impl Driver<'_> {
         if let Some(crowd) = self.crowd.take() {
             crowd.disperse().await;
         }
-        self.fleet.agree().await;
+        self.fleet.agree_or_report().await;
         let lost = self.rng.place(3);
         let to = (lost + 1 + self.rng.place(2)) % 3;
         for node in nodes_of(lost) {
