@@ -25,6 +25,11 @@ pub(super) struct Tally {
 }
 
 impl Tally {
+    /// Whether the act was done, or it is known why it cannot be.
+    pub(super) fn is_known(&self, act: Act) -> bool {
+        self.done.contains_key(&act) || self.left_out.contains_key(&act)
+    }
+
     pub(super) fn print(&self, seed: u64, took: Duration) {
         println!("at once: {took:?}, CONCORDAT_SEED={seed}");
         for act in Act::all() {
