@@ -8,7 +8,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{Pair, Reader, SnapshotVisit, Store, StoreError, WriteBatch};
+use super::{CacheStats, Pair, Reader, SnapshotVisit, Store, StoreError, WriteBatch};
 
 /// Called on every failure, on the thread that met it. Must not block.
 pub type OnFailure = Box<dyn Fn(&StoreError) + Send + Sync>;
@@ -88,6 +88,10 @@ impl Store for FailStopStore {
 
     fn blocks(&self) -> bool {
         self.inner.blocks()
+    }
+
+    fn cache_stats(&self) -> CacheStats {
+        self.inner.cache_stats()
     }
 }
 

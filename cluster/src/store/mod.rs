@@ -90,6 +90,17 @@ impl fmt::Debug for WriteBatch {
     }
 }
 
+/// How well a store's cache of blocks did since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CacheStats {
+    /// Look-ups that found their block.
+    pub hits: u64,
+    /// Look-ups that read it from a file.
+    pub misses: u64,
+    /// The bytes that the cache holds, for all stores that share it.
+    pub bytes: u64,
+}
+
 /// Called with a reader of a snapshot, possibly on another thread.
 pub type SnapshotVisit<'a> = &'a mut dyn FnMut(&dyn Reader) -> Result<(), StoreError>;
 
@@ -118,5 +129,10 @@ pub trait Store: Reader + fmt::Debug + Send + Sync + 'static {
     /// Whether calls may block on a disk, so that long ones need a thread of their own.
     fn blocks(&self) -> bool {
         true
+    }
+
+    /// How well its cache did; all zero for a store without one.
+    fn cache_stats(&self) -> CacheStats {
+        CacheStats::default()
     }
 }

@@ -6,11 +6,13 @@
 use std::{fmt, path::Path};
 
 use rocksdb::{
-    BlockBasedOptions, Cache, DB, DBCompressionType, DBRawIterator, Env, LogLevel, Options,
-    ReadOptions, Snapshot, WriteBatch as RocksBatch, WriteOptions,
+    BlockBasedIndexType, BlockBasedOptions, Cache, DB, DBCompressionType, DBRawIterator, Env,
+    LogLevel, LruCacheOptions, Options, ReadOptions, Snapshot, WriteBatch as RocksBatch,
+    WriteOptions,
+    statistics::{StatsLevel, Ticker},
 };
 
-use super::{Pair, Reader, SnapshotVisit, Store, StoreError, WriteBatch, keys};
+use super::{CacheStats, Pair, Reader, SnapshotVisit, Store, StoreError, WriteBatch, keys};
 
 /// Bits per key of the filters: one look-up in a hundred for an absent key reads a block.
 const BLOOM_BITS: f64 = 10.0;
@@ -18,6 +20,9 @@ const BLOOM_BITS: f64 = 10.0;
 const BUFFER_BLOOM_RATIO: f64 = 0.05;
 /// Background flushes and compactions of one store at a time, and threads of the process for them.
 const BACKGROUND_JOBS: i32 = 2;
+/// Four shards. A block that is larger than its shard is never kept, and the library would divide a cache of
+/// 128 MiB into 64 shards; more than a few are of use only to many threads.
+const CACHE_SHARD_BITS: i32 = 2;
 /// Written data is handed to the disk in pieces, so that a sync finds little left.
 const BYTES_PER_SYNC: u64 = 1024 * 1024;
 
@@ -39,8 +44,11 @@ impl RocksOptions {
     pub fn new(block_cache_bytes: usize) -> Result<Self, StoreError> {
         let mut env = Env::new().map_err(|e| StoreError::caused("get an environment", e))?;
         env.set_background_threads(BACKGROUND_JOBS);
+        let mut cache = LruCacheOptions::default();
+        cache.set_capacity(block_cache_bytes);
+        cache.set_num_shard_bits(CACHE_SHARD_BITS);
         Ok(Self {
-            cache: Cache::new_lru_cache(block_cache_bytes),
+            cache: Cache::new_lru_cache_opts(&cache),
             env,
             write_buffer_bytes: 16 * 1024 * 1024,
             open_files_max: 256,
@@ -65,8 +73,13 @@ impl RocksOptions {
         let mut table = BlockBasedOptions::default();
         table.set_block_cache(&self.cache);
         table.set_bloom_filter(BLOOM_BITS, false);
+        // Index and filter in blocks of their own, with an index above them that stays in memory. As one block for
+        // each file they have megabytes, and a cache that cannot keep one reads it for every look-up. Nothing but
+        // that index is pinned: what is pinned may be more than the whole cache.
+        table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+        table.set_partition_filters(true);
+        table.set_pin_top_level_index_and_filter(true);
         table.set_cache_index_and_filter_blocks(true);
-        table.set_pin_l0_filter_and_index_blocks_in_cache(true);
         table.set_format_version(5);
 
         let mut options = Options::default();
@@ -88,6 +101,8 @@ impl RocksOptions {
         options.set_keep_log_file_num(1);
         options.set_log_level(LogLevel::Warn);
         options.set_stats_dump_period_sec(0);
+        options.enable_statistics();
+        options.set_statistics_level(StatsLevel::ExceptHistogramOrTimers);
         options
     }
 }
@@ -104,6 +119,9 @@ impl fmt::Debug for RocksOptions {
 /// A store on RocksDB.
 pub struct RocksStore {
     db: DB,
+    /// Those that it was opened with: they have its counters.
+    options: Options,
+    cache: Cache,
 }
 
 impl RocksStore {
@@ -112,10 +130,12 @@ impl RocksStore {
     /// # Errors
     /// When it is held by another process, damaged, or cannot be made.
     pub fn open(path: &Path, options: &RocksOptions) -> Result<Self, StoreError> {
-        let db = DB::open(&options.database(), path).map_err(|error| {
+        let cache = options.cache.clone();
+        let options = options.database();
+        let db = DB::open(&options, path).map_err(|error| {
             StoreError::caused(format!("open the RocksDB in {}", path.display()), error)
         })?;
-        Ok(Self { db })
+        Ok(Self { db, options, cache })
     }
 
     /// The greatest key, or `None` when there is none.
@@ -228,6 +248,14 @@ impl Store for RocksStore {
     fn read_snapshot(&self, visit: SnapshotVisit<'_>) -> Result<(), StoreError> {
         visit(&Frozen(self.db.snapshot()))
     }
+
+    fn cache_stats(&self) -> CacheStats {
+        CacheStats {
+            hits: self.options.get_ticker_count(Ticker::BlockCacheHit),
+            misses: self.options.get_ticker_count(Ticker::BlockCacheMiss),
+            bytes: self.cache.get_usage() as u64,
+        }
+    }
 }
 
 impl fmt::Debug for RocksStore {
@@ -305,6 +333,39 @@ mod tests {
             }
         }
         assert_eq!(seen, 3000);
+    }
+
+    /// The filter of the file is larger than the cache. What is read again and again is found there all the
+    /// same: a whole filter would be read from the file for each look-up.
+    #[test]
+    fn a_file_with_very_many_keys_is_read_through_a_small_cache() {
+        const KEYS: u32 = 300_000;
+        const READ: [u32; 4] = [7, 70_007, 140_007, 290_007];
+        const ROUNDS: u64 = 100;
+        let directory = tempfile::tempdir().unwrap();
+        let options = RocksOptions::new(256 * 1024).unwrap();
+        let store = RocksStore::open(directory.path(), &options).unwrap();
+        let numbers: Vec<u32> = (0..KEYS).collect();
+        for numbers in numbers.chunks(1000) {
+            let put = |number: &u32| (number.to_be_bytes().to_vec(), Some(vec![7; 8]));
+            let changes = numbers.iter().map(put).collect();
+            store.write(WriteBatch { cleared_prefixes: vec![], changes }).unwrap();
+        }
+        store.db.flush().unwrap();
+        store.db.compact_range(None::<&[u8]>, None::<&[u8]>);
+        let read_all = || {
+            for number in READ {
+                assert_eq!(store.get(&number.to_be_bytes()).unwrap(), Some(vec![7; 8]));
+            }
+        };
+        read_all();
+        let before = store.cache_stats();
+        (0..ROUNDS).for_each(|_| read_all());
+        let after = store.cache_stats();
+        let reads = ROUNDS * READ.len() as u64;
+        let (hits, misses) = (after.hits - before.hits, after.misses - before.misses);
+        assert!(hits >= reads && misses <= reads / 100, "{reads} reads: {before:?}, {after:?}");
+        assert!(after.bytes > 0 && after.bytes < 1024 * 1024, "{after:?}");
     }
 
     proptest! {

@@ -17,7 +17,7 @@ use std::{
 use concordat_proto::id::{GroupId, OrgId};
 
 use super::{
-    Pair, Reader, SnapshotVisit, Store, StoreError, WriteBatch,
+    CacheStats, Pair, Reader, SnapshotVisit, Store, StoreError, WriteBatch,
     changes::{Changes, Stamp},
     keys,
 };
@@ -313,6 +313,10 @@ impl Store for ShadowStore {
 
     fn blocks(&self) -> bool {
         self.inner.blocks()
+    }
+
+    fn cache_stats(&self) -> CacheStats {
+        self.inner.cache_stats()
     }
 }
 

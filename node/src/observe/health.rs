@@ -139,7 +139,12 @@ fn seconds(span: Duration) -> String {
 /// `/metrics`.
 pub(crate) fn metrics(node: &Node) -> Response<ResponseBody> {
     let in_flight = node.limits.requests.saturating_sub(node.permits.available_permits());
-    let page = node.metrics.page(&node.groups.metrics(), &node.log.0.stats(), in_flight);
+    let page = node.metrics.page(
+        &node.groups.metrics(),
+        &node.log.0.stats(),
+        node.store.cache_stats(),
+        in_flight,
+    );
     respond::text(StatusCode::OK, METRICS, page)
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use concordat_cluster::{log, raft::GroupsMetrics};
+use concordat_cluster::{log, raft::GroupsMetrics, store::CacheStats};
 use concordat_proto::consistency::RequiredConsistency;
 use tokio::time::Instant;
 
@@ -83,6 +83,7 @@ impl Metrics {
         &self,
         groups: &GroupsMetrics,
         log: &log::LogStats,
+        cache: CacheStats,
         in_flight: usize,
     ) -> String {
         let mut text = String::new();
@@ -98,6 +99,7 @@ impl Metrics {
         write_groups(&mut text, groups);
         gauges::write(&mut text, groups);
         write_log(&mut text, log);
+        write_cache(&mut text, cache);
         let name = "concordat_log_lines_lost_total";
         head(&mut text, name, "counter", "Lines of the process log that were dropped");
         line(&mut text, &format!("{name} {}", super::log::lost()));
@@ -169,6 +171,19 @@ fn write_log(text: &mut String, log: &log::LogStats) {
     gauge(text, "concordat_log_cache_bytes", "Payload bytes cached in memory", log.cache_bytes);
 }
 
+fn write_cache(text: &mut String, cache: CacheStats) {
+    let counters = [
+        ("concordat_state_cache_hits_total", "Blocks of the state found in memory", cache.hits),
+        ("concordat_state_cache_misses_total", "Blocks of the state read from files", cache.misses),
+    ];
+    for (name, help, value) in counters {
+        head(text, name, "counter", help);
+        line(text, &format!("{name} {value}"));
+    }
+    let help = "Bytes of the state cached in memory, by all nodes of the process";
+    gauge(text, "concordat_state_cache_bytes", help, cache.bytes);
+}
+
 fn gauge(text: &mut String, name: &str, help: &str, value: u64) {
     head(text, name, "gauge", help);
     line(text, &format!("{name} {value}"));
@@ -196,7 +211,12 @@ mod tests {
             statuses: Vec::new(),
             health: NodeHealth::unknown(NodeId(1)),
         };
-        let page = metrics.page(&groups, &log::LogStats::default(), 6);
+        let page = metrics.page(
+            &groups,
+            &log::LogStats::default(),
+            CacheStats { hits: 7, misses: 8, bytes: 9 },
+            6,
+        );
         for expected in [
             "concordat_requests_total{operation=\"oidc_patch\",status=\"408\"} 1",
             "concordat_requests_total{operation=\"oidc_patch\",status=\"other\"} 1",
@@ -206,6 +226,7 @@ mod tests {
             "concordat_raft_applied_index{group=\"1\"} 3",
             "concordat_raft_is_leader{group=\"1\"} 1",
             "concordat_log_fsyncs_total 0",
+            "concordat_state_cache_misses_total 8",
         ] {
             assert!(page.lines().any(|line| line == expected), "{expected}\n{page}");
         }
