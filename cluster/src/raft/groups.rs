@@ -334,6 +334,13 @@ impl Groups {
         self.core.metrics()
     }
 
+    /// For each group: the term, the indexes of the last applied and of the last entry, and whether this node is the
+    /// leader. The part of [`Self::metrics`] that costs little.
+    #[must_use]
+    pub fn indexes(&self) -> Vec<(GroupId, u64, u64, u64, bool)> {
+        self.core.indexes()
+    }
+
     /// The regions that count in a group's membership, for receipts. A node that has nothing of the
     /// group yet uses the group that this one has succeeded, or else the cluster's list of regions:
     /// a receipt always lists some region.

@@ -268,8 +268,8 @@ impl FaultPlan {
     fn running(&mut self, world: &World) -> Option<usize> {
         // Half of the time a leader: there is more to break.
         let leads = |world: &World, number: usize| {
-            let metrics = world.hosts[number].node().map(|node| node.groups().metrics());
-            metrics.is_some_and(|metrics| metrics.groups.iter().any(|(.., leads)| *leads))
+            let groups = world.hosts[number].node().map(|node| node.groups().indexes());
+            groups.is_some_and(|groups| groups.iter().any(|(.., leads)| *leads))
         };
         if self.rng.below(2) == 0
             && let Some(leader) = self.any(world, leads)
@@ -464,7 +464,7 @@ impl FaultPlan {
         let Some(number) = self.running(world) else { return };
         let Some((handle, node)) = world.hosts[number].door() else { return };
         world.trace.line(format_args!("{number} is asked to end"));
-        let leads = node.groups().metrics().groups.iter().any(|(.., leads)| *leads);
+        let leads = node.groups().indexes().iter().any(|(.., leads)| *leads);
         self.count("leader handed over", u64::from(leads));
         drop(handle.spawn(async move { node.groups().shutdown().await }));
         world.run(Duration::from_millis(1500));

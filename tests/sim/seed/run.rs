@@ -395,7 +395,7 @@ impl Run {
         let agreed = self.world.within(MEND_LIMIT, |world| {
             let mut furthest = std::collections::BTreeMap::new();
             for (number, node) in world.nodes() {
-                for (group, _, applied, last, _) in node.groups().metrics().groups {
+                for (group, _, applied, last, _) in node.groups().indexes() {
                     let known = *furthest.entry(group).or_insert(applied);
                     if known != applied || last != applied {
                         return Err(format!(

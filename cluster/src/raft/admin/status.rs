@@ -200,21 +200,26 @@ impl Core {
         joined.map_err(|error| Fault::caused("computing the state's digest", error))?
     }
 
-    /// Gauges for the metrics page.
-    pub(crate) fn metrics(&self) -> GroupsMetrics {
+    /// The groups of this node: term, applied, last in the log, whether it is the leader.
+    pub(crate) fn indexes(&self) -> Vec<(GroupId, u64, u64, u64, bool)> {
         let gauges = |replica: &Arc<Replica>| {
             let metrics = replica.metrics();
             let leads = replica.leader() == Some(self.node());
             let last = metrics.last_log_index.unwrap_or(0);
             (replica.group, metrics.current_term, self.applied(replica.group).0, last, leads)
         };
+        self.replicas().iter().map(gauges).collect()
+    }
+
+    /// Gauges for the metrics page.
+    pub(crate) fn metrics(&self) -> GroupsMetrics {
         let now = self.environment().steady.now();
         let leases = |replica: &Arc<Replica>| {
             let (age, holders) = replica.leasing.ages(now);
             (replica.group, age, holders)
         };
         GroupsMetrics {
-            groups: self.replicas().iter().map(gauges).collect(),
+            groups: self.indexes(),
             waiters: self.tracker().waiters(),
             leases: self.replicas().iter().map(leases).collect(),
             lease_waits: self.tracker().lease_wait_stats(),

@@ -120,8 +120,8 @@ impl Scene {
 
     /// The term and the last entry of a node's log of the group, and whether it leads.
     fn log_of(&self, number: usize) -> Option<(u64, u64, bool)> {
-        let metrics = self.world.hosts[number].node()?.groups().metrics();
-        let of = metrics.groups.into_iter().find(|(group, ..)| *group == self.group)?;
+        let groups = self.world.hosts[number].node()?.groups().indexes();
+        let of = groups.into_iter().find(|(group, ..)| *group == self.group)?;
         Some((of.1, of.3, of.4))
     }
 

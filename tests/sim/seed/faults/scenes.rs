@@ -253,9 +253,8 @@ impl FaultPlan {
 
 /// Whether a node leads the group of some region.
 pub(crate) fn leads_a_region(world: &World, number: usize) -> bool {
-    let metrics = world.hosts[number].node().map(|node| node.groups().metrics());
-    let mut groups = metrics.into_iter().flat_map(|metrics| metrics.groups);
-    groups.any(|(group, .., leads)| leads && group != GroupId::SYSTEM)
+    let groups = world.hosts[number].node().map(|node| node.groups().indexes());
+    groups.into_iter().flatten().any(|(group, .., leads)| leads && group != GroupId::SYSTEM)
 }
 
 /// Nothing gets from one to the other.
@@ -273,7 +272,7 @@ pub(super) fn cut_apart(world: &World, these: &[usize], those: &[usize]) {
 fn home_of(world: &World, org: &str) -> Option<Region> {
     let org: OrgId = org.parse().ok()?;
     let (_, node) = world.nodes().next()?;
-    let groups = node.groups().metrics().groups;
+    let groups = node.groups().indexes();
     let holds = |group: &GroupId| {
         let home = query::home(node.state(), *group, org).ok().flatten();
         home.is_some_and(|home| home.release.is_none())
@@ -281,7 +280,7 @@ fn home_of(world: &World, org: &str) -> Option<Region> {
     let mut others = groups.iter().map(|(group, ..)| *group).filter(|it| *it != GroupId::SYSTEM);
     let group = others.find(holds)?;
     let leads = |node: &EmbeddedNode| {
-        node.groups().metrics().groups.iter().any(|(it, .., leads)| *leads && *it == group)
+        node.groups().indexes().iter().any(|(it, .., leads)| *leads && *it == group)
     };
     let (leader, _) = world.nodes().find(|(_, node)| leads(node))?;
     Some(world.hosts[leader].region.clone())

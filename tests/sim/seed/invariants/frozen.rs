@@ -31,7 +31,7 @@ impl Frozen {
         let mut newest: BTreeMap<OrgId, u32> = BTreeMap::new();
         let mut limit = Duration::ZERO;
         for (_, node) in world.nodes() {
-            for (group, ..) in node.groups().metrics().groups {
+            for (group, ..) in node.groups().indexes() {
                 if group == GroupId::SYSTEM {
                     continue;
                 }
@@ -47,7 +47,7 @@ impl Frozen {
         }
         for (_, node) in world.nodes() {
             for (org, _) in &released {
-                for (group, ..) in node.groups().metrics().groups {
+                for (group, ..) in node.groups().indexes() {
                     let home = query::home(node.state(), group, *org).ok().flatten();
                     if let Some(home) = home.filter(|home| home.release.is_none()) {
                         let known = newest.entry(*org).or_default();

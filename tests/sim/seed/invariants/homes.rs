@@ -30,7 +30,7 @@ pub(super) struct Homes(BTreeMap<GroupId, (u64, BTreeMap<OrgId, Stay>)>);
 impl Homes {
     pub(super) fn look(&mut self, world: &World) -> Result<(), String> {
         for (_, node) in world.nodes() {
-            for (group, _, applied, ..) in node.groups().metrics().groups {
+            for (group, _, applied, ..) in node.groups().indexes() {
                 let known = self.0.entry(group).or_default();
                 if group == GroupId::SYSTEM || known.0 >= applied {
                     continue;

@@ -72,7 +72,7 @@ pub(crate) fn bounded(world: &World) -> Result<(), String> {
     }
     for host in &world.hosts {
         let (Some(node), Some(log)) = (host.node(), host.log()) else { continue };
-        let groups = node.groups().metrics().groups;
+        let groups = node.groups().indexes();
         let bytes: u64 = groups.iter().map(|(group, ..)| log.group_bytes(group.0)).sum();
         if bytes > bytes_max.saturating_add(SLACK) {
             let number = host.number;

@@ -33,7 +33,7 @@ pub(super) struct Numbers {
 impl Numbers {
     pub(super) fn look(&mut self, world: &World) -> Result<(), String> {
         for (number, node) in world.nodes() {
-            for (group, _, applied, ..) in node.groups().metrics().groups {
+            for (group, _, applied, ..) in node.groups().indexes() {
                 let last = self.looked.insert((number, group), applied);
                 if group == GroupId::SYSTEM || last == Some(applied) {
                     continue;

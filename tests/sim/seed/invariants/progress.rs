@@ -17,7 +17,7 @@ impl Progress {
     pub(super) fn look(&mut self, world: &World) -> Result<(), String> {
         for (number, node) in world.nodes() {
             let host = &world.hosts[number];
-            for (group, term, applied, ..) in node.groups().metrics().groups {
+            for (group, term, applied, ..) in node.groups().indexes() {
                 self.note((host.id.0, host.lives()), group, (term, applied))
                     .map_err(|reason| format!("progress: node {number}, {reason}"))?;
             }

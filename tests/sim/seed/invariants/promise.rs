@@ -200,7 +200,7 @@ impl Promise {
         for host in hosts.iter().filter(|host| host.node().is_some()) {
             let Some((handle, node)) = host.door() else { continue };
             let _here = handle.enter();
-            for (group, ..) in node.groups().metrics().groups {
+            for (group, ..) in node.groups().indexes() {
                 if node.groups().freshness(group) == Freshness::Current {
                     self.served.insert((host.number, host.lives(), group));
                 }
@@ -232,7 +232,7 @@ impl Promise {
             };
             host.runs_since().is_some_and(|since| now - since >= SETTLED)
                 && self.served.contains(&(host.number, host.lives(), group))
-                && node.groups().metrics().groups.iter().any(is_behind)
+                && node.groups().indexes().iter().any(is_behind)
         };
         (!of_region.is_empty() && of_region.iter().all(lacks)).then(|| {
             format!(

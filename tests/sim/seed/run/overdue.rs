@@ -27,7 +27,7 @@ impl Overdue {
             let Some(node) = host.node() else { continue };
             let due = host.wall.now().0.saturating_sub(SLACK.as_millis().try_into().unwrap_or(0));
             let store = node.groups().store();
-            for (group, _, applied, ..) in node.groups().metrics().groups {
+            for (group, _, applied, ..) in node.groups().indexes() {
                 let place = (host.number, host.lives(), group);
                 let began = *self.0.entry(place).or_insert(applied);
                 let prefix = keys::kind_prefix(group, keys::NO_ORG, keys::Kind::Expiry);

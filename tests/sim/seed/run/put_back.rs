@@ -80,7 +80,6 @@ fn voter_of_three(world: &World, rng: &mut Rng) -> Option<usize> {
 
 /// How far a node has applied each group.
 fn applied(world: &World, number: usize) -> Vec<(GroupId, u64)> {
-    let metrics = world.hosts[number].node().map(|node| node.groups().metrics());
-    let groups = metrics.into_iter().flat_map(|metrics| metrics.groups);
-    groups.map(|(group, _, applied, ..)| (group, applied)).collect()
+    let groups = world.hosts[number].node().map(|node| node.groups().indexes());
+    groups.into_iter().flatten().map(|(group, _, applied, ..)| (group, applied)).collect()
 }

@@ -52,7 +52,7 @@ impl Ends {
         groups_may_close: bool,
     ) -> Result<(), String> {
         for (number, node) in world.nodes() {
-            for (group, _, applied, ..) in node.groups().metrics().groups {
+            for (group, _, applied, ..) in node.groups().indexes() {
                 let last = self.looked.insert((number, group), applied);
                 if group == GroupId::SYSTEM || last == Some(applied) {
                     continue;
