@@ -175,6 +175,8 @@ bugs! {
     ReplacedKeyLives = "replaced key lives",
     /// A write that was authorized under policies that have changed since is carried out.
     StalePolicyAccepted = "stale policy revision accepted",
+    /// The leader of a group with an ended organization takes the last step of its end again and again.
+    EndNeverSettled = "end never settled",
 }
 
 #[cfg(feature = "planted")]

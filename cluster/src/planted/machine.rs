@@ -17,6 +17,12 @@ use crate::{
     store::{StoreError, keys::Kind},
 };
 
+/// Whether the last step of an organization's end is noted.
+#[inline(always)]
+pub(crate) fn settles_end() -> bool {
+    !is(Bug::EndNeverSettled)
+}
+
 /// Whether an organization's id is a reserved one.
 #[inline(always)]
 pub(crate) fn on_reserved(is_reserved: bool) -> bool {

@@ -12,6 +12,7 @@ mod policies;
 mod put_back;
 mod report;
 pub(crate) mod two_copies;
+mod rest;
 
 use std::{sync::Arc, time::Duration};
 
@@ -480,7 +481,7 @@ impl Run {
     /// The end: everything is read at every node, and no secret is on a disk.
     fn finish(&mut self) -> Result<(), String> {
         self.agree()?;
-        self.look()?;
+        self.rest()?;
         let bounded = self.world.within(MEND_LIMIT, |world| {
             logs::bounded(world)?;
             overdue::no_spare_state(world)

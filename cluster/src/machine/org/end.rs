@@ -31,6 +31,7 @@ use crate::{
         entry::txn::{ApplyResult, ApplyTxn},
         query, registered,
     },
+    planted,
     store::{
         Reader, StoreError,
         keys::{self, Kind},
@@ -68,7 +69,9 @@ pub(in crate::machine) fn end(
 
 /// Forgets that the claim is to end. A repeat is answered like the first.
 pub(in crate::machine) fn settle(txn: &mut ApplyTxn<'_>, org: OrgId) -> ApplyResult {
-    txn.remove(keys::ended(txn.group, org));
+    if planted::settles_end() {
+        txn.remove(keys::ended(txn.group, org));
+    }
     Ok(Reply::Done)
 }
 
