@@ -180,6 +180,11 @@ pub const WAITERS_MAX: usize = 20_000;
 /// Concurrent writes of one organization at one node (then 429): one organization that writes to an
 /// unreachable region must not use up the limit of all.
 pub const ORG_WRITES_MAX: usize = 5_000;
+/// Writes of organizations that the leader of a group has under way at once, of all nodes: some seconds of its
+/// work. One more is refused as certainly not stored.
+pub const PROPOSALS_MAX: usize = 16_384;
+/// The bytes of their entries.
+pub const PROPOSALS_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 const _: () = {
     assert!(SEALED_BYTES_MAX > PRIVATE_KEY_BYTES_MAX, "a sealed key fits");
@@ -191,6 +196,8 @@ const _: () = {
     assert!(COMMAND_BYTES_MAX > 2 * IMPORT_CHUNK_BYTES_MAX, "a part fits, the greatest record too");
     assert!(MOVES_COPIED_MAX <= MOVES_MAX, "an organization that is copied is also moving");
     assert!(MOVES_ASKED_MAX <= MOVES_QUEUED_MAX, "one node's requests have a place each");
+    assert!(PROPOSALS_MAX > 2 * ORG_WRITES_MAX, "nor the leader's of all nodes");
+    assert!(PROPOSALS_BYTES_MAX > 16 * COMMAND_BYTES_MAX, "large entries pass");
     assert!(FRAME_BYTES_MAX > 4 * COMMAND_BYTES_MAX, "frames carry batches");
     assert!(SNAPSHOT_CHUNK_BYTES_MAX > RECORD_BYTES_MAX, "a chunk holds a record");
     assert!(SNAPSHOT_CHUNK_BYTES_MAX < FRAME_BYTES_MAX, "a chunk fits a frame");

@@ -41,7 +41,8 @@ pub const POSITION: u8 = 2;
 ///    (`CreateSuborganization`, `EndOrg`, `EndClaim`,
 ///    `SettleEnd`); policies (`SetPolicies`, `NotePolicies`), and proposals that
 ///    name those that they were authorized under, and for which credential; segments of the Raft
-///    log of version 2, with entries that were carried over.
+///    log of version 2, with entries that were carried over; a channel between nodes for forwarded writes,
+///    and the answer that a leader is busy.
 ///
 /// A command states the level that it needs ([`crate::command::Command::feature_level`]). The
 /// cluster's level is raised through the log once every member has reported that it supports it.
@@ -53,5 +54,8 @@ pub const LEVEL_OF_POLICIES: u32 = 3;
 /// The level from which on live entries of the Raft log are carried over. The segments with them stay
 /// on one node; but until the level has risen, that node may be put back to the release before.
 pub const LEVEL_OF_CARRIED_ENTRIES: u32 = 3;
+/// The level from which on writes are forwarded on a channel of their own, and a leader with too many of them
+/// says so.
+pub const LEVEL_OF_PROPOSE_CHANNEL: u32 = 3;
 /// The level of a cluster whose records have none.
 pub const FEATURE_LEVEL_FIRST: u32 = 1;

@@ -26,6 +26,8 @@ use tokio::{
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 /// After this time a log that moves without clients is reported.
 const MOVING: Duration = Duration::from_secs(60);
+/// Of each node's log lines, where the reason of a finding may be.
+const LINES_SHOWN: usize = 40;
 /// For one answer to a question of ours.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
@@ -378,6 +380,11 @@ impl Fleet {
             };
             if began.elapsed() > moving && moving < LIMIT && applied.iter().all(has_arrived) {
                 println!("faults: a log moves without clients: it was at {first:?}; {shown}");
+                for node in 0..NODES {
+                    let log = self.cluster.log(node);
+                    let last: Vec<&str> = log.lines().rev().take(LINES_SHOWN).collect();
+                    println!("faults: the last lines of node {node}, backwards: {last:#?}");
+                }
                 return Ok(());
             }
             for node in 0..NODES {

@@ -2,7 +2,7 @@
 //! checks that each was hit. A long sweep that misses one tests less than it says.
 
 /// All kinds of faults.
-pub(crate) const KINDS: [&str; 85] = [
+pub(crate) const KINDS: [&str; 86] = [
     "add node",
     "address reused",
     "addresses exchanged",
@@ -32,6 +32,7 @@ pub(crate) const KINDS: [&str; 85] = [
     "hours pass",
     "key of another request",
     "late messages",
+    "leader behind with writes",
     "leader dies beside a cut",
     "leader handed over",
     "leader overruled",

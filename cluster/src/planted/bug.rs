@@ -177,6 +177,8 @@ bugs! {
     StalePolicyAccepted = "stale policy revision accepted",
     /// The leader of a group with an ended organization takes the last step of its end again and again.
     EndNeverSettled = "end never settled",
+    /// Forwarded writes have no channel of their own.
+    ControlBehindWrites = "control behind writes",
 }
 
 #[cfg(feature = "planted")]

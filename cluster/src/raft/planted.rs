@@ -286,6 +286,12 @@ pub(crate) fn guessed_index(last: impl FnOnce() -> Option<u64>) -> Option<LogInd
     is(Bug::IndexReused).then(|| LogIndex(1 + last().unwrap_or(0)))
 }
 
+/// Whether a forwarded write goes by a channel of its own.
+#[inline(always)]
+pub(crate) fn on_own_channel(is_apart: bool) -> bool {
+    is_apart && !is(Bug::ControlBehindWrites)
+}
+
 /// The answer where a write's entry was overruled.
 #[inline(always)]
 pub(crate) fn on_discarded(proposal: &Proposal, guess: Option<LogIndex>) -> ProposeReply {

@@ -322,9 +322,11 @@ async fn admit(core: &Core, body: &[u8]) -> PeerReply {
             }
             Err(refusal) => refused(refusal.to_string()),
         },
-        Proposed::NotProposed | Proposed::Queued { .. } | Proposed::Unknown | Proposed::Closed => {
-            PeerReply::NotLeader { leader: None }
-        }
+        Proposed::NotProposed
+        | Proposed::Busy
+        | Proposed::Queued { .. }
+        | Proposed::Unknown
+        | Proposed::Closed => PeerReply::NotLeader { leader: None },
     }
 }
 

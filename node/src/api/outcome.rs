@@ -310,6 +310,8 @@ pub enum Unavailable {
     TooManyMoves,
     /// No leader was reached in time.
     NoLeader,
+    /// The leader has as many writes under way as it takes.
+    LeaderBusy,
     /// A read that must be current is not provably so.
     NotCurrent,
     /// The object is missing, and this node has never been current since its start.
@@ -357,6 +359,7 @@ impl fmt::Display for Unavailable {
             Self::TooManyWrites => "too many pending writes on this node",
             Self::TooManyMoves => "too many queued moves on this node; nothing was stored",
             Self::NoLeader => "no leader could be reached; nothing was stored",
+            Self::LeaderBusy => "the leader has too many writes under way; nothing was stored",
             Self::NotCurrent => "this node cannot serve a fresh read (no valid lease)",
             Self::NeverCurrent => {
                 "this node has not caught up with its cluster since its start, so it cannot answer \

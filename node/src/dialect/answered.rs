@@ -161,6 +161,7 @@ pub(super) fn failures() -> Vec<(Outcome, u16, &'static str)> {
         (refused(Refusal::Moved { to: GroupId(1), epoch: 2 }), 503, "the organization is moving"),
         (unavailable(Unavailable::Overloaded), 503, "this node has too many requests"),
         (unavailable(Unavailable::NoLeader), 503, "no leader could be reached"),
+        (unavailable(Unavailable::LeaderBusy), 503, "the leader has too many writes"),
         (unavailable(Unavailable::NotCurrent), 503, "this node cannot serve a fresh read"),
         (unavailable(Unavailable::NeverCurrent), 503, "this node has not caught up"),
         (unavailable(Unavailable::NotItsTurn { ahead: 1 }), 503, "1 moves"),

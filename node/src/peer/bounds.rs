@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use concordat_cluster::raft::transport::Channel;
 use concordat_proto::limits;
 
 /// Requests of one connection that wait for an answer, as its dialler counts them.
@@ -46,7 +47,7 @@ pub(super) const WRITE_BYTES: usize = 256 * 1024;
 pub(super) const READ_BYTES: usize = 64 * 1024;
 
 /// Connections that peers have opened to us, including those in the handshake.
-pub(super) const INBOUND_MAX: usize = 3 * limits::NODES_MAX + 64;
+pub(super) const INBOUND_MAX: usize = Channel::ALL.len() * limits::NODES_MAX + 64;
 /// Callers that wait for one connection to be made.
 pub(super) const WAITERS_MAX: usize = REQUESTS_MAX;
 /// Notices kept while a connection is being made.

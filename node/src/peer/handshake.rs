@@ -38,6 +38,7 @@ pub(super) struct Refusal {
 const fn channel_name(channel: Channel) -> &'static str {
     match channel {
         Channel::Control => "control",
+        Channel::Propose => "propose",
         Channel::Append => "append",
         Channel::Bulk => "bulk",
     }

@@ -229,6 +229,9 @@ pub enum ProposeReply {
         /// How many others are before it in the queue.
         ahead: u32,
     },
+    /// Certainly not appended: the leader has as many writes under way as it takes. Only to nodes of a cluster
+    /// at feature level 3.
+    Busy,
 }
 
 /// The progress of a group's replica.
@@ -329,6 +332,7 @@ mirror_enum! {
         Unknown,
         Done { applied: V1Applied, stale_readers: V1StaleReaderSet },
         Queued { ahead: u32 },
+        Busy,
     }
     V1Notice for Notice {
         Report { entries: Vec<V1GroupProgress> },

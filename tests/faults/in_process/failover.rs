@@ -103,9 +103,11 @@ pub(crate) async fn write_in(
             applied.outcome.expect("not refused");
             Some((write_id, applied.index))
         }
-        Proposed::NotProposed | Proposed::Queued { .. } | Proposed::Unknown | Proposed::Closed => {
-            None
-        }
+        Proposed::NotProposed
+        | Proposed::Busy
+        | Proposed::Queued { .. }
+        | Proposed::Unknown
+        | Proposed::Closed => None,
     }
 }
 
@@ -285,13 +287,9 @@ async fn what_one_survivor_had_applied_lives_on_whoever_is_asked_first() {
 /// The position of a write that is committed in the closed group, as its client gets it.
 async fn position_of(nine: &Nine, via: usize, label: u64) -> Position {
     let proposal = nine.proposal(via, patch("a", label));
-    match nine.try_propose(via, proposal, WRITE_LIMIT).await {
-        Proposed::Committed { applied, .. } => applied.position.expect("of an organization"),
-        other @ (Proposed::NotProposed
-        | Proposed::Queued { .. }
-        | Proposed::Unknown
-        | Proposed::Closed) => panic!("{other:?}"),
-    }
+    let proposed = nine.try_propose(via, proposal, WRITE_LIMIT).await;
+    let Proposed::Committed { applied, .. } = proposed else { panic!("{proposed:?}") };
+    applied.position.expect("of an organization")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -105,6 +105,7 @@ async fn a_level_is_not_raised_past_a_member_that_did_not_say_that_it_knows_it()
             assert_eq!(applied.outcome, Err(Refusal::FeatureLevelUnknown { node }));
         }
         other @ (Proposed::NotProposed
+        | Proposed::Busy
         | Proposed::Queued { .. }
         | Proposed::Unknown
         | Proposed::Closed) => panic!("{other:?}"),

@@ -56,6 +56,7 @@ async fn copy(nine: &Nine, group: GroupId, via: usize, write: WriteId) -> Applie
     match nine.groups(via).propose(group, proposal, Instant::now() + WRITE_LIMIT).await {
         Proposed::Committed { applied, .. } => applied,
         other @ (Proposed::NotProposed
+        | Proposed::Busy
         | Proposed::Queued { .. }
         | Proposed::Unknown
         | Proposed::Closed) => panic!("{other:?}"),

@@ -30,6 +30,7 @@ pub(crate) async fn say(nine: &Nine, via: usize, command: Command) {
             applied.outcome.unwrap_or_else(|refusal| panic!("refused: {refusal}"));
         }
         other @ (Proposed::NotProposed
+        | Proposed::Busy
         | Proposed::Queued { .. }
         | Proposed::Unknown
         | Proposed::Closed) => {

@@ -410,6 +410,7 @@ impl Nine {
                 applied.index
             }
             other @ (Proposed::NotProposed
+            | Proposed::Busy
             | Proposed::Queued { .. }
             | Proposed::Unknown
             | Proposed::Closed) => {
@@ -454,6 +455,7 @@ impl Nine {
         match self.try_propose(via, proposal, WRITE_LIMIT).await {
             Proposed::Committed { applied, stale_readers } => (applied.index, stale_readers),
             other @ (Proposed::NotProposed
+            | Proposed::Busy
             | Proposed::Queued { .. }
             | Proposed::Unknown
             | Proposed::Closed) => {

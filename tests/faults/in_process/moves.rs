@@ -104,6 +104,7 @@ impl Proposer {
                     Ok(_) | Err(_) => return Some((at.group, applied, stale_readers)),
                 },
                 Proposed::NotProposed
+                | Proposed::Busy
                 | Proposed::Queued { .. }
                 | Proposed::Unknown
                 | Proposed::Closed => return None,

@@ -128,7 +128,10 @@ async fn move_on(groups: Groups, from: GroupId, release: Proposal) -> u64 {
                 assert!(is_there, "{:?}", applied.outcome);
                 return asked;
             }
-            Proposed::Queued { .. } | Proposed::NotProposed | Proposed::Unknown => {}
+            Proposed::Busy
+            | Proposed::Queued { .. }
+            | Proposed::NotProposed
+            | Proposed::Unknown => {}
             Proposed::Closed => panic!("the group is closed"),
         }
     }

@@ -44,6 +44,8 @@ static PANICS: AtomicU64 = AtomicU64::new(0);
 
 /// One seed in this many plays the scene of a write with two copies.
 const TWO_COPIES_ONE_IN: u64 = 12;
+/// And one in this many that of more writes than a leader commits.
+const BACKLOG_ONE_IN: u64 = 12;
 
 /// Simulates one cluster from a seed.
 #[derive(Debug, Parser)]
@@ -63,6 +65,9 @@ struct Args {
     /// Play the scene of a write with two copies, one in a lost region and one at its successor
     #[arg(long)]
     two_copies: bool,
+    /// Play the scene of more writes than their leader commits
+    #[arg(long)]
+    backlog: bool,
     /// Write everything that happens to this file
     #[arg(long)]
     trace: Option<PathBuf>,
@@ -77,12 +82,16 @@ struct Args {
     planted: Option<String>,
 }
 
-/// Runs a seed, and in some the scene of a write with two copies after it.
+/// Runs a seed, and in some of them one or two scenes of their own after it.
 fn simulate(seed: u64, trace: &Trace) -> run::Report {
     let mut report = run::seed(seed, trace);
     if Rng::new(seed ^ 0x2c0_5ce2e).below(TWO_COPIES_ONE_IN) == 0 {
         let shown = run::two_copies::play(seed, trace);
         report.add_scene("two copies of a write, one carried out", shown, trace);
+    }
+    if Rng::new(seed ^ 0xbac_0109).below(BACKLOG_ONE_IN) == 0 {
+        let shown = run::backlog::play(seed, trace);
+        report.add_scene("leader behind with writes", shown, trace);
     }
     report
 }
@@ -128,6 +137,11 @@ fn main() -> ExitCode {
         if args.two_copies {
             let is_shown = run::two_copies::play(args.seed, &trace)?;
             println!("a copy was carried out by the successor: {is_shown}");
+            return Ok(None);
+        }
+        if args.backlog {
+            let is_shown = run::backlog::play(args.seed, &trace)?;
+            println!("writes were waiting to the end: {is_shown}");
             return Ok(None);
         }
         Ok(Some(simulate(args.seed, &trace)))

@@ -1,5 +1,6 @@
 //! The phases of one run: form, work, faults, perhaps the loss of a region, repair, judge.
 
+pub(crate) mod backlog;
 mod dialects;
 mod idle;
 pub(crate) mod lost_log;
@@ -11,8 +12,8 @@ mod overdue;
 mod policies;
 mod put_back;
 mod report;
-pub(crate) mod two_copies;
 mod rest;
+pub(crate) mod two_copies;
 
 use std::{sync::Arc, time::Duration};
 

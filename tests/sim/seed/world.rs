@@ -36,6 +36,9 @@ use crate::{
     trace::Trace,
 };
 
+/// Requests of one node on one channel that another has not answered: so few that a backlog shows.
+const REQUESTS_MAX: usize = 64;
+
 /// The clients' runtime: with a right clock.
 struct Clients {
     runtime: Runtime,
@@ -85,7 +88,7 @@ impl World {
             delays = delays.between(&shape.regions[*one], &shape.regions[*other], *round_trip);
         }
         let network_faults = Arc::new(SimNetworkFaults::new(seed ^ 0x3ea7, &trace));
-        let network = InProcessNetwork::with_weather(delays, network_faults.clone());
+        let network = InProcessNetwork::with_weather(delays, network_faults.clone(), REQUESTS_MAX);
         let (operator_key, bootstrap, keyring) = beginning(seed ^ 0xbe91);
         // One of each region, as an operator would name them.
         let first_of = |region| shape.nodes.iter().position(|of| of == region);

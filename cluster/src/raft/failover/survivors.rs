@@ -135,7 +135,11 @@ async fn name_successor(
             tracing::info!(group = %closed.group, %founder, ?last, outcome = ?applied.outcome,
                 "a successor is named");
         }
-        Proposed::NotProposed | Proposed::Queued { .. } | Proposed::Unknown | Proposed::Closed => {
+        Proposed::NotProposed
+        | Proposed::Busy
+        | Proposed::Queued { .. }
+        | Proposed::Unknown
+        | Proposed::Closed => {
             tracing::info!(group = %closed.group, "no successor yet: the system group is silent");
         }
     }

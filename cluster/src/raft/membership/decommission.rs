@@ -108,7 +108,11 @@ async fn remove(core: &Core, target: Leaving) {
         Proposed::Committed { applied, .. } => {
             tracing::info!(?target, outcome = ?applied.outcome, "removed");
         }
-        Proposed::NotProposed | Proposed::Queued { .. } | Proposed::Unknown | Proposed::Closed => {
+        Proposed::NotProposed
+        | Proposed::Busy
+        | Proposed::Queued { .. }
+        | Proposed::Unknown
+        | Proposed::Closed => {
             tracing::info!(?target, "not removed yet: no answer from the system group");
         }
     }

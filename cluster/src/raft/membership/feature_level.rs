@@ -66,6 +66,7 @@ impl Raising {
                 tracing::info!(level = raised, outcome = ?applied.outcome, "raising the feature level");
             }
             Proposed::NotProposed
+            | Proposed::Busy
             | Proposed::Queued { .. }
             | Proposed::Unknown
             | Proposed::Closed => {}

@@ -217,7 +217,10 @@ async fn step_named(
         Ok(ProposeReply::Committed(applied) | ProposeReply::Done { applied, .. }) => Some(applied),
         // Found undone, or done, at the next look.
         Ok(
-            ProposeReply::NotLeader { .. } | ProposeReply::Unknown | ProposeReply::Queued { .. },
+            ProposeReply::NotLeader { .. }
+            | ProposeReply::Unknown
+            | ProposeReply::Busy
+            | ProposeReply::Queued { .. },
         )
         | Err(_) => None,
     }

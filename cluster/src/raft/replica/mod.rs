@@ -39,6 +39,7 @@ use crate::{
         lease::state::Leasing,
         planted,
         replica::log_time::GroupTimes,
+        write::admission::Admission,
     },
     store::{StoreError, shadow::ShadowStore},
 };
@@ -68,6 +69,8 @@ pub(crate) struct Replica {
     reported: AtomicU64,
     /// The leases it holds and has granted.
     pub(crate) leasing: Leasing,
+    /// The writes that it appends as a leader.
+    pub(crate) admission: Admission,
     /// Whether a snapshot is being received.
     pub(crate) receiving: AtomicBool,
     leader: watch::Sender<Option<NodeId>>,
@@ -186,6 +189,7 @@ impl Replica {
             visible,
             reported: AtomicU64::new(0),
             leasing: Leasing::default(),
+            admission: Admission::default(),
             receiving: AtomicBool::new(false),
             leader: watch::Sender::new(None),
             log: environment.log.clone(),

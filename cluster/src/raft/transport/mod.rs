@@ -18,11 +18,14 @@ use concordat_proto::{
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 
-/// The channels to a peer: a slow snapshot must not delay a vote.
+/// The channels to a peer, each with its own bounds: neither a slow snapshot nor a leader's backlog of writes must
+/// delay a vote or a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Channel {
-    /// Votes, heartbeats, reports, forwarded proposals.
+    /// Votes, leases, reports, and what the cluster itself proposes.
     Control,
+    /// Forwarded writes of organizations (feature level 3): any number of them may wait for their leader.
+    Propose,
     /// Log entries of all groups.
     Append,
     /// Snapshots.
@@ -31,7 +34,7 @@ pub enum Channel {
 
 impl Channel {
     /// All channels.
-    pub const ALL: [Self; 3] = [Self::Control, Self::Append, Self::Bulk];
+    pub const ALL: [Self; 4] = [Self::Control, Self::Propose, Self::Append, Self::Bulk];
 }
 
 /// Why a frame or an answer did not come.

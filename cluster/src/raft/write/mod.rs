@@ -2,6 +2,7 @@
 //!
 //! Nothing here may call a write reached that [`crate::consistency`] does not.
 
+pub(crate) mod admission;
 pub(crate) mod position;
 pub(crate) mod propose;
 pub(crate) mod relay;

@@ -13,6 +13,7 @@ use concordat_proto::{
     limits,
     reply::Applied,
     time::LogTime,
+    version,
     wire::{
         Wire,
         peer::{PeerReply, PeerRequest, ProposeReply},
@@ -28,7 +29,9 @@ use crate::{
         core::Core,
         engine::{convert, types::Payload},
         planted,
+        replica::Replica,
         transport::{Channel, TransportError},
+        write::admission::Admitted,
     },
 };
 
@@ -61,6 +64,8 @@ pub enum Proposed {
     },
     /// Every attempt certainly ended without an entry in any log.
     NotProposed,
+    /// As before: the leader has too many writes under way.
+    Busy,
     /// As before: its turn did not come in time.
     Queued {
         /// The number of moves ahead of it.
@@ -151,7 +156,8 @@ impl Core {
                 ProposeReply::Queued { ahead } if certain && turn_wait(deadline).is_zero() => {
                     return Proposed::Queued { ahead };
                 }
-                ProposeReply::Queued { .. } => {}
+                ProposeReply::Busy if certain => return Proposed::Busy,
+                ProposeReply::Queued { .. } | ProposeReply::Busy => {}
                 ProposeReply::Unknown => certain = false,
             }
             let pause = if hint.is_some() { Duration::from_millis(1) } else { RETRY_PAUSE };
@@ -200,12 +206,13 @@ impl Core {
         limit: Duration,
     ) -> ProposeReply {
         let transport = &self.environment().transport;
+        let channel = self.channel_of(group, &proposal.command);
         let encoded = proposal.encode();
         if takes_turns(&proposal.command) {
             let wait_ms = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX);
             let in_turn = PeerRequest::ProposeInTurn { group, proposal: encoded.clone(), wait_ms };
             let body = Bytes::from(in_turn.encode());
-            let reply = transport.request(leader, Channel::Control, body, limit).await;
+            let reply = transport.request(leader, channel, body, limit).await;
             if !is_refused(&reply) {
                 return read_reply(reply);
             }
@@ -213,7 +220,7 @@ impl Core {
         }
         let request = PeerRequest::Propose { group, proposal: encoded };
         let body = Bytes::from(request.encode());
-        read_reply(transport.request(leader, Channel::Control, body, limit).await)
+        read_reply(transport.request(leader, channel, body, limit).await)
     }
 
     /// Appends on this node, if it leads the group, and answers once applied: of what takes turns when
@@ -247,31 +254,61 @@ impl Core {
         }
     }
 
+    /// Writes of organizations have a channel of their own, once every member knows it.
+    fn channel_of(&self, group: GroupId, command: &Command) -> Channel {
+        let is_known = self.feature_level() >= version::LEVEL_OF_PROPOSE_CHANNEL;
+        let is_apart = is_known && is_of_client(group, command);
+        if planted::on_own_channel(is_apart) { Channel::Propose } else { Channel::Control }
+    }
+
     /// Appends on this node, if it leads the group, and answers once applied.
     pub(crate) async fn propose_here(
         &self,
         group: GroupId,
         mut proposal: Proposal,
     ) -> ProposeReply {
-        let Some(replica) = self.replica(group) else {
-            return ProposeReply::NotLeader { leader: None };
+        let not_appended = ProposeReply::NotLeader { leader: None };
+        let Some(replica) = self.replica(group).filter(|it| self.may_append(it, &proposal.command))
+        else {
+            return not_appended;
         };
-        // Certainly not appended; the proposer retries in a moment, at the leader of that time.
-        if replica.handing_over.load(Ordering::Acquire) || !self.may_lead(group) {
-            return ProposeReply::NotLeader { leader: None };
+        let Some(payload) = self.payload(group, &mut proposal) else { return not_appended };
+        if !is_of_client(group, &proposal.command) {
+            return self.append(&replica, &proposal, payload).await;
         }
-        let is_alone = proposal.command.org().is_some() && self.is_founding_alone(&replica);
-        // Certainly not appended either: a member could not read it.
-        if is_alone || !self.may_propose(&proposal.command) {
-            return ProposeReply::NotLeader { leader: None };
+        match replica.admission.admit(proposal.write_id, payload.0.len()) {
+            Admitted::First(place) => {
+                let reply = self.append(&replica, &proposal, payload).await;
+                place.answer(&reply);
+                reply
+            }
+            Admitted::Again(result) => result.await.unwrap_or(ProposeReply::Unknown),
+            Admitted::Busy if self.feature_level() >= version::LEVEL_OF_PROPOSE_CHANNEL => {
+                ProposeReply::Busy
+            }
+            Admitted::Busy => not_appended,
+        }
+    }
+
+    /// Whether a command may be appended here now. Otherwise the proposer retries in a moment, at the leader of
+    /// that time.
+    fn may_append(&self, replica: &Replica, command: &Command) -> bool {
+        if replica.handing_over.load(Ordering::Acquire) || !self.may_lead(replica.group) {
+            return false;
+        }
+        let of_org = command.org().is_some();
+        // A member could not read a command that not all know.
+        if (of_org && self.is_founding_alone(replica)) || !self.may_propose(command) {
+            return false;
         }
         // Nor while no region counts, which is over once the leader's own mark is applied: there is
         // nowhere yet that the write could be said to have arrived.
-        let counts_any = self.tracker().group_config(group).counts_any();
-        let counts_any = crate::planted::on_counting(counts_any);
-        if proposal.command.org().is_some() && !counts_any {
-            return ProposeReply::NotLeader { leader: None };
-        }
+        let counts_any = self.tracker().group_config(replica.group).counts_any();
+        !of_org || crate::planted::on_counting(counts_any)
+    }
+
+    /// A proposal as an entry of the log; nothing for one that could not be read back.
+    fn payload(&self, group: GroupId, proposal: &mut Proposal) -> Option<Payload> {
         proposal.stamped = self.log_now(group);
         // Limits that the organization's writes got in its earlier home do not end earlier here.
         if let Command::ImportBegin { dedup_horizon, .. } = &proposal.command {
@@ -279,10 +316,22 @@ impl Core {
         }
         let payload = Payload(Bytes::from(proposal.encode()));
         // The one gate to a log: an entry that cannot be read back would stop every replica.
-        if let Err(error) = Proposal::decode(&payload.0) {
-            tracing::error!(%group, %error, "a proposal that could not be decoded");
-            return ProposeReply::NotLeader { leader: None };
+        match Proposal::decode(&payload.0) {
+            Ok(_) => Some(payload),
+            Err(error) => {
+                tracing::error!(%group, %error, "a proposal that could not be decoded");
+                None
+            }
         }
+    }
+
+    async fn append(
+        &self,
+        replica: &Replica,
+        proposal: &Proposal,
+        payload: Payload,
+    ) -> ProposeReply {
+        let group = replica.group;
         let guess = planted::guessed_index(|| replica.metrics().last_log_index);
         let written = replica.raft.client_write(payload).await;
         // By now its successor may be active, and this entry not part of it.
@@ -307,13 +356,19 @@ impl Core {
                 ClientWriteError::ForwardToLeader(to) => {
                     ProposeReply::NotLeader { leader: to.leader_id.map(NodeId) }
                 }
-                ClientWriteError::LogEntryDiscarded(_) => planted::on_discarded(&proposal, guess),
+                ClientWriteError::LogEntryDiscarded(_) => planted::on_discarded(proposal, guess),
                 ClientWriteError::ChangeMembershipError(_)
                 | ClientWriteError::PreconditionFailed(_) => ProposeReply::Unknown,
             },
             Err(RaftError::Fatal(_)) => ProposeReply::Unknown,
         }
     }
+}
+
+/// Whether a command is a write of an organization that a client or an operator asks for: there may be any
+/// number of them.
+fn is_of_client(group: GroupId, command: &Command) -> bool {
+    command.org().is_some() && command.may_be_forwarded_to(group)
 }
 
 /// Proposes a command of the cluster itself.

@@ -292,6 +292,7 @@ async fn propose_once(
             Err(NotCommitted::Answered(unavailable(Unavailable::Fenced)))
         }
         Proposed::NotProposed => Err(NotCommitted::Answered(unavailable(Unavailable::NoLeader))),
+        Proposed::Busy => Err(NotCommitted::Answered(unavailable(Unavailable::LeaderBusy))),
         Proposed::Queued { ahead } => {
             Err(NotCommitted::Answered(unavailable(Unavailable::NotItsTurn { ahead })))
         }

@@ -79,6 +79,7 @@ pub(in crate::wire) fn propose_replies() -> Samples<ProposeReply> {
             },
         ),
         ("queued", ProposeReply::Queued { ahead: 12 }),
+        ("busy", ProposeReply::Busy),
     ]
 }
 

@@ -268,6 +268,14 @@ impl Client {
         self.write_once((org, 0), node, (&write, patience)).await;
     }
 
+    /// One write among very many.
+    pub(crate) async fn joins_a_crowd(mut self, org: usize, node: usize) {
+        let change = Change::Patch(format!("{}-of-a-crowd", self.number));
+        let required = Required::LocalRegion;
+        let write = Write { change, if_match: None, key: None, required };
+        self.write_once((org, 0), node, (&write, Patience::seconds(WAITS_ON_S))).await;
+    }
+
     /// One write that is left in the unknown.
     pub(crate) async fn comes_between(mut self, org: usize, node: usize) {
         let change = Change::Patch(format!("{}-between", self.number));

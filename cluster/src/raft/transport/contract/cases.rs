@@ -61,6 +61,29 @@ pub async fn channels_do_not_hold_one_another_up(fixture: &dyn Fixture) {
     }
 }
 
+/// More writes are forwarded than a channel takes, and none is answered. Votes and leases pass all the same: they
+/// once waited behind them, for longer than they are of use.
+pub async fn writes_that_wait_hold_no_vote_up(fixture: &dyn Fixture) {
+    const WRITES: usize = 6000;
+    let pair = Pair::start(fixture).await;
+    let transport = &pair.alpha.transport;
+    let write = |_| transport.request(BETA, Channel::Propose, "never".into(), 2 * PATIENCE);
+    let writes = join_all((0..WRITES).map(write));
+    let votes = async {
+        // By then every write has been sent, or waits for a place.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        for number in 0..100 {
+            let body = Bytes::from(format!("vote {number}"));
+            let answer = transport.request(BETA, Channel::Control, body.clone(), PATIENCE);
+            assert_eq!(answer.await, Ok(body));
+        }
+    };
+    tokio::select! {
+        _ = writes => panic!("the writes are not answered"),
+        () = soon("votes", votes) => {}
+    }
+}
+
 /// An answer that never comes is `TimedOut`, at the limit, and other requests still pass.
 pub async fn request_without_an_answer_times_out(fixture: &dyn Fixture) {
     let pair = Pair::start(fixture).await;

@@ -18,6 +18,7 @@ macro_rules! transport_contract {
         $crate::transport_contract! { @each $fixture;
             requests_are_answered_in_parallel,
             channels_do_not_hold_one_another_up,
+            writes_that_wait_hold_no_vote_up,
             request_without_an_answer_times_out,
             node_outside_the_book_is_unknown,
             address_without_a_listener_is_unreachable,

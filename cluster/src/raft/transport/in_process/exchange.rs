@@ -19,7 +19,7 @@ use super::{
     network_faults::Fate,
     route::Route,
 };
-use crate::raft::transport::{FrameStream, PeerService, TransportError};
+use crate::raft::transport::{Channel, FrameStream, PeerService, TransportError};
 
 /// Frames that wait at either end of a stream for its owner.
 const STREAM_FRAMES: usize = 64;
@@ -35,6 +35,7 @@ fn unreachable(route: &Route, reason: &str) -> TransportError {
 /// One request, one answer; without a sender's name it is a join.
 pub(super) async fn request(
     route: Route,
+    channel: Channel,
     body: Bytes,
     limit: Duration,
 ) -> Result<Bytes, TransportError> {
@@ -46,7 +47,7 @@ pub(super) async fn request(
     // A cut is a black hole: only the timeout detects it.
     let sent = link.until(deadline, |now| now.forward.passable).await;
     let sent = sent.ok_or_else(|| unreachable(&route, "no way there"))?;
-    let permit = timeout_at(deadline, Arc::clone(&link.requests).acquire_owned()).await;
+    let permit = timeout_at(deadline, link.requests(channel).acquire_owned()).await;
     let permit = permit
         .map_err(|_| unreachable(&route, "too many requests wait for it"))?
         .map_err(|_| unreachable(&route, "the link has ended"))?;

@@ -56,6 +56,7 @@ struct State {
     links: BTreeMap<(Life, Life), (Arc<Link>, Arc<Notices>)>,
     cuts: Cuts,
     counters: BTreeMap<(Region, Region), Arc<Counter>>,
+    requests_max: usize,
 }
 
 /// The network: who is attached, who listens where, and the links between them.
@@ -76,8 +77,13 @@ impl fmt::Debug for Hub {
 }
 
 impl Hub {
-    pub(super) fn new(delays: DelayMatrix, network_faults: Option<Arc<dyn NetworkFaults>>) -> Self {
-        Self { delays, network_faults, state: Mutex::default() }
+    pub(super) fn new(
+        delays: DelayMatrix,
+        network_faults: Option<Arc<dyn NetworkFaults>>,
+        requests_max: usize,
+    ) -> Self {
+        let state = Mutex::new(State { requests_max, ..State::default() });
+        Self { delays, network_faults, state }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -250,7 +256,7 @@ impl State {
         (from, to): (Life, Life),
         name: Option<NodeId>,
     ) -> Result<Route, TransportError> {
-        let Self { attached, links, cuts, counters, .. } = self;
+        let Self { attached, links, cuts, counters, requests_max, .. } = self;
         let refuse = |peer: &str, reason: &str| TransportError::Unreachable {
             peer: peer.to_owned(),
             reason: reason.to_owned(),
@@ -268,7 +274,8 @@ impl State {
             };
             let counters = (counter(a.region, b.region), counter(b.region, a.region));
             let delay = delays.one_way(a.region, b.region);
-            let link = Link::new(delay, counters, (cuts.passable(a, b), cuts.passable(b, a)));
+            let passable = (cuts.passable(a, b), cuts.passable(b, a));
+            let link = Link::new(delay, counters, passable, *requests_max);
             link.slow(cuts.extra(a, b));
             (Arc::new(link), Arc::new(Notices::default()))
         });

@@ -17,7 +17,9 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-/// Requests of one node that another has not answered yet.
+use crate::raft::transport::Channel;
+
+/// Requests of one node on one channel that another has not answered yet.
 pub(super) const REQUESTS_MAX: usize = 4096;
 /// Open streams from one node to another.
 pub(super) const STREAMS_MAX: usize = 1024;
@@ -107,7 +109,8 @@ pub(super) struct Link {
     extra_us: Arc<AtomicU64>,
     pub(super) forward: Arc<Counter>,
     pub(super) backward: Arc<Counter>,
-    pub(super) requests: Arc<Semaphore>,
+    /// By channel.
+    requests: [Arc<Semaphore>; Channel::ALL.len()],
     pub(super) streams: Arc<Semaphore>,
     condition: watch::Sender<Condition>,
 }
@@ -117,6 +120,7 @@ impl Link {
         delay: Duration,
         (forward, backward): (Arc<Counter>, Arc<Counter>),
         (there, back): (bool, bool),
+        requests_max: usize,
     ) -> Self {
         let condition =
             Condition { forward: Way::new(there), backward: Way::new(back), gone: false };
@@ -125,10 +129,15 @@ impl Link {
             extra_us: Arc::default(),
             forward,
             backward,
-            requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
+            requests: Channel::ALL.map(|_| Arc::new(Semaphore::new(requests_max))),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             condition: watch::Sender::new(condition),
         }
+    }
+
+    /// A place for a request on this channel.
+    pub(super) fn requests(&self, channel: Channel) -> Arc<Semaphore> {
+        Arc::clone(&self.requests[channel as usize])
     }
 
     /// The delay of a frame that is sent now.

@@ -37,11 +37,14 @@ use concordat_proto::{
 use futures::future::BoxFuture;
 use tokio::runtime::Handle;
 
-use self::hub::{Hub, Life};
 pub use self::{
     cuts::Place,
     delay::DelayMatrix,
     network_faults::{Fate, Message, NetworkFaults},
+};
+use self::{
+    hub::{Hub, Life},
+    link::REQUESTS_MAX,
 };
 use crate::raft::transport::{
     Channel, FrameStream, Peer, PeerService, PeerTransport, TransportError,
@@ -66,13 +69,18 @@ impl InProcessNetwork {
     /// A network with these delays, without nodes and cuts.
     #[must_use]
     pub fn new(delays: DelayMatrix) -> Self {
-        Self { hub: Arc::new(Hub::new(delays, None)) }
+        Self { hub: Arc::new(Hub::new(delays, None, REQUESTS_MAX)) }
     }
 
-    /// The same, with injected network faults.
+    /// The same, with injected network faults; `requests_max` of one node on one channel may wait for another's
+    /// answers.
     #[must_use]
-    pub fn with_weather(delays: DelayMatrix, network_faults: Arc<dyn NetworkFaults>) -> Self {
-        Self { hub: Arc::new(Hub::new(delays, Some(network_faults))) }
+    pub fn with_weather(
+        delays: DelayMatrix,
+        network_faults: Arc<dyn NetworkFaults>,
+        requests_max: usize,
+    ) -> Self {
+        Self { hub: Arc::new(Hub::new(delays, Some(network_faults), requests_max)) }
     }
 
     /// Attaches a node at an address. A node that was attached there is detached: a node is
@@ -177,12 +185,12 @@ impl PeerTransport for InProcessTransport {
     fn request(
         &self,
         to: NodeId,
-        _channel: Channel,
+        channel: Channel,
         body: Bytes,
         limit: Duration,
     ) -> BoxFuture<'static, Result<Bytes, TransportError>> {
         match self.hub.route(self.life, to) {
-            Ok(route) => Box::pin(exchange::request(route, body, limit)),
+            Ok(route) => Box::pin(exchange::request(route, channel, body, limit)),
             Err(error) => Box::pin(future::ready(Err(error))),
         }
     }
@@ -194,7 +202,7 @@ impl PeerTransport for InProcessTransport {
         limit: Duration,
     ) -> BoxFuture<'static, Result<Bytes, TransportError>> {
         match self.hub.route_join(self.life, &address) {
-            Ok(route) => Box::pin(exchange::request(route, body, limit)),
+            Ok(route) => Box::pin(exchange::request(route, Channel::Control, body, limit)),
             Err(error) => Box::pin(future::ready(Err(error))),
         }
     }
