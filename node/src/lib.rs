@@ -40,6 +40,7 @@ mod openapi;
 mod org_limits;
 pub mod peer;
 mod percent;
+mod places;
 mod policy;
 mod request;
 pub mod seal;

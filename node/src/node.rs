@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     auth::Remembered, boot::config::HttpLimits, environment::Environment, grpc::streams::Streams,
     http::route::Routes, keyring::KeyringCheck, observe::metrics::Metrics,
-    org_limits::PerOrgLimiter, policy::cache::PolicyCache, seal::Sealer,
+    org_limits::PerOrgLimiter, places::Places, policy::cache::PolicyCache, seal::Sealer,
 };
 
 /// A node, as its requests see it.
@@ -43,7 +43,7 @@ pub(crate) struct Node {
     /// The HTTP limits.
     pub(crate) limits: HttpLimits,
     /// A place for each request in flight.
-    pub(crate) permits: Arc<Semaphore>,
+    pub(crate) places: Places,
     /// The limit of concurrent writes per organization.
     pub(crate) writes: PerOrgLimiter,
     /// The limit of moves that wait for their turn, or are being started.

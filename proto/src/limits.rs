@@ -180,6 +180,12 @@ pub const WAITERS_MAX: usize = 20_000;
 /// Concurrent writes of one organization at one node (then 429): one organization that writes to an
 /// unreachable region must not use up the limit of all.
 pub const ORG_WRITES_MAX: usize = 5_000;
+/// Requests of one organization that wait at one node, for the rest of a write or for a position (then 429).
+pub const ORG_WAITS_MAX: usize = 256;
+/// The same of all organizations.
+pub const WAITS_MAX: usize = 4096;
+/// Requests of operators at one node beyond those that it takes of all callers.
+pub const OPERATOR_REQUESTS_MAX: usize = 64;
 /// Writes of organizations that the leader of a group has under way at once, of all nodes: some seconds of its
 /// work. One more is refused as certainly not stored.
 pub const PROPOSALS_MAX: usize = 16_384;
@@ -196,6 +202,7 @@ const _: () = {
     assert!(COMMAND_BYTES_MAX > 2 * IMPORT_CHUNK_BYTES_MAX, "a part fits, the greatest record too");
     assert!(MOVES_COPIED_MAX <= MOVES_MAX, "an organization that is copied is also moving");
     assert!(MOVES_ASKED_MAX <= MOVES_QUEUED_MAX, "one node's requests have a place each");
+    assert!(WAITS_MAX >= 16 * ORG_WAITS_MAX, "nor one that waits those of all");
     assert!(PROPOSALS_MAX > 2 * ORG_WRITES_MAX, "nor the leader's of all nodes");
     assert!(PROPOSALS_BYTES_MAX > 16 * COMMAND_BYTES_MAX, "large entries pass");
     assert!(FRAME_BYTES_MAX > 4 * COMMAND_BYTES_MAX, "frames carry batches");

@@ -50,7 +50,7 @@ use crate::{
         lease::state::SleepWatch,
         org_move::queue::Turns,
         replica::{Replica, log_time::GroupTimes, spread},
-        write::{reporter::Reporter, tracker::Tracker, write_id},
+        write::{arrivals::Arrivals, reporter::Reporter, tracker::Tracker, write_id},
     },
     store::{Reader, Store, keys, shadow::ShadowStore},
 };
@@ -79,6 +79,7 @@ struct Inner {
     cluster_saved: AtomicBool,
     tracker: Tracker,
     reporter: Reporter,
+    arrivals: Arrivals,
     turns: Arc<Turns>,
     sleep_watch: SleepWatch,
     fence_state: FenceState,
@@ -122,6 +123,7 @@ impl Core {
                 system_changed: Notify::new(),
                 tracker,
                 reporter: Reporter::default(),
+                arrivals: Arrivals::default(),
                 turns: Arc::default(),
                 sleep_watch,
                 fence_state,
@@ -159,6 +161,11 @@ impl Core {
     /// Turns to `Some` when the process must stop, with the reason.
     pub(crate) fn faulted(&self) -> watch::Receiver<Option<String>> {
         self.inner.faulted.subscribe()
+    }
+
+    /// Those who wait for writes here.
+    pub(crate) fn arrivals(&self) -> &Arrivals {
+        &self.inner.arrivals
     }
 
     /// This node.
@@ -460,6 +467,7 @@ impl Core {
             visible.fetch_max(advanced.applied.0, Ordering::AcqRel);
             core.inner.reporter.on_advanced(advanced.group, &advanced.origins);
             core.inner.tracker.on_visible(advanced.group, advanced.applied);
+            core.inner.arrivals.note(&advanced.writes);
             core.inner.turns.note(&advanced.moved);
             if advanced.group == GroupId::SYSTEM {
                 core.inner.system_changed.notify_one();

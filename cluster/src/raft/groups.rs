@@ -47,7 +47,7 @@ use crate::{
         org_move::drive,
         service::Service,
         transport::PeerService,
-        write::{propose::Proposed, relay, report, tracker::Progress},
+        write::{arrivals::Expected, propose::Proposed, relay, report, tracker::Progress},
     },
     store::{Store, StoreError, changes::Stamp},
 };
@@ -269,6 +269,13 @@ impl Groups {
     /// Returns true when reads on this node see the entry at `index`, false at the deadline.
     pub async fn wait_visible(&self, group: GroupId, index: LogIndex, deadline: Instant) -> bool {
         self.core.wait_visible(group, index, deadline).await
+    }
+
+    /// Begins a wait for a write to be decided in a group of this node. One that comes by a snapshot, or with an
+    /// organization that moves, does not end it: look again after a while.
+    #[must_use]
+    pub fn expect(&self, write: WriteId) -> Expected {
+        self.core.arrivals().expect(write)
     }
 
     /// Whether there are too many pending writes to accept another one.

@@ -96,6 +96,7 @@ pub use groups::Groups;
 pub use transport::contract as transport_contract;
 pub use transport::in_process;
 pub use write::{
+    arrivals::Expected,
     propose::Proposed,
     tracker::{LeaseWaitStats, Progress, RegionLag, RegionProgress},
 };

@@ -306,6 +306,8 @@ pub enum Unavailable {
     Overloaded,
     /// Too many pending writes at this node, of all organizations or of this one.
     TooManyWrites,
+    /// Too many requests of this organization, or of all, wait at this node.
+    TooManyWaits,
     /// Too many moves wait at this node.
     TooManyMoves,
     /// No leader was reached in time.
@@ -348,7 +350,7 @@ impl Unavailable {
     /// Whether the caller's own load is the reason: less of it would help.
     #[must_use]
     pub const fn is_too_many(self) -> bool {
-        matches!(self, Self::TooManyWrites | Self::TooManyMoves)
+        matches!(self, Self::TooManyWrites | Self::TooManyWaits | Self::TooManyMoves)
     }
 }
 
@@ -357,6 +359,7 @@ impl fmt::Display for Unavailable {
         f.write_str(match self {
             Self::Overloaded => "this node has too many requests in flight",
             Self::TooManyWrites => "too many pending writes on this node",
+            Self::TooManyWaits => "too many requests wait on this node",
             Self::TooManyMoves => "too many queued moves on this node; nothing was stored",
             Self::NoLeader => "no leader could be reached; nothing was stored",
             Self::LeaderBusy => "the leader has too many writes under way; nothing was stored",

@@ -153,6 +153,7 @@ pub(super) fn failures() -> Vec<(Outcome, u16, &'static str)> {
         (refused(Refusal::IdempotencyKeysFull), 429, "too many live idempotency keys"),
         (unavailable(Unavailable::TooManyWrites), 429, "too many pending writes"),
         (unavailable(Unavailable::TooManyMoves), 429, "too many queued moves"),
+        (unavailable(Unavailable::TooManyWaits), 429, "too many requests wait"),
         (malformed(Malformed::HeadTooLarge(9)), 431, "the request's headers may have at most 9"),
         (malformed(Malformed::TransferCoding), 501, "the only supported transfer coding"),
         (malformed(Malformed::Unsupported("not done")), 501, "not done"),

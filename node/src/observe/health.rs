@@ -138,7 +138,7 @@ fn seconds(span: Duration) -> String {
 
 /// `/metrics`.
 pub(crate) fn metrics(node: &Node) -> Response<ResponseBody> {
-    let in_flight = node.limits.requests.saturating_sub(node.permits.available_permits());
+    let in_flight = node.places.in_flight();
     let page = node.metrics.page(
         &node.groups.metrics(),
         &node.log.0.stats(),

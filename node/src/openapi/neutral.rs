@@ -41,7 +41,7 @@ pub(super) const STATUSES: [(u16, &str); 22] = [
     (414, "The target is too long."),
     (415, "The body has another media type or a content coding."),
     (422, "The `Idempotency-Key` was used for another request."),
-    (429, "Too many writes or moves wait, or the cluster is full."),
+    (429, "Too many requests, writes or moves wait, or the cluster is full."),
     (431, "The headers are too large."),
     (501, "The transfer coding is not known."),
     (503, "Certainly nothing was done, or nothing fresh can be said here."),
@@ -59,7 +59,7 @@ pub(super) fn failures(spec: &Spec, path: &str) -> Vec<u16> {
         all.push(404);
     }
     match spec.kind {
-        Kind::Read => all.extend([408, 410, 412]),
+        Kind::Read => all.extend([408, 410, 412, 429]),
         Kind::Write => all.extend([408, 409, 412, 422, 429]),
         Kind::Local => {}
     }

@@ -30,6 +30,9 @@ use crate::{auth::OrgPrincipal, node::Node};
 
 /// Between two looks, however fast a group advances.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// Between two looks for a position that may be seen without its own group's entry: of a group that was closed, or
+/// of an organization that moves.
+const LOOK_BESIDE: Duration = Duration::from_millis(100);
 /// Looks at an organization that moves while it is read. A move takes seconds; a read never sees two.
 const LOOKS_MAX: usize = 3;
 
@@ -136,7 +139,6 @@ pub(crate) async fn at_least(
     deadline: Instant,
 ) -> Result<Waited, StoreError> {
     loop {
-        let seen = applied_indexes(node);
         let fate = node.groups.fate(&position)?;
         let is_certain = match fate {
             Some(Fate::Lost) => return Ok(Waited::Lost),
@@ -160,7 +162,13 @@ pub(crate) async fn at_least(
         if Instant::now() >= deadline {
             return Ok(Waited::TimedOut);
         }
-        wait_for_progress(node, &seen, deadline).await;
+        let until = deadline.min(Instant::now() + LOOK_BESIDE);
+        if node.groups.applied(position.group) >= position.index {
+            // Its fate is not known.
+            tokio::time::sleep_until(until).await;
+        } else {
+            node.groups.wait_visible(position.group, position.index, until).await;
+        }
     }
 }
 

@@ -76,7 +76,7 @@ pub(crate) async fn serve(node: &Arc<Node>, call: &mut Call) -> Response<Respons
         Target::Builtin(builtin) => return self::builtin(node, call, builtin).await,
         Target::Operation(dialect, route) => (dialect, route),
     };
-    let Ok(_permit) = node.permits.try_acquire() else {
+    let Some(_place) = node.places.enter(route.operation.spec().caller) else {
         return rejected(dialect, call, Outcome::Unavailable(Unavailable::Overloaded));
     };
     let observed = Observed::new(route.operation, call.accepted);

@@ -7,6 +7,7 @@ use concordat_proto::limits;
 use concordat_tests::demo::{Demo, DemoOptions, REGIONS};
 use serde_json::json;
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
 use crate::world::{assert_failure, assert_success, assert_written, caller_at, draft};
 
@@ -49,4 +50,40 @@ async fn an_organization_that_writes_to_a_dead_region_takes_no_other_ones_places
     }
     demo.heal_region(REGIONS[CUT]).await;
     assert_eq!(assert_written(&greedy.send(&everywhere).await, 200)["achieved"], true);
+}
+
+/// More of one key's requests wait than an organization has places for, each for a write that never was. None of
+/// those that are turned away waits, and no other caller notices.
+#[tokio::test]
+async fn an_organization_that_waits_takes_no_other_ones_places() {
+    let demo = Demo::start(DemoOptions::default()).await;
+    let (greedy, modest) = (caller_at(&demo, "greedy").await, caller_at(&demo, "modest").await);
+    for caller in [&greedy, &modest] {
+        assert_written(&caller.send(&caller.post(&draft("a"))).await, 201);
+    }
+    let asked = limits::ORG_WAITS_MAX + OVER;
+    let mut under_way = JoinSet::new();
+    for _ in 0..asked {
+        let target = format!("/v1/writes/{}?wait=20", Uuid::now_v7());
+        let (request, url) = (greedy.request("GET", &target), greedy.urls[0].clone());
+        under_way.spawn(async move { request.send(&url).await });
+    }
+    for _ in 0..OVER {
+        let answer = tokio::time::timeout(Duration::from_secs(15), under_way.join_next());
+        let answer = answer.await.expect("somebody is turned away").expect("one of them");
+        let answer = answer.expect("an answer");
+        assert_failure(&answer, 429);
+        assert!(answer.header("retry-after").is_some(), "{answer:?}");
+    }
+    let id = assert_written(&modest.send(&modest.patch("a", &json!({"label": "b"}))).await, 200);
+    let id = id["write_id"].as_str().expect("an id").to_owned();
+    let target = format!("/v1/writes/{id}?wait=5");
+    let seen = modest.request("GET", &target).send(&modest.urls[0]).await;
+    assert_success(&seen, 200);
+    // The others' time is up.
+    while let Some(answer) = under_way.join_next().await {
+        assert_failure(&answer.expect("an answer"), 404);
+    }
+    let again = greedy.request("GET", &target).send(&greedy.urls[0]).await;
+    assert_failure(&again, 404);
 }

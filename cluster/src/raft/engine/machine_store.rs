@@ -15,7 +15,7 @@ use std::{
 
 use concordat_proto::{
     command::{Command, Proposal},
-    id::{GroupId, NodeId, OrgId},
+    id::{GroupId, NodeId, OrgId, WriteId},
     log::LogIndex,
     record::AppliedRecord,
     time::LogTime,
@@ -57,6 +57,8 @@ pub(crate) struct Advanced {
     pub(crate) applied: LogIndex,
     /// The log's time with it.
     pub(crate) log_time: LogTime,
+    /// The writes of the batch.
+    pub(crate) writes: Vec<WriteId>,
     /// The nodes that received the batch's writes from clients: they wait for this.
     pub(crate) origins: Vec<NodeId>,
     /// Whether marks or settings of the group's own replicas may have changed.
@@ -223,7 +225,7 @@ impl MachineStore {
     }
 
     fn tell(&self, news: News) {
-        let News { mut origins, is_about_replicas, moved, .. } = news;
+        let News { writes, mut origins, is_about_replicas, moved, .. } = news;
         origins.sort_unstable();
         origins.dedup();
         let applied = self.applied.log_id.map_or(LogIndex(0), |id| id.index);
@@ -231,6 +233,7 @@ impl MachineStore {
             group: self.group,
             applied,
             log_time: self.applied.log_time,
+            writes,
             origins,
             is_about_replicas,
             moved,
@@ -241,6 +244,7 @@ impl MachineStore {
 /// The results of a batch beside its replies.
 #[derive(Debug, Default)]
 struct News {
+    writes: Vec<WriteId>,
     origins: Vec<NodeId>,
     is_about_replicas: bool,
     moved: Vec<OrgId>,
@@ -288,6 +292,7 @@ fn apply_entry(
             if planted::keeps_entry(log_id.index, news.is_followed) {
                 overlay.add(changes);
             }
+            news.writes.push(proposal.write_id);
             news.origins.push(proposal.origin);
             if is_done {
                 news.moved.extend(moved_by(&proposal.command));

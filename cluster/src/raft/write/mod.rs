@@ -3,6 +3,7 @@
 //! Nothing here may call a write reached that [`crate::consistency`] does not.
 
 pub(crate) mod admission;
+pub(crate) mod arrivals;
 pub(crate) mod position;
 pub(crate) mod propose;
 pub(crate) mod relay;

@@ -8,13 +8,35 @@ use concordat_proto::{
 use tokio::time::Instant;
 
 use crate::{
-    api::outcome::{Answer, Malformed, Outcome},
+    api::outcome::{Answer, Malformed, Outcome, Unavailable},
     node::Node,
-    request::{freshness, locate, locate::Waited, timing::Timing, unavailable::broken},
+    request::{
+        freshness, locate,
+        locate::Waited,
+        timing::Timing,
+        unavailable::{broken, unavailable},
+    },
 };
 
-/// Waits until this node has applied a position, or an adoption that contains it.
+/// Waits until this node has applied a position, or an adoption that contains it. A bounded number of an organization's
+/// reads may wait.
 pub(super) async fn at_least(
+    node: &Node,
+    org: Option<OrgId>,
+    position: Position,
+    timing: Timing,
+) -> Result<(), Answer> {
+    let at_once = Timing { deadline: Instant::now(), ..timing };
+    if reached(node, org, position, at_once).await.is_ok() {
+        return Ok(());
+    }
+    let Some(_place) = node.places.wait(org) else {
+        return Err(unavailable(Unavailable::TooManyWaits));
+    };
+    reached(node, org, position, timing).await
+}
+
+async fn reached(
     node: &Node,
     org: Option<OrgId>,
     position: Position,

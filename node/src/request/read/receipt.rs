@@ -28,7 +28,10 @@ use crate::{
     auth::Principal,
     node::Node,
     request::{
-        freshness, key, locate, receipt, receipt::scope, timing::Timing, unavailable::broken,
+        freshness, key, locate, receipt,
+        receipt::scope,
+        timing::Timing,
+        unavailable::{broken, unavailable},
     },
 };
 
@@ -96,6 +99,9 @@ fn is_theirs(principal: &Principal, write: &DivergedWrite) -> bool {
     }
 }
 
+/// Between looks for a write that has not been applied here: it may come otherwise, by a snapshot or with an
+/// organization that moves.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// To get on record that a write is lost. Until it is, nothing is known of the write.
 const RECORD_LIMIT: Duration = Duration::from_secs(3);
 
@@ -116,8 +122,17 @@ pub(crate) async fn answer(
 ) -> Answer {
     let ReceiptQuery { write_id, wait, .. } = query;
     let deadline = timing.accepted + wait.unwrap_or_default();
+    let org = match principal {
+        Principal::Org(org) => Some(org.id()),
+        Principal::Operator { .. } => None,
+    };
+    let _place = match wait.map(|_| node.places.wait(org)) {
+        Some(None) => return unavailable(Unavailable::TooManyWaits),
+        Some(place @ Some(_)) => place,
+        None => None,
+    };
+    let mut expected = node.groups.expect(write_id);
     let found = loop {
-        let seen = locate::applied_indexes(node);
         let is_over = Instant::now() >= deadline;
         match look(node, principal, write_id) {
             Ok((Some(found), _)) => break found,
@@ -128,7 +143,7 @@ pub(crate) async fn answer(
             Err(answer) if is_over || !is_moving(&answer) => return answer,
             Ok((None, _)) | Err(_) => {}
         }
-        locate::wait_for_progress(node, &seen, deadline).await;
+        expected.arrived(deadline.min(Instant::now() + LOOK_EVERY)).await;
     };
     let answer = progress(node, found, query, timing, deadline).await;
     after_wait(node, principal, write_id, answer)
