@@ -80,14 +80,23 @@ pub fn closed_end(last: LogId, applied: LogId) -> LogId {
 }
 
 /// Whether a founder is still to be named: none was, or the one that was has been removed, and no node
-/// has anything of what it was to found. `has_any`: whether a node is known to have entries of a group.
+/// has anything of what it was to found. `of_region`: the group of the closed one's region now, if there is such a
+/// region. `has_any`: whether a node is known to have entries of a group.
+///
+/// A successor that has been closed and succeeded itself needs no founder any more, though its own is gone and its
+/// state was dropped: the rule refuses another one, and the leader would propose it for ever.
 #[must_use]
 pub fn needs_successor(
     nodes: &BTreeMap<NodeId, NodeRecord>,
     closed: &ClosedGroup,
+    of_region: Option<GroupId>,
     has_any: impl Fn(GroupId, NodeId) -> bool,
     has_own: impl Fn(GroupId) -> bool,
 ) -> bool {
+    let last = closed.succession.map_or(closed.group, |succession| succession.group);
+    if of_region != Some(last) {
+        return false;
+    }
     let Some(Succession { group, founder, .. }) = closed.succession else { return true };
     let is_gone = nodes.get(&founder).is_some_and(|node| !node.is_there());
     is_gone && !has_own(group) && !nodes.keys().any(|node| has_any(group, *node))

@@ -108,7 +108,9 @@ fn another_founder_is_named_only_when_nobody_has_anything_of_the_first_ones_grou
         Succession { group: GroupId(4), founder: NodeId(4), last, safe_index: LogIndex(5) };
     let named = ClosedGroup { succession: Some(succession), ..closed(&[]) };
     let needs = |nodes: &BTreeMap<_, _>, closed: &ClosedGroup, other: bool, own: bool| {
-        needs_successor(nodes, closed, |_, node| other && node == NodeId(7), |_| own)
+        let of_region = closed.succession.map_or(closed.group, |succession| succession.group);
+        let has_any = |_, node| other && node == NodeId(7);
+        needs_successor(nodes, closed, Some(of_region), has_any, |_| own)
     };
     assert!(needs(&nodes, &closed(&[]), true, true), "nobody was named");
     assert!(!needs(&nodes, &named, false, false), "the founder may be at work");
@@ -117,6 +119,9 @@ fn another_founder_is_named_only_when_nobody_has_anything_of_the_first_ones_grou
     assert!(needs(&nodes, &named, false, false));
     assert!(!needs(&nodes, &named, true, false), "node 7 has entries of it");
     assert!(!needs(&nodes, &named, false, true), "this node has some of its state");
+    // The successor was closed itself, and its state dropped; or the region is no more.
+    let needs_now = |of_region| needs_successor(&nodes, &named, of_region, |_, _| false, |_| false);
+    assert!(needs_now(Some(GroupId(4))) && !needs_now(Some(GroupId(5))) && !needs_now(None));
 }
 
 #[test]

@@ -85,7 +85,9 @@ pub(crate) async fn run(core: Core) {
 fn needs_successor(core: &Core, closed: &ClosedGroup) -> bool {
     let has_any = |group, node| core.tracker().applied_of(group, node) > Some(LogIndex(0));
     let has_own = |group| core.has_state(group);
-    survivors::needs_successor(&core.system().nodes, closed, has_any, has_own)
+    let system = core.system();
+    let of_region = system.regions.get(&closed.region).map(|record| record.group);
+    survivors::needs_successor(&system.nodes, closed, of_region, has_any, has_own)
 }
 
 fn fence_delay(core: &Core, closed: &ClosedGroup) -> Duration {
@@ -131,10 +133,14 @@ async fn name_successor(
     };
     let command = Command::FoundSuccessor { closed: closed.group, founder, last, safe_index };
     match propose_to_system(core, command).await {
-        Proposed::Committed { applied, .. } => {
-            tracing::info!(group = %closed.group, %founder, ?last, outcome = ?applied.outcome,
-                "a successor is named");
-        }
+        Proposed::Committed { applied, .. } => match applied.outcome {
+            Ok(_) => {
+                tracing::info!(group = %closed.group, %founder, ?last, "a successor is named");
+            }
+            Err(refusal) => {
+                tracing::warn!(group = %closed.group, %founder, ?last, %refusal, "no successor");
+            }
+        },
         Proposed::NotProposed
         | Proposed::Busy
         | Proposed::Queued { .. }
