@@ -169,8 +169,6 @@ pub const DIVERGED_WRITES_MAX: usize = 10_000;
 pub const FRAME_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Bytes of one chunk of a snapshot.
 pub const SNAPSHOT_CHUNK_BYTES_MAX: usize = 1024 * 1024;
-/// Snapshots that a node sends at a time, of all groups. The others wait.
-pub const SNAPSHOTS_SENT_MAX: usize = 2;
 /// Bytes of one record in a store.
 pub const RECORD_BYTES_MAX: usize = 256 * 1024;
 /// Items on a page of a list, and where no limit is asked for.

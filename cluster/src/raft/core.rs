@@ -42,7 +42,6 @@ use crate::{
         engine::{
             applied::{position_of, read_applied},
             machine_store::{Advanced, OnAdvanced},
-            transfers::Transfers,
         },
         failover::{fence_state::FenceState, lost_writes::Rests},
         fault::Fault,
@@ -81,7 +80,6 @@ struct Inner {
     tracker: Tracker,
     reporter: Reporter,
     arrivals: Arrivals,
-    transfers: Transfers,
     turns: Arc<Turns>,
     sleep_watch: SleepWatch,
     fence_state: FenceState,
@@ -126,7 +124,6 @@ impl Core {
                 tracker,
                 reporter: Reporter::default(),
                 arrivals: Arrivals::default(),
-                transfers: Transfers::default(),
                 turns: Arc::default(),
                 sleep_watch,
                 fence_state,
@@ -169,11 +166,6 @@ impl Core {
     /// Those who wait for writes here.
     pub(crate) fn arrivals(&self) -> &Arrivals {
         &self.inner.arrivals
-    }
-
-    /// The snapshots that this node sends.
-    pub(crate) fn transfers(&self) -> &Transfers {
-        &self.inner.transfers
     }
 
     /// This node.
@@ -443,7 +435,7 @@ impl Core {
             group,
             (self.config(), self.environment(), self.shadow_store()),
             visible,
-            (notify, self.times(), &self.inner.transfers, wide_area),
+            (notify, self.times(), wide_area),
         )
         .await?;
         write_locked(&self.inner.replicas).insert(group, Arc::clone(&replica));

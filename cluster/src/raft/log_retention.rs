@@ -3,8 +3,7 @@
 //! An entry stays while it is younger than [`Retention::time`], and while it is among the last
 //! [`Retention::keep`] of its group: a replica that comes back within that time needs no snapshot.
 //! [`Retention::bytes`] bounds both: beyond it each group gives up its oldest entries, as large a
-//! part of its log as of any other's. What the synced state does not cover stays in any case, and so does what
-//! follows a snapshot that is being sent (`engine/transfers.rs`).
+//! part of its log as of any other's. What the synced state does not cover stays in any case.
 //!
 //! Ages are known from looks at the log, so they begin anew when the node does. A closed group has
 //! no replica: `membership/group_gc.rs` drops its remaining entries. Nothing here may purge an entry
@@ -60,8 +59,6 @@ async fn look(core: &Core, ages: &mut BTreeMap<GroupId, Ages>) {
         let surplus = surplus(log.group_bytes(group.0), total, retention.bytes);
         let beyond = log.end_of_oldest(group.0, surplus);
         if let Some(up_to) = planted::on_retention(aged.max(beyond).map(LogIndex)) {
-            let held = core.transfers().may_purge(group, now);
-            let up_to = held.map_or(up_to, |held| held.min(up_to));
             purge(&replica, &state, up_to.0, beyond.is_some()).await;
         }
     }

@@ -11,7 +11,6 @@ pub(crate) mod network;
 pub(crate) mod raft;
 pub(crate) mod snapshot;
 pub(crate) mod staging;
-pub(crate) mod transfers;
 pub(crate) mod types;
 
 /// For the Raft library's own storage test suite, run on our log and state.

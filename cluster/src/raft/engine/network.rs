@@ -35,12 +35,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     raft::{
-        config::SteadyClock,
         engine::{
-            applied::read_applied,
             convert, snapshot,
-            snapshot::SnapshotError,
-            transfers::Transfers,
             types::{Member, RaftTypes, RaftVote, Snapshot, SnapshotData},
         },
         planted,
@@ -67,24 +63,6 @@ pub(crate) struct NetworkFactory {
     pub(crate) group: GroupId,
     pub(crate) transport: Arc<dyn PeerTransport>,
     pub(crate) store: Arc<ShadowStore>,
-    pub(crate) transfers: Transfers,
-    pub(crate) steady: Arc<dyn SteadyClock>,
-}
-
-impl NetworkFactory {
-    /// Sends the group's state when it has a place, and keeps the log behind it meanwhile.
-    async fn send_snapshot(
-        self,
-        target: NodeId,
-        vote: RaftVote,
-    ) -> Result<SnapshotResponse<RaftTypes>, SnapshotError> {
-        let transfer = self.transfers.place((self.group, target), &self.steady).await;
-        // Read before the state that is sent, which has at least this entry.
-        let applied = read_applied(&*self.store, self.group)
-            .map_err(|error| SnapshotError::Malformed(error.to_string()))?;
-        transfer.begins(applied.log_id.map(|id| id.index).unwrap_or_default());
-        snapshot::send(self.group, (&self.transport, &self.store), target, vote).await
-    }
 }
 
 impl RaftNetworkFactory<RaftTypes> for NetworkFactory {
@@ -276,7 +254,12 @@ impl RaftNetworkV2<RaftTypes> for Network {
         cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         _option: RPCOption,
     ) -> Result<SnapshotResponse<RaftTypes>, StreamingError<RaftTypes>> {
-        let sent = self.factory.clone().send_snapshot(self.target, vote);
+        let sent = snapshot::send(
+            self.factory.group,
+            (&self.factory.transport, &self.factory.store),
+            self.target,
+            vote,
+        );
         tokio::select! {
             closed = cancel => Err(StreamingError::Closed(closed)),
             sent = sent => match sent {

@@ -33,7 +33,6 @@ use crate::{
             machine_store::{MachineStore, OnAdvanced, SyncedState},
             network::NetworkFactory,
             raft::Raft,
-            transfers::Transfers,
             types::{RaftLogId, RaftTypes, RaftVote},
         },
         fault::Fault,
@@ -159,7 +158,7 @@ impl Replica {
         group: GroupId,
         (config, environment, store): (&GroupsConfig, &Environment, &Arc<ShadowStore>),
         visible: Arc<AtomicU64>,
-        (on_advanced, times, transfers, wide_area): (OnAdvanced, &GroupTimes, &Transfers, bool),
+        (on_advanced, times, wide_area): (OnAdvanced, &GroupTimes, bool),
     ) -> Result<Arc<Self>, Fault> {
         let context = || format!("opening the replica of group {group}");
         let timings = if wide_area { config.system_timings } else { config.home_timings };
@@ -178,8 +177,6 @@ impl Replica {
             group,
             transport: Arc::clone(&environment.transport),
             store: Arc::clone(store),
-            transfers: transfers.clone(),
-            steady: Arc::clone(&environment.steady),
         };
         let has_voted = planted::on_forgotten_lease(environment.log.state(group.0).vote.is_some());
         let settings = Arc::new(raft_config(group, timings, config, has_voted)?);
