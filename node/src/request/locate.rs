@@ -162,6 +162,8 @@ pub(crate) async fn at_least(
         if Instant::now() >= deadline {
             return Ok(Waited::TimedOut);
         }
+        // The next wait may end at once, again and again: that of a group that is closed does.
+        tokio::time::sleep_until(deadline.min(Instant::now() + LOOK_EVERY)).await;
         let until = deadline.min(Instant::now() + LOOK_BESIDE);
         if node.groups.applied(position.group) >= position.index {
             // Its fate is not known.
