@@ -2,9 +2,9 @@
 //! steady clock since then, and never behind the cluster's median wall clock
 //! ([`crate::consistency::clocks`]).
 //!
-//! It is advanced a little more slowly than the steady clock: by no more than has passed, however fast that clock is
-//! within its bound. Otherwise a group without entries for a day would get a leader whose clock is fast, and
-//! with the next stamp all records of a leader whose clock is slow would expire.
+//! It is advanced one per cent more slowly than the steady clock: by no more than has passed, unless that clock is
+//! further off. Otherwise a group without entries for a day would get a leader whose clock is fast, and with the next
+//! stamp all records of a leader whose clock is slow would expire.
 //!
 //! Why not the wall clock alone: log time never goes back. If the clocks had once been a day ahead,
 //! every proposal with a right clock would be expired for a day, and no write id and no key would
@@ -19,8 +19,8 @@ use concordat_proto::{id::GroupId, limits, time::LogTime};
 
 use crate::locks::locked;
 
-/// The least time that has passed when a steady clock has advanced by this. A clock that may be faster than that may
-/// hold no lease either.
+/// The least time that has passed when a steady clock has advanced by this, if it is right within the least drift that
+/// any cluster assumes. One that is further off may still run ahead by the rest.
 fn passed(advanced: Duration) -> Duration {
     advanced * (100 - limits::CLOCK_DRIFT_PERCENT_MIN) / 100
 }
