@@ -67,11 +67,11 @@ pub async fn writes_that_wait_hold_no_vote_up(fixture: &dyn Fixture) {
     const WRITES: usize = 6000;
     let pair = Pair::start(fixture).await;
     let transport = &pair.alpha.transport;
+    let warm = transport.request(BETA, Channel::Propose, "echo".into(), PATIENCE);
+    assert_eq!(warm.await, Ok(Bytes::from("echo")));
     let write = |_| transport.request(BETA, Channel::Propose, "never".into(), 2 * PATIENCE);
     let writes = join_all((0..WRITES).map(write));
     let votes = async {
-        // By then every write has been sent, or waits for a place.
-        tokio::time::sleep(Duration::from_millis(500)).await;
         for number in 0..100 {
             let body = Bytes::from(format!("vote {number}"));
             let answer = transport.request(BETA, Channel::Control, body.clone(), PATIENCE);
@@ -79,6 +79,8 @@ pub async fn writes_that_wait_hold_no_vote_up(fixture: &dyn Fixture) {
         }
     };
     tokio::select! {
+        // Every write has been sent, or waits for a place, before the first vote.
+        biased;
         _ = writes => panic!("the writes are not answered"),
         () = soon("votes", votes) => {}
     }
